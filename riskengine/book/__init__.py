@@ -1,0 +1,1 @@
+"""Books: margin accounts and loans."""

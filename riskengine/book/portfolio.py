@@ -1,0 +1,95 @@
+"""`Portfolio`: accounts x instruments, signed quantities, cash by currency."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from riskengine.arrays import Floats, Ints, check_shape
+from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Cross-margined accounts over one list of instruments.
+
+    Attributes
+    ----------
+    assets : tuple of str
+        Underlyings in the order of the market's asset axis.
+    instruments : tuple of Instrument
+        Distinct instruments.
+    quantity : ndarray, shape (K, M)
+        Signed positions: + long, - short, in coins of the underlying.
+    entry : ndarray, shape (K, M)
+        Entry price of perpetual positions in USD (0 elsewhere).
+    cash : ndarray, shape (K, 1 + A)
+        USD, then coins of each asset.
+    names, kinds : tuple of str
+        Account name and kind (``short_straddle``, ``basis`` ...), K each.
+    """
+
+    assets: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
+    quantity: Floats
+    entry: Floats
+    cash: Floats
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        k, m = len(self.names), len(self.instruments)
+        check_shape("quantity", self.quantity, (k, m))
+        check_shape("entry", self.entry, (k, m))
+        check_shape("cash", self.cash, (k, 1 + len(self.assets)))
+        if len(set(self.instruments)) != m:
+            raise ValueError("instruments must be distinct")
+        unknown = sorted({i.asset for i in self.instruments} - set(self.assets))
+        if unknown:
+            raise ValueError(f"instruments must be on assets {self.assets}, got {unknown}")
+
+    @property
+    def accounts(self) -> int:
+        """Number of accounts K."""
+        return len(self.names)
+
+    @cached_property
+    def options(self) -> Ints:
+        """Positions of the options in `instruments`, shape (O,)."""
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, EuropeanOption)], dtype=np.int64)
+
+    @cached_property
+    def perpetuals(self) -> Ints:
+        """Positions of the perpetuals in `instruments`."""
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, Perpetual)], dtype=np.int64)
+
+    @cached_property
+    def asset_index(self) -> Ints:
+        """Asset of each instrument, shape (M,)."""
+        return np.array([self.assets.index(x.asset) for x in self.instruments], dtype=np.int64)
+
+    @cached_property
+    def expiries(self) -> tuple[tuple[str, float], ...]:
+        """Distinct (asset, expiry in hours) of the options, sorted by asset order and time: the axis E."""
+        found = {
+            (self.assets.index(x.asset), x.expiry_hours) for x in self.instruments if isinstance(x, EuropeanOption)
+        }
+        return tuple((self.assets[a], h) for a, h in sorted(found))
+
+    @cached_property
+    def option_expiry(self) -> Ints:
+        """Position in `expiries` of each option, shape (O,)."""
+        return np.array(
+            [self.expiries.index((x.asset, x.expiry_hours)) for x in self.instruments if isinstance(x, EuropeanOption)],
+            dtype=np.int64,
+        )
+
+    @cached_property
+    def strikes(self) -> Floats:
+        """Strike of each option in USD, shape (O,)."""
+        return np.array([x.strike for x in self.instruments if isinstance(x, EuropeanOption)], dtype=np.float64)
+
+    @cached_property
+    def call_sign(self) -> Floats:
+        """+1 for calls, -1 for puts, shape (O,)."""
+        return np.array([1.0 if x.kind == "call" else -1.0 for x in self.instruments if isinstance(x, EuropeanOption)])

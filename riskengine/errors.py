@@ -1,0 +1,52 @@
+"""Exceptions.  Each carries the exit code of the command line, so no caller has to translate."""
+
+from dataclasses import dataclass
+
+
+class RiskEngineError(Exception):
+    """Base of every error raised on purpose.  ``exit_code`` is what the command line returns."""
+
+    exit_code = 1
+
+
+class RunError(RiskEngineError):
+    """A run failed: numerical trouble above the stated share, a corrupted block file, a full disk."""
+
+    exit_code = 1
+
+
+class UsageError(RiskEngineError):
+    """Bad input from the user: a command line, a file, a value.  Nothing was written."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with an input file: where it is, what was found, what would be legal."""
+
+    message: str
+    file: str = ""
+    line: int | None = None
+    path: str = ""
+
+    def __str__(self) -> str:
+        place = self.file + (f":{self.line}" if self.line is not None else "")
+        head = ": ".join(part for part in (place, self.path) if part)
+        return f"{head}: {self.message}" if head else self.message
+
+
+class InputError(UsageError):
+    """A configuration or data file with one or more faults, all reported at once.
+
+    Parameters
+    ----------
+    faults : list of Fault or str
+        Every fault found.
+    """
+
+    def __init__(self, faults: "list[Fault | str] | Fault | str"):
+        if isinstance(faults, (str, Fault)):
+            faults = [faults]
+        self.faults = [f if isinstance(f, Fault) else Fault(f) for f in faults]
+        super().__init__("\n".join(str(f) for f in self.faults))

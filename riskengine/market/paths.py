@@ -1,0 +1,67 @@
+"""`MarketPaths`: one block of market paths."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.market.grid import TimeGrid
+
+
+@dataclass(frozen=True)
+class MarketPaths:
+    """One block of paths, time-major.
+
+    Every array is held as (time, asset, path) so that a step of one asset is a contiguous run of lanes for the
+    kernels; the properties without the suffix give the same memory as (time, path, asset).
+
+    Attributes
+    ----------
+    grid : TimeGrid
+    assets : tuple of str
+        Names, in the order of the asset axis.
+    first_path : int
+        Number of the block's first path in the study.
+    spot_lanes : ndarray, shape (T + 1, A, P)
+        Prices in USD.
+    variance_lanes : ndarray, shape (T + 1, A, P), or None
+        Instantaneous variance per year, where the world has one.
+    history_spot_lanes, history_variance_lanes : ndarray, shape (H + 1, A, P), or None
+        The path before time 0, same law; the last entry is time 0.
+    failed : ndarray of bool, shape (P,)
+        Paths with numerical trouble; they are reported, never dropped.
+    """
+
+    grid: TimeGrid
+    assets: tuple[str, ...]
+    first_path: int
+    spot_lanes: Floats
+    variance_lanes: Floats | None = None
+    history_spot_lanes: Floats | None = None
+    history_variance_lanes: Floats | None = None
+    failed: np.ndarray = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        t, a, p = self.spot_lanes.shape
+        if (t, a) != (self.grid.steps + 1, len(self.assets)):
+            raise ValueError(
+                f"spot must have shape ({self.grid.steps + 1}, {len(self.assets)}, paths), got {self.spot_lanes.shape}"
+            )
+        if self.failed is None:
+            bad = ~np.isfinite(self.spot_lanes).all(axis=(0, 1)) | ~(self.spot_lanes > 0).all(axis=(0, 1))
+            object.__setattr__(self, "failed", bad)
+
+    @property
+    def count(self) -> int:
+        """Number of paths P in the block."""
+        return self.spot_lanes.shape[2]
+
+    @property
+    def spot(self) -> Floats:
+        """Prices, shape (T + 1, P, A)."""
+        return self.spot_lanes.transpose(0, 2, 1)
+
+    @property
+    def variance(self) -> Floats | None:
+        """Instantaneous variance per year, shape (T + 1, P, A), or None."""
+        return None if self.variance_lanes is None else self.variance_lanes.transpose(0, 2, 1)

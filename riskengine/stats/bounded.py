@@ -1,0 +1,91 @@
+"""Means of bounded path figures: shares in [0, 1] and their paired differences in [-1, 1].
+
+Where enough paths contribute the interval is the asymptotic one of `riskengine.stats.asymptotic`.  Where that is
+refused it is one that holds for any law on the interval, so a rare breach still gets honest bounds instead of none.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import xlogy
+
+from riskengine.arrays import as_floats
+from riskengine.estimate import Estimate
+from riskengine.stats.asymptotic import asymptotic, influence
+from riskengine.stats.mean import paired_difference
+from riskengine.stats.proportion import check_confidence
+
+
+def _relative_entropy(a: float, b: float) -> float:
+    return float(xlogy(a, a / b) + xlogy(1 - a, (1 - a) / (1 - b)))
+
+
+def _chernoff_end(mean: float, budget: float, end: float) -> float:
+    """Point between `mean` and `end` where the relative entropy from `mean` reaches `budget` (bisection)."""
+    inside, outside = mean, end
+    for _ in range(200):
+        middle = 0.5 * (inside + outside)
+        if middle in (inside, outside):
+            break
+        if 0 < middle < 1 and _relative_entropy(mean, middle) <= budget:
+            inside = middle
+        else:
+            outside = middle
+    return outside
+
+
+def share(values: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Mean of path figures in [0, 1].
+
+    Where the asymptotic interval is refused it is {m : n kl(mean, m) <= log(2 / (1 - confidence))}: the
+    Chernoff-Hoeffding bound, which holds for any law on [0, 1] (Hoeffding 1963, theorem 1).
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        One number in [0, 1] for each path.
+    confidence : float
+    """
+    check_confidence(confidence)
+    x = as_floats("values", values, 1)
+    if x.size < 2 or not ((x >= 0) & (x <= 1)).all():
+        raise ValueError(f"values must hold at least two numbers in [0, 1], got {x.size} from {x.min()} to {x.max()}")
+    value = float(x.mean())
+    rarer = x if value <= 0.5 else 1.0 - x  # what is rare decides whether the sample is large enough
+    moments = influence(rarer)
+    found = asymptotic(float(rarer.mean()), moments, confidence, "mean over paths")
+    if math.isfinite(found.upper):
+        low, high = max(0.0, found.lower), min(1.0, found.upper)
+        if value > 0.5:
+            low, high = 1.0 - high, 1.0 - low
+        return replace(found, value=value, lower=min(low, value), upper=max(high, value))
+    budget = math.log(2 / (1 - confidence)) / x.size
+    low = _chernoff_end(value, budget, 0.0) if value > 0 else 0.0
+    high = _chernoff_end(value, budget, 1.0) if value < 1 else 1.0
+    method = "mean over paths, chernoff-hoeffding"
+    return Estimate(value, moments.std_error, low, high, confidence, x.size, moments.hits, method)
+
+
+def share_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Mean of first - second, both in [0, 1], on the same paths (common random numbers).
+
+    Where the asymptotic interval is refused the half-width is sqrt(2 V L / n) + 14 L / (3 (n - 1)) with sample variance
+    V and L = log(4 / (1 - confidence)): the empirical Bernstein bound for a range of 2 (Maurer and Pontil 2009,
+    theorem 4).
+    """
+    found = paired_difference(first, second, confidence)
+    d = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    if np.abs(d).max() > 1:
+        raise ValueError(f"first and second must lie in [0, 1], got a difference of {np.abs(d).max()}")
+    if math.isfinite(found.upper):
+        return replace(found, lower=max(-1.0, found.lower), upper=min(1.0, found.upper))
+    log_term = math.log(4 / (1 - confidence))
+    half = float(d.std(ddof=1)) * math.sqrt(2 * log_term / d.size) + 14 * log_term / (3 * (d.size - 1))
+    return replace(
+        found,
+        lower=max(-1.0, found.value - half),
+        upper=min(1.0, found.value + half),
+        method="paired difference, empirical bernstein",
+    )

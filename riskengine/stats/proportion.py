@@ -1,0 +1,59 @@
+"""A probability from counts: exact (Clopper, Pearson 1934) intervals and certificates."""
+
+import math
+
+from scipy.special import betaincinv
+
+from riskengine.arrays import check_range
+from riskengine.estimate import Estimate
+
+
+def check_confidence(confidence: float) -> None:
+    """Raise ValueError unless `confidence` lies strictly between 0 and 1."""
+    check_range("confidence", confidence, 0.0, 1.0, open_low=True, open_high=True)
+
+
+def check_counts(hits: int, n: int) -> None:
+    """Raise ValueError unless `hits` of `n` are counts: a sum of importance weights is not one."""
+    if hits != int(hits) or n != int(n) or not 0 <= hits <= n or n < 1:
+        raise ValueError(
+            f"hits and n must be whole numbers with 0 <= hits <= n and n >= 1, got {hits!r} of {n!r}: "
+            "binomial methods do not hold for weighted samples"
+        )
+
+
+def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Estimate:
+    """Probability from `hits` of `n` independent trials with the exact two-sided interval.
+
+    The bounds are the Beta quantiles B(a/2; x, n - x + 1) and B(1 - a/2; x + 1, n - x): coverage is at least
+    `confidence` for every true probability.
+
+    Parameters
+    ----------
+    hits, n : int
+        Independent units only (paths, not events; non-overlapping windows).
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+        `n_effective` is the number of hits; `std_error` is NaN where there is none or nothing else.
+    """
+    check_counts(hits, n)
+    check_confidence(confidence)
+    side = 0.5 * (1.0 - confidence)
+    value = hits / n
+    lower = float(betaincinv(hits, n - hits + 1, side)) if hits > 0 else 0.0
+    upper = float(betaincinv(hits + 1, n - hits, 1.0 - side)) if hits < n else 1.0
+    error = math.sqrt(value * (1 - value) / n) if 0 < hits < n else math.nan
+    return Estimate(value, error, lower, upper, confidence, int(n), float(hits), "clopper-pearson")
+
+
+def clopper_pearson_upper(hits: int, n: int, confidence: float = 0.95) -> Estimate:
+    """Probability with a one-sided exact upper bound: the certificate "at most `upper`" (lower bound 0)."""
+    check_counts(hits, n)
+    check_confidence(confidence)
+    value = hits / n
+    upper = float(betaincinv(hits + 1, n - hits, confidence)) if hits < n else 1.0
+    error = math.sqrt(value * (1 - value) / n) if 0 < hits < n else math.nan
+    return Estimate(value, error, 0.0, upper, confidence, int(n), float(hits), "clopper-pearson upper bound")

@@ -1,0 +1,261 @@
+"""Published and independently computed figures for laws, estimates, estimators and backtests."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import betaln, ndtri, stdtr, stdtrit
+
+from riskengine.backtest.christoffersen import christoffersen_counts
+from riskengine.backtest.kupiec import kupiec
+from riskengine.backtest.traffic_light import traffic_light
+from riskengine.estimator.ewma import ewma_variance
+from riskengine.estimator.historical import HistoricalEstimator
+from riskengine.estimator.normal import NormalEstimator, shortfall_factor
+from riskengine.law.bates import BatesLaw
+from riskengine.law.inversion import checked_cdf
+from riskengine.law.jump import NormalJump
+from riskengine.law.merton import MertonLaw
+from riskengine.stats.proportion import clopper_pearson_upper
+from riskengine.stats.quantile import expected_shortfall, order_statistic_ranks, value_at_risk
+
+CASES = {
+    case["name"]: case
+    for case in json.loads(Path(__file__).with_name("statistics.json").read_text(encoding="utf-8"))["cases"]
+}
+
+
+def case(name):
+    found = CASES[name]
+    return found["inputs"], found["expected"], found["tolerance"]
+
+
+def merton(inputs, drift=0.0):
+    jump = NormalJump(inputs["lam"], inputs["jump_mean_log"], inputs["jump_std_log"])
+    return MertonLaw(drift, inputs["sigma"], (jump,), inputs["T"])
+
+
+ONE_DAY = merton(CASES["merton_1d_cdf"]["inputs"])
+
+
+def call(law, strike, spot, rate, horizon):
+    """Call by parity from the put: the direct coefficients lose digits on wide windows."""
+    strike = np.atleast_1d(np.asarray(strike, dtype=float))
+    k = np.log(strike / spot)
+    put = np.exp(-rate * horizon) * (strike * law.cdf(k) - spot * law.lower_expectation(k))
+    return put + spot - strike * np.exp(-rate * horizon)
+
+
+def test_merton_calls():
+    i, expected, tolerance = case("merton_call_strip")
+    law = merton(i, i["r"])
+    np.testing.assert_allclose(call(law, i["K"], i["S"], i["r"], i["T"]), expected, atol=tolerance["abs"], rtol=0)
+
+
+def test_merton_cdf_by_mixture_and_by_inversion():
+    i, expected, tolerance = case("merton_1d_cdf")
+    c1, c2 = ONE_DAY.cumulants()[:2]
+    inverted = checked_cdf(ONE_DAY.characteristic, ONE_DAY.log_mgf, np.array(i["x"]), c1, np.sqrt(c2))
+    for value in (ONE_DAY.cdf(i["x"]), inverted):
+        np.testing.assert_allclose(value, expected, rtol=tolerance["rel"], atol=tolerance["abs"])
+
+
+def test_merton_cumulants():
+    i, expected, tolerance = case("merton_cumulants")
+    np.testing.assert_allclose(merton(i, i["r"]).cumulants(), expected, atol=tolerance["abs"], rtol=0)
+
+
+def test_merton_log_likelihood():
+    i, expected, tolerance = case("merton_loglik")
+    law = merton(i | {"T": i["dt"]}, i["mu"])
+    assert np.log(law.pdf(i["returns"])).sum() == pytest.approx(expected, abs=tolerance["abs"])
+
+
+@pytest.mark.parametrize("name", ["heston_fang_oosterlee", "bates_broadie_kaya_svj"])
+def test_bates_calls(name):
+    i, expected, tolerance = case(name)
+    jumps = ()
+    if "lam" in i:
+        d = i["jump_std_log"]
+        # -12 % is the mean RELATIVE jump; read as a log mean the at-the-money call is 20.0337
+        jumps = (NormalJump(i["lam"], np.log1p(i["mean_relative_jump"]) - 0.5 * d * d, d),)
+    found = [
+        call(BatesLaw(i["r"], i["kappa"], i["theta"], i["xi"], i["rho"], jumps, t, i["v0"]), i["K"], i["S"], i["r"], t)
+        for t in np.atleast_1d(i["T"]).astype(float).tolist()
+    ]
+    np.testing.assert_allclose(np.ravel(found), expected, atol=tolerance["abs"], rtol=0)
+
+
+def test_empirical_var_is_the_inverted_cdf():
+    i, expected, _ = case("hs_quantile_conventions")
+    assert value_at_risk(i["losses"], (i["alpha"],))[0].value == expected["inverted_cdf"]
+    assert HistoricalEstimator().fit(i["losses"], i["alpha"])[0].value == expected["inverted_cdf"]
+
+
+def test_empirical_expected_shortfall():
+    i, expected, tolerance = case("hs_expected_shortfall")
+    lanes = np.repeat(np.array(i["losses"])[:, None], 3, axis=1)
+    for level in i["alpha"]:
+        wanted = pytest.approx(expected[str(level)], abs=tolerance["abs"])
+        assert expected_shortfall(i["losses"], level).value == wanted
+        assert HistoricalEstimator().expected_shortfall_lanes(lanes, level)[1] == wanted
+
+
+def test_ewma_recursion():
+    i, expected, tolerance = case("ewma_and_fhs_scaling")
+    found = ewma_variance(i["returns"], i["lam"], i["sigma2_1"])
+    np.testing.assert_allclose(found, expected["sigma2"], rtol=tolerance["rel"], atol=tolerance["abs"])
+
+
+def test_parametric_normal():
+    i, expected, tolerance = case("parametric_var_es")
+    # a sample with exactly these moments; VaR is the loss, so the mean return enters with a minus sign
+    shape = np.array([-1.0, 1.0, -1.0, 1.0])
+    losses = -i["mu"] + i["sd"] * shape / shape.std(ddof=1)
+    var, es = NormalEstimator().fit(losses, i["alpha"])
+    assert var.value == pytest.approx(expected["normal_var"], abs=tolerance["abs"])
+    assert es.value == pytest.approx(expected["normal_es"], abs=tolerance["abs"])
+    assert shortfall_factor(i["alpha"]) == pytest.approx(2.6652142203458045, abs=1e-12)
+
+
+@pytest.mark.parametrize("law", ["normal", "t4"])
+def test_influence_function_error_of_expected_shortfall(law):
+    i, expected, _ = case("asymptotic_se_var_es")
+    n, level = 200_000, i["alpha"]
+    # a sample at the quantiles of the law: its plug-in error is the asymptotic one up to the grid
+    u = (np.arange(n) + 0.5) / n
+    es = expected_shortfall(ndtri(u) if law == "normal" else stdtrit(4, u), level)
+    wanted = expected[law]["se_es"] * np.sqrt(i["n"] / n)
+    # the largest of n points misses a share of a t4 tail's second moment that is of order n^-1/2
+    assert es.std_error == pytest.approx(wanted, rel=2e-3 if law == "normal" else 0.1)
+    assert es.value == pytest.approx(expected[law]["es"], rel=2e-4 if law == "normal" else 1e-2)
+    assert stdtr(4, expected["t4"]["var"]) == pytest.approx(level, abs=1e-12)
+
+
+def test_kupiec():
+    i, expected, tolerance = case("kupiec_pof")
+    for row, wanted in zip(i["cases"], expected, strict=True):
+        found = kupiec(row["x"], row["n"], row["p"])
+        assert found.likelihood_ratio == pytest.approx(wanted["lr"], abs=tolerance["abs"], rel=tolerance["rel"])
+        assert found.p_value == pytest.approx(wanted["p_value"], abs=tolerance["abs"], rel=tolerance["rel"])
+
+
+def test_kupiec_region():
+    i, expected, _ = case("kupiec_nonrejection_region")
+    for row, wanted in zip(i["cases"], expected, strict=True):
+        kept = [x for x in range(100) if kupiec(x, row["n"], row["p"]).p_value > 0.05]
+        assert [kept[0], kept[-1]] == wanted
+
+
+def test_christoffersen():
+    i, expected, tolerance = case("christoffersen_matlab_counts")
+    n01, n11 = i["n01"], i["n11"]
+    found = christoffersen_counts(i["n00"], n01, i["n10"], n11, i["p"], hits=n01 + n11, n=i["observations"])
+    approx = partial(pytest.approx, abs=tolerance["abs"])
+    assert found.likelihood_ratio_independence == approx(expected["lr_ind"])
+    assert found.p_value_independence == approx(expected["p_ind"])
+    assert found.likelihood_ratio_coverage == approx(expected["lr_cc"])
+    assert found.p_value_coverage == approx(expected["p_cc"])
+
+
+def test_traffic_light():
+    i, expected, tolerance = case("basel_traffic_light")
+    found = [traffic_light(x, i["n"], i["p"]).cumulative_probability for x in range(len(expected["cum_prob"]))]
+    np.testing.assert_allclose(found, expected["cum_prob"], atol=tolerance["abs"], rtol=0)
+    for row, zone in zip(i["zone_cases"], expected["zones"], strict=True):
+        light = traffic_light(0, row["n"], row["p"])
+        assert {"yellow_from": light.yellow_from, "red_from": light.red_from} == zone
+
+
+def test_clopper_pearson_certificate():
+    i, expected, tolerance = case("clopper_pearson_upper")
+    found = [clopper_pearson_upper(row["k"], row["n"], row["conf"]).upper for row in i["cases"]]
+    np.testing.assert_allclose(found, expected, atol=tolerance["abs"], rtol=0)
+
+
+def test_wilks_sample_size():
+    i, expected, _ = case("wilks_tolerance_sample_size")
+    for row, n in zip(i["cases"], expected, strict=True):
+        # a one-sided bound is the upper end of a two-sided one at twice the error
+        two_sided = 2 * row["conf"] - 1
+        assert order_statistic_ranks(n, row["p"], two_sided).upper == n
+        assert order_statistic_ranks(n - 1, row["p"], two_sided).upper == n  # one beyond the sample: no bound
+
+
+def test_normal_var_under_merton():
+    i, expected, tolerance = case("normal_var_breach_under_merton")
+    c1, c2 = ONE_DAY.cumulants()[:2]
+    for level in i["alpha"]:
+        wanted = expected[str(level)]
+        var = -c1 + ndtri(level) * np.sqrt(c2)
+        assert var == pytest.approx(wanted["normal_var"], abs=tolerance["abs"])
+        assert -float(ONE_DAY.quantile(1 - level)) == pytest.approx(wanted["true_var"], abs=tolerance["abs"])
+        assert float(ONE_DAY.cdf(-var)) == pytest.approx(wanted["true_breach_prob"], abs=tolerance["abs"])
+
+
+def order_statistic_mean(n, k, function):
+    """E function(U_(k)) of the k-th smallest of n uniforms: its law is Beta(k, n + 1 - k)."""
+    constant = betaln(k, n + 1 - k)
+
+    def density(u):
+        return np.exp((k - 1) * np.log(u) + (n - k) * np.log1p(-u) - constant)
+
+    centre, sd = k / (n + 1), np.sqrt(k * (n + 1 - k) / (n + 1) ** 2 / (n + 2))
+    node, weight = np.polynomial.legendre.leggauss(200)
+    low, high = max(1e-9, centre - 12 * sd), min(1 - 1e-9, centre + 12 * sd)
+    u = 0.5 * (high + low) + 0.5 * (high - low) * node
+    return float(0.5 * (high - low) * (weight * density(u)) @ function(u))
+
+
+def log_loss_quantile(u):
+    return -ONE_DAY.quantile(1 - u)
+
+
+def test_historical_simulation_has_the_exact_bias_printed():
+    i, expected, _ = case("estimator_lab_merton_n250")
+    for row, wanted in zip(i["rows"], expected, strict=True):
+        if row["estimator"] != "historical":
+            continue
+        n, level = row["n"], row["level"]
+        k = order_statistic_ranks(n, level, 0.95).point
+        truth = float(log_loss_quantile(level))
+        mean = order_statistic_mean(n, k, log_loss_quantile)
+        square = order_statistic_mean(n, k, lambda u: log_loss_quantile(u) ** 2)
+        assert mean / truth - 1 == pytest.approx(wanted["bias"], abs=0.006)
+        assert np.sqrt(square - mean**2) == pytest.approx(wanted["sd"], rel=0.04)
+        assert (n + 1 - k) / (n + 1) == pytest.approx(wanted["breach"], abs=6e-5)
+
+
+def test_empirical_shortfall_has_the_exact_bias_printed():
+    i, expected, tolerance = case("hs_es_estimator_exact_bias_merton")
+    n, p = i["n"], 1 - i["level"]
+    worst = [order_statistic_mean(n, k, log_loss_quantile) for k in (250, 249, 248)]
+    truth = quad(lambda u: float(log_loss_quantile(u)), 1 - p, 1 - 1e-12, epsabs=1e-10, limit=200)[0] / p
+    assert truth == pytest.approx(expected["es"], abs=tolerance["abs"])
+    assert (worst[0] + worst[1] + 0.5 * worst[2]) / 2.5 - truth == pytest.approx(expected["bias"], abs=1e-4)
+
+
+def test_plug_in_normal_reproduces_the_reference_experiment():
+    i, expected, _ = case("estimator_lab_merton_n250")
+    generator = np.random.default_rng(20240229)
+    replications = 3000
+    for row, wanted in zip(i["rows"], expected, strict=True):
+        if row["estimator"] != "normal" or row["level"] != 0.99:
+            continue
+        n = row["n"]
+        jump = ONE_DAY.jumps[0]
+        count = generator.poisson(jump.intensity * ONE_DAY.horizon, (n, replications))
+        sd = np.sqrt(ONE_DAY.sigma**2 * ONE_DAY.horizon + count * jump.sd**2)
+        drift = (-0.5 * ONE_DAY.sigma**2 - jump.intensity * jump.relative_mean) * ONE_DAY.horizon
+        losses = -(drift + count * jump.mean + sd * generator.standard_normal((n, replications)))
+        value = NormalEstimator().fit_lanes(losses, row["level"])[0]
+        truth = float(log_loss_quantile(row["level"]))
+        breach = ONE_DAY.cdf(-value)
+        # both sides are simulated: 4.5 standard errors of the difference, plus half the last printed digit
+        error = np.sqrt(1 / replications + 1 / 6000)
+        assert value.mean() / truth - 1 == pytest.approx(wanted["bias"], abs=4.5 * value.std() / truth * error + 5e-4)
+        assert value.std() == pytest.approx(wanted["sd"], abs=4.5 * value.std() * error + 5e-5)
+        assert breach.mean() == pytest.approx(wanted["breach"], abs=4.5 * breach.std() * error + 5e-5)

@@ -1,9 +1,12 @@
 """The protocols that models fulfil: one frozen dataclass in one file with these verbs, and one registry line."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from riskengine.arrays import Floats, Ints
+from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
 from riskengine.estimate import Estimate
 from riskengine.market.grid import TimeGrid
@@ -86,3 +89,45 @@ class Estimator(Protocol):
 
     def fit(self, losses: Floats, level: float, confidence: float) -> tuple[Estimate, Estimate]:
         """(VaR, ES) at `level` from `losses` in time order, oldest first."""
+
+
+@dataclass(frozen=True)
+class LendingEvents:
+    """What one step did, per lane, shape (P,) each.
+
+    Attributes
+    ----------
+    liquidations : liquidation calls.
+    volume_usd : debt repaid.
+    deficit_usd : bad debt booked (debt left when all collateral of an account was seized).
+    protocol_fee_usd : share of the bonus that went to the treasury.
+    skipped_unprofitable : liquidatable accounts that no keeper would touch.
+    sold : ndarray, shape (A, P)
+        Coins of each asset that liquidators sold into the market.
+    """
+
+    liquidations: Floats
+    volume_usd: Floats
+    deficit_usd: Floats
+    protocol_fee_usd: Floats
+    skipped_unprofitable: Floats
+    sold: Floats
+
+
+@runtime_checkable
+class LendingProtocol(Protocol):
+    """What a protocol lends and seizes, on P lanes at once."""
+
+    kind: str
+
+    def init(self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid) -> Any:
+        """State of the book on every lane: balances (L, R, P), oracle, pools, keepers.  `spot` has shape (A, P)."""
+
+    def step(self, state: Any, step: int, spot: Floats) -> LendingEvents:
+        """Let the market live through one step; changes only the arrays of `state`."""
+
+    def close(self, state: Any, spot: Floats) -> dict[str, Floats]:
+        """Figures at the horizon by name, each (P,): residual shortfall, borrow capacity."""
+
+    def with_threshold_shift(self, shift: float) -> LendingProtocol:
+        """The same market with every liquidation threshold moved by `shift`; ValueError where that is not legal."""

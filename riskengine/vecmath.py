@@ -139,7 +139,7 @@ def uniform(word):
 
 
 @kernel(inline=True)
-def _normal_tail(a):
+def normal_tail(a):
     """Numerator and denominator of N(-a) / exp(-a*a/2) for a >= 0 (Hart 5666, as published by West 2005)."""
     n = fma(a, 3.52624965998911e-02, 0.700383064443688)
     n = fma(a, n, 6.37396220353165)
@@ -161,7 +161,7 @@ def _normal_tail(a):
 def normal_cdf(x):
     """Standard normal distribution function; absolute error below 1e-15 (relative accuracy is lost below -7)."""
     a = min(abs(x), 37.0)
-    n, d = _normal_tail(a)
+    n, d = normal_tail(a)
     p = exp(-0.5 * a * a) * n / d
     value = 1.0 - p if x > 0.0 else p
     return value if x == x else x

@@ -1,0 +1,150 @@
+"""Jump components of a world: what jumps, how often and how far.
+
+Jumps are compound Poisson with normal *log* sizes: at an arrival S becomes S e^J, J ~ N(mean, sd^2).  The mean
+relative jump E[e^J] - 1 = exp(mean + sd^2 / 2) - 1 is a different number; reading one as the other moves tails
+(Broadie and Kaya's "-12 %" is the relative one).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.scenario.correlation import equicorrelation, factor
+from riskengine.scenario.parameters import ParameterCheck
+
+Vector = tuple[float, ...]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class CommonJumps:
+    """Arrivals that move every asset at once, with correlated sizes.
+
+    Attributes
+    ----------
+    intensity : float
+        Arrivals per year.
+    mean, sd : tuple of float, one per asset
+        Mean and standard deviation of the log jump.
+    correlation : float or matrix
+        Correlation of the sizes of one arrival; one number is the same for every pair.  May be singular (1: one size).
+    """
+
+    intensity: float
+    mean: Vector
+    sd: Vector
+    correlation: float | Matrix = 0.0
+
+    def __post_init__(self) -> None:
+        count = np.size(self.mean)
+        check = ParameterCheck()
+        rows = equicorrelation(self.correlation, count) if isinstance(self.correlation, (int, float)) else None
+        matrix = check.correlation(
+            "jump size correlation", self.correlation if rows is None else rows, count, allow_singular=True
+        )
+        object.__setattr__(self, "intensity", check.number("common jump intensity", self.intensity, 0.0))
+        object.__setattr__(self, "mean", check.vector("common jump mean", self.mean, count))
+        object.__setattr__(self, "sd", check.vector("common jump sd", self.sd, count, 0.0, closed=True))
+        object.__setattr__(self, "correlation", matrix if rows is None else float(self.correlation))
+        check.finish()
+
+    @property
+    def size_correlation(self) -> Floats:
+        """Correlation of the sizes of one arrival, shape (A, A)."""
+        if isinstance(self.correlation, float):
+            return equicorrelation(self.correlation, len(self.mean))
+        return np.array(self.correlation)
+
+
+@dataclass(frozen=True)
+class OwnJumps:
+    """Arrivals of one asset alone, independent of all else.
+
+    Attributes
+    ----------
+    intensity : tuple of float, one per asset
+        Arrivals per year.
+    mean, sd : tuple of float, one per asset
+        Mean and standard deviation of the log jump.
+    """
+
+    intensity: Vector
+    mean: Vector
+    sd: Vector
+
+    def __post_init__(self) -> None:
+        count = np.size(self.intensity)
+        check = ParameterCheck()
+        object.__setattr__(
+            self, "intensity", check.vector("own jump intensity", self.intensity, count, 0.0, closed=True)
+        )
+        object.__setattr__(self, "mean", check.vector("own jump mean", self.mean, count))
+        object.__setattr__(self, "sd", check.vector("own jump sd", self.sd, count, 0.0, closed=True))
+        check.finish()
+
+
+def mean_relative_jump(mean: float, sd: float) -> float:
+    """E[e^J] - 1 of a normal log jump: what a jump does to the price on average (the compensator's factor)."""
+    return math.expm1(mean + 0.5 * sd * sd)
+
+
+def check_jumps(check: ParameterCheck, count: int, common: CommonJumps | None, own: OwnJumps | None) -> None:
+    """Add a fault where a component does not hold one number per asset."""
+    for name, component in (("jumps_common", common), ("jumps_own", own)):
+        if component is not None and len(component.mean) != count:
+            check.faults.append(f"{name} must hold {count} numbers, one per asset, got {len(component.mean)}")
+
+
+@dataclass(frozen=True)
+class JumpTable:
+    """Both components in the arrays that kernels read.
+
+    Attributes
+    ----------
+    intensity : ndarray, shape (1 + A,)
+        Arrivals per year: the common clock, then each asset's own; 0 where there is none.
+    mean : ndarray, shape (2, A)
+        Mean log jump: common, own.
+    mix : ndarray, shape (2, A, A)
+        Lower-triangular factor from independent normals to sizes: common, own.
+    compensator : ndarray, shape (A,)
+        Sum of intensity times mean relative jump, per year: subtracted from the drift so that E[S_T] is kept.
+    """
+
+    intensity: Floats
+    mean: Floats
+    mix: Floats
+    compensator: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        variance = np.einsum("cij,cij->ci", self.mix, self.mix)
+        relative = np.expm1(self.mean + 0.5 * variance)
+        object.__setattr__(self, "compensator", self.intensity[0] * relative[0] + self.intensity[1:] * relative[1])
+
+
+def jump_table(count: int, common: CommonJumps | None, own: OwnJumps | None) -> JumpTable:
+    """`JumpTable` of `count` assets; None is a component that never arrives."""
+    intensity, mean, mix = np.zeros(1 + count), np.zeros((2, count)), np.zeros((2, count, count))
+    if common is not None:
+        intensity[0] = common.intensity
+        mean[0] = common.mean
+        mix[0] = np.array(common.sd)[:, None] * factor(common.size_correlation)
+    if own is not None:
+        intensity[1:] = own.intensity
+        mean[1] = own.mean
+        mix[1] = np.diag(own.sd)
+    return JumpTable(intensity, mean, mix)
+
+
+def law_components(index: int, common: CommonJumps | None, own: OwnJumps | None) -> tuple:
+    """The components that move asset `index`, as ``riskengine.law.jump.NormalJump`` objects."""
+    from riskengine.law.jump import NormalJump
+
+    found = []
+    if common is not None and common.intensity > 0.0:
+        found.append(NormalJump(common.intensity, common.mean[index], common.sd[index]))
+    if own is not None and own.intensity[index] > 0.0:
+        found.append(NormalJump(own.intensity[index], own.mean[index], own.sd[index]))
+    return tuple(found)

@@ -1,0 +1,74 @@
+"""Checks of a world's parameters: every fault of one record in one message."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from riskengine.scenario.correlation import check_correlation
+
+
+def asset_index(assets: tuple[str, ...], asset: str) -> int:
+    """Place of `asset` on the asset axis; ValueError naming the world's assets where it is not one of them."""
+    if asset not in assets:
+        raise ValueError(f"asset must be one of {', '.join(assets)}, got {asset!r}")
+    return assets.index(asset)
+
+
+class ParameterCheck:
+    """Collects what is wrong with a record; ``finish`` raises one ValueError that names every fault.
+
+    Values are returned as tuples of floats, so a record built from lists (YAML) is hashable.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def names(self, value: Sequence[str]) -> tuple[str, ...]:
+        """Asset names: at least one, distinct, not empty."""
+        out = tuple(value) if not isinstance(value, str) else (value,)
+        if not out or len(set(out)) != len(out) or not all(isinstance(n, str) and n for n in out):
+            self.faults.append(f"assets must hold distinct, non-empty names, got {list(out)!r}")
+        return out
+
+    def vector(
+        self, name: str, value: Any, count: int, low: float = -math.inf, high: float = math.inf, *, closed: bool = False
+    ) -> tuple[float, ...]:
+        """One number per asset in the open interval (`low`, `high`), or from `low` on where `closed`."""
+        try:
+            out = tuple(float(v) for v in value)
+        except (TypeError, ValueError):
+            self.faults.append(f"{name} must hold {count} numbers, one per asset, got {value!r}")
+            return ()
+        if len(out) != count:
+            self.faults.append(f"{name} must hold {count} numbers, one per asset, got {len(out)}")
+        for v in out:
+            if not (math.isfinite(v) and (low <= v if closed else low < v) and v < high):
+                left = "[" if closed else "("
+                self.faults.append(f"{name} must hold numbers in {left}{low:g}, {high:g}), got {v!r}")
+        return out
+
+    def number(self, name: str, value: Any, low: float) -> float:
+        """A finite number from `low` on."""
+        try:
+            out = float(value)
+        except (TypeError, ValueError):
+            out = math.nan
+        if not (math.isfinite(out) and out >= low):
+            self.faults.append(f"{name} must hold a number in [{low:g}, inf), got {value!r}")
+        return out
+
+    def correlation(
+        self, name: str, value: Any, count: int, *, allow_singular: bool = False
+    ) -> tuple[tuple[float, ...], ...]:
+        """A correlation matrix as rows."""
+        try:
+            matrix = check_correlation(name, value, count, allow_singular=allow_singular)
+        except (TypeError, ValueError) as error:
+            self.faults.append(str(error) if str(error).startswith(name) else f"{name} must hold a matrix: {error}")
+            return ()
+        return tuple(tuple(float(c) for c in row) for row in matrix)
+
+    def finish(self) -> None:
+        """Raise ValueError where anything was wrong."""
+        if self.faults:
+            raise ValueError("; ".join(self.faults))

@@ -1,0 +1,37 @@
+"""Fixtures of the scenario tests."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from riskengine.scenario import clock, lanes, lognormal, qe
+
+SUBSTITUTES = {
+    "wide_vectors": lambda: None,
+    "fma": lambda a, b, c: a * b + c,
+    "root": np.sqrt,
+    "float_bits": lambda x: np.float64(x).view(np.int64),
+    "bits_float": lambda n: np.int64(n).view(np.float64),
+    # compiled on demand from a module whose intrinsics are replaced: replaced as well
+    "two_atanh": lambda t: 2.0 * np.arctanh(t),
+}
+
+
+@pytest.fixture
+def plain():
+    """A context in which the plain-Python form of a kernel can run: intrinsics it names are replaced by numpy.
+
+    Only around the plain run: whatever is compiled inside would see the substitutes.
+    """
+
+    @contextmanager
+    def context():
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (clock, lanes, lognormal, qe):
+                for name, function in SUBSTITUTES.items():
+                    if hasattr(module, name):
+                        patch.setattr(module, name, function)
+            yield
+
+    return context

@@ -1,0 +1,121 @@
+"""Compiled kernels against their plain-Python form."""
+
+import dataclasses
+from contextlib import nullcontext
+
+import numpy as np
+
+from riskengine.market.grid import TimeGrid
+from riskengine.random import DrawKeys
+from riskengine.scenario import clock, lanes, lognormal, qe
+from riskengine.scenario.bates import Bates
+from riskengine.scenario.jumps import CommonJumps, OwnJumps, jump_table
+from riskengine.scenario.lanes import FORWARD, HISTORY
+
+K0, K1 = DrawKeys(21).words()
+COMMON = CommonJumps(90.0, (-0.03, -0.04), (0.05, 0.06), 0.7)
+OWN = OwnJumps((70.0, 0.0), (0.01, -0.01), (0.03, 0.04))
+WORLD = Bates(
+    ("A", "B"), (10.0, 20.0), (0.1, -0.2), (5.0, 6.0), (0.3, 0.05), (1.5, 2.5), (-0.4, -0.5), (0.3, 0.02),
+    ((1.0, 0.6), (0.6, 1.0)), ((1.0, 0.8), (0.8, 1.0)), COMMON, OWN,
+)  # fmt: skip
+TABLE = jump_table(2, COMMON, OWN)
+RATE = TABLE.intensity / 365.0
+
+
+def both(kernel, *arguments, stage=None):
+    """Run a kernel compiled and plain on copies of the arguments; the two lists of arguments after it ran.
+
+    `stage` replaces the compiler intrinsics that the kernel itself names, for its plain run only.
+    """
+    runs = []
+    for function, context in ((kernel, nullcontext), (kernel.py_func, stage or nullcontext)):
+        copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        with context():
+            runs.append((function(*copies), copies))
+    return runs
+
+
+def assert_same(runs, rtol=1e-13):
+    (first, a), (second, b) = runs
+    assert first == second
+    for x, y in zip(a, b, strict=True):
+        if isinstance(x, np.ndarray):
+            np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-15)
+
+
+def test_lognormal_block():
+    mix = np.array([[0.02, 0.0], [0.01, 0.03]])
+    for history, purposes in ((False, FORWARD), (True, HISTORY)):
+        out, failed = np.zeros((6, 2, 130)), np.zeros(130, bool)
+        assert_same(
+            both(
+                lognormal.lognormal_paths, out, failed, np.array([10.0, 20.0]), np.array([1e-3, -1e-3]), mix, RATE,
+                TABLE.mean, TABLE.mix, 7, history, purposes, K0, K1,
+            )
+        )  # fmt: skip
+
+
+def test_bates_block():
+    out, failed = np.zeros((5, 2, 130)), np.zeros(130, bool)
+    coefficients, table = WORLD._coefficients(1 / 365), TABLE
+    state = np.repeat([[0.3], [0.02]], 130, axis=1)
+    variance_mix, price_mix = WORLD._mixes
+    for history, purposes in ((False, FORWARD), (True, HISTORY)):
+        assert_same(
+            both(
+                qe.bates_paths, out, out, failed, np.array([10.0, 20.0]), state, coefficients, variance_mix, price_mix,
+                RATE, table.mean, table.mix, 7, history, purposes, K0, K1,
+            )
+        )  # fmt: skip
+
+
+def test_stages(plain):
+    rng = np.random.default_rng(3)
+    x, z, jump = rng.normal(size=(3, clock.LANES))
+    v = rng.uniform(0.0, 0.5, clock.LANES)
+    following, correction = np.abs(x), 0.01 * z
+    c = WORLD._coefficients(1 / 365)[1]
+    assert_same(both(lognormal._advance, x, z, jump, 0.1, 0.2, stage=plain), 1e-12)
+    assert_same(both(lognormal._add, x, z, 0.2, stage=plain), 1e-12)
+    assert_same(both(lanes.mix_lanes, np.array([x, z]), np.array([[1.0, 0.0], [0.6, 0.8]]), stage=plain), 1e-12)
+    assert_same(both(lanes.write_prices, np.empty(100), 500.0 * x, np.zeros(clock.LANES), 3.0, stage=plain))
+    assert_same(both(lanes.write_lanes, np.empty(100), x, stage=plain))
+    assert_same(both(lanes.anchor, rng.normal(size=(3, 100)), np.zeros(clock.LANES), 3.0, stage=plain))
+    assert_same(both(qe.quadratic_step, v, z, following, correction, c, stage=plain), 1e-11)
+    assert_same(both(qe.exponential_step, v, z, following, correction, c, stage=plain), 1e-11)
+    assert_same(both(qe.exponential_lanes, v, c, stage=plain))
+    assert_same(both(qe.price_step, x, v, following, z, correction, jump, c, stage=plain), 1e-12)
+
+
+def test_clock_stages(plain):
+    position, arrivals = np.zeros((3, clock.LANES)), np.zeros((3, clock.LANES), np.int64)
+    whole, real = np.zeros((3, clock.ROOM), np.int64), np.zeros((4, clock.ROOM))
+    words = np.zeros((2, clock.ROOM), np.uint64)
+    runs = both(clock.start_clocks, position, arrivals, RATE, 7, FORWARD, K0, K1, words)
+    assert_same(runs)
+    position, arrivals = runs[0][1][:2]
+    buffer = np.zeros((clock.WINDOW, 2, clock.LANES))
+    runs = both(
+        clock.fill_jumps, buffer, position, arrivals, 0, 16, RATE, TABLE.mean, TABLE.mix, 7, FORWARD, K0, K1, whole,
+        real, words,
+    )  # fmt: skip
+    for compiled, plain_python in zip(runs[0][1][:3], runs[1][1][:3], strict=True):
+        np.testing.assert_allclose(compiled, plain_python, rtol=1e-13, atol=1e-16)
+    assert_same(both(clock._words, *words, whole[0], whole[1], 5, 1, 0, K0, K1, stage=plain))
+    assert_same(both(clock._normals, *words, real[0], 5, stage=plain))
+    assert_same(both(clock._advance, words[0], real[0], real[1], 5, 0.3, stage=plain), 1e-12)
+    assert_same(
+        both(
+            clock._scatter, buffer, position[0], arrivals[0], 0, 16, 1.0 / RATE[0], TABLE.mean[0], TABLE.mix[0], 0, 2,
+            7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
+        )
+    )  # fmt: skip
+
+
+def test_windows_of_jumps_join_up():
+    """A jump lands in the same step whatever windows the steps are read in: a price path has no seam at step 16."""
+    world = dataclasses.replace(WORLD, jumps_own=None)
+    a = world.sample(TimeGrid(86_400, 33), 0, 100, DrawKeys(1)).spot_lanes
+    b = world.sample(TimeGrid(86_400, 16), 0, 100, DrawKeys(1)).spot_lanes
+    assert np.array_equal(a[:17], b)

@@ -1,0 +1,1 @@
+"""The engine: blocks of paths, the step loop, outcome columns, executors and resume."""

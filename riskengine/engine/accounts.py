@@ -1,0 +1,82 @@
+"""Life of margin accounts on a path: funded at the start, closed in part when under-margined, backed by a fund."""
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.liquidation.partial_close import partial_close
+from riskengine.liquidation.terms import LiquidationTerms
+
+
+class AccountLife:
+    """Accounts of one (model, level, multiplier) setting.
+
+    Positions are closed in proportion, so an account on a path is two numbers: the share of its positions it still
+    holds, and its cash.  Requirements and values scale with that share (margin models are positively homogeneous).
+
+    Parameters
+    ----------
+    initial : ndarray, shape (K, P)
+        Initial requirement at the start, multiplier included.
+    value : ndarray, shape (K, P)
+        Value of the positions at the start.
+    funding : float
+        Equity at the start is `funding` times `initial`.
+    terms : LiquidationTerms
+    """
+
+    def __init__(self, initial: Floats, value: Floats, funding: float, terms: LiquidationTerms):
+        self._terms = terms
+        self.held = np.ones_like(value)
+        self.cash = funding * initial - value
+        self.fund = terms.insurance_fund * initial.sum(axis=0)
+        self._fund_start = self.fund.copy()
+        self.liquidations = np.zeros(value.shape[1])
+        self.cost = np.zeros(value.shape[1])
+        self.socialised = np.zeros(value.shape[1])
+        self._touched = np.zeros(value.shape, dtype=bool)
+
+    def step(self, value: Floats, maintenance: Floats, closing_cost: Floats) -> Floats | None:
+        """Liquidate whoever is under-margined.
+
+        Parameters
+        ----------
+        value, maintenance, closing_cost : ndarray, shape (K, P)
+            For whole positions; the multiplier is in `maintenance`.
+
+        Returns
+        -------
+        ndarray, shape (K, P), or None
+            Share of the whole positions closed in this step; None where nobody was liquidated.
+        """
+        equity = self.cash + self.held * value
+        under = (equity < self.held * maintenance) & (self.held > 0.0)
+        if not under.any():
+            return None
+        k, p = np.nonzero(under)
+        held = self.held[k, p]
+        plan = partial_close(equity[k, p], held * maintenance[k, p], held * closing_cost[k, p], self._terms.target)
+        closed = plan.fraction * held
+        self.cash[k, p] += closed * value[k, p] - plan.cost + plan.shortfall
+        self.held[k, p] = np.where(plan.fraction >= 1.0, 0.0, held - closed)
+        self._touched[k, p] = True
+        lanes = self.fund.size
+        self.liquidations += np.bincount(p, minlength=lanes)
+        self.cost += np.bincount(p, weights=plan.cost, minlength=lanes)
+        shortfall = np.bincount(p, weights=plan.shortfall, minlength=lanes)
+        paid = np.minimum(self.fund, shortfall)
+        self.fund -= paid
+        self.socialised += shortfall - paid
+        share = np.zeros_like(value)
+        share[k, p] = closed
+        return share
+
+    def columns(self) -> dict[str, Floats]:
+        """Per path: liquidations, share of accounts liquidated, cost, fund draw and exhaustion, socialised loss."""
+        return {
+            "liquidations": self.liquidations,
+            "liquidated_share": self._touched.mean(axis=0),
+            "liquidation_cost": self.cost,
+            "fund_draw": self._fund_start - self.fund,
+            "fund_exhausted": (self.socialised > 0.0).astype(np.float64),
+            "socialised_loss": self.socialised,
+        }

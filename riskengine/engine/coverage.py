@@ -1,0 +1,95 @@
+"""The three coverage measures, on positions held at the origin and left alone (DESIGN section 4).
+
+For each origin o (every margin period from time 0, so windows never overlap) and account: initial-margin breach is
+loss at the end of the margin period strictly above the initial requirement at o; maintenance breach is the worst loss
+within the liquidation latency strictly above the maintenance requirement at o; insolvency is the worst loss within the
+margin period strictly above all resources, which are `funding` times the initial requirement.
+"""
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.engine.outcomes import Key
+
+
+class Coverage:
+    """Accumulates coverage of one margin model over the origins of a block.
+
+    Parameters
+    ----------
+    model : str
+    levels : tuple of float or None
+    multipliers : tuple of float
+    kinds : tuple of str
+        Kind of each account, length K.
+    period, latency : int
+        Steps.
+    funding : float
+    """
+
+    def __init__(
+        self,
+        model: str,
+        levels: tuple[float | None, ...],
+        multipliers: tuple[float, ...],
+        kinds: tuple[str, ...],
+        period: int,
+        latency: int,
+        funding: float,
+    ):
+        self._model, self._levels, self._multipliers = model, levels, multipliers
+        self._period, self._latency, self._funding = period, latency, funding
+        self._kinds = tuple(dict.fromkeys(kinds))
+        member = np.array([[k == name for k in kinds] for name in self._kinds], dtype=np.float64)
+        self._share = member / member.sum(axis=1, keepdims=True)
+        self._sums: dict[Key, Floats] = {}
+        self._origins = 0
+
+    def open(self, value: Floats, initial: Floats, maintenance: Floats) -> None:
+        """Start a window: book value (K, P), requirements (L, K, P)."""
+        self._value, self._initial, self._maintenance = value, initial, maintenance
+        self._worst = np.zeros_like(value)
+        self._worst_in_latency = np.zeros_like(value)
+
+    def loss(self, value: Floats) -> Floats:
+        """Loss since the origin of the open window, (K, P)."""
+        return self._value - value
+
+    def observe(self, steps_since_origin: int, value: Floats) -> None:
+        """Record one step of the open window."""
+        loss = self.loss(value)
+        np.maximum(self._worst, loss, out=self._worst)
+        if steps_since_origin <= self._latency:
+            np.maximum(self._worst_in_latency, loss, out=self._worst_in_latency)
+        if steps_since_origin == self._period:
+            self._close(loss)
+
+    def _add(self, level: float | None, multiplier: float, subject: str, measure: str, column: Floats) -> None:
+        key = ("margin", self._model, level, multiplier, subject, measure)
+        self._sums[key] = self._sums[key] + column if key in self._sums else column
+
+    def _close(self, loss: Floats) -> None:
+        self._origins += 1
+        for i, level in enumerate(self._levels):
+            initial, maintenance = self._initial[i], self._maintenance[i]
+            for multiplier in self._multipliers:
+                need = multiplier * initial
+                breach = loss > need
+                tests = {
+                    "initial_margin_breach": breach,
+                    "maintenance_margin_breach": self._worst_in_latency > multiplier * maintenance,
+                    "insolvency": self._worst > self._funding * need,
+                }
+                for measure, hit in tests.items():
+                    self._add(level, multiplier, "all", measure, hit.mean(axis=0))
+                    if multiplier == 1.0:
+                        for kind, column in zip(self._kinds, self._share @ hit, strict=True):
+                            self._add(level, multiplier, kind, measure, column)
+                self._add(level, multiplier, "all", "capital", need.sum(axis=0))
+                self._add(level, multiplier, "all", "breaches", breach.sum(axis=0).astype(np.float64))
+                self._add(level, multiplier, "all", "shortfall", np.where(breach, loss - need, 0.0).sum(axis=0))
+
+    def columns(self) -> dict[Key, Floats]:
+        """Per path: shares and capital averaged over origins; breach counts and shortfall (USD) summed over them."""
+        summed = ("breaches", "shortfall")
+        return {k: (v if k[-1] in summed else v / self._origins) for k, v in self._sums.items()}

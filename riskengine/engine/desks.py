@@ -1,0 +1,185 @@
+"""Participants of the step loop: a margin desk (one model, all its levels and multipliers) and a lending desk."""
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.book.loans import Loans
+from riskengine.book.portfolio import Portfolio
+from riskengine.engine.accounts import AccountLife
+from riskengine.engine.coverage import Coverage
+from riskengine.engine.outcomes import Key
+from riskengine.engine.questions import MarginQuestion
+from riskengine.liquidation.terms import LiquidationTerms
+from riskengine.market.paths import MarketPaths
+from riskengine.market.snapshot import MarketSnapshot
+from riskengine.market.surface import FactorSurface
+from riskengine.pricing.valuation import account_values, close_costs, snapshot
+from riskengine.roles import LendingProtocol, MarginModel
+
+# A relative price move small enough for a delta and large enough for its rounding.
+_BUMP = 1e-4
+
+
+class BookView:
+    """Values of the book along the paths; desks on one path share one, so each step is priced once.
+
+    A view keeps the last step only.
+    """
+
+    def __init__(self, portfolio: Portfolio, surface: FactorSurface, paths: MarketPaths, terms: LiquidationTerms):
+        self.portfolio, self.paths = portfolio, paths
+        self._surface = surface
+        self._costs = terms.costs
+        self._spot: Floats | None = None
+
+    def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
+        variance = self.paths.variance_lanes
+        hours = step * self.paths.grid.step_seconds / 3600.0
+        state = np.zeros_like(spot) if variance is None else variance[step]
+        return snapshot(self.portfolio, self._surface, spot, state, hours)
+
+    def move_to(self, step: int, spot: Floats) -> None:
+        """Price the book at `step` unless this was done already for the same prices."""
+        if self._spot is spot:
+            return
+        self._spot, self._step = spot, step
+        self.snapshot = self._snapshot(step, spot)
+        self.value = account_values(self.portfolio, self.snapshot)
+        self.closing_cost = close_costs(self.portfolio, self.snapshot, self._costs)
+
+    def deltas(self) -> Floats:
+        """Coins each account is long of each asset, shape (A, K, P), by a bump of the spot."""
+        out = np.empty((len(self.portfolio.assets), *self.value.shape))
+        for a in range(out.shape[0]):
+            bumped = self._spot.copy()
+            bumped[a] *= 1.0 + _BUMP
+            moved = account_values(self.portfolio, self._snapshot(self._step, bumped))
+            out[a] = (moved - self.value) / (_BUMP * self._spot[a])
+        return out
+
+
+class MarginDesk:
+    """One margin model on the book: coverage of positions left alone, and the life of accounts that are not.
+
+    A grid is recomputed at every step, a quantile model at the start of every margin period that fits into the horizon
+    (its window moves by one period at a time); in between its figure stands, scaled by the share of positions held.
+
+    Parameters
+    ----------
+    model : MarginModel
+    view : BookView
+    surface : FactorSurface
+    question : MarginQuestion
+    multipliers : tuple of float
+        Those of the question that this desk runs.
+    sells : bool
+        Report what liquidations sell; only feedback needs it.
+    """
+
+    def __init__(
+        self,
+        model: MarginModel,
+        view: BookView,
+        surface: FactorSurface,
+        question: MarginQuestion,
+        multipliers: tuple[float, ...],
+        sells: bool,
+    ):
+        grid = view.paths.grid
+        self.model, self._view, self._question, self._sells = model, view, question, sells
+        self._levels: tuple[float | None, ...] = model.levels or (None,)
+        self._multipliers = multipliers
+        self._period = grid.index("margin_period_hours", question.margin_period_hours)
+        self._state = model.init(view.portfolio, surface)
+        self._coverage = Coverage(
+            model.kind,
+            self._levels,
+            multipliers,
+            view.portfolio.kinds,
+            self._period,
+            grid.index("liquidation_latency_hours", question.liquidation_latency_hours),
+            question.funding_multiple,
+        )
+        self._lives: list[tuple[int, float, AccountLife]] = []
+        self._reference: dict[Key, Floats] = {}
+
+    def _record_reference(self, loss: Floats) -> None:
+        """Loss and requirement of the reference accounts over the first margin period."""
+        for name in self._question.reference_accounts:
+            k = self._view.portfolio.names.index(name)
+            self._reference["margin", "book", None, None, name, "loss"] = loss[k]
+            for level, initial in zip(self._levels, self._initial, strict=True):
+                self._reference["margin", self.model.kind, level, 1.0, name, "requirement"] = initial[k]
+
+    def step(self, step: int, spot: Floats) -> Floats | None:
+        """Participant of the step loop: margin call, liquidation, coverage."""
+        view, question = self._view, self._question
+        view.move_to(step, spot)
+        if step > 0 and step - self._origin <= self._period:
+            self._coverage.observe(step - self._origin, view.value)
+            if step == self._period:
+                self._record_reference(self._coverage.loss(view.value))
+        origin = step % self._period == 0 and step + self._period <= view.paths.grid.steps
+        if not self.model.levels or origin:
+            self._state = self.model.step(self._state, view.paths, step)
+            found = self.model.requirement(self._state, view.snapshot)
+            self._initial = np.stack([r.initial for r in found])
+            self._maintenance = np.stack([r.maintenance for r in found])
+        if step == 0:
+            self._lives = [
+                (i, m, AccountLife(m * self._initial[i], view.value, question.funding_multiple, question.liquidation))
+                for i in range(len(self._levels))
+                for m in self._multipliers
+            ]
+        if origin:
+            self._origin = step
+            self._coverage.open(view.value, self._initial, self._maintenance)
+        sold = None
+        for i, multiplier, life in self._lives:
+            closed = life.step(view.value, multiplier * self._maintenance[i], view.closing_cost)
+            if self._sells and closed is not None:
+                sold = np.einsum("akp,kp->ap", view.deltas(), closed)
+        return sold
+
+    def columns(self) -> dict[Key, Floats]:
+        """Outcome columns of the block."""
+        out = self._coverage.columns() | self._reference
+        for i, multiplier, life in self._lives:
+            for measure, column in life.columns().items():
+                out[("margin", self.model.kind, self._levels[i], multiplier, "all", measure)] = column
+        return out
+
+
+class LendingDesk:
+    """One lending market under one shift of its liquidation thresholds."""
+
+    def __init__(self, market: LendingProtocol, shift: float, loans: Loans, paths: MarketPaths, spot: Floats):
+        self._market, self._shift, self._paths = market, shift, paths
+        self._state = market.init(loans, paths.assets, spot, paths.grid)
+        self._sums: dict[str, Floats] = {}
+        self._last_spot = spot
+
+    def step(self, step: int, spot: Floats) -> Floats | None:
+        """Participant of the step loop: oracle, keepers, liquidations."""
+        self._last_spot = spot
+        events = self._market.step(self._state, step, spot)
+        for name in ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable"):
+            column = getattr(events, name)
+            self._sums[name] = self._sums[name] + column if name in self._sums else column.copy()
+        return events.sold
+
+    def columns(self) -> dict[Key, Floats]:
+        """Outcome columns of the block."""
+        sums = self._sums
+        closing = self._market.close(self._state, self._last_spot)
+        columns = {
+            "liquidations": sums["liquidations"],
+            "liquidation_probability": (sums["liquidations"] > 0).astype(np.float64),
+            "liquidated_volume": sums["volume_usd"],
+            "bad_debt": sums["deficit_usd"] + closing["residual_shortfall"],
+            "protocol_fee": sums["protocol_fee_usd"],
+            "skipped_unprofitable": sums["skipped_unprofitable"],
+            "liquidated_loans": closing["liquidated_loans"],
+            "borrow_capacity": closing["borrow_capacity"],
+        }
+        return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}

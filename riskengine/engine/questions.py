@@ -1,0 +1,140 @@
+"""What the engine is asked to find out on a block.  Frozen records; the YAML of a study has exactly these fields."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from riskengine.arrays import check_range
+from riskengine.book.loans import Loans
+from riskengine.book.portfolio import Portfolio
+from riskengine.law.exposure import UnitExposure
+from riskengine.liquidation.terms import LiquidationTerms
+from riskengine.roles import Estimator, LendingProtocol, MarginModel
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Price feedback of liquidations: sales leave a log-price impact that decays; absent means exogenous prices.
+
+    Attributes
+    ----------
+    depth_usd : dict of str to float
+        Per asset: USD that moves the price by 1 % (linear in log-price).
+    half_life_hours : float
+        Half-life of the impact.
+    """
+
+    depth_usd: dict[str, float]
+    half_life_hours: float
+
+    def __post_init__(self) -> None:
+        check_range("half_life_hours", self.half_life_hours, 0.0, 1e6, open_low=True)
+        for asset, depth in self.depth_usd.items():
+            check_range(f"depth_usd of {asset}", depth, 0.0, 1e15, open_low=True)
+
+
+@dataclass(frozen=True)
+class MarginQuestion:
+    """Margin models on a book of accounts.
+
+    Attributes
+    ----------
+    book : Portfolio
+    models : tuple of MarginModel
+    margin_period_hours : float
+        Margin period of risk: initial-margin breach compares the loss at its end with the requirement at its start.
+    liquidation_latency_hours : float
+        Window of maintenance-margin coverage.
+    multipliers : tuple of float
+        Factors on the whole requirement; 1 must be among them.
+    funding_multiple : float
+        Equity of each account at the start, as a multiple of its initial requirement.
+    liquidation : LiquidationTerms
+    reference_accounts : tuple of str
+        Accounts whose requirement is held against a simulated reference quantile of their own loss.
+    """
+
+    book: Portfolio
+    models: tuple[MarginModel, ...]
+    margin_period_hours: float
+    liquidation_latency_hours: float
+    multipliers: tuple[float, ...] = (1.0,)
+    funding_multiple: float = 1.25
+    liquidation: LiquidationTerms = LiquidationTerms()
+    reference_accounts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ValueError("models must hold at least one margin model, got none")
+        kinds = [m.kind for m in self.models]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"models must be of distinct kinds, got {kinds}")
+        if 1.0 not in self.multipliers or any(not 0 < m <= 10 for m in self.multipliers):
+            raise ValueError(f"multipliers must lie in (0, 10] and hold 1, got {self.multipliers}")
+        unknown = [name for name in self.reference_accounts if name not in self.book.names]
+        if unknown:
+            raise ValueError(f"reference_accounts must name accounts of the book, got {unknown}")
+        check_range("funding_multiple", self.funding_multiple, 0.0, 100.0, open_low=True)
+        check_range("margin_period_hours", self.margin_period_hours, 0.0, 8760.0, open_low=True)
+        check_range("liquidation_latency_hours", self.liquidation_latency_hours, 0.0, 8760.0, open_low=True)
+
+
+@dataclass(frozen=True)
+class LendingQuestion:
+    """A lending market on a borrower book.
+
+    Attributes
+    ----------
+    market : LendingProtocol
+    book : Loans
+    threshold_shifts : tuple of float
+        Added to every liquidation threshold (0.03 is three points); 0 must be among them.
+    """
+
+    market: LendingProtocol
+    book: Loans
+    threshold_shifts: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        if 0.0 not in self.threshold_shifts:
+            raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One unit of a linear or inverse position in one asset: what the estimators are tested on."""
+
+    asset: str
+    side: Literal["long", "short"] = "long"
+    contract: Literal["linear", "inverse"] = "linear"
+
+    @property
+    def name(self) -> str:
+        """For example ``BTC long linear``."""
+        return f"{self.asset} {self.side} {self.contract}"
+
+    @property
+    def unit(self) -> UnitExposure:
+        """The position without its asset: loss, exact VaR and breach probability from a law."""
+        return UnitExposure(self.side, self.contract)
+
+
+@dataclass(frozen=True)
+class CalibrationQuestion:
+    """Which estimators to hold against the exact quantile.
+
+    Attributes
+    ----------
+    estimators : tuple of Estimator
+        Each reads the history windows of the study as its sample.
+    exposures : tuple of Exposure
+    levels : tuple of float
+        Inside (0.5, 1).
+    """
+
+    estimators: tuple[Estimator, ...]
+    exposures: tuple[Exposure, ...]
+    levels: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for level in self.levels:
+            check_range("level", level, 0.5, 1.0, open_low=True, open_high=True)

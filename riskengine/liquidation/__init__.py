@@ -1,0 +1,1 @@
+"""What happens when the demand is not met: partial close, insurance fund, socialised loss."""

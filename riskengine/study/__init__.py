@@ -1,0 +1,1 @@
+"""Studies: a question as a record, its run, and its result."""

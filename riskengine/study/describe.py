@@ -1,0 +1,82 @@
+"""What a result says about its own study: world, settings, assumptions, provenance."""
+
+from typing import Any
+
+from riskengine.scenario.world import World
+from riskengine.study.spec import CalibrationStudy
+
+
+def world_head(world: World) -> dict[str, Any]:
+    """The world as the report shows it."""
+    return {
+        "name": world.name,
+        "title": world.title,
+        "measure": world.measure,
+        "model": world.model.kind,
+        "assets": list(world.model.assets),
+        "stamp": world.stamp,
+        "fit": world.fit,
+        "source": list(world.source),
+    }
+
+
+def _assumptions(study: CalibrationStudy) -> list[str]:
+    said = [
+        "Losses are positive. Paths run under the real-world law; option prices come from the world's "
+        "implied-volatility surface at the path's own variance (sticky in moneyness): the stated link between the two.",
+        "A path is the unit of every interval: accounts and origins on one path are never counted as independent.",
+    ]
+    margin = study.margin
+    if margin is not None:
+        said += [
+            f"Initial-margin breach: loss at the end of {margin.margin_period_hours:g} h, positions left alone, "
+            "strictly above the initial margin at the start; origins do not overlap.",
+            f"Maintenance coverage: worst loss within {margin.liquidation_latency_hours:g} h against maintenance "
+            "margin. Insolvency: worst loss within the margin period against all resources "
+            f"({margin.funding_multiple:g} x initial margin).",
+            "Every account is funded at the stated multiple of its own requirement under each model, so a higher "
+            "level buys safety with capital.",
+            "Grids have no confidence level: realised coverage is an output. Quantile models are recomputed once a "
+            "margin period, grids at every step.",
+            "Liquidation closes positions in proportion at the stated costs until equity is the stated multiple of "
+            "the maintenance requirement of what is left; losses beyond an account's equity go to the fund, then to "
+            "the other accounts.",
+        ]
+    if study.lending is not None:
+        said.append(
+            "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
+            "short of at the horizon."
+        )
+    if study.feedback is None:
+        said.append("Prices are exogenous: liquidations do not move them (price feedback is off).")
+    else:
+        said.append(
+            "Price feedback is on: sales move the price, and the move halves every "
+            f"{study.feedback.half_life_hours:g} h."
+        )
+    return said
+
+
+def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
+    """Everything of ``result.json`` that is not a figure."""
+    margin = study.margin
+    return {
+        "study": {"name": name, "title": study.title, "kind": study.kind},
+        "command": command,
+        "world": world_head(study.world),
+        "settings": {
+            "seed": study.seed,
+            "paths": study.paths,
+            "horizon_hours": study.horizon_hours,
+            "step_hours": study.step_hours,
+            "history_windows": study.history_windows,
+            "confidence": study.confidence,
+            "margin_period_hours": margin.margin_period_hours if margin else None,
+            "liquidation_latency_hours": margin.liquidation_latency_hours if margin else None,
+            "funding_multiple": margin.funding_multiple if margin else None,
+            "accounts": margin.book.accounts if margin else None,
+            "loans": len(study.lending.book.names) if study.lending else None,
+            "price_feedback": study.feedback is not None,
+        },
+        "assumptions": _assumptions(study),
+    }

@@ -1,0 +1,174 @@
+"""Run a study: blocks on threads, a checkpoint for each, then rows, curves and the run folder."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from riskengine.engine.blocks import Block, plan
+from riskengine.engine.executor import default_workers, run_blocks
+from riskengine.engine.simulate import Simulation
+from riskengine.engine.store import BlockStore
+from riskengine.errors import RunError
+from riskengine.random import DrawKeys
+from riskengine.study import measures, paired
+from riskengine.study.describe import head
+from riskengine.study.folder import RunFolder
+from riskengine.study.manifest import manifest
+from riskengine.study.result import Row, StudyResult
+from riskengine.study.spec import CalibrationStudy
+from riskengine.study.verdict import judge
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    done, total : int
+        Paths.
+    seconds : float
+        Since the start.
+    watch : str
+        The main measure so far with its interval; empty before there is one.
+    """
+
+    done: int
+    total: int
+    seconds: float
+    watch: str = ""
+
+
+def run_study(
+    study: CalibrationStudy,
+    resolved: dict[str, Any],
+    name: str,
+    out: Path | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    command: str = "",
+) -> tuple[Path, StudyResult]:
+    """Answer a calibration study.
+
+    Parameters
+    ----------
+    study : CalibrationStudy
+    resolved : dict
+        The study as plain values with every default filled in: what is hashed and stored.
+    name : str
+        Short name; part of the folder's name.
+    out : Path, optional
+        Run folder; ``runs/<name>-<hash8>`` by default.
+    workers : int, optional
+        Threads; the cores of this process by default.  The bits do not depend on it.
+    resume : bool
+        Keep finished blocks of an earlier run of the same question.
+    progress : callable, optional
+        Called after every block.
+    command : str
+        The command that reproduces the run, for the report.
+
+    Returns
+    -------
+    (Path, StudyResult)
+        The run folder and what it holds.
+
+    Raises
+    ------
+    UsageError
+        Where the folder cannot be used.
+    RunError
+        Where too many paths failed, a block file is damaged, or the disk refuses.
+    """
+    start = time.perf_counter()
+    folder = RunFolder.open(name, resolved, out, resume)
+    store = BlockStore(folder.path / "blocks")
+    blocks = plan(study.paths)
+    simulation = Simulation(
+        study.world,
+        study.grid,
+        DrawKeys(study.seed),
+        study.margin,
+        study.lending,
+        study.calibration,
+        study.feedback,
+        study.confidence,
+    )
+    missing = [b for b in blocks if not store.check(b)]
+    done = study.paths - sum(b.count for b in missing)
+    watch = _Watch(store)
+    for block in run_blocks(missing, lambda b: store.write(b, simulation.block(b)), workers or default_workers()):
+        done += block.count
+        if progress is not None:
+            progress(Progress(done, study.paths, time.perf_counter() - start, watch.after(block)))
+    simulated = time.perf_counter()
+    result = StudyResult(
+        head(study, name, command),
+        tuple(judge(_rows(study, simulation, store, blocks), study.criteria)),
+        tuple(_curves(store, blocks, study.confidence)),
+        _failures(store, blocks, study.max_failed_share),
+    )
+    folder.write_json("manifest.json", manifest(resolved, study.paths))
+    folder.write_json("result.json", result.as_dict())
+    now = time.perf_counter()
+    folder.write_json("timing.json", {"simulate_seconds": simulated - start, "measure_seconds": now - simulated})
+    return folder.path, result
+
+
+def _rows(study: CalibrationStudy, simulation: Simulation, store: BlockStore, blocks: list[Block]) -> list[Row]:
+    confidence = study.confidence
+    keys = store.keys(blocks[0])
+    rows: list[Row] = []
+    for key, column in store.columns(blocks):
+        rows += measures.column_rows(key, column, confidence)
+    rows += measures.shortfall_rows(store, blocks, keys, confidence)
+    if study.calibration is not None:
+        windows = study.history_windows
+        rows += measures.calibration_rows(store, blocks, keys, study.calibration, simulation.lab, windows, confidence)
+    rows += measures.reference_rows(store, blocks, keys, confidence)
+    rows += paired.sweep_rows(store, blocks, keys, confidence)
+    rows += paired.joint_rows(store, blocks, keys, confidence)
+    return rows
+
+
+def _curves(store: BlockStore, blocks: list[Block], confidence: float) -> list[dict]:
+    found = paired.exceedance_keys(store.keys(blocks[0]))
+    return [paired.curve(n, t, k, store.select(blocks, [k])[0], confidence) for n, t, k in found]
+
+
+def _failures(store: BlockStore, blocks: list[Block], allowed: float) -> dict[str, float]:
+    failed = store.failed(blocks)
+    found = {"paths": int(failed.sum()), "share": float(failed.mean())}
+    if found["share"] > allowed:
+        raise RunError(
+            f"{found['paths']} of {failed.size} paths failed numerically ({found['share']:.3%}), "
+            f"more than the stated share of {allowed:.3%}"
+        )
+    return found
+
+
+class _Watch:
+    """The main measure as blocks come in: the first share or indicator among the columns, on running sums."""
+
+    def __init__(self, store: BlockStore):
+        self._store = store
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+
+    def after(self, block: Block) -> str:
+        """Text of the main measure with the blocks so far: mean and two standard errors."""
+        keys = self._store.keys(block)
+        wanted = ("initial_margin_breach", "liquidation_probability", "breach_probability")
+        key = next((k for w in wanted for k in keys if k[-1] == w), None)
+        if key is None:
+            return ""
+        column = self._store.select([block], [key])[0]
+        self._count += column.size
+        self._sum += float(column.sum())
+        self._squares += float((column * column).sum())
+        mean = self._sum / self._count
+        error = sqrt(max(self._squares / self._count - mean * mean, 0.0) / self._count)
+        return f"{key[-1].replace('_', ' ')} {mean:.3%} ± {2 * error:.3%}"

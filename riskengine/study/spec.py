@@ -1,0 +1,144 @@
+"""What a study asks.  Frozen records; the YAML of ``configs/studies`` has exactly these fields."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from riskengine.arrays import check_range
+from riskengine.book.portfolio import Portfolio
+from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
+from riskengine.market.grid import TimeGrid
+from riskengine.roles import MarginModel
+from riskengine.scenario.world import World
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A declared limit on a measure; verdict PASS, FAIL, or INCONCLUSIVE where the interval straddles it.
+
+    Attributes
+    ----------
+    measure : str
+        Name of a measure of the result, for example ``initial_margin_breach``.
+    limit : float
+    sense : {"at_most", "at_least"}
+    where : dict
+        Row parameters that must match, for example ``{model: historical_var, level: 0.99}``.
+    """
+
+    measure: str
+    limit: float
+    sense: Literal["at_most", "at_least"] = "at_most"
+    where: dict[str, float | str] | None = None
+
+
+@dataclass(frozen=True)
+class CalibrationStudy:
+    """Simulated paths; margin, lending and estimators on the same ones.
+
+    Attributes
+    ----------
+    title : str
+    world : World
+    seed, paths : int
+    horizon_hours, step_hours : float
+    history_windows : int
+        Number of margin periods before time 0 that estimators with a window read.
+    margin, lending, calibration, feedback : optional parts
+    confidence : float
+        Of every interval.
+    criteria : tuple of Criterion
+    max_failed_share : float
+        The run fails when more than this share of paths had numerical trouble.
+    """
+
+    kind: Literal["calibration"]
+    title: str
+    world: World
+    seed: int
+    paths: int
+    horizon_hours: float
+    step_hours: float
+    history_windows: int = 0
+    margin: MarginQuestion | None = None
+    lending: LendingQuestion | None = None
+    calibration: CalibrationQuestion | None = None
+    feedback: Feedback | None = None
+    confidence: float = 0.95
+    criteria: tuple[Criterion, ...] = ()
+    max_failed_share: float = 0.001
+
+    def __post_init__(self) -> None:
+        check_range("paths", self.paths, 1, 2**40)
+        check_range("seed", self.seed, 0, 2**64 - 1)
+        check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
+        check_range("history_windows", self.history_windows, 0, 100_000)
+        check_range("max_failed_share", self.max_failed_share, 0.0, 1.0)
+        check_range("step_hours", self.step_hours, 0.0, 8760.0, open_low=True)
+        grid = self.grid
+        if self.margin is None and self.lending is None and self.calibration is None:
+            raise ValueError("a study must hold at least one of margin, lending, calibration, got none")
+        if self.margin is not None:
+            period = grid.index("margin_period_hours", self.margin.margin_period_hours)
+            grid.index("liquidation_latency_hours", self.margin.liquidation_latency_hours)
+            if period > grid.steps:
+                raise ValueError(
+                    f"horizon_hours must hold at least one margin period, got {self.horizon_hours:g} h "
+                    f"for a period of {self.margin.margin_period_hours:g} h"
+                )
+        if self.calibration is not None and self.history_windows < 2:
+            raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
+
+    @property
+    def window_hours(self) -> float:
+        """Length of one history window: the margin period where there is a margin question, else the horizon."""
+        return self.margin.margin_period_hours if self.margin is not None else self.horizon_hours
+
+    @property
+    def grid(self) -> TimeGrid:
+        """Time grid of the study; ValueError where the horizon is not a whole number of steps."""
+        step = round(self.step_hours * 3600)
+        if abs(step - self.step_hours * 3600) > 1e-6:
+            raise ValueError(f"step_hours must be a whole number of seconds, got {self.step_hours!r}")
+        steps = TimeGrid(step, 1).index("horizon_hours", self.horizon_hours)
+        window = round(self.window_hours * 3600) if self.history_windows else 0
+        return TimeGrid(step, steps, window, self.history_windows)
+
+
+@dataclass(frozen=True)
+class BacktestStudy:
+    """The same margin models replayed over real prices, one lane for each non-overlapping margin period.
+
+    Attributes
+    ----------
+    world : World
+        Gives reference spots, asset order and the surface; its paths are not used.
+    book, models, margin_period_hours : as in `MarginQuestion`
+    history_windows : int
+        Margin periods before each window that the estimators read.
+    variance_half_life_hours : float
+        Half-life of the exponentially weighted variance that stands for the state of the surface.
+    max_missing_share : float
+        Stated policy on gaps: a price file that misses more than this share of its bars is refused, 0 refuses any gap;
+        windows with a missing bar are left out and counted.
+    """
+
+    kind: Literal["backtest"]
+    title: str
+    world: World
+    book: Portfolio
+    models: tuple[MarginModel, ...]
+    margin_period_hours: float
+    history_windows: int
+    variance_half_life_hours: float = 72.0
+    confidence: float = 0.95
+    max_missing_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("max_missing_share", self.max_missing_share, 0.0, 0.5)
+        check_range("variance_half_life_hours", self.variance_half_life_hours, 0.0, 1e6, open_low=True)
+        check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
+        check_range("history_windows", self.history_windows, 2, 100_000)
+        check_range("margin_period_hours", self.margin_period_hours, 0.0, 8760.0, open_low=True)
+
+
+Study = CalibrationStudy | BacktestStudy

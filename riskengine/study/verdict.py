@@ -1,0 +1,37 @@
+"""Verdicts: PASS, FAIL or INCONCLUSIVE, only against declared criteria."""
+
+from dataclasses import replace
+
+from riskengine.errors import UsageError
+from riskengine.estimate import Estimate
+from riskengine.study.result import Row
+from riskengine.study.spec import Criterion
+
+
+def verdict(estimate: Estimate, criterion: Criterion) -> str:
+    """PASS where the whole interval keeps the limit, FAIL where all of it breaks it, else INCONCLUSIVE."""
+    low, high = estimate.lower, estimate.upper
+    if criterion.sense == "at_least":
+        low, high = -high, -low
+    limit = criterion.limit if criterion.sense == "at_most" else -criterion.limit
+    return "PASS" if high <= limit else "FAIL" if low > limit else "INCONCLUSIVE"
+
+
+def _matches(row: Row, criterion: Criterion) -> bool:
+    known = {**row.parameters, "model": row.model, "section": row.section}
+    return row.measure == criterion.measure and all(known.get(k) == v for k, v in (criterion.where or {}).items())
+
+
+def judge(rows: list[Row], criteria: tuple[Criterion, ...]) -> list[Row]:
+    """Rows with the verdict of the criterion that names them; UsageError for a criterion that names no row."""
+    out = list(rows)
+    for criterion in criteria:
+        hits = [i for i, row in enumerate(out) if _matches(row, criterion)]
+        if not hits:
+            names = ", ".join(sorted({row.measure for row in rows}))
+            raise UsageError(
+                f"criteria: no figure matches {criterion.measure} where {criterion.where}; measures: {names}"
+            )
+        for i in hits:
+            out[i] = replace(out[i], verdict=verdict(out[i].estimate, criterion), limit=criterion.limit)
+    return out

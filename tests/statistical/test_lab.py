@@ -1,0 +1,52 @@
+"""The lab against laws that are known without it."""
+
+import numpy as np
+import pytest
+from scipy.special import stdtr
+
+from riskengine.engine.lab import Lab
+from riskengine.engine.questions import CalibrationQuestion, Exposure
+from riskengine.estimator.historical import HistoricalEstimator
+from riskengine.estimator.normal import NormalEstimator
+from riskengine.market.grid import TimeGrid
+from riskengine.market.surface import FactorSurface
+from riskengine.random import DrawKeys
+from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.world import World
+
+WINDOWS, PATHS = 250, 4000
+# family-wise 1e-4 over the six checks below, two-sided
+Z = 4.4
+
+
+@pytest.fixture(scope="module")
+def columns():
+    # so little volatility that loss and log-return are the same normal law to far below the Monte Carlo error
+    model = Gbm(("BTC",), (100.0,), (0.0,), (0.006,), ((1.0,),))
+    world = World("w", "w", "P", model, FactorSurface.flat((0.006,)))
+    exposures = (Exposure("BTC"), Exposure("BTC", "short"), Exposure("BTC", "short", "inverse"))
+    question = CalibrationQuestion((HistoricalEstimator(), NormalEstimator()), exposures, (0.99,))
+    lab = Lab(world, question, 1 / 365, 0.95)
+    paths = model.sample(TimeGrid(86400, 1, 86400, WINDOWS), 0, PATHS, DrawKeys(20))
+    return lab.columns(paths)
+
+
+@pytest.mark.parametrize("exposure", ["BTC long linear", "BTC short linear", "BTC short inverse"])
+def test_historical_simulation_breaches_as_often_as_its_rank_says(columns, exposure):
+    """With the k-th smallest of n losses the expected breach probability is (n + 1 - k) / (n + 1) for any law."""
+    found = columns["calibration", "historical", 0.99, None, exposure, "breach_probability"]
+    expected = (WINDOWS + 1 - np.ceil(WINDOWS * 0.99)) / (WINDOWS + 1)
+    assert abs(found.mean() - expected) < Z * found.std() / np.sqrt(PATHS)
+
+
+def test_plug_in_normal_breaches_as_the_t_law_says(columns):
+    """For a normal sample the breach probability of mean + z sd averages to T_{n-1}(-z / sqrt(1 + 1/n))."""
+    found = columns["calibration", "normal", 0.99, None, "BTC short inverse", "breach_probability"]
+    expected = stdtr(WINDOWS - 1, -2.3263478740408408 / np.sqrt(1 + 1 / WINDOWS))
+    assert abs(found.mean() - expected) < Z * found.std() / np.sqrt(PATHS)
+
+
+def test_interval_of_the_order_statistics_covers(columns):
+    """n = 250 has no finite upper bound at 99 %, so the interval covers with probability 1 - P(all ranks above)."""
+    found = columns["calibration", "historical", 0.99, None, "BTC long linear", "interval_coverage"]
+    assert found.mean() >= 0.95 - Z * np.sqrt(0.95 * 0.05 / PATHS)

@@ -1,0 +1,118 @@
+"""A whole study: the same bits for any number of workers, after an interruption, and as the start of a longer run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from riskengine.config.study import load_study
+from riskengine.engine.blocks import plan
+from riskengine.engine.store import BlockStore
+from riskengine.errors import RunError, UsageError
+from riskengine.study.result import load_result
+from riskengine.study.run import run_study
+
+
+def run(study, out, *overrides, **options):
+    loaded = load_study(study, overrides)
+    return run_study(loaded.study, loaded.resolved, "small", out, **options)
+
+
+def contents(path):
+    return {f.name: f.read_bytes() for f in sorted((path / "blocks").iterdir())} | {
+        "result": (path / "result.json").read_bytes()
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(small_study, tmp_path_factory):
+    return run(small_study, tmp_path_factory.mktemp("runs") / "one", workers=1)
+
+
+def test_every_row_carries_an_interval_around_its_value(finished):
+    _, result = finished
+    assert {r.section for r in result.rows} == {"margin", "lending", "calibration", "sweep", "joint"}
+    for row in result.rows:
+        e = row.estimate
+        assert not np.isfinite(e.value) or e.lower <= e.value <= e.upper, row
+        assert e.method, row
+
+
+def test_rows_are_unique(finished):
+    _, result = finished
+    names = [(r.section, r.model, json.dumps(r.parameters, sort_keys=True), r.measure) for r in result.rows]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_the_bits_do_not_depend_on_the_workers(small_study, finished, tmp_path, workers):
+    path, _ = run(small_study, tmp_path / "run", workers=workers)
+    assert contents(path) == contents(finished[0])
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(small_study, finished, tmp_path):
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run(small_study, out, workers=1, progress=interrupt)
+    assert len(list((out / "blocks").iterdir())) == 1
+    seen = []
+    path, _ = run(small_study, out, workers=1, resume=True, progress=seen.append)
+    assert len(seen) == 1, "the finished block must not be computed again"
+    assert contents(path) == contents(finished[0])
+
+
+def test_a_longer_run_extends_a_shorter_one(small_study, finished, tmp_path):
+    path, _ = run(small_study, tmp_path / "run", "paths=1024", workers=1)
+    run(small_study, path, workers=1, resume=True)
+    assert contents(path).items() >= contents(finished[0]).items()
+
+
+def test_paths_of_a_shorter_run_are_those_of_the_longer_one(small_study, finished, tmp_path):
+    path, _ = run(small_study, tmp_path / "run", "paths=40", workers=1)
+    blocks = [plan(40), plan(1500)]
+    short, long = BlockStore(path / "blocks"), BlockStore(finished[0] / "blocks")
+    for (key, some), (_, all_) in zip(short.columns(blocks[0]), long.columns(blocks[1]), strict=True):
+        assert np.array_equal(some, all_[:40]), key
+
+
+def test_a_damaged_block_stops_the_resumed_run(small_study, finished, tmp_path):
+    path, _ = run(small_study, tmp_path / "run", "paths=40", workers=1)
+    block = next((path / "blocks").iterdir())
+    block.write_bytes(block.read_bytes()[:-1] + b"?")
+    with pytest.raises(RunError, match="damaged"):
+        run(small_study, path, "paths=40", workers=1, resume=True)
+
+
+def test_a_folder_of_another_question_is_refused(small_study, finished):
+    with pytest.raises(UsageError, match="another question"):
+        run(small_study, finished[0], "seed=8")
+
+
+def test_result_file_reads_back(finished):
+    path, result = finished
+    assert load_result(path) == json.loads(json.dumps(result.as_dict()))
+
+
+def test_feedback_with_endless_depth_recovers_the_uncoupled_result(small_study, tmp_path):
+    plain, _ = run(small_study, tmp_path / "plain", "paths=40", workers=1)
+    depth = "{depth_usd: {BTC: 1e14, ETH: 1e14}, half_life_hours: 6}"
+    coupled, _ = run(small_study, tmp_path / "coupled", "paths=40", f"feedback={depth}", workers=1)
+    a, b = BlockStore(plain / "blocks"), BlockStore(coupled / "blocks")
+    columns = dict(b.columns(plan(40)))
+    for key, column in a.columns(plan(40)):
+        assert np.allclose(columns[key], column, rtol=1e-6, atol=1e-6), key
+
+
+def test_feedback_makes_liquidations_worse(small_study, tmp_path):
+    shallow = "{depth_usd: {BTC: 2e4, ETH: 2e4}, half_life_hours: 6}"
+    _, plain = run(small_study, tmp_path / "plain", "paths=200", workers=1)
+    _, coupled = run(small_study, tmp_path / "coupled", "paths=200", f"feedback={shallow}", workers=1)
+
+    def liquidated(result):
+        rows = [r for r in result.rows if (r.section, r.measure) == ("lending", "liquidated_volume_mean")]
+        return next(r.estimate.value for r in rows if r.parameters["threshold_shift"] == 0.0)
+
+    assert liquidated(coupled) > liquidated(plain)

@@ -1,0 +1,129 @@
+"""``riskengine margin``: the requirement of a portfolio today, explained."""
+
+from inspect import signature
+from typing import Any
+
+import click
+
+from riskengine.errors import UsageError
+
+_HISTORIES = 256  # simulated windows behind a model that reads one
+
+
+@click.command()
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Margin model; may be given several times.")
+@click.option("--all", "every", is_flag=True, help="Every margin model.")
+@click.option("--portfolio", required=True, metavar="FILE", help="Margin book: YAML or CSV, or a shipped name.")
+@click.option("--world", "world_name", default="btc_eth", show_default=True, help="World: prices, surface, history.")
+@click.option("--level", type=float, help="Level of quantile models; their own levels by default.")
+@click.option("--period", type=float, default=24.0, show_default=True, help="Margin period in hours.")
+@click.option("--windows", type=click.IntRange(2, 100_000), default=500, show_default=True, help="History windows.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True, help="Seed of the histories.")
+@click.option("--explain", "explained", is_flag=True, help="Parts of each figure.")
+@click.option("--json", "json_", is_flag=True, help="As JSON.")
+def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, json_) -> int:
+    """Margin of every account of a portfolio under one model or all.
+
+    A model that reads a window of returns is shown as its mean over simulated windows of the world, with the 5 % and
+    95 % points over them: how much of the figure is the luck of its window.
+    """
+    from riskengine.cli.output import as_json
+    from riskengine.cli.progress import compile_notice
+    from riskengine.config.book import load_book
+    from riskengine.config.locate import find
+    from riskengine.config.models import margin_model
+    from riskengine.config.study import load_world
+    from riskengine.registry import kinds
+
+    if every == bool(models):
+        raise UsageError("one of --model NAME and --all must be given")
+    world = load_world(world_name)
+    book = load_book(find("books", portfolio), world)
+    levels = None if level is None else [level]
+    wanted = [
+        margin_model(kind, levels=levels, margin_period_hours=period) for kind in (kinds("margin") if every else models)
+    ]
+    with compile_notice():
+        found = [row for model in wanted for row in _requirements(model, book, world, period, windows, seed, explained)]
+    if json_:
+        as_json({"world": world.name, "portfolio": portfolio, "requirements": found})
+    else:
+        _show(found)
+    return 0
+
+
+def _requirements(model, book, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:
+    """Rows of one model: each account and level."""
+    import numpy as np
+
+    from riskengine.market.grid import TimeGrid
+    from riskengine.pricing.valuation import account_values, snapshot
+    from riskengine.random import DrawKeys
+
+    reads_history = hasattr(model, "margin_period_hours")
+    seconds = round(period * 3600)
+    grid = TimeGrid(seconds, 1, seconds, windows) if reads_history else TimeGrid(seconds, 1)
+    paths = world.model.sample(grid, 0, _HISTORIES, DrawKeys(seed))
+    spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
+    if not reads_history:
+        # one state, the mean one: a grid has no window, so nothing else about it is random
+        spot = spot[:, :1]
+        variance = None if variance is None else variance.mean(axis=1, keepdims=True)
+    now = snapshot(book, world.surface, spot, variance, 0.0)
+    state = model.step(model.init(book, world.surface), paths, 0)
+    # a model whose figure has parts takes the word `explain`
+    parts = explained and "explain" in signature(model.requirement).parameters
+    required = model.requirement(state, now, explain=True) if parts else model.requirement(state, now)
+    value = account_values(book, now)
+    rows = []
+    for level, found in zip(model.levels or (None,), required, strict=True):
+        for k, account in enumerate(book.names):
+            row = {"model": model.kind, "level": level, "account": account, "kind": book.kinds[k]}
+            for name, figure in (("initial", found.initial[k]), ("maintenance", found.maintenance[k])):
+                row[name] = float(figure.mean())
+                if figure.size > 1:
+                    row[f"{name}_p5"], row[f"{name}_p95"] = (float(q) for q in np.quantile(figure, (0.05, 0.95)))
+            row["equity"] = float(value[k].mean())
+            if explained:
+                row |= _parts(model, book, found, k)
+            rows.append(row)
+    return rows
+
+
+def _parts(model, book, found, k: int) -> dict[str, Any]:
+    """Components of the figure of account `k` and the scenario that binds."""
+    parts = {name: float(x[k].mean()) for name, x in found.components.items() if x.ndim == 2}
+    out: dict[str, Any] = {"components": parts}
+    if found.binding_scenario is not None:
+        number = int(found.binding_scenario[k, 0])
+        out["binding_scenario"] = number
+        held = [book.instruments[m].asset for m in book.quantity[k].nonzero()[0]]
+        if hasattr(model, "labels") and held:
+            labels = model.labels(held[0])
+            out["binding"] = labels[number] if 0 <= number < len(labels) else ""
+    return out
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from riskengine.cli.output import table
+
+    cells = []
+    for row in rows:
+        level = "" if row["level"] is None else f"{row['level']:g}"
+        spread = f"{row['initial_p5']:,.0f} to {row['initial_p95']:,.0f}" if "initial_p5" in row else ""
+        figures = [f"{row[name]:,.0f}" for name in ("initial", "maintenance", "equity")]
+        cells.append([row["model"], level, row["account"], *figures, spread])
+    table(cells, ("model", "level", "account", "initial USD", "maintenance USD", "equity USD", "initial, 5 to 95 %"))
+    for row in rows:
+        if "components" not in row:
+            continue
+        binding = (
+            f"binding scenario {row['binding_scenario']} {row.get('binding', '')}" if "binding_scenario" in row else ""
+        )
+        if row["components"] or binding:
+            level = "" if row["level"] is None else f" {row['level']:g}"
+            click.echo(f"\n{row['account']} ({row['model']}{level}) {binding}".rstrip())
+            table([(f"  {name}", f"{value:,.2f}") for name, value in row["components"].items()])
+
+
+COMMANDS = {"margin": margin}

@@ -1,0 +1,136 @@
+"""``riskengine run``."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from riskengine.errors import UsageError
+
+
+@click.command()
+@click.argument("study")
+@click.option("--data", type=click.Path(path_type=Path), help="Price file of a backtest: CSV or parquet.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override one value of the study.")
+@click.option("--paths", type=int, help="Number of paths; a longer run extends a shorter one.")
+@click.option("--seed", type=int, help="Seed of all random draws.")
+@click.option("--workers", type=click.IntRange(1, 4096), help="Threads; the results do not depend on it.")
+@click.option("--resume", is_flag=True, help="Keep finished blocks of an interrupted run.")
+@click.option("--dry-run", is_flag=True, help="Check everything, say what would run, write nothing.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/<study>-<hash> by default.")
+@click.option("--source", help="Which source to read, in a price file that holds several.")
+@click.option("--start", help="First date of the prices, such as 2021-01-01.")
+@click.option("--end", help="Prices before this date.")
+@click.option("--json", "json_", is_flag=True, help="Result as JSON on stdout.")
+def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, source, start, end, json_) -> int:
+    """Run STUDY: the name of a shipped study, or a file.
+
+    Writes a run folder with result.json, tables and reports, prints a short table and where the report is.
+    """
+    from riskengine.config.study import load_study
+    from riskengine.study.spec import BacktestStudy
+
+    numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
+    loaded = load_study(study, (*overrides, *numbers))
+    backtest = isinstance(loaded.study, BacktestStudy)
+    _agree(backtest, data, {"--source": source, "--start": start, "--end": end}, resume)
+    prices = None
+    if backtest:
+        from riskengine.data.prices import load_prices
+
+        prices = load_prices(
+            data,
+            tuple(loaded.study.world.model.assets),
+            start=start,
+            end=end,
+            source=source,
+            max_missing_share=loaded.study.max_missing_share,
+        )
+    if dry_run:
+        _describe(loaded, prices, json_)
+        return 0
+    command = _command(study, data, overrides, paths, seed, {"--source": source, "--start": start, "--end": end})
+    return _run(loaded, prices, out, workers, resume, command, json_)
+
+
+def _agree(backtest: bool, data: Path | None, price_options: dict, resume: bool) -> None:
+    """Refuse options that do not belong to the kind of study."""
+    if backtest and data is None:
+        raise UsageError("a backtest needs prices: --data FILE")
+    given = [name for name, value in {"--data": data, **price_options}.items() if value is not None]
+    if not backtest and given:
+        raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
+    if backtest and resume:
+        raise UsageError("--resume must not be given for a backtest: it has no blocks to keep")
+
+
+def _command(study, data, overrides, paths, seed, price_options: dict) -> str:
+    """The command that makes the same run, for the report: no folder and no number of workers, which change nothing."""
+    words = ["riskengine", "run", study]
+    for name, value in (("--data", data), *price_options.items(), ("--paths", paths), ("--seed", seed)):
+        if value is not None:
+            words += [name, Path(value).name if name == "--data" else str(value)]
+    for text in overrides:
+        words += ["--set", text]
+    return shlex.join(words)
+
+
+def _describe(loaded, prices, json_: bool) -> None:
+    """What would run."""
+    from riskengine.cli.output import as_json
+    from riskengine.study.manifest import question_hash
+
+    plan = {"study": loaded.name, "kind": loaded.study.kind, "title": loaded.study.title}
+    plan |= {"world": loaded.study.world.name, "question": question_hash(loaded.resolved)}
+    if prices is None:
+        plan |= {"paths": loaded.study.paths, "steps": loaded.study.grid.steps, "seed": loaded.study.seed}
+    else:
+        plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
+    if json_:
+        as_json(plan)
+        return
+    for name, value in plan.items():
+        click.echo(f"{name}: {value}")
+    click.echo("everything is in order; nothing was run")
+
+
+def _run(loaded, prices, out, workers, resume, command, json_) -> int:
+    from riskengine.cli.output import as_json
+    from riskengine.cli.progress import Bar, compile_notice
+    from riskengine.config.dump import to_yaml
+    from riskengine.report.render import write_reports
+    from riskengine.report.summary import summary_lines
+    from riskengine.study.folder import RunFolder
+    from riskengine.study.result import load_result
+
+    with compile_notice():
+        if prices is None:
+            from riskengine.study.run import run_study
+
+            bar = Bar()
+            try:
+                folder, result = run_study(
+                    loaded.study, loaded.resolved, loaded.name, out, workers, resume, bar, command=command
+                )
+            finally:
+                bar.close()
+        else:
+            from riskengine.study.backtest import PriceHistory, run_backtest
+
+            history = PriceHistory(prices.assets, prices.seconds, prices.prices, prices.name, prices.sha256)
+            folder, result = run_backtest(loaded.study, loaded.resolved, loaded.name, history, out, command=command)
+    RunFolder(folder).write_bytes("study.yaml", to_yaml(loaded.resolved).encode())
+    files = write_reports(folder)
+    code = result.exit_code()
+    if json_:
+        as_json(
+            {"run": str(folder), "files": [str(f) for f in files], "exit_code": code, "result": load_result(folder)}
+        )
+        return code
+    for text in summary_lines(load_result(folder)):
+        click.echo(text)
+    click.echo(f"\nreport: {folder / 'report.html'}")
+    return code
+
+
+COMMANDS = {"run": run}

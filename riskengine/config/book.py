@@ -1,0 +1,265 @@
+"""Margin books: accounts of perpetuals and European options from YAML or CSV, and back.
+
+YAML::
+
+    assets: [BTC, ETH]
+    spot: {BTC: 34500, ETH: 1810}        # reference of moneyness and entry; must be the world's, may be left out
+    accounts:
+      - name: short_straddle_1
+        kind: short_straddle
+        cash: {USD: 20000, BTC: 0.5}
+        positions:
+          - {instrument: perpetual, asset: BTC, settlement: linear, quantity: 1.5, entry: 34000}
+          - {instrument: option, asset: BTC, type: call, moneyness: 1.1, expiry_days: 30, quantity: -2}
+
+``entry`` defaults to spot, ``settlement`` to ``linear``; an option has a ``strike`` or a ``moneyness`` (strike over
+spot), and ``expiry_days`` or ``expiry_hours``.
+
+CSV: one row per position with the columns ``account, kind, instrument, asset, settlement, type, strike, moneyness,
+expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the currency in
+`asset`.  Columns that no row needs may be absent.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from riskengine.arrays import check_range
+from riskengine.book.portfolio import Portfolio
+from riskengine.config.csv_book import read_csv_book
+from riskengine.config.faults import BAD
+from riskengine.config.reader import Path_, read_yaml
+from riskengine.errors import InputError
+from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+from riskengine.registry import suggest
+
+if TYPE_CHECKING:
+    from riskengine.config.build import Builder
+
+
+@dataclass(frozen=True)
+class _Position:
+    instrument: Literal["perpetual", "option"]
+    asset: str
+    quantity: float
+    settlement: Literal["linear", "inverse"] = "linear"
+    entry: float | None = None
+    type: Literal["call", "put"] | None = None
+    strike: float | None = None
+    moneyness: float | None = None
+    expiry_days: float | None = None
+    expiry_hours: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.quantity == 0.0:
+            raise ValueError("quantity must not be 0, got 0")
+        positive = ("strike", "moneyness", "expiry_days", "expiry_hours", "entry")
+        for name in positive:
+            value = getattr(self, name)
+            if value is not None:
+                if name.startswith("expiry") and value <= 0:
+                    raise ValueError(f"{name} must be positive, got {value!r}: the option has expired")
+                check_range(name, value, 0.0, float("inf"), open_low=True, open_high=True)
+        option = self.instrument == "option"
+        for names in (("type",), ("strike", "moneyness"), ("expiry_days", "expiry_hours")):
+            given = [n for n in names if getattr(self, n) is not None]
+            if option and len(given) != 1:
+                raise ValueError(f"an option must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
+            if not option and given:
+                raise ValueError(f"{given[0]} must not be given for a perpetual, got {getattr(self, given[0])!r}")
+        if option and self.entry is not None:
+            raise ValueError(f"entry must not be given for an option, got {self.entry!r}")
+
+
+@dataclass(frozen=True)
+class _Account:
+    name: str
+    positions: tuple[_Position, ...] = ()
+    kind: str = "account"
+    cash: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Book:
+    assets: tuple[str, ...]
+    accounts: tuple[_Account, ...]
+    spot: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.assets or len(set(self.assets)) != len(self.assets):
+            raise ValueError(f"assets must be distinct and at least one, got {self.assets}")
+        if not self.accounts:
+            raise ValueError("accounts must hold at least one account, got none")
+        for asset, price in self.spot.items():
+            check_range(f"spot of {asset}", price, 0.0, float("inf"), open_low=True, open_high=True)
+
+
+def build_portfolio(builder: "Builder", path: Path_) -> Any:
+    """`Portfolio` from the book at `path` of the builder's tree; faults go to the builder."""
+    value = builder.value(path)
+    if isinstance(value, dict) and set(value) == {"csv"}:
+        try:
+            builder.tree.graft(path, read_csv_book(Path(value["csv"])))
+        except InputError as error:
+            builder.faults += error.faults
+            return BAD
+    before = len(builder.faults)
+    assets = _check_names(builder, path)
+    book = builder.record(_Book, path)
+    if book is BAD:
+        return BAD
+    spot = _reference(builder, book, path)
+    rows = [
+        _positions(builder, account, assets, spot, (*path, "accounts", k)) for k, account in enumerate(book.accounts)
+    ]
+    if len(builder.faults) > before:
+        return BAD
+    instruments = tuple(sorted({i for row in rows for i in row}, key=lambda i: _order(i, assets)))
+    place = {instrument: m for m, instrument in enumerate(instruments)}
+    quantity, entry = np.zeros((2, len(rows), len(instruments)))
+    cash = np.zeros((len(rows), 1 + len(assets)))
+    for k, (row, account) in enumerate(zip(rows, book.accounts, strict=True)):
+        for instrument, (amount, price) in row.items():
+            quantity[k, place[instrument]], entry[k, place[instrument]] = amount, price
+        for currency, amount in account.cash.items():
+            cash[k, 0 if currency == "USD" else 1 + assets.index(currency)] = amount
+    names = tuple(a.name for a in book.accounts)
+    return Portfolio(assets, instruments, quantity, entry, cash, names, tuple(a.kind for a in book.accounts))
+
+
+def _check_names(builder: "Builder", path: Path_) -> tuple[str, ...]:
+    """Asset axis (the world's where the study has one, else the book's own), after checking every name in the book.
+
+    Works on the plain values, so that wrong names are reported beside wrong numbers.
+    """
+    book = builder.value(path)
+    own = book.get("assets") if isinstance(book, dict) else None
+    own = [a for a in own if isinstance(a, str)] if isinstance(own, list) else []
+    assets = tuple(own if builder.world is None else builder.world.model.assets)
+
+    def check(name: Any, legal: tuple[str, ...], what: str, at: Path_) -> None:
+        if isinstance(name, str) and name not in legal:
+            builder.fault(f"{what} must be one of {', '.join(legal)}, got {name!r}{suggest(name, legal)}", at)
+
+    for i, asset in enumerate(own):
+        check(asset, assets, "asset of the book", (*path, "assets", i))
+    accounts = book.get("accounts") if isinstance(book, dict) else None
+    first: dict[str, int | None] = {}
+    for k, account in enumerate(accounts if isinstance(accounts, list) else []):
+        here = (*path, "accounts", k)
+        if not isinstance(account, dict):
+            continue
+        name = account.get("name")
+        if isinstance(name, str):
+            if name in first:
+                where = f", first on line {first[name]}" if first[name] is not None else ""
+                builder.fault(f"account names must be distinct, got {name!r} again{where}", here)
+            first.setdefault(name, builder.tree.place(here)[1])
+        cash, positions = account.get("cash"), account.get("positions")
+        for currency in cash if isinstance(cash, dict) else ():
+            check(currency, ("USD", *assets), "currency of cash", (*here, "cash", currency))
+        for i, position in enumerate(positions if isinstance(positions, list) else []):
+            if isinstance(position, dict):
+                check(position.get("asset"), assets, "asset", (*here, "positions", i, "asset"))
+    return assets
+
+
+def _reference(builder: "Builder", book: _Book, path: Path_) -> dict[str, float]:
+    """Reference spots: the world's where the study has one, else the book's own."""
+    for asset in book.spot:
+        if asset not in book.assets:
+            legal = ", ".join(book.assets)
+            builder.fault(f"spot must be of one of the book's assets {legal}, got {asset!r}", (*path, "spot", asset))
+    if builder.world is None:
+        return dict(book.spot)
+    model = builder.world.model
+    world_spot = dict(zip(model.assets, map(float, getattr(model, "spot", ())), strict=False))
+    for asset, price in book.spot.items():
+        if asset in world_spot and abs(price / world_spot[asset] - 1.0) > 1e-9:
+            builder.fault(
+                f"spot of {asset} must be the world's {world_spot[asset]!r}, got {price!r}", (*path, "spot", asset)
+            )
+    return book.spot | world_spot
+
+
+def _positions(
+    builder: "Builder", account: _Account, assets: tuple[str, ...], spot: dict[str, float], here: Path_
+) -> dict[Instrument, tuple[float, float]]:
+    """Instrument -> (quantity, entry) of one account."""
+    row: dict[Instrument, tuple[float, float]] = {}
+    for i, position in enumerate(account.positions):
+        place = (*here, "positions", i)
+        if position.asset not in assets:
+            continue
+        needs_spot = position.entry is None if position.instrument == "perpetual" else position.strike is None
+        if needs_spot and position.asset not in spot:
+            if not builder.world_failed:
+                builder.fault(f"spot of {position.asset} must be given: moneyness and entry are counted from it", place)
+            continue
+        instrument, entry = _instrument(position, spot.get(position.asset, 0.0))
+        if instrument in row:
+            builder.fault(f"instruments of an account must be distinct, got {instrument.name} again", place)
+        row[instrument] = (position.quantity, entry)
+    return row
+
+
+def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
+    if position.instrument == "perpetual":
+        return Perpetual(position.asset, position.settlement), spot if position.entry is None else position.entry
+    # twelve digits: 1.1 x 1810 is 1991, not 1991.0000000000002
+    strike = float(f"{position.moneyness * spot:.12g}") if position.strike is None else position.strike
+    hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
+    return EuropeanOption(position.asset, strike, hours, position.type, position.settlement), 0.0
+
+
+def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
+    """Sorting key: the order of instruments never depends on the order of accounts."""
+    asset = assets.index(instrument.asset)
+    if isinstance(instrument, Perpetual):
+        return (asset, 0, 0.0, 0.0, "", instrument.settlement)
+    return (asset, 1, instrument.expiry_hours, instrument.strike, instrument.kind, instrument.settlement)
+
+
+def dump_portfolio(book: Portfolio) -> dict[str, Any]:
+    """The book as plain values in the format above; reading them gives the same book."""
+    accounts = []
+    for k, (name, kind) in enumerate(zip(book.names, book.kinds, strict=True)):
+        cash = {c: float(v) for c, v in zip(("USD", *book.assets), book.cash[k], strict=True) if v != 0.0}
+        positions: list[dict[str, Any]] = []
+        for m in np.flatnonzero(book.quantity[k]):
+            terms, quantity = book.instruments[m], float(book.quantity[k, m])
+            common = {"asset": terms.asset, "settlement": terms.settlement}
+            if isinstance(terms, Perpetual):
+                positions.append(
+                    {"instrument": "perpetual", **common, "quantity": quantity, "entry": float(book.entry[k, m])}
+                )
+            else:
+                positions.append(
+                    {"instrument": "option", **common, "type": terms.kind, "strike": float(terms.strike)}
+                    | {"expiry_hours": float(terms.expiry_hours), "quantity": quantity}
+                )
+        accounts.append({"name": name, "kind": kind, "cash": cash, "positions": positions})
+    return {"assets": list(book.assets), "accounts": accounts}
+
+
+def load_book(file: Path, world: Any = None) -> Portfolio:
+    """A margin book from a YAML or CSV file.
+
+    Parameters
+    ----------
+    file : Path
+    world : World, optional
+        Gives asset order and reference spots; without it the file must give the spots that it needs.
+
+    Raises
+    ------
+    InputError
+        With every fault of the file.
+    """
+    from riskengine.config.build import Builder
+
+    tree = read_csv_book(file) if file.suffix == ".csv" else read_yaml(file)
+    builder = Builder(tree, world=world)
+    return builder.done(build_portfolio(builder, ()))

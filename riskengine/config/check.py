@@ -1,0 +1,68 @@
+"""Any file of the project: what it is, and what is wrong with it."""
+
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from riskengine import registry
+from riskengine.config.book import load_book
+from riskengine.config.build import FAMILY, NAMED, Builder
+from riskengine.config.reader import Tree, read_text, read_yaml
+from riskengine.config.study import load_loans, load_study, load_world
+from riskengine.errors import Fault, InputError
+
+
+def check_file(file: Path) -> str:
+    """What `file` is (``study``, ``world``, ``margin book``, ``borrower book``, ``parameter set``).
+
+    Raises
+    ------
+    InputError
+        With every fault, or where the file is nothing that is known here.
+    """
+    if file.suffix == ".csv":
+        header = read_text(file, limit=50_000_000).partition("\n")[0]
+        if header.startswith("borrower"):
+            load_loans(str(file.absolute()))
+            return "borrower book"
+        load_book(file)
+        return "margin book"
+    tree = read_yaml(file)
+    keys = set(tree.value) if isinstance(tree.value, dict) else set()
+    if {"model", "surface"} & keys:
+        load_world(str(file.absolute()))
+        return "world"
+    if {"accounts", "positions"} & keys:
+        load_book(file)
+        return "margin book"
+    if "borrowers" in keys:
+        load_loans(str(file.absolute()))
+        return "borrower book"
+    if {"world", "kind", "horizon_hours", "margin"} & keys:
+        load_study(str(file.absolute()))
+        return "study"
+    return _check_parameters(tree, keys)
+
+
+def _check_parameters(tree: Tree, keys: set[str]) -> str:
+    """A parameter set of a registered model: the record that shares most keys with the file."""
+    best: tuple[int, Any, str] = (0, None, "")
+    for family in ("margin", "lending"):
+        for kind in registry.kinds(family):
+            for record in _parameter_records(registry.load(family, kind)):
+                shared = len(keys & set(get_type_hints(record)))
+                if shared > best[0]:
+                    best = (shared, record, kind)
+    if best[1] is None:
+        known = "a study, a world, a book or a parameter set"
+        raise InputError(
+            Fault(f"file must be {known}, got keys {', '.join(sorted(map(str, keys))) or 'none'}", tree.file)
+        )
+    builder = Builder(tree)
+    builder.done(builder.record(best[1], ()))
+    return f"parameter set of {best[2]}"
+
+
+def _parameter_records(cls: type) -> list[Any]:
+    hints = get_type_hints(cls).values()
+    return [h for h in hints if isinstance(h, type) and is_dataclass(h) and h not in NAMED and h not in FAMILY]

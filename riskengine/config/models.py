@@ -1,0 +1,41 @@
+"""One model by name, outside a study."""
+
+from dataclasses import fields
+from typing import Any
+
+from riskengine import registry
+from riskengine.config.build import FAMILY, Builder
+from riskengine.config.locate import shipped
+from riskengine.config.reader import Tree
+from riskengine.errors import UsageError
+from riskengine.roles import MarginModel
+
+
+def margin_model(kind: str, **settings: Any) -> MarginModel:
+    """The margin model `kind` with its defaults; a parameter set that it needs is the shipped one of the same name.
+
+    Parameters
+    ----------
+    kind : str
+    **settings
+        Fields to set, as a file would give them; those that the model does not have are left out, so that one call
+        serves models with a level and models without.
+
+    Raises
+    ------
+    UsageError
+        Where the model is unknown or needs what is not shipped.
+    InputError
+        Where a setting is out of range.
+    """
+    cls = registry.load("margin", kind)
+    plain: dict[str, Any] = {"kind": kind}
+    own = {f.name for f in fields(cls) if f.init}
+    plain |= {name: value for name, value in settings.items() if name in own and value is not None}
+    if "parameters" in own and "parameters" not in plain:
+        known = shipped("protocols")
+        if kind not in known:
+            raise UsageError(f"{kind} must have a parameter set of the same name among {', '.join(known)}, got none")
+        plain["parameters"] = kind
+    builder = Builder(Tree(plain, f"model {kind}"))
+    return builder.done(builder.build(next(role for role, family in FAMILY.items() if family == "margin")))

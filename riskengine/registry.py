@@ -1,0 +1,125 @@
+"""The only list of model names.  Adding a model is one file and one line here.
+
+A third party adds models without a fork: an entry point of group ``riskengine.models`` named ``family.kind``, for
+example ``margin.my_model = "my_package.my_file:MyModel"``.  Modules are imported when a model is asked for, not before.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from riskengine.errors import UsageError
+
+GROUP = "riskengine.models"
+
+# family -> kind -> "module:Class"
+MODELS: dict[str, dict[str, str]] = {
+    "scenarios": {
+        "gbm": "riskengine.scenario.gbm:Gbm",
+        "merton": "riskengine.scenario.merton:Merton",
+        "bates": "riskengine.scenario.bates:Bates",
+    },
+    "surfaces": {
+        "factor_surface": "riskengine.market.surface:FactorSurface",
+    },
+    "margin": {
+        "derive_pmrm_v2": "riskengine.margin.derive_pmrm_v2:DerivePmrmV2",
+        "historical_var": "riskengine.margin.historical_var:HistoricalVar",
+        "ewma_var": "riskengine.margin.ewma_var:EwmaVar",
+    },
+    "lending": {
+        "aave_v3": "riskengine.lending.aave_v3:AaveV3",
+    },
+    "estimators": {
+        "historical": "riskengine.estimator.historical:HistoricalEstimator",
+        "ewma": "riskengine.estimator.ewma:EwmaEstimator",
+        "normal": "riskengine.estimator.normal:NormalEstimator",
+    },
+}
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` with the known name nearest to `name`, or nothing where none is near."""
+    close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@cache
+def _added() -> dict[str, dict[str, str]]:
+    """Models that installed packages add, in the shape of `MODELS`."""
+    found: dict[str, dict[str, str]] = {}
+    for point in entry_points(group=GROUP):
+        family, _, kind = point.name.partition(".")
+        found.setdefault(family, {})[kind] = point.value
+    return found
+
+
+def kinds(family: str) -> dict[str, str]:
+    """Names of the models of a family, with their import paths; the project's own win over added ones.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such family.
+    """
+    if family not in MODELS:
+        raise UsageError(f"family must be one of {', '.join(MODELS)}, got {family!r}{suggest(family, MODELS)}")
+    return _added().get(family, {}) | MODELS[family]
+
+
+def load(family: str, kind: str) -> type:
+    """The class of a model; imports its module.
+
+    Parameters
+    ----------
+    family : str
+        ``scenarios``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
+    kind : str
+        Name of the model, for example ``derive_pmrm_v2``.
+
+    Raises
+    ------
+    UsageError
+        Where the family has no such model; the message names the nearest one.  Also where an added model cannot be
+        imported.
+    """
+    known = kinds(family)
+    if kind not in known:
+        raise UsageError(f"kind must be one of {', '.join(known)}, got {kind!r}{suggest(kind, known)}")
+    module, _, name = known[kind].partition(":")
+    if kind in MODELS[family]:
+        return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{family}.{kind} must name an importable class, got {known[kind]!r}: {error}") from None
+
+
+def kind_of(family: str, model: object) -> str | None:
+    """Registered name of the class of `model`, or None where it is not registered."""
+    cls = type(model)
+    for kind, path in kinds(family).items():
+        module, _, name = path.partition(":")
+        # a class may live in a file of the package that the path names
+        if name == cls.__qualname__ and (cls.__module__ == module or cls.__module__.startswith(module + ".")):
+            return kind
+    return None
+
+
+def summary(family: str, kind: str) -> str:
+    """First line of the docstring of the model's module, without importing numerical packages: one line for lists."""
+    import ast
+    from importlib.util import find_spec
+
+    module = kinds(family)[kind].partition(":")[0]
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        return ""
+    with open(spec.origin, encoding="utf-8") as source:
+        doc = ast.get_docstring(ast.parse(source.read())) or ""
+    return doc.strip().partition("\n")[0]

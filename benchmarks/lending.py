@@ -1,0 +1,120 @@
+"""Lending market on lanes against numpy: one block of paths, one core, CPU time.
+
+``breach check``: which loans are liquidatable, at every step and path, against numpy's matrix product.  The market runs
+with keepers that never arrive in time, so that it finds breaches and keeps their clocks and does nothing else.  That
+both find the same is checked first: with gas made prohibitive the market counts every breach as unprofitable.
+``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
+"""
+
+import json
+import sys
+import time
+from functools import partial
+
+import numpy as np
+
+from riskengine.book.borrowers import synthetic_borrowers
+from riskengine.lending.aave_v3 import AaveV3
+from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
+from riskengine.lending.keeper import Keeper
+from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.market.grid import TimeGrid
+from riskengine.oracle.push import PushOracle
+from riskengine.rates.two_slope import TwoSlope
+
+ASSETS = ("BTC", "ETH")
+SPOT = {"BTC": 34_814.0, "ETH": 1_816.85}
+THRESHOLD = {"WETH": 0.83, "WBTC": 0.78}
+
+
+def build_market(gas_usd: float, delay_hours: float = 0.0) -> AaveV3:
+    """Aave v3 Ethereum's thresholds; no interest, and an oracle that follows the market, as the baseline has none."""
+    free = TwoSlope(0.8, 0.0, 0.0, 0.0)
+    reserves = (
+        Reserve("WETH", "ETH", 18, 0.8, THRESHOLD["WETH"], 0.05, 0.1, free),
+        Reserve("WBTC", "BTC", 8, 0.73, THRESHOLD["WBTC"], 0.05, 0.1, free),
+        Reserve("USDC", None, 6, 0.0, 0.0, 0.0, 0.0, free),
+    )
+    rules = AaveV3Rules("benchmark", "2023-10-31", "benchmark", reserves, PushOracle(0.0, 1.0))
+    return AaveV3(rules, Keeper(delay_hours, gas_usd, 8), ConstantProduct({"BTC": 6.5e8, "ETH": 2e9}))
+
+
+def sample(steps: int, paths: int, volatility: float) -> np.ndarray:
+    """Hourly prices (T + 1, A, P) of two correlated diffusions."""
+    z = np.random.default_rng(1).standard_normal((steps, 2, paths))
+    z[:, 1] = 0.8 * z[:, 0] + 0.6 * z[:, 1]
+    x = np.cumsum(volatility / np.sqrt(8760.0) * z, axis=0)
+    start = np.array([SPOT[a] for a in ASSETS])[None, :, None]
+    return np.ascontiguousarray(np.concatenate([np.broadcast_to(start, (1, 2, paths)), start * np.exp(x)]))
+
+
+def numpy_check(loans, spot: np.ndarray) -> np.ndarray:
+    """Liquidatable loans per step and path (T, P)."""
+    weight = loans.collateral[:, :2] * [THRESHOLD["WETH"], THRESHOLD["WBTC"]]
+    debt = loans.debt[:, 2:]
+    out = np.empty((len(spot) - 1, spot.shape[2]), dtype=np.int64)
+    for t in range(1, len(spot)):
+        out[t - 1] = (weight @ spot[t, ::-1] < debt).sum(axis=0)
+    return out
+
+
+def run_market(model: AaveV3, loans, spot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(loans skipped per step and path, liquidation calls per path)."""
+    state = model.init(loans, ASSETS, spot[0], TimeGrid(3600, len(spot) - 1))
+    skipped = np.empty((len(spot) - 1, spot.shape[2]))
+    calls = np.zeros(spot.shape[2])
+    for t in range(1, len(spot)):
+        event = model.step(state, t, spot[t])
+        skipped[t - 1] = event.skipped_unprofitable
+        calls += event.liquidations
+    return skipped, calls
+
+
+def best(call, repeats: int) -> float:
+    """Smallest CPU seconds of `repeats` calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def main(repeats: int = 9) -> dict:
+    """Print and return the table."""
+    steps, paths, borrowers = 72, 1024, 300
+    loans = synthetic_borrowers(borrowers, {"WETH": SPOT["ETH"], "WBTC": SPOT["BTC"]}, THRESHOLD)
+    rows = {}
+    for name, volatility in (("calm, 60 % a year", 0.6), ("stressed, 150 % a year", 1.5)):
+        spot = sample(steps, paths, volatility)
+        idle, busy = build_market(50.0, 1000.0), build_market(50.0)
+        counts = numpy_check(loans, spot)
+        skipped, _ = run_market(build_market(1e9), loans, spot)
+        if not (skipped == counts).all():
+            raise SystemExit(f"breach counts differ at {int((skipped != counts).sum())} of {counts.size} places")
+        baseline = best(partial(numpy_check, loans, spot), repeats)
+        check = best(partial(run_market, idle, loans, spot), repeats)
+        whole = best(partial(run_market, busy, loans, spot), repeats)
+        rows[name] = {
+            "numpy_check_s": round(baseline, 4),
+            "breach_check_s": round(check, 4),
+            "breach_check_ratio": round(baseline / check, 2),
+            "whole_run_s": round(whole, 4),
+            "whole_run_ratio": round(baseline / whole, 2),
+            "million_loan_steps_per_s": round(steps * paths * borrowers / check / 1e6),
+            "liquidatable_share": float(f"{counts.mean() / borrowers:.3g}"),
+            "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
+        }
+    print(f"{borrowers} loans x {paths} paths x {steps} steps, one core, CPU seconds, best of {repeats}")
+    for name, row in rows.items():
+        print(name)
+        for key, value in row.items():
+            print(f"  {key:26s} {value}")
+    return rows
+
+
+if __name__ == "__main__":
+    table = main()
+    if len(sys.argv) > 1:
+        with open(sys.argv[1], "w", encoding="utf-8") as handle:
+            json.dump(table, handle, indent=1)

@@ -1,0 +1,1 @@
+"""What a protocol lends and seizes: one protocol per file or folder."""

@@ -1,0 +1,325 @@
+"""Aave v3 on lanes: the same rules as ``integer`` in float64, for blocks of paths.
+
+Works in USD at oracle prices.  Every comparison that the contract makes on integers is made here with a slack of
+1e-12 of the compared value, towards the side an exact tie falls on: a position exactly at a boundary (health factor
+0.95, 2,000 of debt, 1,000 left over) must not be pushed across it by the rounding of a product.
+"""
+
+import numpy as np
+
+from riskengine.jit import kernel, wide_vectors
+from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+
+_LESS = 1.0 - 1e-12
+_MORE = 1.0 + 1e-12
+
+# positions in `terms`
+CLOSE_FACTOR, FULL_CLOSE_HEALTH, FULL_CLOSE_BELOW, MIN_LEFTOVER, GAS, KEEP = range(6)
+# positions in `sums`, accumulated per path
+CALLS, NEW_LOANS, SEIZED, REPAID, DEFICIT, FEE, PROFIT, SKIPPED = range(8)
+
+
+@kernel(inline=True)
+def closable(terms, weighted, total_debt, collateral, debt):
+    """Debt (USD) the close factor allows one call to repay on a pair of reserves holding `collateral` and `debt`.
+
+    `weighted` is the account's threshold-weighted collateral: health factor times `total_debt`.
+    """
+    cap = terms[CLOSE_FACTOR] * total_debt
+    limited = (
+        collateral >= terms[FULL_CLOSE_BELOW] * _LESS
+        and debt >= terms[FULL_CLOSE_BELOW] * _LESS
+        and weighted > terms[FULL_CLOSE_HEALTH] * total_debt * _MORE
+        and debt > cap * _MORE
+    )
+    return cap if limited else debt
+
+
+@kernel(inline=True)
+def leaves_dust(terms, collateral, debt, bonus, repaid):
+    """Whether repaying `repaid` leaves something on both sides and too little on one."""
+    both = repaid < debt * _LESS and repaid * bonus < collateral * _LESS
+    least = terms[MIN_LEFTOVER] * _LESS
+    return both and (debt - repaid < least or collateral - repaid * bonus < least)
+
+
+@kernel
+def liquidation_call_lanes(
+    collateral, debt, threshold, bonus, fee_share, price, terms, collateral_at, debt_at, cover, out, deficit
+):
+    """One liquidation call per lane on the pair (`collateral_at`, `debt_at`); nothing is changed.
+
+    `collateral`, `debt`, `price` are (R, P), whole tokens and USD; `threshold`, `bonus` (1.05), `fee_share` are (R,);
+    `cover` (P,) tokens.  Rows of `out` (6, P): health factor, largest debt allowed, debt repaid, collateral to the
+    liquidator, treasury's fee (tokens), and 1 where the call reverts for dust, 2 where the account is healthy.
+    `deficit` (R, P) receives the tokens written off.
+    """
+    reserves, lanes = collateral.shape
+    for p in range(lanes):
+        weighted = 0.0
+        total_collateral = 0.0
+        total_debt = 0.0
+        for r in range(reserves):
+            value = collateral[r, p] * price[r, p]
+            weighted += value * threshold[r]
+            total_collateral += value
+            total_debt += debt[r, p] * price[r, p]
+            deficit[r, p] = 0.0
+        held = collateral[collateral_at, p] * price[collateral_at, p]
+        owed = debt[debt_at, p] * price[debt_at, p]
+        allowed = closable(terms, weighted, total_debt, held, owed)
+        repaid = min(cover[p] * price[debt_at, p], allowed)
+        seized = repaid * bonus[collateral_at]
+        if seized > held * _LESS:
+            seized = held
+            repaid = min(repaid, held / bonus[collateral_at])
+        fee = seized * (1.0 - 1.0 / bonus[collateral_at]) * fee_share[collateral_at]
+        state = 0.0
+        if weighted >= total_debt * _LESS:
+            state = 2.0
+        elif leaves_dust(terms, held, owed, bonus[collateral_at], repaid):
+            state = 1.0
+        elif seized >= total_collateral * _LESS:
+            for r in range(reserves):
+                deficit[r, p] = debt[r, p]
+            deficit[debt_at, p] = max(owed - repaid, 0.0) / price[debt_at, p]
+        out[0, p] = weighted / total_debt
+        out[1, p] = allowed / price[debt_at, p]
+        out[2, p] = repaid / price[debt_at, p]
+        out[3, p] = (seized - fee) / price[collateral_at, p]
+        out[4, p] = fee / price[collateral_at, p]
+        out[5, p] = state
+
+
+@kernel
+def liquidate_account(
+    loan,
+    p,
+    collateral,
+    debt,
+    indices,
+    parameters,
+    reserve_asset,
+    oracle,
+    market,
+    depth,
+    outstanding,
+    sold,
+    terms,
+    calls,
+    sums,
+):
+    """Call one account up to `calls` times while it is liquidatable and a call pays; returns the calls made.
+
+    Each call takes the pair of reserves and the amount that repay most; results go to `sums` (8, P), `sold` and
+    `outstanding` (A, P), and the scaled balances `collateral`, `debt` (L, R, P).
+    """
+    reserves = collateral.shape[1]
+    made = 0
+    for _ in range(calls):
+        weighted = 0.0
+        total_debt = 0.0
+        for r in range(reserves):
+            weighted += collateral[loan, r, p] * indices[0, r] * oracle[r, p] * parameters[0, r]
+            total_debt += debt[loan, r, p] * indices[1, r] * oracle[r, p]
+        if weighted >= total_debt * _LESS:
+            break
+        best = 0.0
+        best_collateral = 0
+        best_debt = 0
+        for c in range(reserves):
+            held = collateral[loan, c, p] * indices[0, c] * oracle[c, p]
+            # a token with threshold 0 is not enabled as collateral
+            if held <= 0.0 or parameters[0, c] <= 0.0:
+                continue
+            bonus = parameters[1, c]
+            # coins a liquidator receives for 1 USD of debt repaid, and what those cost at market prices
+            coins = (bonus - (bonus - 1.0) * parameters[2, c]) / oracle[c, p]
+            a = reserve_asset[c]
+            for d in range(reserves):
+                owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
+                if owed <= 0.0:
+                    continue
+                cost = market[d, p] / oracle[d, p] / coins
+                # collateral of fixed price is not sold into a pool
+                deep = depth[a] if a >= 0 else 1e300
+                sold_before = outstanding[a, p] if a >= 0 else 0.0
+                keep = terms[KEEP] if a >= 0 else 1.0
+                low, high = profitable_range(cost, terms[GAS], market[c, p], deep, sold_before, keep)
+                x = min(closable(terms, weighted, total_debt, held, owed), held / bonus)
+                x = min(x, high / coins)
+                if leaves_dust(terms, held, owed, bonus, x):
+                    # the caller offers less, so that just enough stays
+                    x = min(x, min(owed - terms[MIN_LEFTOVER], (held - terms[MIN_LEFTOVER]) / bonus))
+                if low <= high and x * coins >= low * _LESS and x > best * _MORE:
+                    best, best_collateral, best_debt = x, c, d
+        if best <= 0.0:
+            if made == 0:
+                sums[SKIPPED, p] += 1.0
+            break
+        c, d = best_collateral, best_debt
+        made += 1
+        bonus = parameters[1, c]
+        held = collateral[loan, c, p] * indices[0, c] * oracle[c, p]
+        owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
+        seized = best * bonus
+        if seized >= held * _LESS:
+            seized = held
+            collateral[loan, c, p] = 0.0
+        else:
+            collateral[loan, c, p] -= seized / (indices[0, c] * oracle[c, p])
+        if best >= owed * _LESS:
+            best = owed
+            debt[loan, d, p] = 0.0
+        else:
+            debt[loan, d, p] -= best / (indices[1, d] * oracle[d, p])
+        fee = seized * (1.0 - 1.0 / bonus) * parameters[2, c]
+        coins = (seized - fee) / oracle[c, p]
+        a = reserve_asset[c]
+        if a >= 0:
+            paid = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], terms[KEEP])
+            outstanding[a, p] += coins * terms[KEEP]
+            sold[a, p] += coins
+        else:
+            paid = coins * market[c, p]
+        sums[CALLS, p] += 1.0
+        sums[SEIZED, p] += seized
+        sums[REPAID, p] += best
+        sums[FEE, p] += fee
+        sums[PROFIT, p] += paid - best * market[d, p] / oracle[d, p] - terms[GAS]
+        left = 0.0
+        for r in range(reserves):
+            left += collateral[loan, r, p] if parameters[0, r] > 0.0 else 0.0
+        if left <= 0.0:
+            for r in range(reserves):
+                sums[DEFICIT, p] += debt[loan, r, p] * indices[1, r] * oracle[r, p]
+                debt[loan, r, p] = 0.0
+            break
+    return made
+
+
+@kernel
+def step_lanes(
+    step,
+    delay,
+    order,
+    start_collateral,
+    start_debt,
+    collateral,
+    debt,
+    touched,
+    pending,
+    due,
+    liquidated,
+    indices,
+    parameters,
+    reserve_asset,
+    oracle,
+    market,
+    depth,
+    outstanding,
+    sold,
+    terms,
+    calls,
+    sums,
+    surplus,
+):
+    """Find every liquidatable (loan, path), start or honour its keeper delay, and liquidate.
+
+    `order` lists loans in the order keepers take them.  Rows of `collateral` and `debt` (L, R, P) hold a loan from its
+    first call on: `touched` is 0 before (`start_collateral`, `start_debt` (L, R) hold on all lanes), 1 where the rows
+    are filled and still equal on all lanes, 2 where they differ.  A loan below 2 is passed over in one comparison where
+    even the worst prices of the block keep it safe.
+    """
+    wide_vectors()
+    reserves, lanes = oracle.shape
+    lowest = np.empty(reserves)
+    highest = np.empty(reserves)
+    weight = np.empty(reserves)
+    for r in range(reserves):
+        low = oracle[r, 0]
+        high = oracle[r, 0]
+        for p in range(lanes):
+            # a NaN lane (a failed path) drops out; it liquidates nothing, so the bound need not cover it
+            low = low if low <= oracle[r, p] else oracle[r, p]
+            high = high if high >= oracle[r, p] else oracle[r, p]
+        lowest[r] = low
+        highest[r] = high
+    for k in range(order.size):
+        loan = order[k]
+        if touched[loan] < 2:
+            bound = 0.0
+            for r in range(reserves):
+                held = start_collateral[loan, r] * indices[0, r] * parameters[0, r]
+                weight[r] = held - start_debt[loan, r] * indices[1, r] * _LESS
+                bound += weight[r] * (lowest[r] if weight[r] > 0.0 else highest[r])
+            if bound >= 0.0 and pending[loan] == 0:
+                continue
+            for p in range(lanes):
+                surplus[p] = weight[0] * oracle[0, p]
+            for r in range(1, reserves):
+                w = weight[r]
+                if w != 0.0:
+                    for p in range(lanes):
+                        surplus[p] += w * oracle[r, p]
+        else:
+            for p in range(lanes):
+                surplus[p] = 0.0
+            for r in range(reserves):
+                held = indices[0, r] * parameters[0, r]
+                owed = indices[1, r] * _LESS
+                if start_debt[loan, r] == 0.0:
+                    # nobody borrows on the path: a reserve without debt at the start has none later
+                    if start_collateral[loan, r] > 0.0:
+                        for p in range(lanes):
+                            surplus[p] += collateral[loan, r, p] * held * oracle[r, p]
+                else:
+                    for p in range(lanes):
+                        surplus[p] += (collateral[loan, r, p] * held - debt[loan, r, p] * owed) * oracle[r, p]
+        below = 0
+        for p in range(lanes):
+            below += 1 if surplus[p] < 0.0 else 0
+        if pending[loan] == 0:
+            if below == 0:
+                continue
+            for p in range(lanes):
+                due[loan, p] = -1
+        pending[loan] = 1 if below > 0 else 0
+        ready = 0
+        for p in range(lanes):
+            waiting = due[loan, p] if due[loan, p] >= 0 else np.int32(step + delay)
+            due[loan, p] = waiting if surplus[p] < 0.0 else np.int32(-1)
+            ready += 1 if surplus[p] < 0.0 and waiting <= step else 0
+        if ready == 0:
+            continue
+        for p in range(lanes):
+            if due[loan, p] < 0 or due[loan, p] > step:
+                continue
+            if touched[loan] == 0:
+                touched[loan] = 1
+                for r in range(reserves):
+                    for q in range(lanes):
+                        collateral[loan, r, q] = start_collateral[loan, r]
+                        debt[loan, r, q] = start_debt[loan, r]
+            made = liquidate_account(
+                loan,
+                p,
+                collateral,
+                debt,
+                indices,
+                parameters,
+                reserve_asset,
+                oracle,
+                market,
+                depth,
+                outstanding,
+                sold,
+                terms,
+                calls,
+                sums,
+            )
+            if made > 0:
+                touched[loan] = 2
+                if liquidated[loan, p] == 0:
+                    liquidated[loan, p] = 1
+                    sums[NEW_LOANS, p] += 1.0

@@ -1,0 +1,178 @@
+"""Parameters of an Aave v3 market: frozen records, checked once.
+
+The contract refuses a reserve unless its liquidation threshold is at least its LTV and threshold times bonus does not
+exceed 100 % (``PoolConfigurator``); both hold here for reserves and e-mode categories alike.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from riskengine.arrays import check_range
+from riskengine.oracle.push import PushOracle
+from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
+from riskengine.rates.two_slope import TwoSlope
+
+
+def to_bps(name: str, value: float) -> int:
+    """`value` (0.83) in basis points (8300); ValueError unless it is a whole number of them, as on chain."""
+    bps = round(value * BPS)
+    if abs(value * BPS - bps) > 1e-6:
+        raise ValueError(f"{name} must be a whole number of basis points, got {value!r}")
+    return bps
+
+
+def check_collateral(name: str, ltv: float, threshold: float, bonus: float) -> None:
+    """ValueError unless 0 <= LTV <= threshold <= 1, bonus >= 0 and percentMul(threshold, 1 + bonus) <= 100 %."""
+    check_range(f"{name} ltv", ltv, 0.0, 1.0)
+    check_range(f"{name} liquidation_threshold", threshold, 0.0, 1.0)
+    check_range(f"{name} liquidation_bonus", bonus, 0.0, 1.0)
+    if threshold < ltv:
+        raise ValueError(f"{name} liquidation_threshold must be at least ltv {ltv:g}, got {threshold:g}")
+    whole = percent_mul_half_up(
+        to_bps(f"{name} liquidation_threshold", threshold), BPS + to_bps(f"{name} liquidation_bonus", bonus)
+    )
+    if whole > BPS:
+        raise ValueError(
+            f"{name} liquidation_threshold times (1 + liquidation_bonus) must be at most 1, got {whole / BPS:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """One listed token.
+
+    Attributes
+    ----------
+    symbol : str
+    asset : str or None
+        Market asset whose price the token follows (WBTC follows BTC); None where the price is fixed.
+    decimals : int
+        Of the token's raw units.
+    ltv, liquidation_threshold : float
+        LTV gates borrowing, the threshold gates liquidation; both 0 where the token is no collateral.
+    liquidation_bonus : float
+        0.05 gives a liquidator 105 of collateral for 100 of debt.
+    liquidation_protocol_fee : float
+        Treasury's share of the bonus.
+    rates : TwoSlope
+    utilisation : float
+        At which the reserve stays during a run; sets the rates that accrue.
+    price : float
+        USD, where `asset` is None.
+    supply_cap, borrow_cap : float or None
+        Whole tokens; None is no cap.  Data for policies; a run does not enforce them.
+    emode : int
+        Efficiency-mode category the token belongs to, 0 for none.
+    """
+
+    symbol: str
+    asset: str | None
+    decimals: int
+    ltv: float
+    liquidation_threshold: float
+    liquidation_bonus: float
+    liquidation_protocol_fee: float
+    rates: TwoSlope
+    utilisation: float = 0.0
+    price: float = 1.0
+    supply_cap: float | None = None
+    borrow_cap: float | None = None
+    emode: int = 0
+
+    def __post_init__(self) -> None:
+        check_collateral(self.symbol, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
+        check_range(f"{self.symbol} decimals", self.decimals, 0, 36)
+        check_range(f"{self.symbol} liquidation_protocol_fee", self.liquidation_protocol_fee, 0.0, 1.0)
+        to_bps(f"{self.symbol} ltv", self.ltv)
+        to_bps(f"{self.symbol} liquidation_protocol_fee", self.liquidation_protocol_fee)
+        check_range(f"{self.symbol} utilisation", self.utilisation, 0.0, 1.0)
+        check_range(f"{self.symbol} price", self.price, 0.0, float("inf"), open_low=True, open_high=True)
+
+    @property
+    def unit(self) -> int:
+        """Raw units in one token."""
+        return 10**self.decimals
+
+
+@dataclass(frozen=True)
+class EfficiencyMode:
+    """A category of correlated tokens with its own parameters; kept as data, no borrower of a run is in one."""
+
+    category: int
+    label: str
+    ltv: float
+    liquidation_threshold: float
+    liquidation_bonus: float
+
+    def __post_init__(self) -> None:
+        check_collateral(self.label, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
+
+
+@dataclass(frozen=True)
+class AaveV3Rules:
+    """A dated parameter set.  The four constants are the contract's (v3.3 and later).
+
+    Attributes
+    ----------
+    name, as_of, source : str
+        Market, date of the parameters (ISO), where they were read.
+    reserves : tuple of Reserve
+    oracle : PushOracle
+        Feed the deployment reads.
+    emodes : tuple of EfficiencyMode
+    reference_spot : dict of str to float
+        Oracle prices (USD) of the market assets at `as_of`: data for books and calculators, not read by a run.
+    close_factor : float
+        Share of the *whole* debt one call may repay while the position is not far gone.
+    full_close_health : float
+        At or below this health factor a call may repay everything.
+    full_close_below_usd : float
+        As does a call on a reserve whose collateral or debt is worth less than this.
+    min_leftover_usd : float
+        A call that leaves both collateral and debt in the two touched reserves must leave this much of each.
+    """
+
+    name: str
+    as_of: str
+    source: str
+    reserves: tuple[Reserve, ...]
+    oracle: PushOracle
+    emodes: tuple[EfficiencyMode, ...] = ()
+    reference_spot: dict[str, float] = field(default_factory=dict)
+    close_factor: float = 0.5
+    full_close_health: float = 0.95
+    full_close_below_usd: float = 2000.0
+    min_leftover_usd: float = 1000.0
+
+    def __post_init__(self) -> None:
+        symbols = [r.symbol for r in self.reserves]
+        if not symbols or len(set(symbols)) != len(symbols):
+            raise ValueError(f"reserves must hold at least one token, each once, got {symbols}")
+        check_range("close_factor", self.close_factor, 0.0, 1.0, open_low=True)
+        check_range("full_close_health", self.full_close_health, 0.0, 1.0)
+        check_range("full_close_below_usd", self.full_close_below_usd, 0.0, 1e12)
+        check_range("min_leftover_usd", self.min_leftover_usd, 0.0, 1e12)
+        unknown = sorted({r.emode for r in self.reserves} - {0} - {e.category for e in self.emodes})
+        if unknown:
+            raise ValueError(f"emode of every reserve must be listed in emodes, got unlisted {unknown}")
+
+    def reserve(self, symbol: str) -> Reserve:
+        """The reserve called `symbol`; ValueError naming the listed ones where there is none."""
+        for found in self.reserves:
+            if found.symbol == symbol:
+                return found
+        raise ValueError(f"reserve must be one of {[r.symbol for r in self.reserves]}, got {symbol!r}")
+
+    def with_threshold_shift(self, shift: float) -> "AaveV3Rules":
+        """Every collateral's liquidation threshold moved by `shift` (0.03 is three points).
+
+        An LTV above the new threshold comes down to it.  ValueError where a threshold leaves [0, 1] or times its
+        bonus exceeds 1: such a market could not be configured.
+        """
+
+        def moved(reserve: Reserve) -> Reserve:
+            if reserve.liquidation_threshold == 0.0:
+                return reserve
+            threshold = round((reserve.liquidation_threshold + shift) * BPS, 6) / BPS
+            return replace(reserve, liquidation_threshold=threshold, ltv=min(reserve.ltv, threshold))
+
+        return replace(self, reserves=tuple(moved(r) for r in self.reserves)) if shift else self

@@ -1,0 +1,54 @@
+"""Closed forms for one loan: touch probability, bad debt of a loan nobody liquidates, and the SmartLTV rule.
+
+They validate simulations; none knows liquidity, keepers or an oracle.
+"""
+
+from math import exp, log, sqrt
+
+from scipy.special import ndtr
+
+from riskengine.arrays import check_range
+from riskengine.law.merton import MertonLaw
+
+
+def touch_probability(health: float, drift: float, sigma: float, horizon: float) -> float:
+    """Probability that the health factor touches 1 within `horizon` years under geometric Brownian motion.
+
+    With b = 1 / health and nu = drift - sigma^2 / 2,
+
+        P = N((ln b - nu T) / (sigma sqrt T)) + b^(2 nu / sigma^2) N((ln b + nu T) / (sigma sqrt T)),
+
+    collateral in one asset, debt in the numeraire (reflection principle; continuous monitoring).
+    """
+    if health <= 1.0:
+        return 1.0
+    check_range("sigma", sigma, 0.0, 100.0, open_low=True)
+    check_range("horizon", horizon, 0.0, 100.0, open_low=True)
+    barrier = -log(health)
+    nu = drift - 0.5 * sigma * sigma
+    scale = sigma * sqrt(horizon)
+    down = ndtr((barrier - nu * horizon) / scale)
+    return float(down + exp(2.0 * nu * barrier / sigma**2) * ndtr((barrier + nu * horizon) / scale))
+
+
+def unliquidated_bad_debt(collateral: float, debt: float, law: MertonLaw) -> tuple[float, float]:
+    """(expected bad debt, probability of insolvency) of a loan left alone until the horizon of `law`.
+
+    E[(D - C e^X)^+] = D P(X <= k) - C E[e^X 1{X <= k}],   k = ln(D / C): an undiscounted put on the collateral.
+    """
+    edge = log(debt / collateral)
+    insolvent = float(law.cdf(edge))
+    return debt * insolvent - collateral * float(law.lower_expectation(edge)), insolvent
+
+
+def smart_ltv(sigma_daily: float, liquidity: float, debt_cap: float, bonus: float, confidence_factor: float) -> float:
+    """Risk DAO's loan-to-value exp(-c sigma / sqrt(liquidity / debt cap)) - bonus, c the `confidence_factor`.
+
+    It assumes normal returns and that liquidations do not move the price: a baseline column, not the truth.
+    """
+    return exp(-confidence_factor * sigma_daily / sqrt(liquidity / debt_cap)) - bonus
+
+
+def smart_risk_level(sigma_daily: float, liquidity: float, debt_cap: float, bonus: float, ltv: float) -> float:
+    """The risk level 1 / c at which SmartLTV recommends `ltv`."""
+    return sigma_daily / (log(1.0 / (ltv + bonus)) * sqrt(liquidity / debt_cap))

@@ -1,0 +1,1 @@
+"""Where seized collateral is sold, and what the sale costs."""

@@ -1,0 +1,1 @@
+"""What price a protocol sees."""

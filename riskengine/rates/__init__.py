@@ -1,0 +1,1 @@
+"""What a borrower pays and a supplier earns."""

@@ -1,0 +1,1 @@
+"""Reference cases against this engine, one line each."""

@@ -159,7 +159,7 @@ def normal_tail(a):
 
 @kernel(inline=True)
 def normal_cdf(x):
-    """Standard normal distribution function; absolute error below 1e-15 (relative accuracy is lost below -7)."""
+    """Standard normal distribution function; absolute error below 1e-15 (relative error 1e-13 at -4, 3e-9 at -7)."""
     a = min(abs(x), 37.0)
     n, d = normal_tail(a)
     p = exp(-0.5 * a * a) * n / d

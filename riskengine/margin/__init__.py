@@ -1,0 +1,1 @@
+"""What a venue demands: one margin model per file."""

@@ -1,0 +1,233 @@
+"""Reference cases: read, run, compare.
+
+A file holds ``{"cases": [{name, mechanism, inputs, expected, tolerance, source}]}``.  Each mechanism has an adapter, a
+function from `inputs` to a dictionary of results; only the keys in `expected` are compared.  Numbers agree within
+``abs + rel |expected|``; booleans, strings, and big integers written as strings must be equal.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from riskengine.errors import Fault, InputError
+
+Adapter = Callable[[dict[str, Any]], dict[str, Any]]
+Verdict = Literal["PASS", "FAIL", "UNSUPPORTED"]
+
+_MAX_BYTES = 64 * 2**20
+# what an adapter may raise on inputs it cannot evaluate; the case fails, the others still run
+_EVALUATION = (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One reference case of a file."""
+
+    name: str
+    mechanism: str
+    inputs: dict[str, Any]
+    expected: dict[str, Any]
+    absolute: float
+    relative: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One expected value that was not met: where, what was expected, what came, and by how much they differ."""
+
+    key: str
+    expected: Any
+    got: Any
+    difference: float | None = None
+
+    def __str__(self) -> str:
+        gap = "" if self.difference is None else f", difference {self.difference:.6g}"
+        return f"{self.key}: expected {self.expected!r}, got {self.got!r}{gap}"
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """Outcome of one case.
+
+    Attributes
+    ----------
+    name, mechanism, source : str
+    verdict : {"PASS", "FAIL", "UNSUPPORTED"}
+        UNSUPPORTED where no adapter knows the mechanism.
+    mismatches : tuple of Mismatch
+        Every expected value that was not met.
+    compared : int
+        Number of values compared.
+    """
+
+    name: str
+    mechanism: str
+    source: str
+    verdict: Verdict
+    mismatches: tuple[Mismatch, ...] = ()
+    compared: int = 0
+
+    def __str__(self) -> str:
+        head = f"{self.verdict} {self.name} ({self.mechanism})"
+        if not self.mismatches:
+            return head
+        more = f"; and {len(self.mismatches) - 1} more" if len(self.mismatches) > 1 else ""
+        return f"{head}: {self.mismatches[0]}{more}"
+
+
+def read_cases(path: str | Path) -> tuple[Case, ...]:
+    """Cases of a file.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read, is not JSON, or a case lacks a part; every fault is named with its place.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise InputError(Fault(f"a file of cases must be smaller than {_MAX_BYTES} bytes", str(file)))
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(Fault(f"cannot be read: {error.strerror or error}", str(file))) from None
+    except UnicodeDecodeError:
+        raise InputError(Fault("must be UTF-8 text", str(file))) from None
+    except json.JSONDecodeError as error:
+        raise InputError(Fault(f"must be JSON: {error.msg}", str(file), error.lineno)) from None
+    except RecursionError:
+        raise InputError(Fault("is nested too deeply", str(file))) from None
+    if not isinstance(document, dict) or not isinstance(document.get("cases"), list):
+        raise InputError(Fault('must hold an object with a list "cases"', str(file)))
+    faults: list[Fault] = []
+    found = [_case(raw, f"cases[{i}]", str(file), faults) for i, raw in enumerate(document["cases"])]
+    if faults:
+        raise InputError(list(faults))
+    return tuple(c for c in found if c is not None)
+
+
+def _case(raw: Any, place: str, file: str, faults: list[Fault]) -> Case | None:
+    before = len(faults)
+    if not isinstance(raw, dict):
+        faults.append(Fault(f"must be an object, got {type(raw).__name__}", file, path=place))
+        return None
+    for key, kind in (("name", str), ("mechanism", str), ("inputs", dict), ("expected", dict)):
+        if not isinstance(raw.get(key), kind):
+            got = "nothing" if key not in raw else type(raw[key]).__name__
+            wanted = "text" if kind is str else "an object"
+            faults.append(Fault(f"must be {wanted}, got {got}", file, path=f"{place}.{key}"))
+    tolerance = raw.get("tolerance", {})
+    if not isinstance(tolerance, dict):
+        faults.append(Fault("must be an object with abs and rel", file, path=f"{place}.tolerance"))
+        return None
+    for key in ("abs", "rel"):
+        size = tolerance.get(key, 0)
+        if isinstance(size, bool) or not isinstance(size, (int, float)) or not size >= 0:
+            faults.append(Fault(f"must be a non-negative number, got {size!r}", file, path=f"{place}.tolerance.{key}"))
+    if len(faults) > before:
+        return None
+    return Case(
+        raw["name"], raw["mechanism"], raw["inputs"], raw["expected"], tolerance.get("abs", 0), tolerance.get("rel", 0),
+        str(raw.get("source", "")),
+    )  # fmt: skip
+
+
+def all_adapters() -> dict[str, Adapter]:
+    """Every adapter of the project, by mechanism."""
+    from riskengine.verify import lending, margin
+
+    return {**margin.ADAPTERS, **lending.ADAPTERS}
+
+
+def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
+    """Evaluate one case and compare."""
+    adapter = adapters.get(case.mechanism)
+    if adapter is None:
+        return CaseResult(case.name, case.mechanism, case.source, "UNSUPPORTED")
+    try:
+        got = adapter(case.inputs)
+    except _EVALUATION as error:
+        why = f"not evaluated, {type(error).__name__}: {error}"
+        return CaseResult(case.name, case.mechanism, case.source, "FAIL", (Mismatch("inputs", "a result", why),))
+    mismatches: list[Mismatch] = []
+    compared = 0
+    for key, expected in case.expected.items():
+        compared += _compare(key, expected, got.get(key, _MISSING), case, mismatches)
+    verdict: Verdict = "FAIL" if mismatches else "PASS"
+    return CaseResult(case.name, case.mechanism, case.source, verdict, tuple(mismatches), compared)
+
+
+def run_file(path: str | Path, adapters: Mapping[str, Adapter] | None = None) -> list[CaseResult]:
+    """Results of every case of a file, in its order; `adapters` defaults to all of the project.
+
+    Raises
+    ------
+    InputError
+        Where the file is malformed.
+    """
+    cases = read_cases(path)
+    known = all_adapters() if adapters is None else adapters
+    return [run_case(c, known) for c in cases]
+
+
+def summary(results: list[CaseResult]) -> str:
+    """``N passed, N failed, N unsupported``."""
+    count = {v: sum(r.verdict == v for r in results) for v in ("PASS", "FAIL", "UNSUPPORTED")}
+    return f"{count['PASS']} passed, {count['FAIL']} failed, {count['UNSUPPORTED']} unsupported"
+
+
+def _compare(key: str, expected: Any, got: Any, case: Case, out: list[Mismatch]) -> int:
+    """Append what differs to `out`; returns the number of values compared."""
+    if isinstance(got, np.ndarray):
+        got = got.tolist()
+    elif isinstance(got, np.generic):
+        got = got.item()
+    if got is _MISSING:
+        out.append(Mismatch(key, expected, "nothing"))
+        return 1
+    if isinstance(expected, dict):
+        if not isinstance(got, Mapping):
+            out.append(Mismatch(key, expected, got))
+            return 1
+        return sum(_compare(f"{key}.{k}", v, got.get(k, _MISSING), case, out) for k, v in expected.items())
+    if isinstance(expected, list):
+        if not isinstance(got, (list, tuple)) or len(got) != len(expected):
+            out.append(Mismatch(key, expected, got))
+            return 1
+        return sum(_compare(f"{key}[{i}]", x, y, case, out) for i, (x, y) in enumerate(zip(expected, got, strict=True)))
+    _compare_leaf(key, expected, got, case, out)
+    return 1
+
+
+def _compare_leaf(key: str, expected: Any, got: Any, case: Case, out: list[Mismatch]) -> None:
+    if isinstance(expected, bool) or expected is None:
+        if got is not expected:
+            out.append(Mismatch(key, expected, got))
+        return
+    if isinstance(expected, str):
+        same = got == expected or (isinstance(got, int) and not isinstance(got, bool) and str(got) == expected)
+        if not same:
+            out.append(Mismatch(key, expected, got))
+        return
+    if isinstance(got, str) and isinstance(expected, int) and got.lstrip("-").isdigit():
+        got = int(got)
+    if isinstance(got, bool) or not isinstance(got, (int, float)):
+        out.append(Mismatch(key, expected, got))
+        return
+    # integers stay integers, so that amounts beyond 2^53 are compared exactly
+    difference = abs(got - expected)
+    exact = isinstance(expected, int) and _is_count(key)
+    allowed = 0 if exact else case.absolute + (case.relative * abs(expected) if case.relative else 0)
+    if not difference <= allowed:
+        out.append(Mismatch(key, expected, got, float(difference)))
+
+
+def _is_count(key: str) -> bool:
+    """Keys whose integers are counts or numbers, compared exactly: ``..._number(s)``, ``n00`` and its like."""
+    stem = key.rsplit(".", 1)[-1].split("[", 1)[0]
+    return stem.endswith(("_number", "_numbers")) or (stem[:1] == "n" and stem[1:].isdigit())

@@ -1,0 +1,113 @@
+"""Joint exponent of several log-returns in a world whose variances are proportional: one formula for all its models.
+
+The variances share one driver V with mean 1, v_a = theta_a V, dV = kappa (1 - V) dt + xi0 sqrt(V) dZ.  Then for
+X = (X_1, ..., X_A) over T years and s in C^A
+
+    log E[e^{s.X} | V_0] = T (sum_a s_a (mu_a - compensator_a) + jump exponents) + C + B V_0,
+
+with C and B of the Heston law in which a = kappa - xi0 sum_a s_a rho_a sqrt(theta_a) and
+Q = sum_a s_a theta_a - sum_ab s_a s_b corr_ab sqrt(theta_a theta_b) stands where s - s^2 stands for one asset.  V_0 has
+its stationary Gamma law.  Without a driver (Merton, GBM) V = 1 and the diffusion part is -Q T / 2.
+
+Any fixed combination w.X (one asset, or the spread of two) so has a one-dimensional characteristic function, which the
+fit inverts.  References: Duffie, Pan and Singleton, Econometrica 68 (2000); Albrecher et al. (2007) for the form.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.law.inversion import CosSeries
+
+HOURS = 8760.0
+
+
+@dataclass(frozen=True)
+class JointLaw:
+    """Parameters of the joint law, drift zero (E[S_T] = S_0).
+
+    Attributes
+    ----------
+    theta : ndarray, shape (A,)
+        Mean diffusive variance per year.
+    correlation : ndarray, shape (A, A)
+        Of the Brownian motions.
+    kappa, xi0 : float
+        Speed and volatility of the common driver; both 0 where variance does not move.
+    rho : ndarray, shape (A,)
+        Correlation of each asset with the driver.
+    common : tuple (intensity, mean (A,), sd (A,), size correlation (A, A))
+    own : tuple (intensity (A,), mean (A,), sd (A,))
+    """
+
+    theta: Floats
+    correlation: Floats
+    kappa: float
+    xi0: float
+    rho: Floats
+    common: tuple[float, Floats, Floats, Floats]
+    own: tuple[Floats, Floats, Floats]
+
+    def exponent(self, weights: Floats, s: np.ndarray, years: float) -> np.ndarray:
+        """log E[e^{s w.X}] over `years` at complex `s`, shape of `s`; `weights` w has shape (A,)."""
+        s = np.asarray(s, dtype=np.complex128)
+        w = np.asarray(weights, dtype=np.float64)
+        root = np.sqrt(self.theta)
+        square = float((w * root) @ self.correlation @ (w * root))
+        q = s * float(w @ self.theta) - s * s * square
+        jump = self._jumps(w, s)
+        if self.xi0 == 0.0:
+            return years * (jump - 0.5 * q)
+        a = self.kappa - self.xi0 * s * float(w @ (self.rho * root))
+        d = np.sqrt(a * a + self.xi0**2 * q)
+        total = a + d
+        gap = -(self.xi0**2) * q / np.where(total == 0, 1.0, total)  # a - d without cancellation where Re(a) > 0
+        decay = -np.expm1(-d * years)
+        bottom = 1.0 + gap * decay / (2 * d)
+        c = self.kappa / self.xi0**2 * (gap * years - 2 * np.log(bottom))
+        b = -q * decay / (2 * d * bottom)
+        shape = 2 * self.kappa / self.xi0**2
+        return years * jump + c - shape * np.log(1.0 - b / shape)
+
+    def _jumps(self, w: Floats, s: np.ndarray) -> np.ndarray:
+        """Exponent per year of both jump parts with their compensators."""
+        intensity, mean, sd, sizes = self.common
+        wd = w * sd
+        total = intensity * (np.expm1(s * float(w @ mean) + 0.5 * s * s * float(wd @ sizes @ wd)))
+        total = total - s * float(w @ (intensity * np.expm1(mean + 0.5 * sd**2)))
+        for rate, m, d, weight in zip(*self.own, w, strict=True):
+            total = total + rate * np.expm1(s * weight * m + 0.5 * s * s * (weight * d) ** 2)
+            total = total - s * (weight * rate * np.expm1(m + 0.5 * d * d))
+        return total
+
+    def scale(self, weights: Floats, years: float) -> float:
+        """Standard deviation of w.X up to the leverage term."""
+        w = np.asarray(weights, dtype=np.float64)
+        wr = w * np.sqrt(self.theta)
+        intensity, mean, sd, sizes = self.common
+        wd = w * sd
+        total = wr @ self.correlation @ wr + intensity * ((w @ mean) ** 2 + wd @ sizes @ wd)
+        rate, m, d = self.own
+        return float(np.sqrt(years * (total + (w * w * rate * (m * m + d * d)).sum())))
+
+    def cumulants(self, weights: Floats, years: float) -> Floats:
+        """First four cumulants of w.X, shape (4,): Cauchy integrals of the exponent on a small circle round 0."""
+        radius = 0.25 / max(self.scale(weights, years), self._largest_jump(weights))
+        z = radius * np.exp(2j * np.pi * (np.arange(32) + 0.5) / 32)
+        value = self.exponent(weights, z, years)
+        return np.array([f * (value * z**-n).real.mean() for n, f in ((1, 1.0), (2, 2.0), (3, 6.0), (4, 24.0))])
+
+    def cdf(self, weights: Floats, x: Floats, hours: int) -> Floats:
+        """P(w.X <= x) over `hours`, by a cosine series cut at 60 standard frequencies: within 0.3 % of a 0.1 % tail,
+        which is far below the error of the data; the verdict on a world uses the uncut law."""
+        years = hours / HOURS
+        scale = self.scale(weights, years)
+        reach = max(16.0 * scale, 1.5 * float(np.abs(x).max()), 8.0 * self._largest_jump(weights))
+        series = CosSeries.build(lambda u: np.exp(self.exponent(weights, 1j * u, years)), (-reach, reach), 60.0 / scale)
+        return series.cdf(x)
+
+    def _largest_jump(self, weights: Floats) -> float:
+        w = np.abs(weights)
+        common = float((w * (np.abs(self.common[1]) + self.common[2])).max())
+        return max(common, float((w * (np.abs(self.own[1]) + self.own[2])).max()))

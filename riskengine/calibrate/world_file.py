@@ -1,0 +1,165 @@
+"""A fitted world as a file: model, surface, and the whole report of the fit, so that the file can be judged alone."""
+
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from riskengine.calibrate.bands import FitReport
+from riskengine.calibrate.linked_surface import linked_surface
+from riskengine.calibrate.returns import FitResult
+from riskengine.market.surface import FactorSurface
+
+_METHOD = {
+    "bates": "generalised method of moments across horizons on the exact unconditional law",
+    "merton": "generalised method of moments across horizons on the exact unconditional law",
+    "gbm": "variances at all horizons (more moments would bend the volatility towards tails this law cannot have)",
+}
+
+
+def world_record(
+    fit: FitResult,
+    *,
+    title: str | None = None,
+    command: str = "",
+    data_sha256: str = "",
+    surface: FactorSurface | None = None,
+    source: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """The world of `fit` as plain values, in the order of a world file.
+
+    Parameters
+    ----------
+    fit : FitResult
+    title : str, optional
+    command : str
+        What reproduces the file.
+    data_sha256 : str
+        Of the data file.
+    surface : FactorSurface, optional
+        `linked_surface` of the model where not given.
+    source : tuple of str
+        Where the data come from.
+    """
+    names = ", ".join(fit.model.assets)
+    default_surface = surface is None
+    surface = linked_surface(fit.model) if surface is None else surface
+    return {
+        "title": title or f"{names}: {fit.kind} fitted to hourly prices, {fit.report.verdict}",
+        "measure": "P",
+        "model": {"kind": fit.kind} | _plain(fit.model),
+        "surface": {"kind": "factor_surface"} | _plain(surface),
+        "fit": _fit(fit, command, data_sha256),
+        "source": [*source, *_notes(fit.kind, default_surface)],
+    }
+
+
+def write_world(path: str | Path, fit: FitResult, **options: Any) -> Path:
+    """Write `world_record(fit, **options)` to `path` as YAML, whole or not at all; returns the path."""
+    path = Path(path)
+    text = to_yaml(world_record(fit, **options))
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+    return path
+
+
+def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
+    start, end = fit.sample_span
+    return {
+        "model": fit.kind,
+        "method": _METHOD[fit.kind],
+        "command": command,
+        "data_sha256": data_sha256,
+        "sample_start": start,
+        "sample_end": end,
+        "observations": fit.observations,
+        "gaps": fit.gaps,
+        "flat_bars": fit.flat_bars,
+        "moments": len(fit.residuals),
+        "cost": float(f"{fit.cost:.4g}"),
+        "standard_errors": {k: float(f"{v:.3g}") for k, v in fit.standard_errors.items()},
+        "standard_error_method": "delta method from the circular block bootstrap covariance of the moments",
+        "on_bound": list(fit.on_bound),
+        "band_confidence": fit.bands.confidence,
+        "block_hours": fit.bands.block_hours,
+        "replicates": fit.bands.replicates,
+        "bootstrap_seed": fit.bands.seed,
+        "verdict": fit.report.verdict,
+        "outside": [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in fit.report.outside],
+        "bands": _rows(fit.report, "long"),
+        "bands_short": _rows(fit.report, "short"),
+    }
+
+
+def _rows(report: FitReport, side: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "asset": r.band.asset,
+            "horizon_hours": r.band.horizon_hours,
+            "level": r.band.level,
+            "data": round(r.band.data, 6),
+            "lower": round(r.band.lower, 6),
+            "upper": round(r.band.upper, 6),
+            "model": round(r.model, 6),
+            "inside": r.inside,
+        }
+        for r in report.rows
+        if r.band.side == side
+    ]
+
+
+def _notes(kind: str, default_surface: bool) -> list[str]:
+    notes = ["drift: 0 by choice; five years of data give the mean a standard error as large as any plausible mean"]
+    if default_surface and kind != "gbm":
+        notes.append(
+            "surface: shape fitted to Deribit chains of BTC and ETH, 2025-12-30 to 2026-05-31; at-the-money variance "
+            "is 1.05 times the variance this world expects (implied over realised, BTC, 2022-11 to 2025-10); other "
+            "assets have the shape of BTC"
+        )
+    elif default_surface:
+        notes.append("surface: flat at the world's own volatility")
+    return notes
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    values = {f.name: getattr(record, f.name) for f in fields(record) if f.init}
+    return {name: _lists(value) for name, value in values.items() if value is not None}
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_lists(v) for v in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {k: _lists(v) for k, v in asdict(value).items()}
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block mappings, flow lists of numbers, one line per row of a table."""
+
+
+def _number(dumper: yaml.SafeDumper, value: float) -> yaml.Node:
+    text = repr(value)
+    # 1e-05 as 1.0e-05: YAML 1.1 readers take the former for a word
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else text.replace("e", ".0e"))
+
+
+def _sequence(dumper: yaml.SafeDumper, values: list) -> yaml.Node:
+    rows = any(isinstance(v, dict) or (isinstance(v, str) and " " in v) for v in values)
+    node = dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=not rows)
+    for item, value in zip(node.value, values, strict=True):
+        if isinstance(value, dict):
+            item.flow_style = True
+    return node
+
+
+_Dumper.add_representer(float, _number)
+_Dumper.add_representer(list, _sequence)
+
+
+def to_yaml(record: dict[str, Any]) -> str:
+    """`record` as strict YAML in the order given; the same values give the same text."""
+    return yaml.dump(record, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160)

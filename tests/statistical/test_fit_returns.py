@@ -1,0 +1,106 @@
+"""The fit finds the quantiles of the law that made the data; parameters of jump laws are too weak to be judged."""
+
+import numpy as np
+import pytest
+
+from riskengine.calibrate.bands import HORIZONS_HOURS, Band, model_losses
+from riskengine.calibrate.moments import CLUSTER_LAGS_DAYS, KURTOSIS_HORIZONS, TAIL_PROBS, Moments, cluster_moment
+from riskengine.calibrate.parameters import free_parameters, joint_law, published, scenario_model
+from riskengine.calibrate.returns import _search, _values, fit_returns
+from riskengine.calibrate.sample import ReturnSample
+from riskengine.law.jump import NormalJump
+from riskengine.law.merton import MertonLaw
+from riskengine.scenario.jumps import OwnJumps
+from riskengine.scenario.merton import Merton
+
+CELLS = tuple(
+    Band("A", side, h, level, 0.0, 0.0, 1.0)
+    for h in HORIZONS_HOURS
+    for level in (0.99, 0.999)
+    for side in ("long", "short")
+)
+ONE = ((1.0,),)
+
+
+def exact_moments(law):
+    """The moments that an endless sample of `law` would have, each known to 5 %."""
+    w = np.array([1.0])
+    probs = np.array(TAIL_PROBS)
+    groups, names = [], []
+    for hours in HORIZONS_HOURS:
+        grid = np.linspace(-14, 14, 4001) * law.scale(w, hours / 8760)
+        points = np.interp(np.concatenate([probs, 1 - probs]), law.cdf(w, grid, hours), grid)
+        upper = np.repeat([False, True], probs.size)
+        below = law.cdf(w, points, hours)
+        groups.append((w, hours, points, np.where(upper, 1 - below, below), upper))
+        names += [f"A/{hours}h/{i}" for i in range(points.size)]
+    second = [(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
+    cumulants = {h: law.cumulants(w, h / 8760) for h in KURTOSIS_HORIZONS}
+    fourth = [(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
+    cluster = [(w, lag, cluster_moment(law, w, lag)) for lag in CLUSTER_LAGS_DAYS]
+    names += [f"A/{k}/{i}" for k, part in (("v", second), ("k", fourth), ("c", cluster)) for i in range(len(part))]
+    return Moments(
+        tuple(names), tuple(groups), tuple(second), tuple(fourth), tuple(cluster), 0.0025 * np.eye(len(names))
+    )
+
+
+def test_bates_quantiles_are_recovered_from_exact_moments():
+    true = {
+        "kappa": 30.0, "variance_ratio": 1.5, "theta[A]": 0.25, "rho[A]": -0.3,
+        "jumps_own.intensity[A]": 80.0, "jumps_own.mean[A]": -0.004, "jumps_own.sd[A]": 0.03,
+    }  # fmt: skip
+    moments = exact_moments(joint_law("bates", ("A",), true))
+    free = free_parameters("bates", ("A",), np.array([0.33]))
+    assert {f.name for f in free} == true.keys()
+    point, residuals, _, _, cost = _search(moments, "bates", ("A",), free)
+    assert cost < 1e-2  # residuals in units of 5 %
+    worlds = [
+        scenario_model("bates", ("A",), published("bates", ("A",), v), (1.0,)) for v in (true, _values(free, point))
+    ]
+    wanted, got = (model_losses(world, CELLS) for world in worlds)
+    assert got == pytest.approx(wanted, rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """Four years of hours from a Merton law, exact increments, and the law."""
+    rng, n = np.random.default_rng(2024), 35_040
+    jump = NormalJump(60.0, -0.01, 0.04)
+    drift = -0.5 * 0.5**2 - jump.intensity * jump.relative_mean
+    count = rng.poisson(jump.intensity / 8760, n)
+    x = drift / 8760 + 0.5 / np.sqrt(8760) * rng.normal(size=n) + jump.mean * count
+    x += jump.sd * np.sqrt(count) * rng.normal(size=n)
+    prices = 1000 * np.exp(np.concatenate([[0.0], np.cumsum(x)]))
+    return ReturnSample(("A",), np.arange(n + 1), prices[:, None]), Merton(
+        ("A",), (1.0,), (0.0,), (0.5,), ONE, None, OwnJumps((60.0,), (-0.01,), (0.04,))
+    )
+
+
+def test_merton_quantiles_are_recovered_within_their_error(simulated):
+    sample, true = simulated
+    fit = fit_returns(sample, "merton", replicates=300)
+    # the bands are 90 % each: the law that made the data misses one of these ten cells itself
+    assert len(fit.report.outside) <= 2 and fit.observations == 35_041
+    wanted, got = model_losses(true, fit.bands.cells), model_losses(fit.model, fit.bands.cells)
+    # standard error of a quantile of the data from its 90 % band; 20 cells, family-wise 1e-4: 4.5 errors
+    error = np.array([(c.upper - c.lower) / (2 * 1.645) for c in fit.bands.cells])
+    assert (np.abs(got - wanted) < 4.5 * error).all()
+    assert isinstance(fit.model.law("A", 0.01), MertonLaw)
+    for name, value in {"volatility[A]": 0.5, "jumps_own.intensity[A]": 60.0, "jumps_own.sd[A]": 0.04}.items():
+        assert abs(fit.numbers[name] - value) < 4.5 * fit.standard_errors[name], name
+
+
+def test_gbm_on_jumps_has_the_right_variance_and_is_stamped_unfit(simulated):
+    fit = fit_returns(simulated[0], "gbm", replicates=300)
+    total = 0.25 + 60 * (0.01**2 + 0.04**2)
+    assert abs(fit.numbers["volatility[A]"] - np.sqrt(total)) < 4.5 * fit.standard_errors["volatility[A]"]
+    assert fit.report.verdict == "UNFIT"
+    assert any(r.band.level == 0.999 and r.band.horizon_hours == 1 for r in fit.report.outside)
+
+
+def test_what_cannot_be_fitted_is_refused(simulated):
+    short = ReturnSample(("A",), np.arange(100), np.ones((100, 1)))
+    with pytest.raises(ValueError, match="at least a year"):
+        fit_returns(short)
+    with pytest.raises(ValueError, match="model must be one of"):
+        fit_returns(simulated[0], "heston", replicates=2)

@@ -1,0 +1,131 @@
+"""The world file, and the shipped worlds against their own parameters and the data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from riskengine.calibrate.bands import Band, Bands, FitReport, FitRow, check_fit, loss_bands
+from riskengine.calibrate.linked_surface import linked_surface
+from riskengine.calibrate.returns import FitResult
+from riskengine.calibrate.sample import ReturnSample
+from riskengine.calibrate.world_file import to_yaml, world_record, write_world
+from riskengine.market.surface import FactorSurface
+from riskengine.scenario.bates import Bates
+from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.jumps import CommonJumps, OwnJumps
+from riskengine.scenario.merton import Merton
+
+SHIPPED = Path(__file__).resolve().parents[3] / "scenarios" / "baseline"
+WORLDS = {"btc_eth": Bates, "btc_eth_merton": Merton, "btc_eth_gbm": Gbm}
+
+
+def load(name):
+    record = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
+    fields = dict(record["model"])
+    assert fields.pop("kind") == WORLDS[name].kind
+    for key, kind in (("jumps_common", CommonJumps), ("jumps_own", OwnJumps)):
+        if key in fields:
+            fields[key] = kind(**fields[key])
+    return record, WORLDS[name](**fields)
+
+
+def stored_bands(fit):
+    cells = [
+        Band(b["asset"], side, b["horizon_hours"], b["level"], b["data"], b["lower"], b["upper"])
+        for side, key in (("long", "bands"), ("short", "bands_short"))
+        for b in fit[key]
+    ]
+    return Bands(tuple(cells), fit["band_confidence"], fit["block_hours"], fit["replicates"], fit["bootstrap_seed"])
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_stored_table_is_that_of_the_stored_parameters(name):
+    record, model = load(name)
+    fit = record["fit"]
+    report = check_fit(model, stored_bands(fit))
+    assert [r.model for r in report.rows] == pytest.approx(
+        [b["model"] for key in ("bands", "bands_short") for b in fit[key]], abs=1e-6
+    )
+    assert report.verdict == fit["verdict"]
+    assert [r.inside for r in report.rows if r.band.side == "long"] == [b["inside"] for b in fit["bands"]]
+    assert fit["outside"] == [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in report.outside]
+    assert len(fit["bands"]) == 20
+
+
+def test_main_world_fits_and_the_simpler_ones_are_stamped():
+    assert {n: load(n)[0]["fit"]["verdict"] for n in WORLDS} == {
+        "btc_eth": "FIT",
+        "btc_eth_merton": "UNFIT",
+        "btc_eth_gbm": "UNFIT",
+    }
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_shipped_surface_is_the_linked_one(name):
+    record, model = load(name)
+    fields = dict(record["surface"])
+    assert fields.pop("kind") == "factor_surface"
+    assert FactorSurface(**fields) == linked_surface(model)
+    assert FactorSurface(**fields).static == (name != "btc_eth")
+
+
+def test_stored_bands_are_those_of_the_data(shared):
+    pd = pytest.importorskip("pandas")
+    fit = load("btc_eth")[0]["fit"]
+    start = pd.Timestamp(fit["sample_start"])
+    table = pd.read_parquet(
+        shared / "data" / "prices_spot_1h.parquet",
+        columns=["timestamp", "symbol", "close"],
+        filters=[("symbol", "in", ["BTC", "ETH"]), ("timestamp", ">=", start)],
+    )
+    close = table.pivot(index="timestamp", columns="symbol", values="close")[["BTC", "ETH"]].dropna()
+    stamps = close.index.tz_localize(None).to_numpy()
+    sample = ReturnSample.from_timestamps(("BTC", "ETH"), stamps, close.to_numpy())
+    assert (sample.count, sample.gaps) == (fit["observations"], fit["gaps"])
+    assert sample.span == (fit["sample_start"], fit["sample_end"])
+    stored = stored_bands(fit)
+    again = loss_bands(sample, block_hours=stored.block_hours, replicates=stored.replicates, seed=stored.seed)
+    for old, new in zip(stored.cells, again.cells, strict=True):
+        assert (old.asset, old.side, old.horizon_hours, old.level) == (
+            new.asset, new.side, new.horizon_hours, new.level,
+        )  # fmt: skip
+        assert [new.data, new.lower, new.upper] == pytest.approx([old.data, old.lower, old.upper], abs=1e-6)
+
+
+@pytest.fixture
+def fit():
+    band = Band("A", "long", 24, 0.99, 0.07, 0.06, 0.065)
+    return FitResult(
+        "gbm",
+        Gbm(("A",), (100.0,), (0.0,), (0.6,), ((1.0,),)),
+        {"volatility[A]": 0.6},
+        {"volatility[A]": 1e-05},
+        (),
+        FitReport((FitRow(band, 0.0706),)),
+        Bands((band,), 0.9, 336, 10, 1),
+        {"A/24h/variance": 0.1},
+        0.5,
+        ("2021-01-01T00:00:00Z", "2022-01-01T00:00:00Z"),
+        8760,
+        0,
+        0,
+    )
+
+
+def test_an_unfit_world_says_where(fit, tmp_path):
+    path = write_world(tmp_path / "w.yaml", fit, command="riskengine fit", data_sha256="ab", source=("prices: here",))
+    record = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert record["fit"]["verdict"] == "UNFIT" and record["fit"]["outside"] == ["A 24 h 0.99"]
+    assert "UNFIT" in record["title"] and record["measure"] == "P"
+    assert record["fit"]["standard_errors"] == {"volatility[A]": 1e-05}
+    assert record["source"][0] == "prices: here" and record["fit"]["data_sha256"] == "ab"
+    assert [p.name for p in tmp_path.iterdir()] == ["w.yaml"]
+
+
+def test_text_reads_back_as_the_same_record(fit):
+    record = world_record(fit, surface=FactorSurface.flat((0.7,)))
+    assert yaml.safe_load(to_yaml(record)) == record
+    assert record["surface"]["long_variance"] == pytest.approx([0.49])
+    assert np.isclose(record["model"]["volatility"][0], 0.6)

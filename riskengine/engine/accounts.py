@@ -5,6 +5,7 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.liquidation.partial_close import partial_close
 from riskengine.liquidation.terms import LiquidationTerms
+from riskengine.liquidation.waterfall import draw
 
 
 class AccountLife:
@@ -29,7 +30,7 @@ class AccountLife:
         self.held = np.ones_like(value)
         self.cash = funding * initial - value
         self.fund = terms.insurance_fund * initial.sum(axis=0)
-        self._fund_start = self.fund.copy()
+        self._fund_start = self.fund
         self.liquidations = np.zeros(value.shape[1])
         self.cost = np.zeros(value.shape[1])
         self.socialised = np.zeros(value.shape[1])
@@ -63,9 +64,9 @@ class AccountLife:
         self.liquidations += np.bincount(p, minlength=lanes)
         self.cost += np.bincount(p, weights=plan.cost, minlength=lanes)
         shortfall = np.bincount(p, weights=plan.shortfall, minlength=lanes)
-        paid = np.minimum(self.fund, shortfall)
-        self.fund -= paid
-        self.socialised += shortfall - paid
+        called = draw(self.fund, shortfall)
+        self.fund = called.fund
+        self.socialised += called.socialised
         share = np.zeros_like(value)
         share[k, p] = closed
         return share

@@ -19,13 +19,17 @@ from riskengine.arrays import Floats
 class HorizonLaw(Protocol):
     """What an exposure needs of a law: `MertonLaw` and `BatesLaw` have it."""
 
-    def cdf(self, x: ArrayLike) -> Floats: ...
+    def cdf(self, x: ArrayLike) -> Floats:
+        """P(X <= x)."""
 
-    def quantile(self, probability: ArrayLike) -> Floats: ...
+    def quantile(self, probability: ArrayLike) -> Floats:
+        """Smallest x with P(X <= x) >= probability."""
 
-    def lower_expectation(self, x: ArrayLike, power: float = 1.0) -> Floats: ...
+    def lower_expectation(self, x: ArrayLike, power: float = 1.0) -> Floats:
+        """E[e^{power X} 1{X <= x}]."""
 
-    def expectation(self, power: float = 1.0) -> float: ...
+    def expectation(self, power: float = 1.0) -> float:
+        """E[e^{power X}]."""
 
 
 def _tail(level: ArrayLike) -> Floats:

@@ -1,0 +1,168 @@
+"""Names that people read: measures with their definitions, models, parameters."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from riskengine.report.rows import Row
+from riskengine.report.wording import percent, plain
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Title and definition of one measure, as the glossary prints them."""
+
+    title: str
+    definition: str
+
+
+# Amounts with an atom at zero are reported as a distribution: chance, mean, tail and severity.
+_AMOUNTS = {
+    "bad_debt": ("Bad debt", "debt left without enough collateral"),
+    "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
+    "socialised_loss": ("Socialised loss", "loss beyond the insurance fund that falls on other accounts"),
+}
+_PARTS = {
+    "": (", mean", "Mean over all paths of the {}."),
+    "_mean": (", mean", "Mean over all paths of the {}."),
+    "_p95": (", p95", "95 % quantile over all paths of the {}."),
+    "_p99": (", p99", "99 % quantile over all paths of the {}."),
+    "_p999": (", p99.9", "99.9 % quantile over all paths of the {}."),
+    "_es_99": (", ES 99 %", "Mean over the worst 1 % of paths of the {}."),
+    "_given_positive": (" where there is any", "Mean of the {}, over the paths that have any."),
+}
+
+
+def _amounts() -> dict[str, Measure]:
+    """Measures of every amount, part by part."""
+    out = {}
+    for name, (title, what) in _AMOUNTS.items():
+        chance = f"Share of paths with {what}."
+        out[f"{name}_probability"] = Measure(f"P({title[0].lower() + title[1:]})", chance)
+        out |= {name + end: Measure(title + head, text.format(what)) for end, (head, text) in _PARTS.items()}
+    return out
+
+
+_M = Measure
+MEASURES: dict[str, Measure] = {
+    # margin
+    "initial_margin_breach": _M(
+        "Initial-margin breach",
+        "Share of accounts and margin periods in which the loss at the end of the margin period of risk, on the "
+        "positions held at its start and left alone, is strictly greater than the initial margin at its start.",
+    ),
+    "maintenance_margin_breach": _M(
+        "Maintenance-margin breach",
+        "Share of accounts and margin periods in which the worst loss within the liquidation latency is greater than "
+        "the maintenance margin at its start.",
+    ),
+    "insolvency": _M(
+        "Insolvency", "Share of accounts and margin periods in which the worst loss is greater than all resources."
+    ),
+    "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
+    "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
+    "liquidated_share": _M("Liquidated accounts", "Share of accounts liquidated at least once on a path."),
+    "liquidation_cost": _M("Liquidation cost", "Mean cost of closing positions on a path."),
+    "fund_exhausted": _M("Fund exhausted", "Share of paths on which the insurance fund is used up."),
+    "fund_draw": _M("Fund draw", "Mean amount taken from the insurance fund on a path."),
+    # lending
+    "liquidation_probability": _M("P(liquidation)", "Share of paths with at least one liquidation."),
+    "liquidated_loans": _M("Liquidated borrowers", "Mean number of borrowers liquidated on a path."),
+    **_amounts(),
+    "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
+    "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
+    "skipped_unprofitable": _M(
+        "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."
+    ),
+    # calibration
+    "true_quantile": _M("True quantile", "Loss quantile under the exact law of the world."),
+    "reference_quantile": _M("Reference quantile", "Simulated loss quantile: a reference with an error, not a truth."),
+    "bias": _M("Bias", "Mean of the estimate minus the true (or reference) quantile."),
+    "relative_bias": _M("Relative bias", "Bias divided by the true quantile; negative is too little margin."),
+    "rmse": _M("RMSE", "Root mean squared error of the estimate."),
+    "rmse_conditional": _M("RMSE given the state", "The same against the quantile given the state at time 0."),
+    "mean_breach_probability": _M(
+        "Breach probability", "Mean, over samples, of the probability of a loss beyond the estimate."
+    ),
+    "interval_coverage": _M(
+        "Coverage of its interval", "How often the estimator's own interval holds the true quantile."
+    ),
+    "probability_below_truth": _M(
+        "P(below truth)", "How often the estimate is lower than the true quantile: the chance of too little margin."
+    ),
+    # joint
+    "insolvency_on_path": _M("P(insolvency)", "Share of paths on which at least one margin account is insolvent."),
+    "bad_debt_given_insolvency": _M(
+        "Bad debt given insolvency", "Mean bad debt over the paths on which a margin account is insolvent."
+    ),
+    "bad_debt_given_no_insolvency": _M("Bad debt given no insolvency", "Mean bad debt over the other paths."),
+    "lending_liquidation_given_insolvency": _M(
+        "P(loans liquidated given insolvency)",
+        "Share of the paths on which a margin account is insolvent that also liquidate loans.",
+    ),
+    "lending_liquidation_given_no_insolvency": _M(
+        "P(loans liquidated given no insolvency)", "Share of the other paths that liquidate loans."
+    ),
+    # backtest
+    "breaches": _M("Breaches", "Number of windows with a loss greater than the requirement."),
+    "expected_breaches": _M("Expected", "Number of breaches that the level promises."),
+    "breach_rate": _M("Breach rate", "Share of windows with a loss greater than the requirement."),
+    "binomial_p": _M("Binomial p", "Exact two-sided binomial p-value of the breach count."),
+    "kupiec_p": _M("Kupiec p", "p-value of the likelihood-ratio test of the breach rate (chi-squared)."),
+    "kupiec_exact_p": _M("Kupiec p, exact", "The same by enumeration, without the chi-squared approximation."),
+    "christoffersen_independence_p": _M(
+        "Independence p", "p-value of Christoffersen's test that breaches do not follow one another."
+    ),
+    "christoffersen_p": _M("Christoffersen p", "p-value of the joint test of breach rate and independence."),
+}
+
+# Spelled as the field spells them, so that a new model needs no entry here.
+ACRONYMS = {
+    w.lower(): w for w in ("VaR", "ES", "EWMA", "PMRM", "GPD", "GARCH", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
+}
+
+PARAMETERS = {
+    "account_kind": "account kind",
+    "threshold_shift": "threshold shift",
+    "sample_size": "sample size",
+    "sha256": "SHA-256",
+}
+
+
+def title_of(measure: str) -> str:
+    """Title of a measure; its own name, spelled out, where the glossary has none."""
+    if measure in MEASURES:
+        return MEASURES[measure].title
+    return words(measure)[:1].upper() + words(measure)[1:]
+
+
+def words(name: str) -> str:
+    """A name with underscores as words."""
+    return PARAMETERS.get(name) or name.replace("_", " ").strip() or name
+
+
+def model_of(name: str) -> str:
+    """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``."""
+    parts = [ACRONYMS.get(part, part) for part in name.split("_") if part]
+    return " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]) if parts else name
+
+
+def value_of(name: str, value: Any) -> str:
+    """A parameter's value as people write it."""
+    if value is None:
+        return "–"
+    if name == "level" and isinstance(value, (int, float)):
+        return percent(value)
+    if name == "threshold_shift" and isinstance(value, (int, float)):
+        return f"{value * 100:+g} pp" if value else "as it is"
+    if name == "multiplier" and isinstance(value, (int, float)):
+        return f"×{value:g}"
+    if name == "measure":
+        return title_of(str(value))
+    return words(str(value)) if isinstance(value, str) else plain(value)
+
+
+def setup_of(row: Row) -> str:
+    """Model and level of a row: ``Historical VaR 99 %``."""
+    level = row.parameters.get("level")
+    return model_of(row.model) if level is None else f"{model_of(row.model)} {percent(level)}"

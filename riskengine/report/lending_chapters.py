@@ -1,0 +1,59 @@
+"""Chapters on liquidations and bad debt."""
+
+from riskengine.report.chapter import Chapter, Result, curve_labels, level_label
+from riskengine.report.dots import Dot, dots
+from riskengine.report.figures import curve
+from riskengine.report.labels import model_of, title_of
+from riskengine.report.rows import Row, headline, select, unique
+from riskengine.report.tables import pivot
+from riskengine.report.wording import percent, phrase
+
+BAD_DEBT = (
+    "bad_debt_mean",
+    "bad_debt_p95",
+    "bad_debt_p99",
+    "bad_debt_p999",
+    "bad_debt_es_99",
+    "bad_debt_given_positive",
+)
+
+
+def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """How many are liquidated."""
+    margin = select(headline(rows), measure="liquidations")
+    levels = sorted(unique(r.parameters.get("level") for r in margin if r.parameters.get("level") is not None))
+    order = [*levels, None]
+    margin = sorted(margin, key=lambda r: order.index(r.parameters.get("level")))
+    shown = [Dot(level_label(r), model_of(r.model), r) for r in margin]
+    figure = pictures and dots("liquidations", "Liquidations on a path", [("Liquidations on a path, mean", shown)])
+    counts = ("liquidations", "liquidated_share")
+    table = pivot("Liquidations of margin accounts", headline(rows), counts, lead=("level",), folded=True)
+    volume = ("liquidations", "liquidated_loans", "liquidated_volume", "liquidated_volume_p95", "liquidated_volume_p99")
+    loans = pivot("Liquidations of loans", select(rows, "lending"), volume, lead=("threshold_shift",))
+    more = ("liquidated_volume_p999", "protocol_fee", "skipped_unprofitable")
+    rest = pivot("Liquidations of loans, more", select(rows, "lending"), more, lead=("threshold_shift",), folded=True)
+    return Chapter("liquidations", "Who is liquidated?", (), [figure or None, table, loans, rest])
+
+
+def bad_debt(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Bad debt as a distribution."""
+    own = select(rows, "lending")
+    base = select(own, threshold_shift=0.0)
+    found = {r.measure: r for r in base}
+    lead = []
+    chance = found.get("bad_debt_probability")
+    if chance is not None:
+        lead.append(f"Bad debt is left on {phrase(chance.estimate, chance.unit)} of paths.")
+        for name, tail in (("bad_debt_p95", 0.05), ("bad_debt_p99", 0.01), ("bad_debt_p999", 0.001)):
+            row = found.get(name)
+            if row is not None and row.value == 0:
+                lead.append(
+                    f"{title_of(name)} is zero because no more than {percent(tail)} of the simulated paths leave any: "
+                    "that is a statement about how often, not about how much."
+                )
+    shown = [Dot(title_of(m).removeprefix("Bad debt").strip(", "), "", found[m]) for m in BAD_DEBT if m in found]
+    ladder = pictures and dots("bad-debt", "Bad debt as a distribution", [("Bad debt (USD)", shown)])
+    curves = [c for c in result.get("curves") or () if c.get("name") == "bad_debt_exceedance"]
+    tail = pictures and curve("bad-debt-curve", "Bad debt: how often more than", curves, curve_labels(curves))
+    table = pivot("Bad debt", own, ("bad_debt_probability", *BAD_DEBT), lead=("threshold_shift",))
+    return Chapter("bad-debt", "How much bad debt is left?", lead, [ladder or None, tail or None, table])

@@ -1,0 +1,99 @@
+"""Chapters on margin: overview, coverage, losses, account kinds, replay of real prices."""
+
+from riskengine.report.chapter import COVERAGE, Chapter, Result, curve_labels
+from riskengine.report.dots import Dot, dots
+from riskengine.report.figures import against_nominal, curve
+from riskengine.report.labels import model_of, setup_of, value_of, words
+from riskengine.report.rows import Row, at_level, headline, headline_level, select, unique, whole_book
+from riskengine.report.tables import pivot
+
+CURVES = {"margin_shortfall_exceedance": "Loss beyond initial margin in the book: how often more than"}
+
+
+def glance(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """The main figures of every part."""
+    lending = ("liquidation_probability", "bad_debt_probability", "bad_debt_mean", "bad_debt_es_99", "borrow_capacity")
+    return Chapter(
+        "glance",
+        "At a glance",
+        (),
+        [
+            pivot("Margin", headline(rows), (*COVERAGE, "capital"), lead=("level",)),
+            pivot("Lending", select(rows, "lending"), lending, lead=("threshold_shift",)),
+        ],
+    )
+
+
+def coverage(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Three coverage measures against the nominal rate."""
+    own = headline(rows)
+    figure = pictures and against_nominal(
+        "coverage", "Breach rate against nominal, by level", own, COVERAGE, lambda r: model_of(r.model), COVERAGE[:1]
+    )
+    lead = (
+        "A level is a promise about initial margin at the end of the margin period. Beside it stand what happens "
+        "faster (maintenance margin, within the liquidation latency) and what is worse (insolvency).",
+    )
+    more = pivot("More on margin", own, ("shortfall_given_breach",), lead=("level",), folded=True)
+    return Chapter("coverage", "Does the margin cover what it says?", lead, [figure or None, more])
+
+
+def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Exceedance curves, other than bad debt, and who pays."""
+    curves = [c for c in result.get("curves") or () if c.get("name") != "bad_debt_exceedance"]
+    figures = [
+        curve(f"curve-{i}", CURVES.get(str(name)) or words(str(name)).capitalize(), own, curve_labels(own))
+        for i, name in enumerate(unique(c.get("name") for c in curves))
+        for own in [[c for c in curves if c.get("name") == name]]
+        if pictures
+    ]
+    paid = ("liquidation_cost", "fund_draw", "fund_exhausted", "socialised_loss_probability", "socialised_loss")
+    table = pivot("Who pays", headline(rows), paid, lead=("level",), folded=pictures)
+    return Chapter("losses", "How large are the losses?", (), [*figures, table])
+
+
+def kinds(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Breach by account kind."""
+    own = [r for r in select(rows, "margin", multiplier=1.0) if r.parameters.get("account_kind") not in (None, "all")]
+    level = headline_level(own)
+    breach = select(own, measure="initial_margin_breach")
+    shown = [
+        Dot(value_of("account_kind", r.parameters["account_kind"]), setup_of(r), r) for r in at_level(breach, level)
+    ]
+    title = "Initial-margin breach by account kind"
+    figure = pictures and dots("kinds", title, [("Initial-margin breach", shown)], log=True)
+    lead = ("A requirement that is right on average can be wrong for each kind of account.",)
+    table = pivot(title, own, COVERAGE, lead=("account_kind", "level"), folded=True)
+    return Chapter("kinds", "Which accounts break?", lead, [figure or None, table])
+
+
+def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Replay over real prices."""
+    own = select(rows, "backtest")
+    book = [r for r in own if whole_book(r)]
+    figure = pictures and against_nominal(
+        "backtest",
+        "Breach rate on real prices against nominal",
+        book,
+        ("breach_rate",),
+        lambda r: model_of(r.model),
+        ("breach_rate",),
+    )
+    measures = unique(r.measure for r in own)
+    single = [r for r in own if not whole_book(r)]
+    return Chapter(
+        "backtest",
+        "What happened on real prices",
+        ("Windows do not overlap; the counts are exact, and so are the binomial p-values.",),
+        [
+            figure or None,
+            pivot("Backtest", book, measures, lead=("level",)),
+            pivot(
+                "Account by account, with exact binomial, Kupiec and Christoffersen p-values",
+                single,
+                measures,
+                lead=("level",),
+                folded=True,
+            ),
+        ],
+    )

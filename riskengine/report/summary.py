@@ -1,0 +1,220 @@
+"""Sentences and the terminal table: fixed templates, filled from rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from riskengine.report.labels import model_of, setup_of, title_of, value_of
+from riskengine.report.rows import Row, at_level, headline, headline_level, rows_of, select, unique, whole_book
+from riskengine.report.wording import parts, percent, phrase, plain
+
+_ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
+
+
+def status(rows: Iterable[Row]) -> str | None:
+    """The worst verdict among declared criteria; None where none was declared."""
+    return min((r.verdict for r in rows if r.verdict), key=lambda v: _ORDER.get(v, 0), default=None)
+
+
+def outside(world: Mapping[str, Any]) -> list[str]:
+    """Where a world leaves the data's bands, for example ``ETH 24 h 99.9 %``."""
+    bands = (world.get("fit") or {}).get("bands") or ()
+    judged = [b for b in bands if b.get("side", "long") == "long"]
+    return [f"{b['asset']} {plain(b['horizon_hours'])} h {percent(b['level'])}" for b in judged if not b.get("inside")]
+
+
+def against(estimate: Mapping[str, Any], target: float) -> str:
+    """Where an interval stands to a target: ``above``, ``below`` or ``not distinguishable from``."""
+    lower, upper = estimate.get("lower"), estimate.get("upper")
+    if lower is not None and lower > target:
+        return "above"
+    if upper is not None and upper < target:
+        return "below"
+    return "not distinguishable from"
+
+
+def difference(row: Row) -> str:
+    """A paired difference: ``capital +340k USD [320, 360]``, with a note where it cannot be told from zero."""
+    what = title_of(subject(row)).lower()
+    said = f"{what} {signed(row)}"
+    if row.value is not None and against(row.estimate, 0.0) == "not distinguishable from":
+        said += " (not distinguishable from no change)"
+    return said
+
+
+def signed(row: Row) -> str:
+    """Value and interval with the sign always shown."""
+    text = phrase(row.estimate, row.unit)
+    return f"+{text}" if (row.value or 0) > 0 and not text.startswith("+") else text
+
+
+def subject(row: Row) -> str:
+    """The measure that a paired difference speaks of."""
+    return str(row.parameters.get("measure") or row.measure)
+
+
+def step_of(row: Row) -> tuple[str, str]:
+    """What a paired difference changes, and from where to where: ``("level", "99 % to 99.5 %")``."""
+    low, high = row.parameters.get("from"), row.parameters.get("to")
+    name = row.parameters.get("parameter") or row.parameters.get("axis")
+    if name is None and isinstance(low, Mapping) and low:
+        name = next(iter(low))
+    if isinstance(low, Mapping) and isinstance(high, Mapping):
+        low, high = low.get(str(name)), high.get(str(name))
+    if name is None and all(isinstance(v, float) and 0.5 < v < 1 for v in (low, high)):
+        name = "level"
+    return str(name or ""), f"{value_of(str(name), low)} to {value_of(str(name), high)}"
+
+
+def sentences(result: Mapping[str, Any]) -> list[str]:
+    """At most six sentences that say what the run found, each figure with its interval."""
+    rows = rows_of(result)
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration)
+    return [text for text in (make(result, rows) for make in makers) if text][:6]
+
+
+def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
+    world, settings = result.get("world") or {}, result.get("settings") or {}
+    stamp = world.get("stamp", "NOT FITTED")
+    said = str(world.get("title") or world.get("name") or "The world")
+    if not said.endswith(stamp):
+        said += f" ({stamp})"
+    if settings.get("paths") and any(r.section != "backtest" for r in rows):
+        said += f": {plain(settings['paths'])} paths"
+        if settings.get("horizon_hours"):
+            said += f" over {plain(settings['horizon_hours'])} hours"
+    return said + "."
+
+
+def _margin(result: Mapping[str, Any], rows: list[Row]) -> str:
+    level = headline_level(select(rows, "margin"))
+    shown = select(at_level(headline(rows), level), measure="initial_margin_breach")
+    said = []
+    for r in shown:
+        said.append(f"{setup_of(r)}: {phrase(r.estimate, r.unit)}{_promise(r)}")
+    return f"Share of accounts and margin periods that breach initial margin: {'; '.join(said)}." if said else ""
+
+
+def _promise(row: Row) -> str:
+    """Where a rate stands to the one that its level promises; nothing for a model without a level."""
+    level = row.parameters.get("level")
+    if row.value is None or level is None:
+        return ""
+    nominal = round(1 - level, 12)
+    return f" ({against(row.estimate, nominal)} its nominal {percent(nominal)})"
+
+
+def _level(result: Mapping[str, Any], rows: list[Row]) -> str:
+    shown = [r for r in select(rows, "sweep") if step_of(r)[0] == "level"]
+    measures = ("initial_margin_breach", "liquidations", "capital")
+    start = [r for r in shown if r.parameters.get("from") == headline_level(select(rows, "margin"))] or shown
+    first = [r for r in start if (r.model, step_of(r)) == (start[0].model, step_of(start[0]))]
+    said = [difference(r) for m in measures for r in first if subject(r) == m]
+    if not said:
+        return ""
+    return f"From {step_of(first[0])[1]} with {model_of(first[0].model)}, on the same paths, {'; '.join(said)}."
+
+
+def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:
+    found = {r.measure: r for r in select(rows, "lending", threshold_shift=0.0)}
+    parts_said = [
+        template.format(phrase(found[m].estimate, found[m].unit))
+        for m, template in (
+            ("liquidation_probability", "loans are liquidated on {} of paths"),
+            ("bad_debt_probability", "bad debt is left on {} of paths"),
+            ("bad_debt_mean", "its mean over all paths is {}"),
+            ("bad_debt_es_99", "its mean over the worst 1 % of paths is {}"),
+        )
+        if m in found
+    ]
+    return f"In the lending market {', '.join(parts_said)}." if parts_said else ""
+
+
+def _joint(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = select(rows, "joint")
+    own = at_level(own, headline_level(own))
+    own = [r for r in own if r.model == own[0].model]
+    told = ("lending_liquidation_given_insolvency", "lending_liquidation_given_no_insolvency")
+    shown = [r for r in own if r.measure in told] or own[:2]
+    said = [f"{title_of(r.measure)}{_of(r)}: {phrase(r.estimate, r.unit)}" for r in shown]
+    return f"One market hits both books: {'; '.join(said)}." if said else ""
+
+
+def _of(row: Row) -> str:
+    return f" ({setup_of(row)})" if row.model else ""
+
+
+def _backtest(result: Mapping[str, Any], rows: list[Row]) -> str:
+    shown = [r for r in select(rows, "backtest") if whole_book(r)]
+    level = headline_level(shown)
+    said = []
+    for r in select(at_level(shown, level), measure="breach_rate"):
+        said.append(f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}")
+    return f"Share of windows of real prices in which the requirement was exceeded: {'; '.join(said)}." if said else ""
+
+
+def _calibration(result: Mapping[str, Any], rows: list[Row]) -> str:
+    shown = select(rows, "calibration", "relative_bias")
+    level = headline_level(shown)
+    shown = [r for r in shown if r.parameters.get("level") == level]
+    if not shown:
+        return ""
+    exposure = shown[0].parameters.get("exposure")
+    own = [r for r in shown if r.parameters.get("exposure") == exposure]
+    said = [f"{model_of(str(r.parameters.get('estimator', r.model)))}: {phrase(r.estimate, r.unit)}" for r in own]
+    return f"Bias of the {percent(level or 0.99)} estimate for {exposure}, relative to the truth: {'; '.join(said)}."
+
+
+def summary_lines(result: Mapping[str, Any]) -> list[str]:
+    """A short table for the terminal.
+
+    Parameters
+    ----------
+    result : mapping
+        Content of ``result.json``.
+
+    Returns
+    -------
+    list of str
+        Lines without colour codes, at most about 120 characters wide.
+    """
+    rows = rows_of(result)
+    study, world = result.get("study") or {}, result.get("world") or {}
+    lines = [str(study.get("title") or study.get("name") or "")]
+    lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
+    if world.get("stamp") == "UNFIT":
+        lines.append(f"  outside the data's bands: {', '.join(outside(world)) or 'not stated'}")
+    for title, shown, measures in (
+        ("margin", headline(rows), ("initial_margin_breach", "maintenance_margin_breach", "insolvency", "capital")),
+        ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
+        ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
+    ):
+        lines += _text_table(title, shown, measures)
+    verdict = status(rows)
+    if verdict:
+        lines += ["", f"declared criteria: {verdict}"]
+    failures = result.get("failures") or {}
+    if failures.get("paths"):
+        lines += ["", f"paths with numerical trouble: {plain(failures['paths'])}"]
+    return lines
+
+
+def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> list[str]:
+    measures = [m for m in measures if select(rows, measure=m)]
+    if not measures:
+        return []
+    keep = ("level", "threshold_shift")
+    keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
+    grid = [[title, *(title_of(m) for m in measures)]]
+    for key in keys:
+        own = {r.measure: r for r in rows if (r.model, *(r.parameters.get(k) for k in keep)) == key}
+        head = [model_of(key[0])] + [value_of(k, v) for k, v in zip(keep, key[1:], strict=True) if v is not None]
+        grid.append([" ".join(head)] + [_short(own.get(m)) for m in measures])
+    widths = [max(len(line[i]) for line in grid) for i in range(len(grid[0]))]
+    return [""] + ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in grid]
+
+
+def _short(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    value, interval = parts(row.estimate, row.unit)
+    return value if value == "undetermined" or interval == "exact" else f"{value} {interval}"

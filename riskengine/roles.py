@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -90,6 +91,9 @@ class Estimator(Protocol):
     def fit(self, losses: Floats, level: float, confidence: float) -> tuple[Estimate, Estimate]:
         """(VaR, ES) at `level` from `losses` in time order, oldest first."""
 
+    def fit_lanes(self, losses: Floats, level: Sequence[float], confidence: float) -> tuple[Floats, Floats, Floats]:
+        """(VaR, lower, upper), each (levels, P), from one sample a lane: `losses` has shape (W, P)."""
+
 
 @dataclass(frozen=True)
 class LendingEvents:
@@ -127,7 +131,7 @@ class LendingProtocol(Protocol):
         """Let the market live through one step; changes only the arrays of `state`."""
 
     def close(self, state: Any, spot: Floats) -> dict[str, Floats]:
-        """Figures at the horizon by name, each (P,): residual shortfall, borrow capacity."""
+        """Figures at the horizon, each (P,): ``residual_shortfall``, ``liquidated_loans``, ``borrow_capacity``."""
 
     def with_threshold_shift(self, shift: float) -> LendingProtocol:
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is not legal."""

@@ -27,15 +27,32 @@ class Law(Protocol):
     def quantile(self, probability: Floats) -> Floats:
         """Smallest x with P(X <= x) >= probability."""
 
-    def lower_expectation(self, x: Floats) -> Floats:
-        """E[e^X 1{X <= x}]: what expected shortfall of a linear position needs."""
+    def lower_expectation(self, x: Floats, power: float = 1.0) -> Floats:
+        """E[e^{power X} 1{X <= x}]: what expected shortfall needs, power 1 for linear and -1 for inverse positions."""
+
+    def expectation(self, power: float = 1.0) -> float:
+        """E[e^{power X}]."""
 
 
 @runtime_checkable
 class ScenarioModel(Protocol):
-    """What the market does."""
+    """What the market does.
 
+    Attributes
+    ----------
+    kind : str
+    assets : tuple of str
+    spot : tuple of float
+        Price of each asset at time 0, USD.
+    starts_stationary : bool
+        Whether `law` without a variance is also the law after a history: true without a variance state, and with one
+        that starts in its stationary law.
+    """
+
+    kind: str
     assets: tuple[str, ...]
+    spot: tuple[float, ...]
+    starts_stationary: bool
 
     def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
         """Paths ``first_path`` to ``first_path + count - 1``; the only place where market randomness is drawn."""

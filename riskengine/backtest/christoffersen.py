@@ -79,11 +79,22 @@ def christoffersen_counts(
     )
 
 
-def christoffersen(breaches: ArrayLike, tail_prob: float) -> ChristoffersenTest:
-    """The tests from a series of breaches in time order (booleans, shape (n,), n >= 2), non-overlapping windows."""
+def christoffersen(breaches: ArrayLike, tail_prob: float, follows: ArrayLike | None = None) -> ChristoffersenTest:
+    """The tests from a series of breaches.
+
+    Parameters
+    ----------
+    breaches : array_like of bool, shape (n,)
+        In time order, non-overlapping windows, n >= 2.
+    tail_prob : float
+    follows : array_like of bool, shape (n - 1,), optional
+        Whether each window but the first directly follows the one before; pairs across a gap are no transitions.
+    """
     b = np.asarray(breaches)
     if b.ndim != 1 or b.size < 2 or not np.isin(b, (0, 1)).all():
         raise ValueError(f"breaches must be a series of at least two zeros and ones, got shape {b.shape}")
-    code = np.bincount(2 * b[:-1].astype(np.int64) + b[1:].astype(np.int64), minlength=4)
-    n00, n01, n10, n11 = (int(c) for c in code)
+    pairs = 2 * b[:-1].astype(np.int64) + b[1:].astype(np.int64)
+    if follows is not None:
+        pairs = pairs[np.asarray(follows, dtype=bool)]
+    n00, n01, n10, n11 = (int(c) for c in np.bincount(pairs, minlength=4))
     return christoffersen_counts(n00, n01, n10, n11, tail_prob, int(b.sum()), b.size)

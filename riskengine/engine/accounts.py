@@ -1,11 +1,15 @@
-"""Life of margin accounts on a path: funded at the start, closed in part when under-margined, backed by a fund."""
+"""Life of margin accounts on a path: funded at the start, closed in part when under-margined, backed by a fund.
+
+What the fund cannot pay is charged to the accounts with equity, in proportion to it, so one default can push a
+neighbour under its margin at the next step.
+"""
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.liquidation.partial_close import partial_close
 from riskengine.liquidation.terms import LiquidationTerms
-from riskengine.liquidation.waterfall import draw
+from riskengine.liquidation.waterfall import draw, socialise
 
 
 class AccountLife:
@@ -34,6 +38,7 @@ class AccountLife:
         self.liquidations = np.zeros(value.shape[1])
         self.cost = np.zeros(value.shape[1])
         self.socialised = np.zeros(value.shape[1])
+        self.uncharged = np.zeros(value.shape[1])  # socialised loss that no account had the equity to bear
         self._touched = np.zeros(value.shape, dtype=bool)
 
     def step(self, value: Floats, maintenance: Floats, closing_cost: Floats) -> Floats | None:
@@ -67,6 +72,12 @@ class AccountLife:
         called = draw(self.fund, shortfall)
         self.fund = called.fund
         self.socialised += called.socialised
+        lanes_hit = np.flatnonzero(called.exhausted)
+        if lanes_hit.size:
+            standing = self.cash[:, lanes_hit] + self.held[:, lanes_hit] * value[:, lanes_hit]
+            charge = socialise(called.socialised[lanes_hit], standing)
+            self.cash[:, lanes_hit] -= charge
+            self.uncharged[lanes_hit] += called.socialised[lanes_hit] - charge.sum(axis=0)
         share = np.zeros_like(value)
         share[k, p] = closed
         return share

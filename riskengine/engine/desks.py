@@ -105,10 +105,12 @@ class MarginDesk:
 
     def _record_reference(self, loss: Floats) -> None:
         """Loss and requirement of the reference accounts over the first margin period."""
+        if 1.0 not in self._multipliers:
+            return
         for name in self._question.reference_accounts:
             k = self._view.portfolio.names.index(name)
-            self._reference["margin", "book", None, None, name, "loss"] = loss[k]
             for level, initial in zip(self._levels, self._initial, strict=True):
+                self._reference["margin", self.model.kind, level, 1.0, name, "loss"] = loss[k]
                 self._reference["margin", self.model.kind, level, 1.0, name, "requirement"] = initial[k]
 
     def step(self, step: int, spot: Floats) -> Floats | None:
@@ -138,7 +140,8 @@ class MarginDesk:
         for i, multiplier, life in self._lives:
             closed = life.step(view.value, multiplier * self._maintenance[i], view.closing_cost)
             if self._sells and closed is not None:
-                sold = np.einsum("akp,kp->ap", view.deltas(), closed)
+                sales = np.einsum("akp,kp->ap", view.deltas(), closed)
+                sold = sales if sold is None else sold + sales
         return sold
 
     def columns(self) -> dict[Key, Floats]:

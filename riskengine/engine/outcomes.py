@@ -29,5 +29,10 @@ class PathOutcomes:
 
     @classmethod
     def from_columns(cls, columns: dict[Key, Floats], failed: np.ndarray) -> "PathOutcomes":
-        """Stack a dict of (P,) columns in its own order."""
-        return cls(tuple(columns), np.ascontiguousarray(list(columns.values()), dtype=np.float64), failed)
+        """Stack a dict of (P,) columns in its own order.
+
+        A path fails where the market failed or where any of its figures is not a number: trouble in pricing, margin or
+        lending marks the path as surely as trouble in the price.
+        """
+        values = np.ascontiguousarray(list(columns.values()), dtype=np.float64)
+        return cls(tuple(columns), values, failed | ~np.isfinite(values).all(axis=0))

@@ -24,12 +24,15 @@ class Windows:
         Windows left out because a bar inside them is missing; they are counted, never filled.
     filled : int
         Missing bars that the histories before the windows bridge with the last known price.
+    floored : float
+        Share of variance states that would be negative without their jump part and stand at zero.
     """
 
     paths: MarketPaths
     starts: Ints
     skipped: int
     filled: int
+    floored: float
 
 
 def _regular(seconds: Ints, prices: Floats) -> tuple[int, Ints, Floats, np.ndarray]:
@@ -48,14 +51,17 @@ def _regular(seconds: Ints, prices: Floats) -> tuple[int, Ints, Floats, np.ndarr
 
 
 def _ewma_variance(prices: Floats, step: int, half_life_hours: float) -> Floats:
-    """Exponentially weighted variance per year of the step returns up to and including each bar, shape (N, A)."""
-    squared = np.diff(np.log(prices), axis=0, prepend=np.log(prices[:1])) ** 2 * (SECONDS_PER_YEAR / step)
+    """Exponentially weighted variance per year of the step returns up to and including each bar, shape (N, A).
+
+    Weights are normalised over the returns there are, so the first bars rest on few returns and on none of the future.
+    """
+    squared = np.diff(np.log(prices), axis=0) ** 2 * (SECONDS_PER_YEAR / step)
     keep = 0.5 ** (step / 3600.0 / half_life_hours)
-    out = np.empty_like(squared)
-    state = squared[1 : 1 + max(2, round(half_life_hours * 3600 / step))].mean(axis=0)
+    out = np.zeros_like(prices)
+    total, weight = np.zeros(prices.shape[1]), 0.0
     for i, value in enumerate(squared):
-        state = keep * state + (1.0 - keep) * value
-        out[i] = state
+        total, weight = keep * total + value, keep * weight + 1.0
+        out[i + 1] = total / weight
     return out
 
 
@@ -67,6 +73,7 @@ def windows(
     history: int,
     reference: Floats,
     half_life_hours: float,
+    jump_variance: Floats | None = None,
 ) -> Windows:
     """Cut a price history into margin periods.
 
@@ -84,6 +91,8 @@ def windows(
         Spot to which every window is scaled, so that a book's strikes and sizes mean the same in all of them.
     half_life_hours : float
         Of the exponentially weighted variance that stands for the state of the surface.
+    jump_variance : ndarray, shape (A,), optional
+        Part of realised variance that jumps make and the state of the surface does not hold.
 
     Raises
     ------
@@ -103,7 +112,9 @@ def windows(
         )
     whole = np.array([not missing[s : s + period + 1].any() for s in starts])
     kept = starts[whole]
-    variance = _ewma_variance(prices, step, half_life_hours)
+    realised = _ewma_variance(prices, step, half_life_hours)
+    state = realised if jump_variance is None else realised - jump_variance
+    variance = np.maximum(state, 0.0)
     forward = kept[None, :] + np.arange(period + 1)[:, None]
     back = kept[None, :] + period * np.arange(-history, 1)[:, None]
     scale = (reference / prices[kept]).T
@@ -120,4 +131,4 @@ def windows(
         lanes(prices, back) * scale,
         lanes(variance, back),
     )
-    return Windows(paths, stamps[kept], int((~whole).sum()), int(missing.sum()))
+    return Windows(paths, stamps[kept], int((~whole).sum()), int(missing.sum()), float((state < 0).mean()))

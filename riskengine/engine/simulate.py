@@ -1,5 +1,6 @@
 """One block from its number to its outcome columns: sample the market, let everyone live through it, measure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,10 @@ from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQu
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
+from riskengine.roles import MarginModel
 from riskengine.scenario.world import World
+
+Desk = MarginDesk | LendingDesk
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,13 @@ class Simulation:
         columns: dict[Key, np.ndarray] = {}
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
-        for desks in self._couplings(paths):
-            run_loop(paths, list(desks), self._impact(paths))
-            for desk in desks:
-                columns |= desk.columns()
+        for desks, reporting in self._couplings(paths):
+            run_loop(paths, desks, self._impact(paths))
+            for desk in reporting:
+                found = desk.columns()
+                if columns.keys() & found.keys():
+                    raise RuntimeError(f"two desks must not report one figure, got {columns.keys() & found.keys()}")
+                columns |= found
         return PathOutcomes.from_columns(columns, paths.failed)
 
     def _impact(self, paths: MarketPaths) -> Impact | None:
@@ -59,47 +66,49 @@ class Simulation:
         depth = np.array([self.feedback.depth_usd[a] for a in paths.assets])
         return Impact(depth, self.feedback.half_life_hours * 3600.0 / self.grid.step_seconds)
 
-    def _couplings(self, paths: MarketPaths):
-        """Groups of desks that live on one market.
+    def _couplings(self, paths: MarketPaths) -> Iterator[tuple[list[Desk], list[Desk]]]:
+        """Groups of desks that live on one market, and those of them whose figures are kept.
 
         Prices are exogenous without feedback, so all settings share one walk.  With it a sale moves prices, so every
-        setting needs a market of its own: each margin setting is coupled with the lending market as it stands, and
-        each shifted lending market with the first margin model at its first level and multiplier 1.
+        setting needs a market of its own: each margin setting lives with the lending market as it stands, and each
+        shifted lending market with the base margin setting (first model, first level, multiplier 1).  The lending
+        market as it stands is reported beside the base setting, so that a shift is compared on like terms.
         """
+        margin, lending = self.margin, self.lending
+        shifts = () if lending is None else lending.threshold_shifts
         if self.feedback is None:
             view = self._view(paths)
-            desks: list[MarginDesk | LendingDesk] = []
-            if self.margin is not None:
-                desks += [self._margin(view, m, m.levels, self.margin.multipliers) for m in self.margin.models]
-            if self.lending is not None:
-                desks += [self._lending(paths, shift) for shift in self.lending.threshold_shifts]
-            yield desks
+            models = () if margin is None else margin.models
+            desks: list[Desk] = [self._margin(view, m, m.levels, margin.multipliers) for m in models]
+            desks += [self._lending(paths, shift) for shift in shifts]
+            yield desks, desks
             return
-        shifts = () if self.lending is None else self.lending.threshold_shifts
-        if self.margin is None:
-            for shift in shifts:
-                yield [self._lending(paths, shift)]
-            return
-        settings = [
-            (model, (level,) if level is not None else (), multiplier)
-            for model in self.margin.models
-            for level in (model.levels or (None,))
-            for multiplier in self.margin.multipliers
-        ]
-        for model, levels, multiplier in settings:
-            company = [self._lending(paths, 0.0)] if self.lending is not None else []
-            yield [self._margin(self._view(paths), model, levels, (multiplier,)), *company]
-        base = self.margin.models[0]
-        for shift in (s for s in shifts if s != 0.0):
-            neighbour = self._margin(self._view(paths), base, base.levels[:1], (1.0,))
-            yield [neighbour, self._lending(paths, shift)]
+        base = _base_setting(margin)
+        for setting in _settings(margin):
+            model, levels, multiplier = setting
+            desk = self._margin(self._view(paths), model, levels, (multiplier,))
+            if lending is None:
+                yield [desk], [desk]
+                continue
+            neighbour = self._lending(paths, 0.0)
+            yield [desk, neighbour], [desk, neighbour] if setting == base else [desk]
+        for shift in shifts:
+            if base is None:
+                alone = self._lending(paths, shift)
+                yield [alone], [alone]
+            elif shift != 0.0:
+                model, levels, multiplier = base
+                shifted = self._lending(paths, shift)
+                yield [self._margin(self._view(paths), model, levels, (multiplier,)), shifted], [shifted]
 
     def _view(self, paths: MarketPaths) -> BookView | None:
         if self.margin is None:
             return None
         return BookView(self.margin.book, self.world.surface, paths, self.margin.liquidation)
 
-    def _margin(self, view: BookView, model, levels: tuple[float, ...], multipliers: tuple[float, ...]) -> MarginDesk:
+    def _margin(
+        self, view: BookView | None, model: MarginModel, levels: tuple[float, ...], multipliers: tuple[float, ...]
+    ) -> MarginDesk:
         return MarginDesk(
             _at_levels(model, levels), view, self.world.surface, self.margin, multipliers, self.feedback is not None
         )
@@ -109,6 +118,23 @@ class Simulation:
         return LendingDesk(market, shift, self.lending.book, paths, paths.spot_lanes[0])
 
 
-def _at_levels(model, levels: tuple[float, ...]):
+Setting = tuple[MarginModel, tuple[float, ...], float]
+
+
+def _settings(margin: MarginQuestion | None) -> list[Setting]:
+    """Every (model, its one level or none, multiplier) of a question."""
+    return [
+        (model, () if level is None else (level,), multiplier)
+        for model in (() if margin is None else margin.models)
+        for level in (model.levels or (None,))
+        for multiplier in margin.multipliers
+    ]
+
+
+def _base_setting(margin: MarginQuestion | None) -> Setting | None:
+    return next((s for s in _settings(margin) if s[2] == 1.0), None)
+
+
+def _at_levels(model: MarginModel, levels: tuple[float, ...]) -> MarginModel:
     """The model at some of its levels; a grid has none."""
     return replace(model, levels=levels) if levels and levels != model.levels else model

@@ -21,6 +21,7 @@ from riskengine.law.inversion import chernoff_window, frequency_limit
 from riskengine.law.merton import MertonLaw
 from riskengine.law.root import invert_cdf
 from riskengine.law.table import TabulatedCdf
+from riskengine.roles import Law
 from riskengine.vecmath import exp, sincos_turn
 
 _DEAD = -39.0  # log of a term's modulus below which it is an exact zero
@@ -265,6 +266,13 @@ class MertonLanes:
         return np.repeat(value[:, None], np.size(variance), axis=1)
 
 
-def lanes(law: MertonLaw | BatesLaw) -> MertonLanes | BatesLanes:
-    """The conditional law of `law` on many lanes; build it once and keep it, it holds the precomputed series."""
+def lanes(law: Law) -> "BatesLanes | MertonLanes":
+    """The conditional law of `law` on many lanes; build it once and keep it, it holds the precomputed series.
+
+    A law of one's own with a variance state brings its own lanes: a method ``lanes()`` that returns an object with the
+    verbs of `BatesLanes`.  A law without such a method has no state, and says the same on every lane.
+    """
+    own = getattr(law, "lanes", None)
+    if own is not None:
+        return own()
     return BatesLanes(law) if isinstance(law, BatesLaw) else MertonLanes(law)

@@ -4,7 +4,7 @@ from riskengine.report.chapter import Chapter, Result, level_label
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure, frontier, lines
 from riskengine.report.labels import model_of, setup_of, title_of, words
-from riskengine.report.rows import Row, at_level, headline_level, select, unique
+from riskengine.report.rows import Row, as_it_stands, at_level, headline_level, select, unique
 from riskengine.report.summary import step_of, subject
 from riskengine.report.tables import Table, pivot
 from riskengine.report.wording import percent
@@ -150,7 +150,8 @@ def sweep(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 
 def joint(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """One shock on margin and lending."""
-    own = select(rows, "joint")
+    grid = select(rows, "joint")
+    own = as_it_stands(grid)
     shown = at_level(own, headline_level(own))
     if pictures:
         panels = [
@@ -161,5 +162,9 @@ def joint(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     else:
         figures = []
     lead = ("Margin accounts and borrowers live on the same paths; one shock meets both.",)
-    table = pivot("Joint effect", own, unique(r.measure for r in own), lead=("level",))
-    return Chapter("joint", "One shock, both books", lead, [*figures, table])
+    measures = unique(r.measure for r in own)
+    tables = [pivot("Joint effect", own, measures, lead=("level",))]
+    if len(grid) > len(own):
+        axes = ("level", "multiplier", "threshold_shift")
+        tables.append(pivot("Joint effect at every setting", grid, measures, lead=axes, folded=True))
+    return Chapter("joint", "One shock, both books", lead, [*figures, *tables])

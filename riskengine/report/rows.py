@@ -102,3 +102,8 @@ def fixed(rows: list[Row]) -> dict[str, Any]:
     """Parameters that all of `rows` share, with their values."""
     moving = varying(rows)
     return {k: v for row in rows[:1] for k, v in row.parameters.items() if k not in moving and v is not None}
+
+
+def as_it_stands(rows: Iterable[Row]) -> list[Row]:
+    """Rows at multiplier 1 and unshifted thresholds."""
+    return [r for r in rows if r.parameters.get("multiplier", 1.0) == 1.0 and not r.parameters.get("threshold_shift")]

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
-from riskengine.report.rows import Row, at_level, headline, headline_level, rows_of, select, unique, whole_book
+from riskengine.report.rows import (
+    Row,
+    as_it_stands,
+    at_level,
+    headline,
+    headline_level,
+    rows_of,
+    select,
+    unique,
+    whole_book,
+)
 from riskengine.report.wording import parts, percent, phrase, plain
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
@@ -130,7 +140,7 @@ def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:
 
 
 def _joint(result: Mapping[str, Any], rows: list[Row]) -> str:
-    own = select(rows, "joint")
+    own = as_it_stands(select(rows, "joint"))
     own = at_level(own, headline_level(own))
     own = [r for r in own if r.model == own[0].model]
     told = ("lending_liquidation_given_insolvency", "lending_liquidation_given_no_insolvency")

@@ -46,6 +46,7 @@ class Gbm:
     """
 
     kind: ClassVar[str] = "gbm"
+    starts_stationary: ClassVar[bool] = True
 
     assets: tuple[str, ...]
     spot: Vector

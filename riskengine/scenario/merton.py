@@ -48,6 +48,7 @@ class Merton:
     """
 
     kind: ClassVar[str] = "merton"
+    starts_stationary: ClassVar[bool] = True
 
     assets: tuple[str, ...]
     spot: Vector

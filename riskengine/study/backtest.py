@@ -1,5 +1,6 @@
 """Replay margin models over real prices: breaches, exact binomial p-values, Kupiec, Christoffersen."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from riskengine.backtest.binomial import binomial_test
 from riskengine.backtest.christoffersen import christoffersen
 from riskengine.backtest.kupiec import kupiec
 from riskengine.engine.replay import Windows, windows
-from riskengine.estimate import exact
+from riskengine.estimate import Estimate, exact
+from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import account_values, snapshot
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import mean
@@ -73,6 +75,7 @@ def run_backtest(
         study.history_windows,
         np.asarray(study.world.model.spot, dtype=np.float64),
         study.variance_half_life_hours,
+        _jump_variance(study.world.surface),
     )
     resolved = {**resolved, "data_sha256": history.sha256}
     folder = RunFolder.open(name, resolved, out, resume=False)
@@ -83,80 +86,54 @@ def run_backtest(
     return folder.path, result
 
 
+def _jump_variance(surface: FactorSurface) -> np.ndarray:
+    """Variance per year, per asset, that the surface adds for jumps: realised variance holds it, the state does not."""
+    premium, add = np.array(surface.premium), np.array(surface.add)
+    return np.divide(add, premium, out=np.zeros_like(add), where=premium > 0)
+
+
 def _model_rows(study: BacktestStudy, model, cut: Windows) -> list[Row]:
     paths, book = cut.paths, study.book
     begin = snapshot(book, study.world.surface, paths.spot_lanes[0], paths.variance_lanes[0], 0.0)
     end = snapshot(book, study.world.surface, paths.spot_lanes[-1], paths.variance_lanes[-1], study.margin_period_hours)
     loss = account_values(book, begin) - account_values(book, end)
     state = model.step(model.init(book, study.world.surface), paths, 0)
+    follows = np.diff(cut.starts) == round(study.margin_period_hours * 3600)
     rows = []
     for level, required in zip(model.levels or (None,), model.requirement(state, begin), strict=True):
         breach = loss > required.initial
-        common = {"level": level}
-        rows.append(
-            Row(
-                "backtest",
-                model.kind,
-                {**common, "account": "all"},
-                "breach_rate",
-                "probability",
-                share(breach.mean(axis=0), study.confidence),
-            )
-        )
-        rows.append(
-            Row(
-                "backtest",
-                model.kind,
-                {**common, "account": "all"},
-                "capital",
-                "USD",
-                mean(required.initial.sum(axis=0), study.confidence),
-            )
-        )
+        whole = {"level": level, "account": "all"}
+        rate = share(breach.mean(axis=0), study.confidence)
+        capital = mean(required.initial.sum(axis=0), study.confidence)
+        rows.append(Row("backtest", model.kind, whole, "breach_rate", "probability", rate))
+        rows.append(Row("backtest", model.kind, whole, "capital", "USD", capital))
         for k, account in enumerate(book.names):
-            rows += _account_rows(
-                model.kind,
-                {**common, "account": account, "account_kind": book.kinds[k]},
-                level,
-                breach[k],
-                study.confidence,
-            )
+            parameters = {"level": level, "account": account, "account_kind": book.kinds[k]}
+            for measure, unit, estimate in _account_figures(level, breach[k], follows, study.confidence):
+                rows.append(Row("backtest", model.kind, parameters, measure, unit, estimate))
     return rows
 
 
-def _account_rows(
-    model: str, parameters: dict, level: float | None, breach: np.ndarray, confidence: float
-) -> list[Row]:
+def _account_figures(
+    level: float | None, breach: np.ndarray, follows: np.ndarray, confidence: float
+) -> Iterator[tuple[str, str, Estimate]]:
+    """(measure, unit, estimate) of one account: counts, and the tests of them where a rate was promised."""
     hits, n = int(breach.sum()), breach.size
-    rows = [
-        Row("backtest", model, parameters, "breaches", "count", exact(hits, f"count in {n} windows")),
-        Row("backtest", model, parameters, "breach_rate", "probability", clopper_pearson(hits, n, confidence)),
-    ]
+    yield "breaches", "count", exact(hits, f"count in {n} windows")
+    yield "breach_rate", "probability", clopper_pearson(hits, n, confidence)
     if level is None:  # a grid promises no rate, so there is nothing to test it against
-        return rows
+        return
     tail = 1.0 - level
-    clusters = christoffersen(breach, tail)
-    rate_test = kupiec(hits, n, tail)
-    figures = {
-        "expected_breaches": ("count", tail * n, "tail probability times windows"),
-        "binomial_p": ("probability", binomial_test(hits, n, tail).p_value, "exact two-sided binomial"),
-        "kupiec_p": ("probability", rate_test.p_value, "likelihood ratio, chi-squared(1)"),
-        "kupiec_exact_p": (
-            "probability",
-            kupiec(hits, n, tail).exact_p_value,
-            "likelihood ratio, exact by enumeration",
-        ),
-        "christoffersen_independence_p": (
-            "probability",
-            clusters.p_value_independence,
-            "likelihood ratio, chi-squared(1)",
-        ),
-        "christoffersen_p": ("probability", clusters.p_value_coverage, "likelihood ratio, chi-squared(2)"),
-    }
-    return rows + [
-        Row("backtest", model, parameters, measure, unit, exact(value, method))
-        for measure, (unit, value, method) in figures.items()
-    ]
+    rate, clusters = kupiec(hits, n, tail), christoffersen(breach, tail, follows)
+    yield "expected_breaches", "count", exact(tail * n, "tail probability times windows")
+    for measure, value, method in (
+        ("binomial_p", binomial_test(hits, n, tail).p_value, "exact two-sided binomial"),
+        ("kupiec_p", rate.p_value, "likelihood ratio, chi-squared(1)"),
+        ("kupiec_exact_p", rate.exact_p_value, "likelihood ratio, exact by enumeration"),
+        ("christoffersen_independence_p", clusters.p_value_independence, "likelihood ratio, chi-squared(1)"),
+        ("christoffersen_p", clusters.p_value_coverage, "likelihood ratio, chi-squared(2)"),
+    ):
+        yield measure, "probability", exact(value, method)
 
 
 def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: PriceHistory) -> dict[str, Any]:
@@ -168,6 +145,7 @@ def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: 
             "windows": cut.paths.count,
             "windows_skipped": cut.skipped,
             "bars_filled_in_histories": cut.filled,
+            "share_of_states_at_zero": cut.floored,
             "first_window": int(cut.starts[0]),
             "last_window": int(cut.starts[-1]),
             "margin_period_hours": study.margin_period_hours,
@@ -179,7 +157,8 @@ def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: 
             "Windows do not overlap, so counts are tested with exact binomial p-values.",
             "Every window is scaled to the reference spot: strikes and sizes of the book mean the same in all of them.",
             "Implied volatility is the world's surface at an exponentially weighted variance of the real returns "
-            f"(half-life {study.variance_half_life_hours:g} h), not quoted volatility.",
+            f"(half-life {study.variance_half_life_hours:g} h) less the jump variance that the surface adds itself, "
+            "not quoted volatility.",
             "Windows with a missing bar are left out and counted; histories bridge missing bars with the last price.",
         ],
         "data": [{"name": history.name, "sha256": history.sha256, "source": "given by --data"}],

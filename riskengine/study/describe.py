@@ -39,8 +39,8 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "Grids have no confidence level: realised coverage is an output. Quantile models are recomputed once a "
             "margin period, grids at every step.",
             "Liquidation closes positions in proportion at the stated costs until equity is the stated multiple of "
-            "the maintenance requirement of what is left; losses beyond an account's equity go to the fund, then to "
-            "the other accounts.",
+            "the maintenance requirement of what is left; losses beyond an account's equity are paid by the fund, then "
+            "charged to the other accounts in proportion to their equity.",
         ]
     if study.lending is not None:
         said.append(

@@ -13,10 +13,10 @@ from riskengine import __version__
 # Packages whose code decides the numbers; the others only read, show or start.
 _NUMERIC = (
     *("market", "instrument", "book", "stats", "law", "pricing", "scenario", "estimator", "liquidity", "oracle"),
-    *("rates", "margin", "lending", "liquidation", "engine", "study"),
+    *("rates", "backtest", "margin", "lending", "liquidation", "engine", "study"),
 )
-# How long the question is asked, and where the answer goes, is not the question.
-_NOT_THE_QUESTION = ("paths",)
+# How long the question is asked, what it is called and what is demanded of the answer do not change a block.
+_NOT_THE_QUESTION = ("paths", "title", "criteria", "max_failed_share")
 
 
 @cache
@@ -38,7 +38,7 @@ def canonical(value: Any) -> bytes:
 
 
 def question_hash(resolved: dict[str, Any]) -> str:
-    """SHA-256 of the question: the resolved study without its number of paths, and the code that answers it."""
+    """SHA-256 of the question: the resolved study without what no block depends on, and the code."""
     question = {k: v for k, v in resolved.items() if k not in _NOT_THE_QUESTION}
     return hashlib.sha256(canonical({"study": question, "kernels": kernel_version()})).hexdigest()
 

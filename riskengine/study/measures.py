@@ -6,38 +6,18 @@ from dataclasses import replace
 import numpy as np
 
 from riskengine.arrays import Floats
-from riskengine.engine.blocks import Block
 from riskengine.engine.lab import Lab
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import CalibrationQuestion
-from riskengine.engine.store import BlockStore
 from riskengine.estimate import Estimate, exact
 from riskengine.stats.bounded import share
+from riskengine.stats.maritz_jarrett import quantile_error
 from riskengine.stats.mean import conditional_severity, mean, ratio_of_means
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.study.columns import Columns
+from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
 from riskengine.study.result import Row
-
-# measures that are a share of accounts in [0, 1] on each path
-_SHARES = {
-    "initial_margin_breach": "probability",
-    "maintenance_margin_breach": "probability",
-    "insolvency": "probability",
-    "liquidated_share": "share",
-}
-_INDICATORS = ("fund_exhausted", "liquidation_probability")
-_MEANS = {
-    "capital": "USD",
-    "liquidations": "count",
-    "liquidation_cost": "USD",
-    "fund_draw": "USD",
-    "protocol_fee": "USD",
-    "skipped_unprofitable": "count",
-    "liquidated_loans": "count",
-    "borrow_capacity": "USD",
-}
-# amounts whose tail matters: reported as a distribution, never by one percentile alone
-_TAIL_LEVELS = (0.95, 0.99, 0.999)
 
 
 def _not_negative(estimate: Estimate) -> Estimate:
@@ -51,8 +31,8 @@ def amount_rows(column: Floats, name: str, confidence: float) -> Iterator[tuple[
     yield f"{name}_mean", "USD", _not_negative(mean(column, confidence))
     yield f"{name}_given_positive", "USD", _not_negative(conditional_severity(column, confidence))
     yield f"{name}_es_99", "USD", _not_negative(expected_shortfall(column, 0.99, confidence))
-    for level, estimate in zip(_TAIL_LEVELS, value_at_risk(column, _TAIL_LEVELS, confidence), strict=True):
-        yield f"{name}_p{f'{level:.4g}'[2:]}", "USD", estimate
+    for level, estimate in zip(TAIL_LEVELS, value_at_risk(column, TAIL_LEVELS, confidence), strict=True):
+        yield amount_name(name, level), "USD", estimate
 
 
 def _margin_parameters(key: Key) -> dict:
@@ -66,31 +46,29 @@ def column_rows(key: Key, column: Floats, confidence: float) -> Iterator[Row]:
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []
-    if measure in _SHARES:
-        found = [(measure, _SHARES[measure], share(column, confidence))]
-    elif measure in _INDICATORS:
+    if measure in SHARES:
+        found = [(measure, SHARES[measure], share(column, confidence))]
+    elif measure in INDICATORS:
         found = [(measure, "probability", clopper_pearson(int(column.sum()), column.size, confidence))]
-    elif measure in _MEANS:
-        found = [(measure, _MEANS[measure], _not_negative(mean(column, confidence)))]
-    elif measure in ("bad_debt", "liquidated_volume", "socialised_loss"):
+    elif measure in MEANS:
+        found = [(measure, MEANS[measure], _not_negative(mean(column, confidence)))]
+    elif measure in AMOUNTS:
         found = list(amount_rows(column, measure, confidence))
     for name, unit, estimate in found:
         yield Row(section, model, parameters, name, unit, estimate)
 
 
-def shortfall_rows(store: BlockStore, blocks: list[Block], keys: tuple[Key, ...], confidence: float) -> Iterator[Row]:
+def shortfall_rows(columns: Columns, confidence: float) -> Iterator[Row]:
     """Mean size of an initial-margin shortfall given that there is one, clustered by path."""
-    for key in keys:
+    for key in columns.keys:
         if key[0] == "margin" and key[-1] == "shortfall":
-            loss, hits = store.select(blocks, [key, (*key[:-1], "breaches")])
+            loss, hits = columns.select(key, (*key[:-1], "breaches"))
             estimate = _not_negative(ratio_of_means(loss, hits, confidence))
             yield Row("margin", key[1], _margin_parameters(key), "shortfall_given_breach", "USD", estimate)
 
 
 def calibration_rows(
-    store: BlockStore,
-    blocks: list[Block],
-    keys: tuple[Key, ...],
+    columns: Columns,
     question: CalibrationQuestion,
     lab: Lab,
     windows: int,
@@ -98,7 +76,7 @@ def calibration_rows(
 ) -> Iterator[Row]:
     """Bias, error, exact breach probability and interval coverage of every estimator against the exact quantile."""
     exposures = {e.name: e for e in question.exposures}
-    for key in keys:
+    for key in columns.keys:
         if key[0] != "calibration" or key[-1] != "estimate":
             continue
         _, model, level, _, exposure, _ = key
@@ -108,7 +86,7 @@ def calibration_rows(
             (*key[:-1], "interval_coverage"),
             ("calibration", "truth", level, None, exposure, "conditional_quantile"),
         ]
-        estimate, breach, covered, conditional = store.select(blocks, wanted)
+        estimate, breach, covered, conditional = columns.select(*wanted)
         truth = lab.true_quantile(exposures[exposure], level)
         parameters = {"estimator": model, "exposure": exposure, "level": level, "sample_size": windows}
         error = estimate - truth
@@ -145,30 +123,27 @@ def _root(squared: Estimate) -> Estimate:
     )
 
 
-def reference_rows(store: BlockStore, blocks: list[Block], keys: tuple[Key, ...], confidence: float) -> Iterator[Row]:
+def reference_rows(columns: Columns, confidence: float) -> Iterator[Row]:
     """Requirements of chosen accounts against the simulated quantile of their own loss (a reference, not the truth)."""
-    losses: dict[str, Floats] = {}
-    for key in keys:
+    for key in columns.keys:
         if key[0] != "margin" or key[-1] != "requirement" or key[2] is None:
             continue
         _, model, level, _, account, _ = key
-        if account not in losses:
-            losses[account] = store.select(blocks, [("margin", "book", None, None, account, "loss")])[0]
-        requirement = store.select(blocks, [key])[0]
-        loss = losses[account]
+        loss, requirement = columns.select((*key[:-1], "loss"), key)
         reference = value_at_risk(loss, (level,), confidence)[0]
-        error = mean(requirement, confidence)
-        # the reference has an error of its own: add it, the two are estimated on the same paths
-        spread = (reference.upper - reference.lower) / 2.0
+        reference = replace(reference, std_error=quantile_error(loss, level))
+        # both parts at half the error (Bonferroni): they come from the same paths
+        half = 0.5 * (1.0 + confidence)
+        typical, wide = mean(requirement, half), value_at_risk(loss, (level,), half)[0]
         bias = Estimate(
-            error.value - reference.value,
-            float("nan"),
-            error.lower - reference.value - spread,
-            error.upper - reference.value + spread,
+            typical.value - reference.value,
+            float(np.hypot(typical.std_error, reference.std_error)),
+            typical.lower - wide.upper,
+            typical.upper - wide.lower,
             confidence,
-            error.n,
+            typical.n,
             reference.n_effective,
-            "mean minus simulated reference; interval widened by the reference's own (Bonferroni)",
+            "mean requirement less simulated reference quantile, bonferroni",
         )
         parameters = {"estimator": model, "exposure": account, "level": level}
         hits = int((loss > requirement).sum())

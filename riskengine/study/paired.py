@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from riskengine.engine.blocks import Block
 from riskengine.engine.outcomes import Key
-from riskengine.engine.store import BlockStore
 from riskengine.estimate import Estimate, undetermined
 from riskengine.stats.bounded import share_difference
 from riskengine.stats.exceedance import exceedance_curve
 from riskengine.stats.mean import mean, paired_difference
 from riskengine.stats.proportion import clopper_pearson
+from riskengine.study.columns import Columns
 from riskengine.study.result import Row
 
 _MARGIN = {
@@ -34,8 +33,8 @@ _LENDING = {
 }
 
 
-def _difference(store: BlockStore, blocks: list[Block], base: Key, other: Key, unit: str, confidence: float) -> Row:
-    before, after = store.select(blocks, [base, other])
+def _difference(columns: Columns, base: Key, other: Key, unit: str, confidence: float) -> Row:
+    before, after = columns.select(base, other)
     position = 2 if base[2] != other[2] else 3
     axis = "level" if position == 2 else "multiplier" if base[0] == "margin" else "threshold_shift"
     parameters = {"measure": base[-1], "axis": axis, "from": base[position], "to": other[position]}
@@ -45,15 +44,15 @@ def _difference(store: BlockStore, blocks: list[Block], base: Key, other: Key, u
     return Row("sweep", base[1], parameters, "paired_difference", unit, difference(after, before, confidence))
 
 
-def sweep_rows(store: BlockStore, blocks: list[Block], keys: tuple[Key, ...], confidence: float) -> Iterator[Row]:
+def sweep_rows(columns: Columns, confidence: float) -> Iterator[Row]:
     """Paired differences on common random numbers: each level to the next, multiplier 1 to the others, shift 0 to the
     others.  An interval that holds 0 means: not distinguishable at this number of paths."""
-    present = set(keys)
+    present = set(columns.keys)
     levels: dict[str, list[float]] = {}
-    for key in keys:
+    for key in columns.keys:
         if key[0] == "margin" and key[-1] == "capital" and key[3] == 1.0 and key[2] is not None:
             levels.setdefault(key[1], []).append(key[2])
-    for key in keys:
+    for key in columns.keys:
         section, model, level, setting, subject, measure = key
         if subject != "all":
             continue
@@ -62,15 +61,15 @@ def sweep_rows(store: BlockStore, blocks: list[Block], keys: tuple[Key, ...], co
                 rank = levels[model].index(level)
                 if rank > 0:
                     base = (section, model, levels[model][rank - 1], setting, subject, measure)
-                    yield _difference(store, blocks, base, key, _MARGIN[measure], confidence)
+                    yield _difference(columns, base, key, _MARGIN[measure], confidence)
             elif setting != 1.0:
                 base = (section, model, level, 1.0, subject, measure)
                 if base in present:
-                    yield _difference(store, blocks, base, key, _MARGIN[measure], confidence)
+                    yield _difference(columns, base, key, _MARGIN[measure], confidence)
         elif section == "lending" and measure in _LENDING and setting != 0.0:
             base = (section, model, level, 0.0, subject, measure)
             if base in present:
-                yield _difference(store, blocks, base, key, _LENDING[measure], confidence)
+                yield _difference(columns, base, key, _LENDING[measure], confidence)
 
 
 def _mean_of(values: np.ndarray, confidence: float) -> Estimate:
@@ -81,38 +80,48 @@ def _mean_of(values: np.ndarray, confidence: float) -> Estimate:
     return replace(found, lower=max(0.0, found.lower))
 
 
-def joint_rows(store: BlockStore, blocks: list[Block], keys: tuple[Key, ...], confidence: float) -> Iterator[Row]:
-    """What a shock that breaks margin accounts does to the lending market on the same path, and the other way round."""
-    lending = [k for k in keys if k[0] == "lending" and k[3] == 0.0 and k[-1] == "bad_debt"]
-    margin = [k for k in keys if k[0] == "margin" and k[3] == 1.0 and k[4] == "all" and k[-1] == "insolvency"]
+def joint_rows(columns: Columns, coupled: bool, confidence: float) -> Iterator[Row]:
+    """What a shock that breaks margin accounts does to the lending market on the same path.
+
+    Every margin setting is held against every threshold shift.  Under price feedback (`coupled`) only the base margin
+    setting and the market as it stands lived on one market, so only they are.
+    """
+    keys = columns.keys
+    margin = [k for k in keys if k[0] == "margin" and k[4] == "all" and k[-1] == "insolvency"]
+    lending = [k for k in keys if k[0] == "lending" and k[-1] == "bad_debt"]
+    if coupled:
+        margin = [k for k in margin if k[3] == 1.0][:1]
+        lending = [k for k in lending if k[3] == 0.0]
     for debt_key in lending:
-        liquidated_key = (*debt_key[:-1], "liquidation_probability")
+        debt, liquidated = columns.select(debt_key, (*debt_key[:-1], "liquidation_probability"))
         for key in margin:
-            broken, debt, liquidated = store.select(blocks, [key, debt_key, liquidated_key])
-            hit = broken > 0
-            parameters = {"level": key[2], "market": debt_key[1]}
-            n = int(hit.sum())
-            rows = {
-                "insolvency_on_path": ("probability", clopper_pearson(n, hit.size, confidence)),
-                "bad_debt_given_insolvency": ("USD", _mean_of(debt[hit], confidence)),
-                "bad_debt_given_no_insolvency": ("USD", _mean_of(debt[~hit], confidence)),
+            hit = columns.select(key)[0] > 0
+            parameters = {
+                "level": key[2],
+                "multiplier": key[3],
+                "threshold_shift": debt_key[3],
+                "market": debt_key[1],
             }
-            if n:
-                both = int(liquidated[hit].sum())
-                rows["lending_liquidation_given_insolvency"] = ("probability", clopper_pearson(both, n, confidence))
-            if n < hit.size:
-                both = int(liquidated[~hit].sum())
-                rows["lending_liquidation_given_no_insolvency"] = (
-                    "probability",
-                    clopper_pearson(both, hit.size - n, confidence),
-                )
-            for measure, (unit, estimate) in rows.items():
+            for measure, unit, estimate in _given(hit, debt, liquidated, confidence):
                 yield Row("joint", key[1], parameters, measure, unit, estimate)
 
 
-def exceedance_keys(keys: tuple[Key, ...]) -> Iterator[tuple[str, str, Key]]:
+def _given(
+    hit: np.ndarray, debt: np.ndarray, liquidated: np.ndarray, confidence: float
+) -> Iterator[tuple[str, str, Estimate]]:
+    """Lending figures on paths with and without the event `hit`."""
+    yield "insolvency_on_path", "probability", clopper_pearson(int(hit.sum()), hit.size, confidence)
+    for name, chosen in (("insolvency", hit), ("no_insolvency", ~hit)):
+        yield f"bad_debt_given_{name}", "USD", _mean_of(debt[chosen], confidence)
+        if chosen.any():
+            both, n = int(liquidated[chosen].sum()), int(chosen.sum())
+            yield f"lending_liquidation_given_{name}", "probability", clopper_pearson(both, n, confidence)
+
+
+def exceedance_keys(columns: Columns) -> Iterator[tuple[str, str, Key]]:
     """(name, title, key) of the amounts whose exceedance curve is drawn: models at their second level, markets."""
     seen: set[str] = set()
+    keys = columns.keys
     for key in keys:
         section, model, level, setting, subject, measure = key
         if section == "margin" and measure == "shortfall" and setting == 1.0 and subject == "all":
@@ -130,18 +139,19 @@ def exceedance_keys(keys: tuple[Key, ...]) -> Iterator[tuple[str, str, Key]]:
             )
 
 
-def curve(name: str, title: str, key: Key, amounts: np.ndarray, confidence: float) -> dict:
-    """A loss-exceedance curve P(loss > x) with pointwise Clopper-Pearson bands, as plain lists."""
-    found = exceedance_curve(amounts, confidence=confidence)
-    return {
-        "name": name,
-        "title": title,
-        "parameters": {"model": key[1], "level": key[2], "setting": key[3]},
-        "x_label": "USD",
-        "y_label": "probability of more",
-        "x": found.threshold.tolist(),
-        "y": found.probability.tolist(),
-        "lower": found.lower.tolist(),
-        "upper": found.upper.tolist(),
-        "n": found.n,
-    }
+def curves(columns: Columns, confidence: float) -> Iterator[dict]:
+    """Loss-exceedance curves P(loss > x) with pointwise Clopper-Pearson bands, as plain lists."""
+    for name, title, key in exceedance_keys(columns):
+        found = exceedance_curve(columns.select(key)[0], confidence=confidence)
+        yield {
+            "name": name,
+            "title": title,
+            "parameters": {"model": key[1], "level": key[2], "setting": key[3]},
+            "x_label": "USD",
+            "y_label": "probability of more",
+            "x": found.threshold.tolist(),
+            "y": found.probability.tolist(),
+            "lower": found.lower.tolist(),
+            "upper": found.upper.tolist(),
+            "n": found.n,
+        }

@@ -11,9 +11,9 @@ from riskengine.engine.blocks import Block, plan
 from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.simulate import Simulation
 from riskengine.engine.store import BlockStore
-from riskengine.errors import RunError
 from riskengine.random import DrawKeys
 from riskengine.study import measures, paired
+from riskengine.study.columns import Columns
 from riskengine.study.describe import head
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
@@ -106,11 +106,12 @@ def run_study(
         if progress is not None:
             progress(Progress(done, study.paths, time.perf_counter() - start, watch.after(block)))
     simulated = time.perf_counter()
+    columns = Columns(store, blocks, study.max_failed_share)
     result = StudyResult(
         head(study, name, command),
-        tuple(judge(_rows(study, simulation, store, blocks), study.criteria)),
-        tuple(_curves(store, blocks, study.confidence)),
-        _failures(store, blocks, study.max_failed_share),
+        tuple(judge(_rows(study, simulation, columns), study.criteria)),
+        tuple(paired.curves(columns, study.confidence)),
+        columns.failures,
     )
     folder.write_json("manifest.json", manifest(resolved, study.paths))
     folder.write_json("result.json", result.as_dict())
@@ -119,36 +120,17 @@ def run_study(
     return folder.path, result
 
 
-def _rows(study: CalibrationStudy, simulation: Simulation, store: BlockStore, blocks: list[Block]) -> list[Row]:
+def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> list[Row]:
     confidence = study.confidence
-    keys = store.keys(blocks[0])
-    rows: list[Row] = []
-    for key, column in store.columns(blocks):
-        rows += measures.column_rows(key, column, confidence)
-    rows += measures.shortfall_rows(store, blocks, keys, confidence)
+    rows = [row for key, column in columns.each() for row in measures.column_rows(key, column, confidence)]
+    rows += measures.shortfall_rows(columns, confidence)
     if study.calibration is not None:
         windows = study.history_windows
-        rows += measures.calibration_rows(store, blocks, keys, study.calibration, simulation.lab, windows, confidence)
-    rows += measures.reference_rows(store, blocks, keys, confidence)
-    rows += paired.sweep_rows(store, blocks, keys, confidence)
-    rows += paired.joint_rows(store, blocks, keys, confidence)
+        rows += measures.calibration_rows(columns, study.calibration, simulation.lab, windows, confidence)
+    rows += measures.reference_rows(columns, confidence)
+    rows += paired.sweep_rows(columns, confidence)
+    rows += paired.joint_rows(columns, study.feedback is not None, confidence)
     return rows
-
-
-def _curves(store: BlockStore, blocks: list[Block], confidence: float) -> list[dict]:
-    found = paired.exceedance_keys(store.keys(blocks[0]))
-    return [paired.curve(n, t, k, store.select(blocks, [k])[0], confidence) for n, t, k in found]
-
-
-def _failures(store: BlockStore, blocks: list[Block], allowed: float) -> dict[str, float]:
-    failed = store.failed(blocks)
-    found = {"paths": int(failed.sum()), "share": float(failed.mean())}
-    if found["share"] > allowed:
-        raise RunError(
-            f"{found['paths']} of {failed.size} paths failed numerically ({found['share']:.3%}), "
-            f"more than the stated share of {allowed:.3%}"
-        )
-    return found
 
 
 class _Watch:

@@ -1,6 +1,7 @@
 """What a study asks.  Frozen records; the YAML of ``configs/studies`` has exactly these fields."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 from riskengine.arrays import check_range
@@ -9,6 +10,7 @@ from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQu
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel
 from riskengine.scenario.world import World
+from riskengine.study.names import all_measures
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Criterion:
     limit: float
     sense: Literal["at_most", "at_least"] = "at_most"
     where: dict[str, float | str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.measure not in all_measures():
+            near = get_close_matches(self.measure, all_measures(), 3, 0.5) or sorted(all_measures())
+            raise ValueError(f"measure must be a measure of the result such as {', '.join(near)}, got {self.measure}")
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class CalibrationStudy:
     max_failed_share: float = 0.001
 
     def __post_init__(self) -> None:
-        check_range("paths", self.paths, 1, 2**40)
+        check_range("paths", self.paths, 2, 2**40)
         check_range("seed", self.seed, 0, 2**64 - 1)
         check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
         check_range("history_windows", self.history_windows, 0, 100_000)
@@ -79,7 +86,11 @@ class CalibrationStudy:
             raise ValueError("a study must hold at least one of margin, lending, calibration, got none")
         if self.margin is not None:
             period = grid.index("margin_period_hours", self.margin.margin_period_hours)
-            grid.index("liquidation_latency_hours", self.margin.liquidation_latency_hours)
+            if grid.index("liquidation_latency_hours", self.margin.liquidation_latency_hours) > period:
+                raise ValueError(
+                    f"liquidation_latency_hours must not exceed the margin period of "
+                    f"{self.margin.margin_period_hours:g} h, got {self.margin.liquidation_latency_hours:g} h"
+                )
             if period > grid.steps:
                 raise ValueError(
                     f"horizon_hours must hold at least one margin period, got {self.horizon_hours:g} h "
@@ -87,6 +98,15 @@ class CalibrationStudy:
                 )
         if self.calibration is not None and self.history_windows < 2:
             raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
+        if self.calibration is not None and not self.world.model.starts_stationary:
+            raise ValueError(
+                "calibration needs a world that starts in its stationary law (initial_variance: stationary), because "
+                "its truth is unconditional, got a stated initial variance"
+            )
+        if self.feedback is not None:
+            missing = [a for a in self.world.model.assets if a not in self.feedback.depth_usd]
+            if missing and set(self.feedback.depth_usd) <= set(self.world.model.assets):
+                raise ValueError(f"feedback must give depth_usd of every asset, got none for {', '.join(missing)}")
 
     @property
     def window_hours(self) -> float:

@@ -237,12 +237,12 @@ def step_lanes(
     highest = np.empty(reserves)
     weight = np.empty(reserves)
     for r in range(reserves):
-        low = oracle[r, 0]
-        high = oracle[r, 0]
+        low = np.inf
+        high = -np.inf
         for p in range(lanes):
-            # a NaN lane (a failed path) drops out; it liquidates nothing, so the bound need not cover it
-            low = low if low <= oracle[r, p] else oracle[r, p]
-            high = high if high >= oracle[r, p] else oracle[r, p]
+            # comparisons with the NaN of a failed path are false: it liquidates nothing, so no bound need cover it
+            low = oracle[r, p] if oracle[r, p] < low else low
+            high = oracle[r, p] if oracle[r, p] > high else high
         lowest[r] = low
         highest[r] = high
     for k in range(order.size):

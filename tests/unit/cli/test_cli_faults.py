@@ -94,7 +94,7 @@ def test_wrong_prices_are_refused(capsys, here, text, message):
     [
         (["run", "quikstart"], "did you mean 'quickstart'?"),
         (["run", "study.yaml", "--paths", "many"], "'many' is not a valid integer"),
-        (["run", "study.yaml", "--paths", "0"], "--set paths=0: paths: paths must lie in [1, "),
+        (["run", "study.yaml", "--paths", "0"], "--set paths=0: paths: paths must lie in [2, "),
         (["run", "study.yaml", "--workers", "0"], "--workers"),
         (["run", "study.yaml", "--set", "margin.modles=1"], "margin.modles: unknown key; did you mean 'models'?"),
         (["run", "study.yaml", "--data", "p.csv"], "--data must not be given for a study on simulated paths"),

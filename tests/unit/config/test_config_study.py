@@ -109,7 +109,7 @@ def test_faults_of_all_files_come_at_once(tmp_path):
     assert found == [
         "study.yaml:1: seed must be given",
         "study.yaml:4: sede: unknown key; did you mean 'seed'?",
-        "study.yaml:5: paths: paths must lie in [1, 1.09951e+12], got 0",
+        "study.yaml:5: paths: paths must lie in [2, 1.09951e+12], got 0",
         "study.yaml:14: margin.models[0].levels: levels must lie in (0.5, 1), got 1.0",
         "world.yaml:9: world.model.volatility: volatility must hold numbers in (0, inf), got -0.6",
         "book.yaml:15: margin.book.accounts[1].positions[1].asset: asset must be one of BTC, ETH, got 'DOGE'",

@@ -61,6 +61,18 @@ def test_money_is_conserved():
     out = account.columns()
     equity = (account.cash + account.held * value).sum(axis=0)
     start = 1.3 * initial.sum(axis=0)
-    paid_in = out["fund_draw"] + out["socialised_loss"]
+    # what the fund pays comes from outside; what is socialised comes from the other accounts as far as they have it
+    paid_in = out["fund_draw"] + account.uncharged
     assert np.allclose(equity, start + pnl.sum(axis=0) - out["liquidation_cost"] + paid_in, rtol=1e-12, atol=1e-9)
+    assert (account.uncharged <= out["socialised_loss"]).all()
     assert out["liquidations"].sum() > 0 and out["socialised_loss"].sum() > 0
+
+
+def test_a_socialised_loss_is_charged_to_the_others_by_their_equity():
+    account = AccountLife(np.full((3, 1), 10.0), np.full((3, 1), 100.0), 1.5, replace(FREE, insurance_fund=0.0))
+    value = np.array([[77.0], [100.0], [130.0]])
+    account.step(value, np.full((3, 1), 8.0), np.zeros((3, 1)))
+    # account 0 leaves 8 unpaid; the others have 15 and 45
+    assert np.allclose((account.cash + account.held * value)[:, 0], [0.0, 13.0, 39.0])
+    assert account.columns()["socialised_loss"].item() == pytest.approx(8.0)
+    assert account.uncharged.item() == pytest.approx(0.0, abs=1e-12)

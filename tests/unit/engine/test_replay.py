@@ -61,3 +61,26 @@ def test_a_period_off_the_bars_is_refused():
     seconds, prices = series()
     with pytest.raises(InputError, match="a step of"):
         windows(("BTC",), seconds, prices, 24.5, 3, np.array([50.0]), 72.0)
+
+
+def test_the_state_is_the_realised_variance_less_its_jump_part():
+    seconds, prices = series()
+    plain = cut(seconds, prices)
+    part = np.array([0.1])
+    found = windows(("BTC",), seconds, prices, 24, 3, np.array([50.0]), 72.0, part)
+    assert np.allclose(found.paths.variance_lanes, np.maximum(plain.paths.variance_lanes - 0.1, 0.0), rtol=1e-12)
+    assert plain.floored == 0.0
+
+
+def test_states_below_zero_are_counted():
+    seconds, prices = series()
+    found = windows(("BTC",), seconds, prices, 24, 3, np.array([50.0]), 72.0, np.array([1e3]))
+    assert found.floored == 1.0 and not found.paths.variance_lanes.any()
+
+
+def test_variance_of_steady_moves_is_exact():
+    """With every squared return alike the weights do not matter, however few returns there are."""
+    seconds = np.arange(24 * 6 + 1) * HOUR
+    prices = 100 * np.exp(0.01 * (np.arange(seconds.size) % 2))[:, None]
+    found = cut(seconds, prices)
+    assert np.allclose(found.paths.variance_lanes, 1e-4 * 8760, rtol=1e-10)

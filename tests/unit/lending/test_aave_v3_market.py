@@ -275,3 +275,22 @@ def test_refuses():
         market().init(book, ("BTC", "ETH"), np.ones((2, 1)), TimeGrid(3600, 1))
     with pytest.raises(ValueError, match="calls_per_step must lie in"):
         Keeper(calls_per_step=0)
+
+
+@pytest.mark.parametrize("lane", [0, 1, 3])
+def test_a_failed_path_does_not_hide_the_others(lane):
+    """The bound over a block must hold for every lane with a price, wherever the NaN of a failed one stands."""
+    spot = np.array([[30_000.0] * 4, [2000.0] * 4])
+    fall = spot * np.array([0.6, 1.0, 1.02, 1.03])
+    model, book = market(), loan(weth=10, usdc=15_000)
+
+    def played(prices):
+        state = model.init(book, ("BTC", "ETH"), spot, TimeGrid(3600, 1))
+        return model.step(state, 1, prices).liquidations
+
+    alone = played(fall)
+    broken = fall.copy()
+    broken[:, lane] = np.nan
+    good = np.arange(4) != lane
+    assert np.array_equal(played(broken)[good], alone[good])
+    assert alone[0] > 0

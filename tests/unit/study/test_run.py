@@ -1,6 +1,7 @@
 """A whole study: the same bits for any number of workers, after an interruption, and as the start of a longer run."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from riskengine.config.study import load_study
 from riskengine.engine.blocks import plan
 from riskengine.engine.store import BlockStore
-from riskengine.errors import RunError, UsageError
+from riskengine.errors import InputError, RunError, UsageError
 from riskengine.study.result import load_result
 from riskengine.study.run import run_study
 
@@ -106,13 +107,69 @@ def test_feedback_with_endless_depth_recovers_the_uncoupled_result(small_study, 
         assert np.allclose(columns[key], column, rtol=1e-6, atol=1e-6), key
 
 
-def test_feedback_makes_liquidations_worse(small_study, tmp_path):
-    shallow = "{depth_usd: {BTC: 2e4, ETH: 2e4}, half_life_hours: 6}"
-    _, plain = run(small_study, tmp_path / "plain", "paths=200", workers=1)
-    _, coupled = run(small_study, tmp_path / "coupled", "paths=200", f"feedback={shallow}", workers=1)
+SHALLOW = "feedback={depth_usd: {BTC: 2e4, ETH: 2e4}, half_life_hours: 6}"
 
-    def liquidated(result):
-        rows = [r for r in result.rows if (r.section, r.measure) == ("lending", "liquidated_volume_mean")]
-        return next(r.estimate.value for r in rows if r.parameters["threshold_shift"] == 0.0)
 
-    assert liquidated(coupled) > liquidated(plain)
+def columns_of(path, paths):
+    return dict(BlockStore(path / "blocks").columns(plan(paths)))
+
+
+def test_margin_sales_reach_borrowers(small_study, tmp_path):
+    """In one market, what margin liquidations sell liquidates borrowers who were safe at the exogenous prices."""
+    plain, _ = run(small_study, tmp_path / "plain", "paths=200", workers=1)
+    coupled, _ = run(small_study, tmp_path / "coupled", "paths=200", SHALLOW, workers=1)
+    key = ("lending", "aave_v3", None, 0.0, "all", "liquidated_volume")
+    hit = columns_of(plain, 200)["margin", "derive_pmrm_v2", None, 1.0, "all", "liquidations"] > 0
+    more = columns_of(coupled, 200)[key] - columns_of(plain, 200)[key]
+    assert hit.any() and more[hit].sum() > 0
+
+
+def test_under_feedback_another_setting_moves_no_figure(small_study, tmp_path):
+    """Each setting has a market of its own, so adding a shift, a multiplier or a model changes nothing else."""
+    full, _ = run(small_study, tmp_path / "full", "paths=60", SHALLOW, workers=1)
+    fewer = ("lending.threshold_shifts=[0.0]", "margin.multipliers=[1.0]")
+    less, _ = run(small_study, tmp_path / "less", "paths=60", SHALLOW, *fewer, workers=1)
+    everything = columns_of(full, 60)
+    for key, column in columns_of(less, 60).items():
+        assert np.array_equal(everything[key], column), key
+
+
+def test_a_failed_path_is_counted_and_left_out_of_figures(small_study, tmp_path, monkeypatch):
+    loaded = load_study(small_study, ("paths=60", "max_failed_share=0.1"))
+    sample = type(loaded.study.world.model).sample
+
+    def broken(self, *arguments):
+        paths = sample(self, *arguments)
+        paths.spot_lanes[3:, 0, 7] = np.nan
+        return replace(paths, failed=None)
+
+    clean, _ = run_study(loaded.study, loaded.resolved, "small", tmp_path / "clean", workers=1)
+    monkeypatch.setattr(type(loaded.study.world.model), "sample", broken)
+    path, result = run_study(loaded.study, loaded.resolved, "small", tmp_path / "run", workers=1)
+    assert result.failures == {"paths": 1, "share": pytest.approx(1 / 60)}
+    assert {r.estimate.n for r in result.rows if r.measure == "capital"} == {59}
+    good = np.arange(60) != 7
+    for key, column in columns_of(clean, 60).items():
+        assert np.array_equal(columns_of(path, 60)[key][good], column[good]), "a failed path must not touch another"
+    with pytest.raises(RunError, match="1 of 60 paths failed.*path 7"):
+        strict = load_study(small_study, ("paths=60", "max_failed_share=0.01"))
+        run_study(strict.study, strict.resolved, "small", tmp_path / "strict", workers=1)
+
+
+def test_a_criterion_that_names_no_measure_is_refused_before_anything_runs(small_study):
+    with pytest.raises(InputError, match="initial_margin_breach"):
+        load_study(small_study, ("criteria=[{measure: initial_margin_breech, limit: 0.01}]",))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("paths=1", "paths must lie in"),
+        ("margin.liquidation_latency_hours=6", "must not exceed the margin period"),
+        ("feedback={depth_usd: {BTC: 1e6}, half_life_hours: 6}", "depth_usd of every asset, got none for ETH"),
+        ("world.model.initial_variance=[0.2, 0.3]", "stationary"),
+    ],
+)
+def test_questions_without_an_answer_are_refused(small_study, override, message):
+    with pytest.raises(InputError, match=message):
+        load_study(small_study, (override,))

@@ -24,25 +24,30 @@ def estimate(low, high):
     ],
 )
 def test_the_whole_interval_decides(low, high, sense, expected):
-    assert verdict(estimate(low, high), Criterion("m", 0.3, sense)) == expected
+    assert verdict(estimate(low, high), Criterion("insolvency", 0.3, sense)) == expected
 
 
 def rows():
-    return [Row("margin", m, {"level": 0.99}, "breach", "probability", estimate(0.1, 0.2)) for m in ("a", "b")]
+    return [Row("margin", m, {"level": 0.99}, "insolvency", "probability", estimate(0.1, 0.2)) for m in ("a", "b")]
 
 
 def test_only_rows_that_match_are_judged():
-    judged = judge(rows(), (Criterion("breach", 0.05, "at_most", {"model": "a", "level": 0.99}),))
+    judged = judge(rows(), (Criterion("insolvency", 0.05, "at_most", {"model": "a", "level": 0.99}),))
     assert [r.verdict for r in judged] == ["FAIL", None]
     assert StudyResult({}, tuple(judged)).exit_code() == 3
 
 
 def test_inconclusive_has_its_own_exit_code():
-    judged = judge(rows(), (Criterion("breach", 0.15),))
+    judged = judge(rows(), (Criterion("insolvency", 0.15),))
     assert StudyResult({}, tuple(judged)).exit_code() == 4
     assert StudyResult({}, tuple(rows())).exit_code() == 0
 
 
-def test_a_criterion_that_names_nothing_is_an_error():
-    with pytest.raises(UsageError, match="no figure matches brech.*breach"):
-        judge(rows(), (Criterion("brech", 0.15),))
+def test_a_criterion_that_matches_no_row_is_an_error():
+    with pytest.raises(UsageError, match="no figure matches insolvency where"):
+        judge(rows(), (Criterion("insolvency", 0.15, "at_most", {"model": "c"}),))
+
+
+def test_a_misspelt_measure_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="such as insolvency.*got insolvensy"):
+        Criterion("insolvensy", 0.15)

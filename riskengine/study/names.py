@@ -1,0 +1,49 @@
+"""Names of the measures of a study, and what each is made of."""
+
+# a share of accounts in [0, 1] on each path
+SHARES = {
+    "initial_margin_breach": "probability",
+    "maintenance_margin_breach": "probability",
+    "insolvency": "probability",
+    "liquidated_share": "share",
+}
+# 0 or 1 on each path
+INDICATORS = ("fund_exhausted", "liquidation_probability")
+# an amount that is not negative; its mean is reported
+MEANS = {
+    "capital": "USD",
+    "liquidations": "count",
+    "liquidation_cost": "USD",
+    "fund_draw": "USD",
+    "protocol_fee": "USD",
+    "skipped_unprofitable": "count",
+    "liquidated_loans": "count",
+    "borrow_capacity": "USD",
+}
+# amounts whose tail matters: reported as a distribution, never by one percentile alone
+AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
+TAIL_LEVELS = (0.95, 0.99, 0.999)
+CALIBRATION = (
+    "true_quantile",
+    "reference_quantile",
+    "bias",
+    "relative_bias",
+    "rmse",
+    "rmse_conditional",
+    "probability_below_truth",
+    "mean_breach_probability",
+    "interval_coverage",
+)
+
+
+def amount_name(amount: str, level: float) -> str:
+    """Name of a percentile: ``bad_debt_p999`` for level 0.999."""
+    return f"{amount}_p{f'{level:.4g}'[2:]}"
+
+
+def all_measures() -> frozenset[str]:
+    """Every measure that a criterion may name."""
+    amounts = {f"{a}_{part}" for a in AMOUNTS for part in ("probability", "mean", "given_positive", "es_99")}
+    amounts |= {amount_name(a, level) for a in AMOUNTS for level in TAIL_LEVELS}
+    named = {*SHARES, *INDICATORS, *MEANS, *CALIBRATION, "shortfall_given_breach", "paired_difference"}
+    return frozenset(named | amounts)

@@ -13,7 +13,6 @@ Lanes are the W scenarios of one path: prices of a few dozen options stay in the
 and only the tail is kept, so no loss vector is ever sorted.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -144,7 +143,9 @@ def _read(state: State, paths: MarketPaths, period: int) -> State:
 
 def tail_ranks(count: int, levels: tuple[float, ...]) -> Ints:
     """Rank from the top of the order statistic at each level: the ``inverted_cdf`` quantile, sorted[ceil(n p) - 1]."""
-    return np.array([count - math.ceil(count * p - 1e-9 * count) + 1 for p in levels], dtype=np.int64)
+    from riskengine.stats.quantile import quantile_rank  # costs 0.15 s that a single margin call need not pay
+
+    return np.array([count - quantile_rank(count, p) + 1 for p in levels], dtype=np.int64)
 
 
 def tail_losses(

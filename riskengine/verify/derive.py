@@ -147,3 +147,105 @@ def _merged(instruments, quantity, entry, cash, volatility) -> tuple[Portfolio, 
             marks[column] = volatility[i]
     book = Portfolio(("X",), tuple(unique), total, entries, np.array([cash], dtype=np.float64), ("account",), ("case",))
     return book, [marks[column] for column in sorted(marks)]
+
+
+def _by_expiry(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of one expiry put together: options joined, feeds of the first, the least of each confidence."""
+    found: dict[float, dict[str, Any]] = {}
+    for row in rows:
+        known = found.setdefault(row["seconds_to_expiry"], {**row, "options": []})
+        known["options"] = [*known["options"], *row["options"]]
+        for key in row:
+            if key.endswith("confidence"):
+                known[key] = min(known.get(key, 1.0), row[key])
+    return list(found.values())
+
+
+def pmrm_v1(x: dict[str, Any]) -> dict[str, Any]:
+    """Initial and maintenance margin (excess) of one account under the first PMRM."""
+    from riskengine.margin.venues import derive_pmrm_v1 as v1
+
+    p, perp = x["parameters"], x["perp"]
+    parameters = v1.Parameters(
+        scenarios=tuple((m, _DIRECTIONS[str(d).lower()]) for m, d in p["scenarios"]),
+        vol_shock=pm.VolShock(
+            p["vol_range_up"], p["vol_range_down"], 0.0, p["short_term_power"], p["long_term_power"],
+            p["dte_floor_seconds"] / 86_400.0,
+        ),
+        basis=pm.BasisContingency(
+            p["basis_spot_up"], p["basis_spot_down"], p["basis_add_factor"], p["basis_mult_factor"]
+        ),
+        base_charge=p["base_percent"], perpetual_charge=p["perp_percent"], option_charge=p["option_percent"],
+        im_factor=p["im_factor"], peg_threshold=p["peg_loss_threshold"], peg_factor=p["peg_loss_factor"],
+        confidence_threshold=p["conf_threshold"], confidence_margin=p["conf_margin"],
+        static_discount=p["base_static_discount"], rate_mult=p["rate_mult"], rate_add=p["rate_add"],
+    )  # fmt: skip
+    expiries = tuple(
+        v1.Expiry(
+            e["seconds_to_expiry"], e.get("forward_fixed", 0.0), e["forward_variable"], e["rate"],
+            tuple(
+                v1.Option(o["strike"], o["type"], o["amount"], o["vol"], o.get("vol_confidence", 1.0))
+                for o in e["options"]
+            ),
+            min(e.get("forward_confidence", 1.0), e.get("rate_confidence", 1.0)),
+        )
+        for e in _by_expiry(x["expiries"])
+    )  # fmt: skip
+    m = v1.margin(
+        v1.Account(
+            x["spot"], x["cash"], x["base"], perp["size"], perp["mark_price"],
+            perp.get("unrealised_pnl", 0.0) + perp.get("unrealised_funding", 0.0), expiries, x.get("stable_price", 1.0),
+            x.get("spot_confidence", 1.0), perp.get("confidence", 1.0),
+        ),
+        parameters,
+    )  # fmt: skip
+    return {
+        "initial_margin": m.initial,
+        "maintenance_margin": m.maintenance,
+        "mark_to_market_incl_cash": m.mark_to_market,
+        "mark_to_market_excl_cash": m.mark_to_market - x["cash"],
+        "scenario_pnl": m.scenario_pnl,
+        "basis_contingency": m.basis_contingency,
+    }
+
+
+def standard_manager(x: dict[str, Any]) -> dict[str, Any]:
+    """Initial and maintenance margin (excess) of one account under the StandardManager."""
+    from riskengine.margin.venues import derive_standard as sm
+
+    p = x["parameters"]
+    option, oracle = p["option"], p["oracle_contingency"]
+    parameters = sm.Parameters(
+        sm.OptionRates(
+            option["max_spot_req"], option["min_spot_req"], option["mm_call_spot_req"], option["mm_put_spot_req"],
+            option["mm_put_mtm_req"], option["unpaired_im_scale"], option["unpaired_mm_scale"],
+            option["put_mm_offset_scale"],
+        ),
+        sm.OracleRates(
+            oracle["perp_threshold"], oracle["option_threshold"], oracle["base_threshold"], oracle["factor"]
+        ),
+        p["perp"]["mm"], p["perp"]["im"], p["depeg"]["threshold"], p["depeg"]["factor"], p["base_margin_factor"],
+        p["base_im_scale"],
+    )  # fmt: skip
+    markets = tuple(
+        sm.Market(
+            m["spot"], m["base_amount"], m["perp"]["size"], m["perp"]["mark_price"],
+            m["perp"]["unrealised_pnl_and_funding"],
+            tuple(
+                sm.Expiry(
+                    e["seconds_to_expiry"], e["forward"],
+                    tuple(sm.Option(o["strike"], o["type"], o["amount"], o["vol"]) for o in e["options"]),
+                    e.get("confidence", 1.0),
+                )
+                for e in _by_expiry(m["expiries"])
+            ),
+            m.get("spot_confidence", 1.0), m["perp"].get("confidence", 1.0),
+        )
+        for m in x["markets"]
+    )  # fmt: skip
+    result = sm.margin(markets, x["cash"], x.get("stable_price", 1.0), parameters)
+    return {
+        "initial_margin": result.initial,
+        "maintenance_margin": result.maintenance,
+        "mark_to_market": result.mark_to_market,
+    }

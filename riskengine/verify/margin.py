@@ -44,6 +44,18 @@ def _pmrm_v2(x: Inputs) -> Results:
     return pmrm_v2(x)
 
 
+def _pmrm_v1(x: Inputs) -> Results:
+    from riskengine.verify.derive import pmrm_v1
+
+    return pmrm_v1(x)
+
+
+def _standard_manager(x: Inputs) -> Results:
+    from riskengine.verify.derive import standard_manager
+
+    return standard_manager(x)
+
+
 def _partial_close(x: Inputs) -> Results:
     from riskengine.liquidation.partial_close import notional_to_close
 
@@ -68,6 +80,8 @@ ADAPTERS: dict[str, Callable[[Inputs], Results]] = {
     "black76": _black76,
     "svi_total_variance_vol": _svi,
     "derive_pmrm_v2": _pmrm_v2,
+    "derive_pmrm_v1": _pmrm_v1,
+    "derive_standard_manager": _standard_manager,
     "partial_liquidation_identity": _partial_close,
     "cross_margin_liquidation_price": _liquidation_price,
     **truth.ADAPTERS,

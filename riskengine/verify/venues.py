@@ -23,6 +23,101 @@ def _deribit_options(x: Inputs) -> Results:
     return {"initial_margin_coin": [p[0] for p in pairs], "maintenance_margin_coin": [p[1] for p in pairs]}
 
 
+def _deribit_portfolio(x: Inputs) -> Results:
+    from riskengine.margin.venues import deribit_portfolio as pme
+
+    names = {
+        "price_range": "price_range", "price_steps": "price_steps", "min_annualised_move": "min_annualised_move",
+        "delta_shock_free_usd": "delta_free_usd", "mm_factor": "mm_factor", "pnl_offset": "pnl_offset",
+        "m_inc": "delta_slope", "max_delta_shock": "max_delta_shock", "extended_dampener": "extended_dampener",
+        "extended_table_factor": "extended_factor", "volatility_range_up": "vol_up",
+        "volatility_range_down": "vol_down", "min_volatility_for_shock_up": "min_vol_up",
+        "short_term_vega_power": "short_term_power", "long_term_vega_power": "long_term_power",
+    }  # fmt: skip
+    parameters = pme.Parameters(**{name: x[key] for key, name in names.items() if key in x})
+    futures = []
+    for row in x["positions_delta_coin"]:
+        kind = row.get("type", "inverse_future")
+        if kind not in ("inverse_future", "inverse_perpetual"):
+            raise ValueError(f"type must be inverse_future or inverse_perpetual, got {kind!r}")
+        futures.append(pme.Future(row["instrument"].partition("-")[2], row["size_coin"]))
+    charges = x.get("other_charges", {})
+    m = pme.margin(futures, x["index_price"], parameters, sum(charges.values()))
+    vector = m.standard[:, 1]
+    if "pnl_offset" in x:
+        vector = pme.counted(vector, parameters)
+    return {
+        "standard_vector": vector,
+        "standard_vector_first": vector[0],
+        "extended_vector": m.extended,
+        "worst_case": m.worst_case,
+        "roll_shock": m.roll_shock,
+        "delta_shock": m.delta_shock,
+        "risk_matrix_margin": m.risk_matrix,
+        "initial_margin": m.initial,
+        "maintenance_margin": m.maintenance,
+    }
+
+
+def _tims(x: Inputs) -> Results:
+    from riskengine.margin.venues.occ_tims import ClassGroup, Leg
+
+    if x["option_style"] not in ("american", "european"):
+        raise ValueError(f"option_style must be american or european, got {x['option_style']!r}")
+    group = ClassGroup(
+        x["spot"], x["rate"], x["dividend_yield"], x["years_to_expiry"], x["option_style"] == "american",
+        x["multiplier"], tuple(x["valuation_points"]), x["minimum_per_contract"],
+    )  # fmt: skip
+    return {
+        "requirement": {
+            name: group.requirement([_leg(Leg, leg) for leg in p["legs"]], p.get("shares", 0.0))
+            for name, p in x["portfolios"].items()
+        }
+    }
+
+
+def _leg(record: Callable[..., Any], row: dict[str, Any]) -> Any:
+    return record(row["type"], row["strike"], row["contracts"], row["price"])
+
+
+def _strategy(x: Inputs) -> Results:
+    from riskengine.margin.venues.strategy_based import Leg, Rates, portfolio_requirement
+
+    rates = Rates(
+        x["initial_stock_rate"], x["short_option_rate"], x["short_option_floor_rate"], x.get("leverage_factor", 1.0)
+    )
+    return {
+        "requirement": {
+            name: portfolio_requirement(
+                [_leg(Leg, leg) for leg in p["legs"]], p.get("shares", 0.0), x["spot"], rates, x["multiplier"]
+            )
+            for name, p in x["portfolios"].items()
+        }
+    }
+
+
+def _strategy_short_option(x: Inputs) -> Results:
+    from riskengine.margin.venues.strategy_based import Rates, option_requirement
+
+    return {
+        "margin_requirement": [
+            option_requirement(
+                r["type"], r["spot"], r["strike"], r["premium"], r["quantity"],
+                Rates(base=r["base_rate"], leverage=r["leverage_factor"]), r["multiplier"],
+            )
+            for r in x["rows"]
+        ]
+    }  # fmt: skip
+
+
+def _filtered_historical(x: Inputs) -> Results:
+    from riskengine.margin.venues.filtered_historical import Parameters, margin
+
+    parameters = Parameters(x["MPOR"], x["n_day"], x["burn_in"], x["lambda"], x["factor"], x["quantile"])
+    m = margin(x["log_returns_newest_first"], parameters, x["short"])
+    return {"margin": m.margin, "ewma_vol_0": m.volatility, "ewma_mean_0": m.mean}
+
+
 def _bybit(x: Inputs) -> Results:
     from riskengine.margin.venues.bybit_options import short_option_margin
 
@@ -220,6 +315,11 @@ def _auction_insolvent(x: Inputs) -> Results:
 ADAPTERS: dict[str, Callable[[Inputs], Results]] = {
     "deribit_standard_margin_futures": _deribit_futures,
     "deribit_standard_margin_options": _deribit_options,
+    "deribit_portfolio_margin": _deribit_portfolio,
+    "occ_tims_portfolio_margin": _tims,
+    "strategy_based_margin": _strategy,
+    "strategy_based_margin_short_option": _strategy_short_option,
+    "filtered_historical_simulation_margin": _filtered_historical,
     "bybit_standard_option_margin": _bybit,
     "opyn_gamma_naked_margin": _opyn,
     "okx_pm_assembly": _okx_assembly,

@@ -20,14 +20,9 @@ from riskengine.estimator.normal import NormalEstimator
 from riskengine.law.exposure import UnitExposure
 from riskengine.law.jump import NormalJump
 from riskengine.law.merton import MertonLaw
+from riskengine.stats.bounded import share, share_difference
 from riskengine.stats.exceedance import exceedance_curve
-from riskengine.stats.mean import (
-    conditional_severity,
-    mean,
-    paired_difference,
-    paired_proportion_difference,
-    ratio_of_means,
-)
+from riskengine.stats.mean import conditional_severity, mean, paired_difference, ratio_of_means
 from riskengine.stats.proportion import clopper_pearson, clopper_pearson_upper
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
 
@@ -104,18 +99,22 @@ def cases() -> list[Case]:
             lambda g, i=i: exceedance_curve(sample_losses(g, 2000), threshold=grid).estimates()[i],
         )  # fmt: skip
 
-    def discordant(g, n, low, high):
+    def both(g, n, low, high):
         loss = sample_losses(g, n)
-        first, second = loss > low, loss > high
-        return paired_proportion_difference(int((first & ~second).sum()), int((second & ~first).sum()), n, CONFIDENCE)
+        return share_difference((loss > low).astype(float), (loss > high).astype(float), CONFIDENCE)
 
+    for kind, level, n in (("guaranteed", 0.99, 2000), ("asymptotic", 0.95, 5000)):
+        add(
+            "share" + (", few paths" if kind == "guaranteed" else ""), kind, f"P(L > {level:.1%} VaR)", n, 1 - level,
+            lambda g, n=n, k=var[level]: share((sample_losses(g, n) > k).astype(float), CONFIDENCE),
+        )  # fmt: skip
     add(
-        "paired proportions, few discordant", "guaranteed", "P(L > 99.0%) - P(L > 99.5%)", 2000, 0.005,
-        lambda g: discordant(g, 2000, var[0.99], var[0.995]),
+        "difference of shares, few paths", "guaranteed", "P(L > 99.0%) - P(L > 99.5%)", 2000, 0.005,
+        lambda g: both(g, 2000, var[0.99], var[0.995]),
     )  # fmt: skip
     add(
-        "paired proportions", "asymptotic", "P(L > 95.0%) - P(L > 99.0%)", 5000, 0.04,
-        lambda g: discordant(g, 5000, var[0.95], var[0.99]),
+        "difference of shares", "asymptotic", "P(L > 95.0%) - P(L > 99.0%)", 5000, 0.04,
+        lambda g: both(g, 5000, var[0.95], var[0.99]),
     )  # fmt: skip
     for level, n in ((0.9, 1000), (0.95, 2000), (0.95, 10_000), (0.99, 10_000), (0.99, 50_000), (0.99, 5000)):
         add(

@@ -7,6 +7,7 @@ neighbour under its margin at the next step.
 import numpy as np
 
 from riskengine.arrays import Floats
+from riskengine.jit import kernel
 from riskengine.liquidation.partial_close import partial_close
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.liquidation.waterfall import draw, socialise
@@ -40,27 +41,31 @@ class AccountLife:
         self.socialised = np.zeros(value.shape[1])
         self.uncharged = np.zeros(value.shape[1])  # socialised loss that no account had the equity to bear
         self._touched = np.zeros(value.shape, dtype=bool)
+        self._found = np.empty(value.size, dtype=np.int64)
 
-    def step(self, value: Floats, maintenance: Floats, closing_cost: Floats) -> Floats | None:
+    def step(self, value: Floats, maintenance: Floats, closing_cost: Floats, multiplier: float = 1.0) -> Floats | None:
         """Liquidate whoever is under-margined.
 
         Parameters
         ----------
         value, maintenance, closing_cost : ndarray, shape (K, P)
-            For whole positions; the multiplier is in `maintenance`.
+            For whole positions.
+        multiplier : float
+            On `maintenance`.
 
         Returns
         -------
         ndarray, shape (K, P), or None
             Share of the whole positions closed in this step; None where nobody was liquidated.
         """
-        equity = self.cash + self.held * value
-        under = (equity < self.held * maintenance) & (self.held > 0.0)
-        if not under.any():
+        count = _under_margined(self.cash, self.held, value, maintenance, multiplier, self._found)
+        if count == 0:
             return None
-        k, p = np.nonzero(under)
+        k, p = np.divmod(self._found[:count], self.fund.size)
         held = self.held[k, p]
-        plan = partial_close(equity[k, p], held * maintenance[k, p], held * closing_cost[k, p], self._terms.target)
+        equity = self.cash[k, p] + held * value[k, p]
+        need = held * (multiplier * maintenance[k, p])
+        plan = partial_close(equity, need, held * closing_cost[k, p], self._terms.target)
         closed = plan.fraction * held
         self.cash[k, p] += closed * value[k, p] - plan.cost + plan.shortfall
         self.held[k, p] = np.where(plan.fraction >= 1.0, 0.0, held - closed)
@@ -92,3 +97,17 @@ class AccountLife:
             "fund_exhausted": (self.socialised > 0.0).astype(np.float64),
             "socialised_loss": self.socialised,
         }
+
+
+@kernel
+def _under_margined(cash, held, value, maintenance, multiplier, found):
+    """Write the flat positions of accounts that hold something and have less than they need; return how many."""
+    count = 0
+    lanes = cash.shape[1]
+    for k in range(cash.shape[0]):
+        for p in range(lanes):
+            h = held[k, p]
+            if h > 0.0 and cash[k, p] + h * value[k, p] < h * (multiplier * maintenance[k, p]):
+                found[count] = k * lanes + p
+                count += 1
+    return count

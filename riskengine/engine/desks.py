@@ -138,7 +138,7 @@ class MarginDesk:
             self._coverage.open(view.value, self._initial, self._maintenance)
         sold = None
         for i, multiplier, life in self._lives:
-            closed = life.step(view.value, multiplier * self._maintenance[i], view.closing_cost)
+            closed = life.step(view.value, self._maintenance[i], view.closing_cost, multiplier)
             if self._sells and closed is not None:
                 sales = np.einsum("akp,kp->ap", view.deltas(), closed)
                 sold = sales if sold is None else sold + sales

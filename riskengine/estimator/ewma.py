@@ -21,8 +21,8 @@ from riskengine.estimator.normal import shortfall_factor, variance_bounds
 from riskengine.stats.proportion import check_confidence
 
 
-def ewma_variance(losses: ArrayLike, decay: float, start: ArrayLike) -> Floats:
-    """Variance forecasts sigma2_1 to sigma2_{W+1}.
+def ewma_variance(losses: ArrayLike, decay: float, start: ArrayLike | None = None) -> Floats:
+    """Variance forecast sigma2_{W+1} after W losses.
 
     Parameters
     ----------
@@ -31,18 +31,17 @@ def ewma_variance(losses: ArrayLike, decay: float, start: ArrayLike) -> Floats:
     decay : float
         d in (0, 1).
     start : array_like, scalar or shape (P,)
-        sigma2_1, the forecast before the first loss.
+        sigma2_1, the forecast before the first loss; None for the mean square of the losses.
 
     Returns
     -------
-    ndarray, shape (W + 1,) or (W + 1, P)
+    ndarray, scalar or shape (P,)
     """
     square = np.square(np.asarray(losses, dtype=np.float64))
-    out = np.empty((square.shape[0] + 1, *square.shape[1:]))
-    out[0] = start
-    for t in range(square.shape[0]):
-        out[t + 1] = decay * out[t] + (1.0 - decay) * square[t]
-    return out
+    variance = square.mean(axis=0) if start is None else np.asarray(start, dtype=np.float64)
+    for row in square:
+        variance = decay * variance + (1.0 - decay) * row
+    return variance
 
 
 def effective_observations(window: int, decay: float) -> float:
@@ -103,8 +102,4 @@ class EwmaEstimator:
     def _final_variance(self, x: Floats) -> Floats:
         if x.shape[0] < 1:
             raise ValueError("losses must hold at least one value, got none")
-        square = np.square(x)
-        variance = square.mean(axis=0)
-        for row in square:
-            variance = self.decay * variance + (1.0 - self.decay) * row
-        return variance
+        return ewma_variance(x, self.decay)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats, as_floats
 from riskengine.estimate import Estimate
-from riskengine.stats.quantile import expected_shortfall, order_statistic_ranks, tail_weights, value_at_risk
+from riskengine.stats.quantile import expected_shortfall, order_statistic_ranks, value_at_risk
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,3 @@ class HistoricalEstimator:
         picked[table > count] = np.inf
         value, lower, upper = picked if np.ndim(level) else picked[:, 0]
         return value, lower, upper
-
-    def expected_shortfall_lanes(self, losses: ArrayLike, level: float) -> Floats:
-        """ES of each lane of losses (W, P), shape (P,)."""
-        sample = as_floats("losses", losses, 2)
-        count = sample.shape[0]
-        whole, fraction = tail_weights(count, level)
-        keep = whole + (1 if fraction else 0)
-        tail = np.sort(np.partition(sample, count - keep, axis=0)[count - keep :], axis=0)
-        total = tail[keep - whole :].sum(axis=0)
-        if fraction:
-            total = total + fraction * tail[0]
-        return total / (whole + fraction)

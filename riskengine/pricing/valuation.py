@@ -11,7 +11,6 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_range
 from riskengine.book.portfolio import Portfolio
-from riskengine.instrument.terms import EuropeanOption
 from riskengine.jit import kernel, wide_vectors
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
@@ -42,19 +41,6 @@ class CostRates:
     def __post_init__(self) -> None:
         for name in ("perpetual", "option", "option_premium", "coin"):
             check_range(name, getattr(self, name), 0.0, 1.0, open_high=True)
-
-
-def check_expiries(portfolio: Portfolio, horizon_hours: float) -> None:
-    """Refuse a book holding an option that expires before or at the horizon.
-
-    Raises
-    ------
-    ValueError
-        Naming every such option and the horizon.
-    """
-    early = [x.name for x in portfolio.instruments if isinstance(x, EuropeanOption) and x.expiry_hours <= horizon_hours]
-    if early:
-        raise ValueError(f"options must expire after the horizon of {horizon_hours:g} h, got {', '.join(early)}")
 
 
 def snapshot(

@@ -5,16 +5,13 @@ path first; events of one path are not independent.  Intervals are those of `ris
 skewness, and refused below 100 non-zero contributions.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from riskengine.arrays import as_floats
 from riskengine.estimate import Estimate, undetermined
-from riskengine.stats.asymptotic import MINIMUM_TAIL_HITS, asymptotic, influence
-from riskengine.stats.proportion import check_confidence, check_counts, clopper_pearson
+from riskengine.stats.asymptotic import asymptotic, influence
+from riskengine.stats.proportion import check_confidence
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Estimate:
@@ -64,47 +61,6 @@ def paired_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0
         raise ValueError(f"first and second must have one length of at least 2, got {a.size} and {b.size}")
     d = a - b
     return asymptotic(float(d.mean()), influence(d), confidence, "paired difference")
-
-
-def paired_proportion_difference(only_first: int, only_second: int, n: int, confidence: float = 0.95) -> Estimate:
-    """P(first) - P(second) from hits on the same `n` paths (common random numbers).
-
-    Only paths where exactly one of the two is hit carry information.  From 100 of them on the interval is the
-    central-limit one; below, it comes from two Clopper-Pearson intervals at half the error each (never too short).
-
-    Parameters
-    ----------
-    only_first, only_second : int
-        Paths where only the first, only the second was hit.
-    n : int
-        Paths.
-
-    Returns
-    -------
-    Estimate
-        `n_effective` is only_first + only_second.
-    """
-    check_confidence(confidence)
-    check_counts(only_first + only_second, n)
-    value = (only_first - only_second) / n
-    discordant = only_first + only_second
-    error = math.sqrt(max(0.0, discordant / n - value * value) / n)
-    if discordant >= MINIMUM_TAIL_HITS:
-        half = float(ndtri(0.5 + 0.5 * confidence)) * error
-        low, high = max(-1.0, value - half), min(1.0, value + half)
-        return Estimate(value, error, low, high, confidence, n, float(discordant), "paired proportions, clt")
-    each = 0.5 * (1.0 + confidence)
-    a, b = clopper_pearson(only_first, n, each), clopper_pearson(only_second, n, each)
-    return Estimate(
-        value,
-        error if discordant else math.nan,
-        a.lower - b.upper,
-        a.upper - b.lower,
-        confidence,
-        n,
-        float(discordant),
-        "paired proportions, clopper-pearson with bonferroni",
-    )
 
 
 def conditional_severity(values: ArrayLike, confidence: float = 0.95) -> Estimate:

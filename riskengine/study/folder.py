@@ -68,7 +68,3 @@ class RunFolder:
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file with stable bytes."""
         return self.write_bytes(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-
-    def same_question(self, resolved: dict[str, Any]) -> bool:
-        """Whether `resolved` is the question of this folder."""
-        return (self.path / "question.sha256").read_text().strip() == question_hash(resolved)

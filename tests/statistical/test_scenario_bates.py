@@ -7,7 +7,7 @@ variance; other figures carry its bias, and steps are short enough for it to sta
 
 import numpy as np
 import pytest
-from scipy.special import gammainc
+from scipy.special import bdtr, bdtrc, gammainc, ndtr
 
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
@@ -32,10 +32,15 @@ PROPORTIONAL = Bates(
 )  # fmt: skip
 
 
-def within(sample, exact, slack=0.0):
-    """The mean of `sample` lies within Z standard errors (and `slack`) of `exact`."""
-    error = sample.std(ddof=1) / np.sqrt(sample.size)
-    assert abs(sample.mean() - exact) < Z * error + slack, f"{sample.mean()} against {exact} +- {error}"
+def within(sample, exact, known_to=0.0):
+    """The mean of `sample` lies within Z standard errors of `exact`, which has a standard error `known_to` itself."""
+    error = np.hypot(sample.std(ddof=1) / np.sqrt(sample.size), known_to)
+    assert abs(sample.mean() - exact) < Z * error, f"{sample.mean()} against {exact} +- {error}"
+
+
+def check_counts(hits, n, p):
+    """Counts are not less likely under their exact binomial law than Z standard errors under a normal one."""
+    assert (np.minimum(bdtr(hits, n, p), bdtrc(hits - 1, n, p)) > ndtr(-Z)).all(), f"{hits} of {n} at {p}"
 
 
 @pytest.mark.parametrize("step_seconds", [3_600, 86_400, 7 * 86_400])
@@ -100,7 +105,7 @@ def test_distribution_function(world, asset):
     x = np.log(paths.spot_lanes[-1, i] / world.spot[i])
     probability = np.array([1e-3, 1e-2, 0.1, 0.5, 0.9, 0.99, 0.999])
     below = (x <= world.law(asset, grid.times[-1]).quantile(probability)[:, None]).sum(axis=1)
-    assert (np.abs(below - count * probability) < Z * np.sqrt(count * probability * (1.0 - probability))).all()
+    check_counts(below, count, probability)
 
 
 def test_cumulants_of_the_law():
@@ -124,7 +129,7 @@ def test_law_given_the_variance_at_the_start():
         for law in (world.law(asset, grid.times[-1]), PAIR.law(asset, grid.times[-1], world.initial_variance[i])):
             x = np.log(paths.spot_lanes[-1, i] / world.spot[i])
             below = (x <= law.quantile(probability)[:, None]).sum(axis=1)
-            assert (np.abs(below - count * probability) < Z * np.sqrt(count * probability * (1 - probability))).all()
+            check_counts(below, count, probability)
 
 
 def test_covariance_where_variances_stay_in_proportion():
@@ -160,7 +165,8 @@ def test_covariance_where_variances_stay_in_proportion():
 
 
 def test_price_motions_have_the_correlation_asked_for():
-    # one short step from a fixed variance: Cov of the diffusion parts is R_ij sqrt(v_i v_j) dt
+    # one short step from a fixed variance: Cov of the diffusion parts is R_ij sqrt(v_i v_j) dt, and what the variance
+    # reverts within a minute, kappa dt / 2 = 8e-6 of it, is far below the standard errors, 2e-3 and more
     start = (0.3, 0.5)
     world = Bates(**{**vars_of(PAIR), "initial_variance": start, "jumps_common": None, "jumps_own": None})
     grid = TimeGrid(60, 1)
@@ -172,14 +178,15 @@ def test_price_motions_have_the_correlation_asked_for():
     within(x[0] * x[1] / scale, R[0][1])
     within(dv[0] * dv[1] / (scale * world.xi[0] * world.xi[1]), 0.8)
     for i in range(2):
-        within(x[i] * dv[i] / (start[i] * grid.dt * world.xi[i]), world.rho[i], 1e-3)
-        within(x[i] ** 2 / (start[i] * grid.dt), 1.0, 1e-3)
+        within(x[i] * dv[i] / (start[i] * grid.dt * world.xi[i]), world.rho[i])
+        within(x[i] ** 2 / (start[i] * grid.dt), 1.0)
 
 
 def test_andersens_first_case():
     """Ten-year calls at 40 steps, Feller badly violated: truth 13.0847 (K = 100) and 0.2958 (K = 140).
 
-    The scheme's own bias at this step was measured as +0.015 and -0.003 (Andersen 2008 finds the same order).
+    The scheme's own figures at this step are 13.0917 (standard error 0.0024) and 0.29314 (0.00045), from 32 million
+    paths of another seed: biases of +0.007 and -0.003, the order that Andersen (2008) finds.
     """
     world = Bates(("X",), (100.0,), (0.0,), (0.5,), (0.04,), (1.0,), (-0.9,), (0.04,), ONE, ONE)
     spot = np.concatenate(
@@ -189,8 +196,8 @@ def test_andersens_first_case():
         ]
     )
     within(spot, 100.0)
-    within(np.maximum(spot - 100.0, 0.0), 13.0847, slack=0.02)
-    within(np.maximum(spot - 140.0, 0.0), 0.2958, slack=0.004)
+    within(np.maximum(spot - 100.0, 0.0), 13.0917, known_to=0.0024)
+    within(np.maximum(spot - 140.0, 0.0), 0.29314, known_to=0.00045)
 
 
 def test_broadie_kaya_jumps():

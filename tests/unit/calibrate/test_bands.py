@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import betaincinv
 
 from riskengine.calibrate.bands import Band, Bands, check_fit, loss_bands, model_losses
 from riskengine.calibrate.sample import ReturnSample
@@ -27,12 +28,39 @@ def test_cells_cover_both_sides_and_contain_the_data(bands):
     assert all(0 < c.lower <= c.data <= c.upper < 1 for c in bands.cells)
 
 
-def test_width_on_iid_data_is_that_of_theory(bands):
-    cell = next(c for c in bands.cells if (c.side, c.horizon_hours, c.level) == ("long", 1, 0.99))
-    scale = 0.6 / np.sqrt(8760)
-    density = np.exp(-0.5 * 2.3263**2) / np.sqrt(2 * np.pi) / scale
-    expected = 2 * 1.645 * np.sqrt(0.01 * 0.99 / 26_280) / density
-    assert cell.upper - cell.lower == pytest.approx(expected, rel=0.3)  # 110 blocks: the width itself has 10 % error
+def resampled_count(marked, block):
+    """Exact law of how many marked hours a circular block resample holds: a sum of independent blocks."""
+    total = np.concatenate([[0], np.cumsum(np.concatenate([marked, marked[: block - 1]]))])
+    one = np.bincount(total[block:] - total[:-block]) / marked.size
+    blocks = -(-marked.size // block)
+    size = blocks * (one.size - 1) + 1
+    return np.maximum(np.fft.irfft(np.fft.rfft(one, 2 * size) ** blocks, 2 * size)[:size], 0.0)
+
+
+@pytest.mark.parametrize("block", [1, 240])
+def test_edges_are_quantiles_of_the_exact_bootstrap_law(iid, block):
+    """Given the data, the bootstrap quantile is at least x where a resample holds more losses >= x than the cut."""
+    replicates = 400
+    found = loss_bands(iid, horizons_hours=(1,), levels=(0.9505, 0.9901), block_hours=block, replicates=replicates)
+    values, exist = iid.returns(1)
+    # the last hour has no return; the levels are such that up to 16 draws of it do not move the cut
+    assert (~exist).sum() == 1
+    drawn = -(-values.shape[0] // block) * block
+    losses = {"long": -np.expm1(values[:, 0]), "short": np.expm1(values[:, 0])}
+
+    def below(side, level, x):
+        """Probability that the bootstrap quantile is less than `x`."""
+        cut = int(np.floor((1 - level) * drawn))
+        return resampled_count(((losses[side] >= x) & exist).astype(np.int64), block)[: cut + 1].sum()
+
+    # numpy's quantile at 5 % of 400 lies between the 20th and the 21st replicate, and in between by mirroring at 95 %;
+    # the probability below the k-th of n is Beta(k, n + 1 - k).  8 edges per block, family-wise 1e-4 over 2 blocks
+    alpha = 1e-4 / 16 / 2
+    for cell in found.cells:
+        for edge, k in ((cell.lower, 20), (cell.upper, 380)):
+            low, high = betaincinv(k, replicates + 1 - k, alpha), betaincinv(k + 1, replicates - k, 1 - alpha)
+            assert below(cell.side, cell.level, edge) < high
+            assert below(cell.side, cell.level, np.nextafter(edge, np.inf)) > low
 
 
 def test_true_law_fits_and_a_wrong_one_is_stamped(bands):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import bdtr, bdtrc, ndtri
 
 from riskengine.calibrate.bootstrap import BlockBootstrap
 
@@ -30,11 +31,39 @@ def test_worst_is_the_order_statistic_of_the_resample():
             assert loss[order[index[r, q]]] == kept[int(np.floor(p * kept.size))]
 
 
-def test_block_of_one_is_the_iid_bootstrap():
-    boot = BlockBootstrap(400, 1, 2000)
-    x = np.random.default_rng(5).normal(size=(400, 1))
-    spread = (boot.sums(x) / 400).std()
-    assert spread == pytest.approx(x.std() / 20, rel=0.1)  # 2,000 replicates: the error of a sd is 1.6 %
+@pytest.mark.parametrize("block", [1, 20])
+def test_spread_of_the_resamples_is_that_of_independent_blocks(block):
+    """Given the data a resample adds independent draws of a circular block sum: mean and variance are exact."""
+    n, replicates = 400, 2000
+    x = np.random.default_rng(5).normal(size=n)
+    found = BlockBootstrap(n, block, replicates).sums(x[:, None])[:, 0]
+    one = np.array([np.roll(x, -i)[:block].sum() for i in range(n)])
+    blocks = n // block
+    centred = one - one.mean()
+    mean, variance = blocks * one.mean(), blocks * (centred**2).mean()
+    kurtosis = ((centred**4).mean() / (centred**2).mean() ** 2 - 3) / blocks
+    z = ndtri(1 - 1e-4 / 4 / 2)  # four comparisons
+    assert abs(found.mean() - mean) < z * np.sqrt(variance / replicates)
+    error = variance * np.sqrt((2 + kurtosis) / replicates)
+    assert abs(((found - mean) ** 2).mean() - variance) < z * error
+
+
+@pytest.mark.parametrize("block", [1, 7, 50])
+def test_no_hour_is_favoured_at_the_ends_either(block):
+    n, replicates = 100, 300
+    boot = BlockBootstrap(n, block, replicates, seed=9)
+    counts = boot.sums(np.eye(n))
+    blocks = -(-n // block)
+    assert (counts.sum(axis=1) == blocks * block).all()
+    # every block holds a given hour with probability block / n, whatever the hour
+    hits, trials, p = counts.sum(axis=0), replicates * blocks, block / n
+    tail = np.minimum(bdtr(hits, trials, p), bdtrc(hits - 1, trials, p))
+    assert tail.min() > 1e-4 / (3 * n) / 2
+
+
+def test_the_same_seed_gives_the_same_blocks():
+    a, b, other = BlockBootstrap(60, 5, 8, 2), BlockBootstrap(60, 5, 8, 2), BlockBootstrap(60, 5, 8, 3)
+    assert np.array_equal(a.starts, b.starts) and not np.array_equal(a.starts, other.starts)
 
 
 @pytest.mark.parametrize("change", [{"block": 0}, {"block": 31}, {"replicates": 1}])

@@ -18,6 +18,7 @@ from riskengine.scenario.jumps import CommonJumps, OwnJumps
 from riskengine.scenario.merton import Merton
 
 SHIPPED = Path(__file__).resolve().parents[3] / "scenarios" / "baseline"
+SIX_DECIMALS = 5.01e-7  # half a unit of the last, and rounding
 WORLDS = {"btc_eth": Bates, "btc_eth_merton": Merton, "btc_eth_gbm": Gbm}
 
 
@@ -46,7 +47,7 @@ def test_stored_table_is_that_of_the_stored_parameters(name):
     fit = record["fit"]
     report = check_fit(model, stored_bands(fit))
     assert [r.model for r in report.rows] == pytest.approx(
-        [b["model"] for key in ("bands", "bands_short") for b in fit[key]], abs=1e-6
+        [b["model"] for key in ("bands", "bands_short") for b in fit[key]], abs=SIX_DECIMALS
     )
     assert report.verdict == fit["verdict"]
     assert [r.inside for r in report.rows if r.band.side == "long"] == [b["inside"] for b in fit["bands"]]
@@ -91,7 +92,7 @@ def test_stored_bands_are_those_of_the_data(shared):
         assert (old.asset, old.side, old.horizon_hours, old.level) == (
             new.asset, new.side, new.horizon_hours, new.level,
         )  # fmt: skip
-        assert [new.data, new.lower, new.upper] == pytest.approx([old.data, old.lower, old.upper], abs=1e-6)
+        assert [new.data, new.lower, new.upper] == pytest.approx([old.data, old.lower, old.upper], abs=SIX_DECIMALS)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Value of accounts: by hand, with linear and inverse contracts, and the refusals."""
+"""Value of accounts: by hand, with linear and inverse contracts; what is refused."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from riskengine.pricing.black import black76
 from riskengine.pricing.valuation import (
     CostRates,
     account_values,
-    check_expiries,
     close_costs,
     option_values,
     rows,
@@ -66,12 +65,6 @@ def test_rate_carries_the_forward_and_discounts():
 def test_an_expired_option_is_worth_its_intrinsic_value():
     market = snapshot(BOOK, SURFACE, np.array([[130.0], [5.0]]), None, 1000.0)
     np.testing.assert_allclose(option_values(BOOK, market)[:, 0], [20.0, 4.0])
-
-
-def test_early_expiries_are_named():
-    check_expiries(BOOK, 239.0)
-    with pytest.raises(ValueError, match=r"horizon of 240 h, got ETH-10d-9-P"):
-        check_expiries(BOOK, 240.0)
 
 
 def test_a_moving_surface_needs_the_variance():

@@ -1,6 +1,10 @@
+import math
+
 import numpy as np
 import pytest
+from scipy.special import bdtr, bdtrc, gammaln, ndtri, xlog1py, xlogy
 
+from riskengine.stats.asymptotic import corrected_quantile, influence
 from riskengine.stats.bounded import share, share_difference
 from riskengine.stats.proportion import clopper_pearson
 
@@ -28,7 +32,9 @@ def test_many_hits_get_the_asymptotic_interval():
     x = np.random.default_rng(3).random(4000)
     found = share(x)
     assert "clt" in found.method
-    assert found.upper - found.lower == pytest.approx(2 * 1.96 * x.std() / np.sqrt(4000), rel=0.01)
+    a, z = influence(x).skewness / np.sqrt(4000), float(ndtri(0.975))
+    width = (corrected_quantile(z, a) - corrected_quantile(-z, a)) * x.std(ddof=1) / np.sqrt(4000)
+    assert found.upper - found.lower == pytest.approx(width, rel=1e-12)
 
 
 def test_the_interval_of_a_frequent_event_is_that_of_its_complement():
@@ -44,18 +50,20 @@ def test_values_outside_the_range_are_refused(values):
 
 
 def test_chernoff_covers_a_rare_share():
-    """2,000 samples of 300 paths with mean 0.5 %: coverage of a guaranteed interval is at least nominal minus 3 SE."""
-    rng = np.random.default_rng(11)
-    inside = 0
-    for _ in range(2000):
-        found = share((rng.random(300) < 0.01) * 0.5)
-        inside += found.lower <= 0.005 <= found.upper
-    assert inside / 2000 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 2000)
+    """300 paths lose 0.5 with probability 1 %: the coverage is an exact binomial sum, and at least nominal."""
+    n, p, coverage = 300, 0.01, 0.0
+    for hits in range(40):
+        found = share(np.repeat([0.5, 0.0], [hits, n - hits]))
+        if found.lower <= 0.5 * p <= found.upper:
+            choose = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
+            coverage += math.exp(choose + xlogy(hits, p) + xlog1py(n - hits, -p))
+    assert coverage >= 0.95
 
 
 def test_equal_columns_differ_by_zero_with_a_finite_bound():
     found = share_difference(np.zeros(800), np.zeros(800))
-    assert found.value == 0.0 and 0 < found.upper < 0.05
+    bernstein = 14 * math.log(4 / 0.05) / (3 * 799)  # the sample variance is zero
+    assert (found.value, found.lower, found.upper) == (0.0, -found.upper, pytest.approx(bernstein, rel=1e-12))
 
 
 def test_difference_is_first_minus_second():
@@ -63,4 +71,7 @@ def test_difference_is_first_minus_second():
     base = (rng.random(5000) < 0.2).astype(float)
     more = np.maximum(base, rng.random(5000) < 0.1)
     found = share_difference(more, base)
-    assert found.lower > 0 and found.lower < 0.08 < found.upper
+    # a path differs where the first draw misses and the second hits: probability 0.8 * 0.1
+    hits = round(found.value * 5000)
+    assert min(bdtr(hits, 5000, 0.08), bdtrc(hits - 1, 5000, 0.08)) > 1e-4 / 2
+    assert 0 < found.lower < found.value < found.upper

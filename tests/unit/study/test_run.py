@@ -103,6 +103,7 @@ def test_feedback_with_endless_depth_recovers_the_uncoupled_result(small_study, 
     coupled, _ = run(small_study, tmp_path / "coupled", "paths=40", f"feedback={depth}", workers=1)
     a, b = BlockStore(plain / "blocks"), BlockStore(coupled / "blocks")
     columns = dict(b.columns(plan(40)))
+    # sales of at most 1e8 USD into a depth of 1e14 USD per percent move log-prices by at most 1e-8
     for key, column in a.columns(plan(40)):
         assert np.allclose(columns[key], column, rtol=1e-6, atol=1e-6), key
 

@@ -62,8 +62,9 @@ def test_chernoff_covers_a_rare_share():
 
 def test_equal_columns_differ_by_zero_with_a_finite_bound():
     found = share_difference(np.zeros(800), np.zeros(800))
-    bernstein = 14 * math.log(4 / 0.05) / (3 * 799)  # the sample variance is zero
-    assert (found.value, found.lower, found.upper) == (0.0, -found.upper, pytest.approx(bernstein, rel=1e-12))
+    # no rise in 800 paths, at half of 5 % and two-sided: (1 - p)^800 = 0.0125
+    bound = 1 - (0.025 / 2) ** (1 / 800)
+    assert (found.value, found.lower, found.upper) == (0.0, -found.upper, pytest.approx(bound, rel=1e-9))
 
 
 def test_difference_is_first_minus_second():

@@ -66,5 +66,5 @@ class RunFolder:
         return target
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write a JSON file with stable bytes."""
-        return self.write_bytes(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        """Write a JSON file with stable bytes, one value a line."""
+        return self.write_bytes(name, json.dumps(value, indent=0, ensure_ascii=False, allow_nan=False).encode() + b"\n")

@@ -136,5 +136,7 @@ class CalibrationQuestion:
     levels: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        if not self.levels or len(set(self.levels)) != len(self.levels):
+            raise ValueError(f"levels must hold at least one level, each once, got {list(self.levels)}")
         for level in self.levels:
             check_range("level", level, 0.5, 1.0, open_low=True, open_high=True)

@@ -67,8 +67,12 @@ def write_reports(run: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
 def _replace(path: Path, content: bytes) -> None:
     """Write whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _result(path: Path) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class CommonJumps:
         object.__setattr__(self, "mean", check.vector("common jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("common jump sd", self.sd, count, 0.0, closed=True))
         object.__setattr__(self, "correlation", matrix if rows is None else float(self.correlation))
+        _check_sizes(check, "common jump", (self.intensity,), self.mean, self.sd)
         check.finish()
 
     @property
@@ -82,7 +83,18 @@ class OwnJumps:
         )
         object.__setattr__(self, "mean", check.vector("own jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("own jump sd", self.sd, count, 0.0, closed=True))
+        _check_sizes(check, "own jump", self.intensity, self.mean, self.sd)
         check.finish()
+
+
+def _check_sizes(check: ParameterCheck, name: str, intensity: Vector, mean: Vector, sd: Vector) -> None:
+    """Bounds beyond which a jump is no price move: the exact laws have the same ones, the clock would not end."""
+    for part, values, limit in (("intensity", intensity, 1e5), ("mean", mean, 5.0), ("sd", sd, 5.0)):
+        for value in values:
+            if abs(value) > limit:
+                check.faults.append(
+                    f"{name} {part} must lie in [{-limit if part == 'mean' else 0:g}, {limit:g}], got {value:g}"
+                )
 
 
 def mean_relative_jump(mean: float, sd: float) -> float:

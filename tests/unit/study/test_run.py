@@ -169,6 +169,10 @@ def test_a_criterion_that_names_no_measure_is_refused_before_anything_runs(small
         ("margin.liquidation_latency_hours=6", "must not exceed the margin period"),
         ("feedback={depth_usd: {BTC: 1e6}, half_life_hours: 6}", "depth_usd of every asset, got none for ETH"),
         ("world.model.initial_variance=[0.2, 0.3]", "stationary"),
+        ("calibration.levels=[]", "at least one level"),
+        ("calibration.levels=[0.9, 0.9]", "each once"),
+        ("world.model.jumps_common.intensity=1e300", "common jump intensity must lie in"),
+        ("world.model.jumps_own.mean=[-5000, 0]", "own jump mean must lie in"),
     ],
 )
 def test_questions_without_an_answer_are_refused(small_study, override, message):

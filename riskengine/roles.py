@@ -45,7 +45,7 @@ class ScenarioModel(Protocol):
     spot : tuple of float
         Price of each asset at time 0, USD.
     starts_stationary : bool
-        Whether `law` without a variance is also the law after a history: true without a variance state, and with one
+        Whether time 0 is in the same state whether or not a history came before it: true without a state, and with one
         that starts in its stationary law.
     """
 
@@ -56,6 +56,13 @@ class ScenarioModel(Protocol):
 
     def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
         """Paths ``first_path`` to ``first_path + count - 1``; the only place where market randomness is drawn."""
+
+
+@runtime_checkable
+class HasLaw(Protocol):
+    """A world whose horizon law is known exactly: what calibration error needs.  A resampled history has none."""
+
+    assets: tuple[str, ...]
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> Law:
         """Exact law of the log-return of `asset` over `horizon` years, given the variance at its start, or, for None,

@@ -11,14 +11,13 @@ a third too small, would pass; a narrower one would ask for more than five years
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.bootstrap import BlockBootstrap
 from riskengine.calibrate.sample import ReturnSample
-from riskengine.roles import Law
+from riskengine.roles import HasLaw
 
 HORIZONS_HOURS = (1, 4, 12, 24, 72)
 LEVELS = (0.99, 0.999)
@@ -98,15 +97,6 @@ class FitReport:
     def verdict(self) -> str:
         """``FIT`` where every long cell lies inside its band, else ``UNFIT``."""
         return "UNFIT" if self.outside else "FIT"
-
-
-class HasLaw(Protocol):
-    """What is judged: any world with an exact law per asset and horizon."""
-
-    assets: tuple[str, ...]
-
-    def law(self, asset: str, horizon: float, variance: float | None = None) -> Law:
-        """Law of the log-return over `horizon` years; None for the stationary start."""
 
 
 def loss_bands(

@@ -26,7 +26,6 @@ from riskengine.calibrate.bands import (
     LEVELS,
     Bands,
     FitReport,
-    HasLaw,
     check_fit,
     loss_bands,
 )
@@ -35,6 +34,7 @@ from riskengine.calibrate.moments import Moments, measure
 from riskengine.calibrate.parameters import Free, free_parameters, joint_law, published, scenario_model
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.errors import RunError
+from riskengine.roles import HasLaw
 
 _ERROR_FLOOR = 0.05
 

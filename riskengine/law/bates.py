@@ -5,23 +5,20 @@ log E[e^{iuX}] = iu (mu - sum lam k) T + C(iu) + B(iu) v0 + T sum lam (e^{ium - 
 E[e^{B v0}] = (1 - B xi^2 / (2 kappa))^(-2 kappa theta / xi^2).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import factorial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats, check_range
-from riskengine.errors import RunError
+from riskengine.law.fourier import AffineLaw
 from riskengine.law.heston import heston_exponents, moment_explodes
-from riskengine.law.inversion import CosSeries, checked_cdf, chernoff_window, frequency_limit
 from riskengine.law.jump import NormalJump, compensator, jump_exponent
-from riskengine.law.root import invert_cdf
 
 
 @dataclass(frozen=True)
-class BatesLaw:
+class BatesLaw(AffineLaw):
     """Law of X = log(S_T / S_0).
 
     Attributes
@@ -67,23 +64,20 @@ class BatesLaw:
         c, b = heston_exponents(s, *self._heston)
         return c + self.horizon * (s * (self.drift - compensator(self.jumps)) + jump_exponent(s, self.jumps)), b
 
-    def _exponent(self, s: ArrayLike) -> np.ndarray:
+    def exponent(self, s: ArrayLike) -> np.ndarray:
+        """log E[e^{sX}] at complex `s` (complex128, shape of `s`)."""
         a, b = self.exponents(s)
         if self.variance is not None:
             return a + b * self.variance
         shape = 2 * self.kappa * self.theta / self.xi**2
         return a - shape * np.log(1.0 - b * self.xi**2 / (2 * self.kappa))
 
-    def characteristic(self, u: ArrayLike) -> np.ndarray:
-        """E[e^{iuX}] at real or complex `u` (complex128, shape of `u`)."""
-        return np.exp(self._exponent(1j * np.asarray(u, dtype=np.complex128)))
-
     def log_mgf(self, s: ArrayLike) -> Floats:
         """log E[e^{sX}] at real `s`, infinite where the moment does not exist."""
         s = np.asarray(s, dtype=np.float64)
         infinite = moment_explodes(s, *self._heston, stationary=self.variance is None)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            value = self._exponent(s).real
+            value = self.exponent(s).real
         return np.where(infinite | ~np.isfinite(value), np.inf, value)
 
     @cached_property
@@ -94,65 +88,11 @@ class BatesLaw:
         jump = sum(j.intensity * (j.mean**2 + j.sd**2) for j in self.jumps) * self.horizon
         return float(np.sqrt(mean + jump))
 
-    def cumulants(self) -> Floats:
-        """First four cumulants of X, shape (4,): Cauchy integrals of log E[e^{zX}] on a circle around 0."""
-        radius = 0.5 / max(self.scale, *(abs(j.mean) + j.sd for j in self.jumps), 1e-12)
-        while not np.isfinite(self.log_mgf(np.array([-2 * radius, 2 * radius]))).all():
-            radius *= 0.5
-        z = radius * np.exp(2j * np.pi * np.arange(64) / 64)
-        coefficient = np.fft.fft(self._exponent(z)).real / 64
-        return np.array([factorial(n) * coefficient[n] / radius**n for n in range(1, 5)])
+    @property
+    def largest_jump(self) -> float:
+        """Size of a jump that is not unusual; 0 without jumps."""
+        return max((abs(j.mean) + j.sd for j in self.jumps), default=0.0)
 
-    def _tilted(self, power: float) -> "tuple[CosSeries, float]":
-        """Series of the law with density e^{power x} f(x) / E[e^{power X}], and that expectation."""
-        if power in self._series:
-            return self._series[power]
-        log_total = float(self.log_mgf(power))
-        if not np.isfinite(log_total):
-            raise RunError(f"E[e^(power X)] must exist, got an infinite moment for power {power:g}")
-
-        def characteristic(u):
-            return np.exp(self._exponent(power + 1j * u) - log_total)
-
-        def log_mgf(s):
-            return self.log_mgf(power + s) - log_total
-
-        low, high = chernoff_window(log_mgf, self.scale)
-        limit = frequency_limit(characteristic, self.scale, high - low)
-        self._series[power] = CosSeries.build(characteristic, (low, high), limit), float(np.exp(log_total))
-        return self._series[power]
-
-    @cached_property
-    def _series(self) -> dict[float, tuple[CosSeries, float]]:
-        return {}
-
-    def cdf(self, x: ArrayLike) -> Floats:
-        """P(X <= x), shape of `x`; absolute error about 1e-14."""
-        return self._tilted(0.0)[0].cdf(x)
-
-    def pdf(self, x: ArrayLike) -> Floats:
-        """Density of X, shape of `x`."""
-        return self._tilted(0.0)[0].pdf(x)
-
-    def checked_cdf(self, x: ArrayLike, tolerance: float = 1e-9) -> Floats:
-        """P(X <= x) where COS twice and Gil-Pelaez agree (`inversion.checked_cdf`); RunError where not."""
-        return checked_cdf(self.characteristic, self.log_mgf, x, self.cumulants()[0], self.scale, tolerance)
-
-    def quantile(self, probability: ArrayLike) -> Floats:
-        """Point x with P(X <= x) = probability, for probabilities in [1e-9, 1 - 1e-9]; shape of `probability`."""
-        p = np.asarray(probability, dtype=np.float64)
-        if not ((p >= 1e-9) & (p <= 1 - 1e-9)).all():
-            raise ValueError(f"probability must lie in [1e-9, 1 - 1e-9], got {probability!r}")
-        series = self._tilted(0.0)[0]
-        low, high = np.full(p.shape, series.low), np.full(p.shape, series.high)
-        start = np.full(p.shape, np.clip(self.cumulants()[0], series.low, series.high))
-        return invert_cdf(lambda y, _: (series.cdf(y), series.pdf(y)), p, low, high, start, 1e-13 * self.scale, 1e-14)
-
-    def lower_expectation(self, x: ArrayLike, power: float = 1.0) -> Floats:
-        """E[e^{power X} 1{X <= x}], shape of `x`: power 1 for linear, -1 for inverse positions."""
-        series, total = self._tilted(float(power))
-        return total * series.cdf(x)
-
-    def expectation(self, power: float = 1.0) -> float:
-        """E[e^{power X}]; e^{drift T} for power 1."""
-        return float(np.exp(self.log_mgf(power)))
+    def given(self, variance: float) -> "BatesLaw":
+        """The same law from `variance` at its start."""
+        return replace(self, variance=variance)

@@ -1,10 +1,10 @@
 """Conditional laws on many paths at once: one variance and several points per lane.
 
 The estimator lab asks, on every path, how likely the loss beyond an estimate really is given that path's variance.
-Under Bates log E[e^{iuX} | v] = A(u) + B(u) v, so A and B are computed once per frequency and the series of a lane
-costs one complex exponential a term.  Lanes are grouped in classes of variance (a factor 4 each): the widest variance
-of a class sets its window, the narrowest its number of terms.  A lane's class depends on its own variance only, and
-terms that have died add an exact zero, so the bits of a lane do not depend on its neighbours.
+In an affine law log E[e^{iuX} | v] = A(u) + B(u) v, so A and B are computed once per frequency and the series of a
+lane costs one complex exponential a term.  Lanes are grouped in classes of variance (a factor 4 each): the widest
+variance of a class sets its window, the narrowest its number of terms.  A lane's class depends on its own variance
+only, and terms that have died add an exact zero, so the bits of a lane do not depend on its neighbours.
 """
 
 from functools import lru_cache
@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from riskengine.arrays import Floats
 from riskengine.errors import RunError
 from riskengine.jit import kernel, wide_vectors
-from riskengine.law.bates import BatesLaw
+from riskengine.law.fourier import AffineLaw
 from riskengine.law.inversion import chernoff_window, frequency_limit
 from riskengine.law.merton import MertonLaw
 from riskengine.law.root import invert_cdf
@@ -77,12 +77,12 @@ def _series_lanes(a_real, a_imag, b_real, b_imag, low, width, variance, x, cdf, 
                     pdf[m, first + i] += coefficient[i] * c
 
 
-class BatesLanes:
-    """P(X <= x | v) and its inverse for many variances under one Bates law.
+class AffineLanes:
+    """P(X <= x | v) and its inverse for many variances under one affine law.
 
     Parameters
     ----------
-    law : BatesLaw
+    law : AffineLaw
         Its `variance` is ignored: every lane brings its own.
 
     Notes
@@ -91,14 +91,10 @@ class BatesLanes:
     depends on the lanes.
     """
 
-    def __init__(self, law: BatesLaw):
+    def __init__(self, law: AffineLaw):
         self._law = law
         self._class = lru_cache(maxsize=None)(self._build_class)
         self._table = lru_cache(maxsize=None)(self._build_table)
-
-    def _at(self, variance: float) -> BatesLaw:
-        law = self._law
-        return BatesLaw(law.drift, law.kappa, law.theta, law.xi, law.rho, law.jumps, law.horizon, variance)
 
     def _ends(self, index: int) -> tuple[float, float]:
         """Least and greatest variance of a class."""
@@ -108,7 +104,7 @@ class BatesLanes:
     def _build_class(self, index: int, power: float):
         """Packed exponents, window and total moment exponents of one class of variances under one tilt."""
         bottom, top = self._ends(index)
-        wide, narrow = self._at(top), self._at(bottom)
+        wide, narrow = self._law.given(top), self._law.given(bottom)
         shift = [float(law.log_mgf(power)) for law in (wide, narrow)]
         if not np.isfinite(shift).all():
             raise RunError(f"E[e^(power X)] must exist at variance {top:g}, got an infinite moment for power {power:g}")
@@ -180,7 +176,7 @@ class BatesLanes:
     def _build_table(self, probability: float, index: int) -> Floats:
         """Quantile at five variances of a class, evenly spaced in volatility: where Newton starts."""
         v = self._rungs(index)
-        scale = np.array([self._at(float(x)).scale for x in v])
+        scale = np.array([self._law.given(float(x)).scale for x in v])
         start = self._law.horizon * self._law.drift + ndtri(probability) * scale
         return self._solve(np.array([probability]), v, np.full(5, index), start[None])[0]
 
@@ -238,12 +234,12 @@ class BatesLanes:
         return invert_cdf(cdf_pdf, target, low, high, np.clip(start, low, high), 1e-12 * self._law.scale, 1e-13)
 
 
-class MertonLanes:
-    """The verbs of `BatesLanes` for a law without a variance state: the same answer on every lane."""
+class StatelessLanes:
+    """The verbs of `AffineLanes` for a law without a variance state: the same answer on every lane."""
 
-    def __init__(self, law: MertonLaw):
+    def __init__(self, law: Law):
         self._law = law
-        self._table = TabulatedCdf.build(law)
+        self._table = TabulatedCdf.build(law) if isinstance(law, MertonLaw) else None
 
     def cdf(self, x: ArrayLike, variance: ArrayLike) -> Floats:
         """P(X <= x), shape of `x`; from a table where there are many points, to about 1e-12 relative."""
@@ -266,13 +262,13 @@ class MertonLanes:
         return np.repeat(value[:, None], np.size(variance), axis=1)
 
 
-def lanes(law: Law) -> "BatesLanes | MertonLanes":
+def lanes(law: Law) -> "AffineLanes | StatelessLanes":
     """The conditional law of `law` on many lanes; build it once and keep it, it holds the precomputed series.
 
     A law of one's own with a variance state brings its own lanes: a method ``lanes()`` that returns an object with the
-    verbs of `BatesLanes`.  A law without such a method has no state, and says the same on every lane.
+    verbs of `AffineLanes`.  A law without such a method has no state, and says the same on every lane.
     """
     own = getattr(law, "lanes", None)
     if own is not None:
         return own()
-    return BatesLanes(law) if isinstance(law, BatesLaw) else MertonLanes(law)
+    return AffineLanes(law) if isinstance(law, AffineLaw) else StatelessLanes(law)

@@ -133,19 +133,21 @@ class MertonLaw:
 
     def expectation(self, power: float = 1.0) -> float:
         """E[e^{power X}]; e^{drift T} for power 1."""
-        return float(np.exp(self._exponent(np.float64(power))))
+        return float(np.exp(self.exponent(np.float64(power))))
 
-    def _exponent(self, s):
+    def exponent(self, s: ArrayLike) -> np.ndarray:
+        """log E[e^{sX}] at real or complex `s`, shape of `s`."""
+        s = np.asarray(s)
         mu = self.drift - 0.5 * self.sigma**2 - compensator(self.jumps)
         return self.horizon * (s * mu + 0.5 * s * s * self.sigma**2 + jump_exponent(s, self.jumps))
 
     def characteristic(self, u: ArrayLike) -> np.ndarray:
         """E[e^{iuX}] at real or complex `u` (complex128, shape of `u`)."""
-        return np.exp(self._exponent(1j * np.asarray(u, dtype=np.complex128)))
+        return np.exp(self.exponent(1j * np.asarray(u, dtype=np.complex128)))
 
     def log_mgf(self, s: ArrayLike) -> Floats:
         """log E[e^{sX}] at real `s`: finite everywhere."""
-        return self._exponent(np.asarray(s, dtype=np.float64))
+        return self.exponent(np.asarray(s, dtype=np.float64))
 
     def cumulants(self) -> Floats:
         """First four cumulants of X, shape (4,)."""

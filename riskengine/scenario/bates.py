@@ -162,7 +162,7 @@ class Bates:
             before, before_variance = fill(state, grid.history_steps, grid.history_dt, True)
             state = before_variance[-1]
         out, variance = fill(state, grid.steps, grid.dt, False)
-        return MarketPaths(grid, self.assets, first_path, out, variance, before, before_variance, failed)
+        return MarketPaths(grid, self.assets, first_path, out, variance, before, before_variance, failed=failed)
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> BatesLaw:
         """Exact law of the log-return of `asset` over `horizon` years from `variance` at its start.

@@ -8,7 +8,7 @@ from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.market.grid import TimeGrid
-from riskengine.roles import MarginModel
+from riskengine.roles import HasLaw, MarginModel
 from riskengine.scenario.world import World
 from riskengine.study.names import all_measures
 
@@ -98,6 +98,11 @@ class CalibrationStudy:
                 )
         if self.calibration is not None and self.history_windows < 2:
             raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
+        if self.calibration is not None and not isinstance(self.world.model, HasLaw):
+            raise ValueError(
+                f"calibration needs a world whose horizon law is known exactly, got kind {self.world.model.kind}, "
+                "which has none"
+            )
         if self.calibration is not None and not self.world.model.starts_stationary:
             raise ValueError(
                 "calibration needs a world that starts in its stationary law (initial_variance: stationary), because "

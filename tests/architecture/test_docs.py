@@ -10,7 +10,7 @@ from riskengine.cli.glossary import TERMS
 from riskengine.cli.main import COMMANDS
 from riskengine.report.labels import MEASURES
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

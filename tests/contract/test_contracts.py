@@ -71,7 +71,11 @@ def test_a_path_is_a_function_of_its_number(kind):
     assert (model.sample(GRID, 0, 8, DrawKeys(1)).spot_lanes[1:] != whole[1:]).any()
 
 
-@pytest.mark.parametrize("kind", every("scenarios"))
+def _with_a_law() -> list[str]:
+    return [kind for kind in every("scenarios") if hasattr(registry.load("scenarios", kind), "law")]
+
+
+@pytest.mark.parametrize("kind", _with_a_law())
 def test_law_of_a_horizon(kind):
     model = instance("scenarios", kind)
     law = model.law(model.assets[0], 24 / 8760)

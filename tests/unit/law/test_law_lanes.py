@@ -8,7 +8,7 @@ import pytest
 from riskengine.errors import RunError
 from riskengine.law.bates import BatesLaw
 from riskengine.law.jump import NormalJump
-from riskengine.law.lanes import BatesLanes, MertonLanes, _series_lanes, lanes
+from riskengine.law.lanes import AffineLanes, StatelessLanes, _series_lanes, lanes
 from riskengine.law.merton import MertonLaw
 
 LAW = BatesLaw(0.05, 4.0, 0.45, 2.2, -0.3, (NormalJump(20.0, -0.01, 0.05),), 1.0 / 365.0)
@@ -34,7 +34,7 @@ def test_bits_of_a_lane_do_not_depend_on_its_neighbours():
     np.testing.assert_array_equal(LANES.cdf(Q[:, 17:25], V[17:25]), LANES.cdf(Q, V)[:, 17:25])
     np.testing.assert_array_equal(LANES.quantile(P[1:2], V[40:45]), Q[1:2, 40:45])
     # nor on what was asked before: a fresh object gives the same bits
-    np.testing.assert_array_equal(BatesLanes(LAW).quantile(P, V), Q)
+    np.testing.assert_array_equal(AffineLanes(LAW).quantile(P, V), Q)
 
 
 def test_one_point_per_lane_and_extreme_variances():
@@ -71,7 +71,7 @@ def test_series_kernel_matches_plain_python():
 def test_merton_lanes_give_the_same_law_everywhere():
     law = MertonLaw(0.0, 0.6, (NormalJump(30.0, -0.02, 0.06),), 1.0 / 365.0)
     many = lanes(law)
-    assert isinstance(many, MertonLanes)
+    assert isinstance(many, StatelessLanes)
     v = np.zeros(5)
     q = many.quantile([0.01, 0.99], v)
     assert q.shape == (2, 5)
@@ -87,6 +87,6 @@ def test_lanes_refuse():
         LANES.cdf(np.array([0.0]), np.array([np.nan]))
     with pytest.raises(ValueError, match="probability must lie in"):
         LANES.quantile([1e-9], np.array([0.3]))
-    slow = BatesLanes(BatesLaw(0.0, 0.5, 0.3, 3.0, 0.0, (), 20.0))
+    slow = AffineLanes(BatesLaw(0.0, 0.5, 0.3, 3.0, 0.0, (), 20.0))
     with pytest.raises(RunError, match="must exist at variance"):
         slow.lower_expectation(np.array([0.0]), np.array([0.3]), -6.0)

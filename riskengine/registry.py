@@ -20,6 +20,7 @@ MODELS: dict[str, dict[str, str]] = {
         "gbm": "riskengine.scenario.gbm:Gbm",
         "merton": "riskengine.scenario.merton:Merton",
         "bates": "riskengine.scenario.bates:Bates",
+        "kou": "riskengine.scenario.kou:Kou",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

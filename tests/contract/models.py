@@ -8,6 +8,7 @@ from riskengine.config.locate import shipped
 from riskengine.config.study import load_study, load_world
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import OwnJumps
+from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
 
 # models that no shipped file uses and that have no defaults
@@ -21,6 +22,15 @@ _EXAMPLES = {
         ((1.0, 0.8), (0.8, 1.0)),
         None,
         OwnJumps((30.0, 30.0), (-0.01, -0.01), (0.04, 0.05)),
+    ),
+    "kou": Kou(
+        ("BTC", "ETH"),
+        (34_500.0, 1_810.0),
+        (0.0, 0.0),
+        (0.5, 0.6),
+        ((1.0, 0.8), (0.8, 1.0)),
+        KouCommonJumps(15.0, (0.4, 0.4), (30.0, 25.0), (25.0, 20.0), 0.8),
+        KouOwnJumps((30.0, 30.0), (0.5, 0.5), (40.0, 35.0), (35.0, 30.0)),
     ),
 }
 

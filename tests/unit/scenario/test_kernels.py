@@ -107,8 +107,8 @@ def test_clock_stages(plain):
     assert_same(both(clock._advance, words[0], real[0], real[1], 5, 0.3, stage=plain), 1e-12)
     assert_same(
         both(
-            clock._scatter, buffer, position[0], arrivals[0], 0, 16, 1.0 / RATE[0], TABLE.mean[0], TABLE.mix[0], 0, 2,
-            7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
+            clock._scatter, buffer, position[0], arrivals[0], 0, np.full(clock.LANES, 16.0), 1.0 / RATE[0],
+            TABLE.mean[0], TABLE.mix[0], 0, 2, 7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
         )
     )  # fmt: skip
 

@@ -93,8 +93,8 @@ def test_clock_matches_plain_python(plain):
         assert np.abs(runs[0][1][0]).max() > 0.0
     assert_same(
         both(
-            clock._scatter, buffer, position[0], arrivals[0], 0, limit, 1.0 / RATE[0], TABLE.size[0], TABLE.mix[0], 0, 2,
-            7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
+            clock._scatter, buffer, position[0], arrivals[0], 0, limit, 1.0 / RATE[0], TABLE.size[0], TABLE.mix[0], 0,
+            2, 7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
         )
     )  # fmt: skip
     z = np.linspace(-8.0, 8.0, 40)

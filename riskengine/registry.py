@@ -21,6 +21,7 @@ MODELS: dict[str, dict[str, str]] = {
         "merton": "riskengine.scenario.merton:Merton",
         "bates": "riskengine.scenario.bates:Bates",
         "kou": "riskengine.scenario.kou:Kou",
+        "regime_switching": "riskengine.scenario.regime_switching:RegimeSwitching",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

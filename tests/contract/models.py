@@ -10,6 +10,7 @@ from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.regime_switching import RegimeSwitching
 
 # models that no shipped file uses and that have no defaults
 _EXAMPLES = {
@@ -31,6 +32,17 @@ _EXAMPLES = {
         ((1.0, 0.8), (0.8, 1.0)),
         KouCommonJumps(15.0, (0.4, 0.4), (30.0, 25.0), (25.0, 20.0), 0.8),
         KouOwnJumps((30.0, 30.0), (0.5, 0.5), (40.0, 35.0), (35.0, 30.0)),
+    ),
+    "regime_switching": RegimeSwitching(
+        ("BTC", "ETH"),
+        (34_500.0, 1_810.0),
+        ("calm", "stress"),
+        ((-12.0, 12.0), (60.0, -60.0)),
+        (0.0, 0.0),
+        ((0.4, 0.5), (1.1, 1.4)),
+        (((1.0, 0.8), (0.8, 1.0)), ((1.0, 0.9), (0.9, 1.0))),
+        jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
+        pace=(1.0, 4.0),
     ),
 }
 

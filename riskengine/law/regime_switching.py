@@ -5,8 +5,8 @@ With psi_k(s) the exponent per year of regime k,
     psi_k(s) = s (drift_k - sigma_k^2 / 2 - m_k c) + s^2 sigma_k^2 / 2 + m_k sum of intensity (E[e^{sJ}] - 1),
 
 m_k the pace of the jumps and c their compensator, E[e^{sX}] = w' expm(T (Q + diag psi(s))) 1, w the probabilities of
-the regimes at the start.  One regime is Merton's law.  References: Hamilton, Econometrica 57 (1989), 357-384; Buffington,
-Elliott, International Journal of Theoretical and Applied Finance 5 (2002), 497-514.
+the regimes at the start.  One regime is Merton's law.  References: Hamilton, Econometrica 57 (1989), 357-384;
+Buffington, Elliott, International Journal of Theoretical and Applied Finance 5 (2002), 497-514.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +14,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import expm
 
 from riskengine.arrays import Floats, check_range
 from riskengine.law.fourier import FourierLaw
 from riskengine.law.jump import NormalJump, compensator, jump_exponent
 from riskengine.law.lanes import StatelessLanes
-from riskengine.law.markov import generator_faults
+from riskengine.law.markov import exponentials, generator_faults
 
 Vector = tuple[float, ...]
 
@@ -89,7 +88,8 @@ class RegimeSwitchingLaw(FourierLaw):
         system[:, k, k] += psi - top[:, None]
         # the largest exponent is taken out first: the moment itself may leave the range of float64
         with np.errstate(divide="ignore"):
-            return self.horizon * top + np.log((np.array(self.weight) @ expm(self.horizon * system)).sum(axis=-1))
+            moment = (np.array(self.weight) @ exponentials(self.horizon * system)).sum(axis=-1)
+            return self.horizon * top + np.log(moment)
 
     def exponent(self, s: ArrayLike) -> np.ndarray:
         """log E[e^{sX}] at complex `s` (complex128, shape of `s`), on the principal branch."""
@@ -113,7 +113,7 @@ class RegimeSwitchingLaw(FourierLaw):
         # the upper right block of the exponential of [[Q, I], [0, 0]] T is the integral of e^{Qt} over the horizon
         block = np.zeros((2 * k, 2 * k))
         block[:k, :k], block[:k, k:] = np.array(self.generator), np.eye(k)
-        return np.array(self.weight) @ expm(self.horizon * block)[:k, k:]
+        return np.array(self.weight) @ exponentials(self.horizon * block[None])[0, :k, k:]
 
     @cached_property
     def scale(self) -> float:

@@ -3,8 +3,8 @@
     d log S_i = (drift_ik - sigma_ik^2 / 2 - m_k c_i) dt + sigma_ik dW_i + dJ_i,   k = regime(t),
 
 the chain with generator Q (rates per year), J the jumps of `merton` with intensities times m_k, c_i their compensator.
-While in regime k E[S] grows at drift_ik; with one drift for all regimes E[S_T] = S_0 exp(drift T).  All assets share the
-regime: calm and stress come to all at once, and volatility clusters.  Holding times are exponential and followed
+While in regime k E[S] grows at drift_ik; with one drift for all regimes E[S_T] = S_0 exp(drift T).  All assets share
+the regime: calm and stress come to all at once, and volatility clusters.  Holding times are exponential and followed
 exactly inside a step, so the increment given the chain is exactly normal plus jumps, at any step.
 
 The variance that a path shows is the diffusive variance sigma_ik^2 of its regime; jumps add pace times intensity times
@@ -126,7 +126,7 @@ class RegimeSwitching:
             values["generator"] = _exact_rows(self.generator)
             if self.starts_stationary and not reaches_one_class(self.generator):
                 check.faults.append(
-                    "generator must lead to one class of regimes for a stationary start, got several that are never left"
+                    "generator must lead to one class of regimes for a stationary start, got several never left"
                 )
         drift = [self.drift] * k if _depth(self.drift) == 1 else self.drift
         values["drift"] = self._each(check, "drift", drift, lambda name, row: check.vector(name, row, a))
@@ -210,8 +210,9 @@ class RegimeSwitching:
         """Exact law of the log-return of `asset` over `horizon` years.
 
         `variance` chooses the regime at its start: it must be the squared volatility of the asset in one of them
-        (to 1e-9), else ValueError names them.  None means ``initial_regime``: the stationary law (which a history leaves
-        as it is), or the regime named (from which a history moves away; the variance at time 0 is then to be given).
+        (to 1e-9), else ValueError names them.  None means ``initial_regime``: the stationary law (which a history
+        leaves as it is), or the regime named (from which a history moves away; the variance at time 0 is then to be
+        given).
         """
         from riskengine.law.regime_switching import RegimeSwitchingLaw, regime_of
 

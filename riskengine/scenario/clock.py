@@ -75,11 +75,13 @@ def _scatter(
     n = none
     for i in range(LANES):
         lane[n] = i
-        path[n] = first_path + i
-        number[n] = arrivals[i]
-        time[n] = position[i]
         n += one if position[i] < limit[i] else none
     left = np.int64(n)
+    for i in range(left):
+        k = np.uint64(lane[i])
+        path[i] = first_path + lane[i]
+        number[i] = arrivals[k]
+        time[i] = position[k]
     while left > 0:
         # whole batches: what lies beyond `left` is drawn and not used, which is cheaper than a scalar remainder
         full = (left + _BATCH - 1) // _BATCH * _BATCH

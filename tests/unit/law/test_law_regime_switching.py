@@ -60,7 +60,7 @@ def test_what_is_not_a_generator(value, message):
 
 
 def test_two_regimes_by_the_law_of_the_occupation_time():
-    """Pedler (1971): the time spent in the first of two states has a density in Bessel functions; given it X is normal."""
+    """Pedler (1971): the time in the first of two states has a density in Bessel functions; given it X is normal."""
     (_, a), (b, _) = TWO
     horizon, sigma, drift = 5.0 * DAY, (0.4, 1.3), (0.5, -1.0)
     law = RegimeSwitchingLaw(drift, sigma, TWO, (1.0, 0.0), horizon)

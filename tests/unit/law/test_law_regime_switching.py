@@ -159,6 +159,15 @@ def test_lanes_answer_as_the_law_of_their_regime():
     np.testing.assert_array_equal(many.cdf(q[1], v), many.cdf(q, v)[1])
 
 
+def test_conditional_laws_average_to_the_stationary_one():
+    pi = stationary_law(THREE)
+    at_rest = RegimeSwitchingLaw(LAW.drift, LAW.sigma, THREE, tuple(pi), DAY, JUMPS, LAW.pace)
+    x = at_rest.quantile(np.array([1e-4, 0.01, 0.3, 0.99]))
+    v = np.array(LAW.sigma) ** 2
+    mixed = pi @ at_rest.lanes().cdf(np.repeat(x[:, None], 3, axis=1), v).T
+    np.testing.assert_allclose(mixed, [1e-4, 0.01, 0.3, 0.99], rtol=1e-9)
+
+
 def test_a_variance_of_no_regime_is_refused():
     assert regime_of([0.16, 4.0, 1.44], LAW.sigma).tolist() == [0, 2, 1]
     with pytest.raises(ValueError, match=r"variance must be that of a regime, 0\.16, 1\.44, 4, got 0\.2"):

@@ -80,7 +80,7 @@ class RegimeSwitching:
         Growth rate of E[S] per year, the same in all regimes or by regime.  Held as a matrix.
     volatility : matrix, K x A
         Of the diffusion alone, per square-root year; an asset's differ between regimes.
-    correlation : matrix, A x A, or one for each regime
+    correlations : matrix, A x A, or one for each regime
         Of the Brownian motions.  Held as one for each regime.
     initial_regime : str
         Name of the regime at the start of the path (of its history, where it has one), or ``stationary``.
@@ -107,7 +107,7 @@ class RegimeSwitching:
     generator: Matrix
     drift: Vector | Matrix
     volatility: Matrix
-    correlation: Matrix | tuple[Matrix, ...]
+    correlations: Matrix | tuple[Matrix, ...]
     initial_regime: str = "stationary"
     jumps_common: CommonJumps | None = None
     jumps_own: OwnJumps | None = None
@@ -133,11 +133,11 @@ class RegimeSwitching:
         values["volatility"] = self._each(
             check, "volatility", self.volatility, lambda name, row: check.vector(name, row, a, 0.0)
         )
-        if _depth(self.correlation) == 2:
-            values["correlation"] = (check.correlation("correlation", self.correlation, a),) * k
+        if _depth(self.correlations) == 2:
+            values["correlations"] = (check.correlation("correlations", self.correlations, a),) * k
         else:
-            values["correlation"] = self._each(
-                check, "correlation", self.correlation, lambda name, matrix: check.correlation(name, matrix, a)
+            values["correlations"] = self._each(
+                check, "correlations", self.correlations, lambda name, matrix: check.correlation(name, matrix, a)
             )
         if self.pace is not None:
             values["pace"] = check.vector("pace", self.pace, k, 0.0, closed=True)
@@ -256,7 +256,7 @@ class RegimeSwitching:
         """Arrays of `riskengine.scenario.regimes.regime_paths` for steps of `dt` years; the same for every block."""
         if dt not in self._steps:
             drift, sigma = np.array(self.drift), np.array(self.volatility)
-            correlation, rates = np.array(self.correlation), np.array(self.generator)
+            correlation, rates = np.array(self.correlations), np.array(self.generator)
             shifts = (drift - 0.5 * sigma * sigma - self._pace[:, None] * self._jumps.compensator) * dt
             scaled = np.sqrt(dt) * sigma
             loads = scaled[:, :, None] * np.stack([factor(c) for c in correlation])

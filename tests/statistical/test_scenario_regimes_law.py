@@ -125,7 +125,7 @@ def test_covariance_of_the_assets_in_each_regime():
         stayed = (k[:-1] == r) & (k[1:] == r)
         sigma, drift = np.array(quiet.volatility[r]), np.array(quiet.drift[r])
         z = (steps.transpose(0, 2, 1)[stayed] - (drift - 0.5 * sigma**2) * dt) / (sigma * np.sqrt(dt))
-        within(z[:, 0] * z[:, 1], quiet.correlation[r][0][1])
+        within(z[:, 0] * z[:, 1], quiet.correlations[r][0][1])
 
 
 def test_covariance_over_changes_of_regime():
@@ -135,7 +135,7 @@ def test_covariance_over_changes_of_regime():
     # E[x y] = E[integral of the covariance] + E[product of the drifts' integrals], the second from the chain's own
     share = law.occupation
     sigma = np.array(quiet.volatility)
-    mixed = share @ (sigma[:, 0] * sigma[:, 1] * np.array([c[0][1] for c in quiet.correlation]))
+    mixed = share @ (sigma[:, 0] * sigma[:, 1] * np.array([c[0][1] for c in quiet.correlations]))
     # integral of d_i(r_s) d_j(r_t) over s, t < T, under the stationary chain: trapezoid of its covariance function
     lag = np.linspace(0.0, T, 2_001)
     step = expm(GENERATOR * lag[1])

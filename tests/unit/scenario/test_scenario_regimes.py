@@ -93,7 +93,7 @@ def test_one_regime_is_the_diffusion_with_jumps():
     fields = {"assets": WORLD.assets, "spot": WORLD.spot, "drift": (0.1, -0.2)}
     jumps = {"jumps_common": WORLD.jumps_common, "jumps_own": WORLD.jumps_own}
     single = RegimeSwitching(
-        **fields, regimes=("only",), generator=((0.0,),), volatility=((0.4, 0.5),), correlation=CALM, **jumps
+        **fields, regimes=("only",), generator=((0.0,),), volatility=((0.4, 0.5),), correlations=CALM, **jumps
     )
     merton = Merton(**fields, volatility=(0.4, 0.5), correlation=CALM, **jumps)
     a, b = single.sample(GRID, 0, 200, KEYS), merton.sample(GRID, 0, 200, KEYS)
@@ -179,7 +179,7 @@ def test_every_fault_in_one_message():
         volatility=((0.4, 0.5), (-1.2, 1.0)),
         initial_regime="crash",
         drift=((1.0, 2.0), (3.0,), (1.0, 2.0)),
-        correlation=(CALM, ((1.0, 2.0), (2.0, 1.0)), STRESS),
+        correlations=(CALM, ((1.0, 2.0), (2.0, 1.0)), STRESS),
         pace=(1.0, -1.0, 0.0),
     )
     for part in (
@@ -188,7 +188,7 @@ def test_every_fault_in_one_message():
         "generator must have rows that sum to 0, got 1 in row 0",
         "drift in stress must hold 2 numbers, one per asset, got 1",
         "volatility must hold 3 entries, one per regime",
-        "correlation in stress must be positive definite, got smallest eigenvalue -1",
+        "correlations in stress must be positive definite, got smallest eigenvalue -1",
         "pace must hold numbers in [0, inf), got -1.0",
     ):
         assert part in message
@@ -218,8 +218,8 @@ def test_record_from_a_file_and_back():
     plain = dump(WORLD)
     builder = Builder(Tree(plain, "world.yaml"))
     assert builder.done(builder.build(ScenarioModel)) == WORLD
-    short = plain | {"drift": [0.1, -0.2], "correlation": [[1.0, 0.6], [0.6, 1.0]], "pace": None}
+    short = plain | {"drift": [0.1, -0.2], "correlations": [[1.0, 0.6], [0.6, 1.0]], "pace": None}
     builder = Builder(Tree(short, "world.yaml"))
     built = builder.done(builder.build(ScenarioModel))
     assert built.drift == ((0.1, -0.2),) * 3
-    assert built.correlation == (CALM,) * 3
+    assert built.correlations == (CALM,) * 3

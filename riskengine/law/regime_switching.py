@@ -83,13 +83,22 @@ class RegimeSwitchingLaw(FourierLaw):
     def _log_moment(self, psi: np.ndarray) -> np.ndarray:
         """log(w' expm(T (Q + diag psi)) 1), shape (N,)."""
         top = psi.real.max(axis=1)
-        system = np.broadcast_to(np.array(self.generator), (psi.shape[0],) + (psi.shape[1],) * 2).astype(psi.dtype)
+        # rounding grows with the changes of regime in the horizon, which may be thousands, and would shift the total
+        # mass itself: extended precision leaves it below that of the result
+        system = np.tile(self._rates.astype(np.result_type(psi, np.longdouble)), (psi.shape[0], 1, 1))
         k = np.arange(psi.shape[1])
         system[:, k, k] += psi - top[:, None]
         # the largest exponent is taken out first: the moment itself may leave the range of float64
+        moment = (np.array(self.weight) @ exponentials(self.horizon * system)).sum(axis=-1)
         with np.errstate(divide="ignore"):
-            moment = (np.array(self.weight) @ exponentials(self.horizon * system)).sum(axis=-1)
-            return self.horizon * top + np.log(moment)
+            return self.horizon * top + np.log(moment).astype(psi.dtype)
+
+    @cached_property
+    def _rates(self) -> np.ndarray:
+        """The generator in extended precision, with rows that sum to 0 there; shape (K, K)."""
+        rates = np.array(self.generator, dtype=np.longdouble)
+        np.fill_diagonal(rates, 0.0)
+        return rates - np.diag(rates.sum(axis=1))
 
     def exponent(self, s: ArrayLike) -> np.ndarray:
         """log E[e^{sX}] at complex `s` (complex128, shape of `s`), on the principal branch."""

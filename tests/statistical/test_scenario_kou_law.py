@@ -130,8 +130,8 @@ def test_jump_counts_are_poisson():
 
 
 def test_breach_of_an_order_statistic_is_what_it_must_be():
-    """For any continuous law the k-th largest of n losses is breached with probability k / (n + 1), to the last digit of
-    sampler, law and lanes together: here by 100 days of history and the conditional law of the next day."""
+    """For any continuous law the k-th largest of n losses is breached with probability k / (n + 1): sampler, law and
+    lanes together, by 100 days of history and the conditional law of the next day."""
     history = WORLD.sample(TimeGrid(3_600, 1, 86_400, 100), 0, 20_000, DrawKeys(16)).history_spot_lanes
     returns = np.sort(np.diff(np.log(history), axis=0), axis=0)
     for i, asset in enumerate(WORLD.assets):

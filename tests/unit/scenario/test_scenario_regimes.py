@@ -16,6 +16,7 @@ from riskengine.scenario import clock, regimes
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import CommonJumps, OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.overlay import Overlay
 from riskengine.scenario.regime_switching import _FORWARD, _HISTORY, RegimeSwitching
 
 CALM, STRESS = ((1.0, 0.6), (0.6, 1.0)), ((1.0, 0.9), (0.9, 1.0))
@@ -212,6 +213,11 @@ def test_law_of_a_regime():
     assert dataclasses.replace(WORLD, initial_regime="panic").law("BTC", 0.01).weight == (0.0, 0.0, 1.0)
     with pytest.raises(ValueError, match=r"variance must be that of a regime, 0\.16, 1\.44, 4, got 0\.3"):
         WORLD.law("BTC", 0.01, 0.3)
+
+
+def test_an_overlay_that_raises_one_correlation_is_refused():
+    with pytest.raises(ValueError, match="a world that states one, got kind regime_switching"):
+        Overlay(at_hours=2.0, correlation=0.95).check(WORLD)
 
 
 def test_record_from_a_file_and_back():

@@ -16,7 +16,7 @@ def test_a_linear_function_explains_itself():
 
 
 def test_shapley_effects_of_dependent_normals():
-    """Unit variances, correlation r: of x1 + x2 each gets half by symmetry; of x1 alone x2 gets r^2 / 2 (Owen and Prieur
+    """Unit variances, correlation r: x1 + x2 is shared by symmetry; of x1 alone x2 gets r^2 / 2 (Owen and Prieur
     2017, two normals)."""
     r = 0.7
 

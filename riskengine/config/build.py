@@ -18,6 +18,7 @@ from riskengine import registry
 from riskengine.arrays import as_floats
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
+from riskengine.config.data_files import DATA
 from riskengine.config.faults import BAD, construct, range_faults, show
 from riskengine.config.leaf import check_leaf, is_plain
 from riskengine.config.locate import find
@@ -165,6 +166,8 @@ class Builder:
         return self.record(cls, path, known_as="kind")
 
     def _named_or_inline(self, cls: type, path: Path_) -> Any:
+        if cls in DATA:
+            return DATA[cls](self, path)
         if isinstance(self.value(path), str):
             try:
                 name = self.value(path)

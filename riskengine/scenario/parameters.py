@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from riskengine.market.series import PriceSeries
 from riskengine.scenario.correlation import check_correlation
 
 
@@ -12,6 +13,23 @@ def asset_index(assets: tuple[str, ...], asset: str) -> int:
     if asset not in assets:
         raise ValueError(f"asset must be one of {', '.join(assets)}, got {asset!r}")
     return assets.index(asset)
+
+
+def check_series(check: "ParameterCheck", assets: tuple[str, ...], series: PriceSeries, returns: int = 2) -> None:
+    """Add a fault where `series` is not of these assets, or holds fewer than `returns` returns."""
+    if series.assets != assets:
+        check.faults.append(f"prices must be of {', '.join(assets)}, got {', '.join(series.assets)}")
+    found = series.return_ends.size
+    if found < returns:
+        check.faults.append(f"prices must hold at least {returns} returns that bridge no gap, got {found}")
+
+
+def check_block(first_path: int, count: int, limit: int, what: str) -> None:
+    """ValueError where a block reaches beyond the `limit` paths that the data hold."""
+    if not 0 <= first_path <= first_path + count <= limit:
+        raise ValueError(
+            f"paths must lie among the {limit} {what} of the data, got {first_path} to {first_path + count - 1}"
+        )
 
 
 class ParameterCheck:

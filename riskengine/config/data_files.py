@@ -96,7 +96,9 @@ def _build(builder: "Builder", path: Path_, record: type, read: Callable[..., An
     places = [folder / said.file for folder in (builder.folder(path), Path()) if folder is not None]
     file = next((f for f in places if f.is_file()), None)
     if file is None:
-        return builder.fault(f"{said.file}: no such file, beside the world or in the working directory", (*path, "file"))
+        return builder.fault(
+            f"{said.file}: no such file, beside the world or in the working directory", (*path, "file")
+        )
     origin = {name: value for name, value in asdict(said).items() if value is not None and name != "sha256"}
     try:
         data = read(file, tuple(names), said, origin)

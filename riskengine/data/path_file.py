@@ -48,8 +48,8 @@ def load_paths(
     Raises
     ------
     InputError
-        With every fault: missing or unreadable file, arrays, columns or assets, prices that are not finite and positive,
-        paths that start at different prices or are incomplete.
+        With every fault: missing or unreadable file, arrays, columns or assets, prices that are not finite and
+        positive, paths that start at different prices or are incomplete.
     """
     arrays = file.suffix in (".npz", ".npy")
     parts, digest = _arrays(file, assets) if arrays else _table(file, assets)

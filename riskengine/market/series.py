@@ -28,7 +28,9 @@ def content_hash(*arrays: np.ndarray | None) -> str:
     """SHA-256 over shapes and values: the identity of data that came from no file."""
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(b"absent" if array is None else repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        digest.update(
+            b"absent" if array is None else repr(array.shape).encode() + np.ascontiguousarray(array).tobytes()
+        )
     return digest.hexdigest()
 
 

@@ -3,9 +3,9 @@
     log S(t + 1) = log S(t) + r(row) + drift,   row -> row + 1 with probability 1 - 1/b, else any row, each alike
 
 A path is a chain of blocks of consecutive rows of joint log-returns with geometric lengths of mean b, so it keeps the
-marginal law, the cross-correlation, and the dependence in time up to the length of a block.  Politis and Romano wrap the
-series around at its end; here a block that reaches the end of an unbroken stretch of data goes on at the beginning of a
-stretch drawn at random, which is the same for data without gaps, never puts the two sides of a gap together, and
+marginal law, the cross-correlation, and the dependence in time up to the length of a block.  Politis and Romano wrap
+the series around at its end; here a block that reaches the end of an unbroken stretch of data goes on at the beginning
+of a stretch drawn at random, which is the same for data without gaps, never puts the two sides of a gap together, and
 leaves every row equally likely at every step: the mean and the marginal law of a step are exactly those of the data.
 Reference: Politis and Romano, Journal of the American Statistical Association 89 (1994), 1303-1313.
 """
@@ -230,6 +230,6 @@ def drift_shift(series: PriceSeries, log_drift: Vector | str) -> Floats:
 
 
 def grid_strides(grid: TimeGrid, data_seconds: int) -> tuple[int, int]:
-    """Steps of the data in a step of the path and of its history (0 where there is none); ValueError where not whole."""
+    """Steps of the data in a step of the path and in one of its history (0: none); ValueError where not whole."""
     before = whole_steps(grid.history_step_seconds, data_seconds, "history step") if grid.history_steps else 0
     return whole_steps(grid.step_seconds, data_seconds), before

@@ -1,4 +1,4 @@
-"""Filtered bootstrap: variance by recursion along the path, shocks resampled from the filtered residuals of real prices.
+"""Filtered bootstrap: variance by recursion along the path, shocks resampled from the residuals of real prices.
 
     log S(t + 1) = log S(t) + m + e_t,   e_t = sqrt(h_t) z(row_t),   h_{t+1} = omega + alpha e_t^2 + beta h_t
 

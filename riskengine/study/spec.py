@@ -86,10 +86,15 @@ class CalibrationStudy:
             raise ValueError("a study must hold at least one of margin, lending, calibration, got none")
         if isinstance(self.world.model, MadeOfData):
             limit = self.world.model.path_limit(grid)
+            if limit is not None and self.world.event is not None:
+                raise ValueError(
+                    f"event needs a world that can draw on until it happens, got kind {self.world.model.kind}, "
+                    f"which has {limit} paths"
+                )
             if limit is not None and self.paths > limit:
                 raise ValueError(
-                    f"paths must lie in [2, {limit}], got {self.paths}: on this horizon and history the data of a world "
-                    f"of kind {self.world.model.kind} hold no more"
+                    f"paths must lie in [2, {limit}], got {self.paths}: on this horizon and history the data of a "
+                    f"world of kind {self.world.model.kind} hold no more"
                 )
         if self.margin is not None:
             period = grid.index("margin_period_hours", self.margin.margin_period_hours)

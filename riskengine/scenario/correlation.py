@@ -31,14 +31,14 @@ def check_correlation(name: str, matrix: Floats, count: int, *, allow_singular: 
         raise ValueError(f"{name} must hold {count} rows of {count} correlations, got shape {out.shape}")
     if not np.isfinite(out).all():
         raise ValueError(f"{name} must hold finite numbers, got {out.tolist()}")
-    if np.abs(out).max() > 1.0 + 1e-12:
-        i, j = (int(k) for k in np.argwhere(np.abs(out) > 1.0 + 1e-12)[0])
-        raise ValueError(f"{name} must hold numbers in [-1, 1], got {out[i, j]} at ({i}, {j})")
     if np.abs(np.diagonal(out) - 1.0).max() > 1e-12:
         raise ValueError(f"{name} must hold ones on its diagonal, got {np.diagonal(out).tolist()}")
     if np.abs(out - out.T).max() > 1e-12:
         i, j = (int(k) for k in np.argwhere(np.abs(out - out.T) > 1e-12)[0])
         raise ValueError(f"{name} must be symmetric, got {out[i, j]} at ({i}, {j}) and {out[j, i]} at ({j}, {i})")
+    if np.abs(out).max() > 1.0 + 1e-12:
+        i, j = (int(k) for k in np.argwhere(np.abs(out) > 1.0 + 1e-12)[0])
+        raise ValueError(f"{name} must hold numbers in [-1, 1], got {out[i, j]} at ({i}, {j})")
     smallest = float(np.linalg.eigvalsh(out)[0])
     if smallest < (-_SINGULAR * count if allow_singular else _SINGULAR):
         kind = "positive semidefinite" if allow_singular else "positive definite"

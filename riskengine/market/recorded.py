@@ -98,7 +98,7 @@ class PathSet(DataRecord):
         t, p, a = (int(k) for k in wrong[0])
         legal = "not negative" if name.endswith("variance") else "positive"
         return [
-            f"{name} must be finite and {legal}, got {value[t, p, a]!r} at step {t}, path {p}, asset {self.assets[a]}"
+            f"{name} must be finite and {legal}, got {value[t, p, a]:g} at step {t}, path {p}, asset {self.assets[a]}"
             + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "")
         ]
 
@@ -110,7 +110,7 @@ class PathSet(DataRecord):
             off = np.flatnonzero(np.abs(start / start[0] - 1.0) > 1e-9)
             if off.size:
                 found.append(
-                    f"paths of {asset} must all start at one price, got {start[0]!r} on path 0 and {start[off[0]]!r} "
+                    f"paths of {asset} must all start at one price, got {start[0]:.10g} on path 0 and {start[off[0]]:.10g} "
                     f"on path {off[0]}"
                 )
         for before, after in (("history_spot", "spot"), ("history_variance", "variance")):

@@ -95,7 +95,7 @@ class PriceSeries(DataRecord):
                 f"seconds must be two or more, increasing by whole steps of {self.step_seconds} s, got other stamps"
             )
         if not (self.prices > 0).all():
-            raise ValueError(f"prices must be positive, got {self.prices.min()!r}")
+            raise ValueError(f"prices must be positive, got {self.prices.min():g}")
         if not self.sha256:
             object.__setattr__(self, "sha256", content_hash(self.seconds, self.prices))
 

@@ -110,8 +110,8 @@ class PathSet(DataRecord):
             off = np.flatnonzero(np.abs(start / start[0] - 1.0) > 1e-9)
             if off.size:
                 found.append(
-                    f"paths of {asset} must all start at one price, got {start[0]:.10g} on path 0 and {start[off[0]]:.10g} "
-                    f"on path {off[0]}"
+                    f"paths of {asset} must all start at one price, got {start[0]:.10g} on path 0 and "
+                    f"{start[off[0]]:.10g} on path {off[0]}"
                 )
         for before, after in (("history_spot", "spot"), ("history_variance", "variance")):
             end, start = getattr(self, before), getattr(self, after)

@@ -116,9 +116,10 @@ class Recursion:
 
     @property
     def long_run(self) -> Floats:
-        """Variance of one step to which forecasts tend, omega / (1 - persistence); infinite where they do not."""
+        """Variance of one step to which forecasts tend, omega / (1 - persistence); infinite where
+        they do not (persistence within 1e-6 of 1)."""
         gone = 1.0 - self.persistence
-        return np.divide(self.omega, gone, out=np.full_like(gone, np.inf), where=gone > 1e-12)
+        return np.divide(self.omega, gone, out=np.full_like(gone, np.inf), where=gone > 1e-6)
 
     def forecast(self, first: Floats, steps: int) -> Floats:
         """Expected variance of each of the next `steps` steps given that of the first (A,); shape (steps, A)."""

@@ -241,7 +241,8 @@ class Builder:
             if not issubclass(found.category, RepairWarning):
                 warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
                 continue
-            said = str(self.tree.fault(str(found.message), path))
+            word = str(found.message).partition(" ")[0]
+            said = str(self.tree.fault(str(found.message), (*path, word) if word in built else path))
             if said not in self.repairs:
                 self.repairs.append(said)
                 self._world_repairs.append(str(found.message))

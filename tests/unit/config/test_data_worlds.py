@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from toys import STUDY, WORLD, write
+from data_toys import BLOCKS, FILTERED, HISTORY, PATHS, PLAIN, folder_with, prices, world
+from toys import STUDY, write
 
 from riskengine.config.dump import dump, to_yaml
 from riskengine.config.reader import parse_yaml
@@ -10,40 +11,6 @@ from riskengine.config.study import load_study, load_world, study_of
 from riskengine.errors import InputError, RepairWarning
 from riskengine.study.describe import world_head
 from riskengine.study.manifest import manifest
-
-MODEL = WORLD[WORLD.index("  kind: gbm") : WORLD.index("surface:")]
-PLAIN = STUDY[: STUDY.index("calibration:")].replace("history_windows: 40", "history_windows: 4")
-BLOCKS = """\
-  kind: block_bootstrap
-  assets: [BTC, ETH]
-  spot: [34500, 1810.0]
-  prices: {file: p.csv}
-  block_hours: 12
-"""
-FILTERED = BLOCKS.replace("block_bootstrap", "filtered_bootstrap").replace(
-    "  block_hours: 12\n", "  filter: {kind: ewma, decay: 0.94}\n"
-)
-HISTORY = BLOCKS.replace("block_bootstrap", "history").replace("  block_hours: 12\n", "")
-PATHS = "  kind: paths\n  assets: [BTC, ETH]\n  paths: {file: p.npz, step_hours: 24, history_step_hours: 24}\n"
-
-
-def prices(hours=800, missing=(), step=3600):
-    """CSV of two assets; `missing` bars left out."""
-    moves = np.random.default_rng(3).normal(0.0, 0.005, (hours, 2))
-    level = np.array([34_500.0, 1_810.0]) * np.exp(np.cumsum(moves, axis=0))
-    kept = [i for i in range(hours) if i not in missing]
-    return "timestamp,BTC,ETH\n" + "".join(f"{1609459200 + i * step},{level[i, 0]},{level[i, 1]}\n" for i in kept)
-
-
-def world(model):
-    return WORLD.replace(MODEL, model)
-
-
-def folder_with(path, model, text=None, study=PLAIN):
-    (path / "p.csv").write_text(prices() if text is None else text)
-    spot = np.array([34_500.0, 1_810.0]) * np.ones((3, 64, 1))
-    np.savez(path / "p.npz", spot=spot, history_spot=spot[0] * np.ones((5, 1, 1)))
-    return write(path, world=world(model), study=study)
 
 
 @pytest.mark.parametrize("model", [BLOCKS, FILTERED, HISTORY, PATHS], ids=["blocks", "filtered", "history", "paths"])
@@ -172,7 +139,7 @@ def test_a_repaired_matrix_reaches_python_the_world_and_the_resolved_study(tmp_p
     with pytest.warns(RepairWarning) as caught:
         loaded = load_study(file)
     assert len(caught) == 1
-    assert str(caught[0].message).startswith(f"{tmp_path / 'world.yaml'}:4: world.model: {said}")
+    assert str(caught[0].message).startswith(f"{tmp_path / 'world.yaml'}:10: world.model.correlation: {said}")
     repaired = loaded.study.world
     assert len(repaired.repairs) == 1
     assert repaired.repairs[0].startswith(said)

@@ -12,7 +12,7 @@ words and the file's SHA-256, not the data; a file with another hash is refused 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,11 @@ def _build(builder: "Builder", path: Path_, record: type, read: Callable[..., An
     try:
         data = read(file, tuple(names), said, origin)
     except InputError as error:
-        builder.faults += [f if f.file else builder.tree.fault(f.message, path) for f in error.faults]
+        for fault in error.faults:
+            hint = "; max_missing_share accepts a share of them" if "must not have gaps" in fault.message else ""
+            builder.faults.append(
+                replace(fault, message=fault.message + hint) if fault.file else builder.tree.fault(fault.message, path)
+            )
         return BAD
     except ValueError as error:
         return builder.fault(str(error), path)

@@ -144,7 +144,7 @@ def _table(file: Path, assets: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     for what, values in (("path", path[mine]), ("step", step[mine])):
         off = np.flatnonzero(~(np.isfinite(values) & (values == np.round(values))))
         if off.size:
-            faults.append(Fault(f"{what} must hold whole numbers, got {values[off[0]]!r}", name))
+            faults.append(Fault(f"{what} must hold whole numbers, got {values[off[0]]:g}", name))
     if faults:
         raise InputError(faults)
     which, path, step = which[mine].astype(np.int64), path[mine].astype(np.int64), step[mine].astype(np.int64)

@@ -171,6 +171,11 @@ class BlockBootstrap:
                 check.faults.append(
                     f"block_hours must not exceed the {self.prices.returns.shape[0] * step:g} h of data, got {hours:g}"
                 )
+        if isinstance(self.block_hours, str) and not check.faults:
+            try:
+                _ = self.block_steps
+            except ValueError as error:
+                check.faults.append(f"block_hours must be a number where the data cannot choose it: {error}")
         check.finish()
 
     @cached_property

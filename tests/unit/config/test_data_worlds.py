@@ -61,6 +61,8 @@ REFUSED = [
         "world.yaml:8: world.model.prices.file: q.csv: no such file, beside the world",
     ),
     (BLOCKS, prices(missing=(5, 6)), "prices must not have gaps (no gap is allowed), got 0.250% of bars missing"),
+    (BLOCKS.replace("12", "auto"), prices(20), "30 or more values that vary, got 19"),
+    (BLOCKS, prices(missing=(9,)), "; max_missing_share accepts a share of them"),
     (BLOCKS.replace("ETH", "DOGE"), None, "one column of DOGE, must be given"),
     (BLOCKS.replace("12", "1e6"), None, "block_hours must not exceed the 799 h of data, got 1e+06"),
     (BLOCKS, prices(1), "prices of BTC, ETH must share at least two stamps, got 1"),

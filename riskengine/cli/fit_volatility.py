@@ -14,6 +14,13 @@ from riskengine.errors import UsageError
 @click.option("--assets", required=True, help="Assets in the order of the world, such as BTC,ETH.")
 @click.option("--filter", "kind", type=click.Choice(["garch", "ewma"]), default="garch", show_default=True)
 @click.option("--likelihood", type=click.Choice(["t", "normal"]), default="t", show_default=True, help="Of the GARCH.")
+@click.option(
+    "--long-run",
+    type=click.Choice(["sample", "free"]),
+    default="sample",
+    show_default=True,
+    help="Long-run variance of the GARCH: that of the data, or a parameter (needs arch).",
+)
 @click.option("--decay", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Of the EWMA, such as 0.94.")
 @click.option("--step-hours", type=click.FloatRange(0, 8760, min_open=True), help="Step; that of the data by default.")
 @click.option("--start", help="First date, such as 2021-01-01.")
@@ -24,7 +31,7 @@ from riskengine.errors import UsageError
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="World file to write.")
 @click.option("--json", "json_", is_flag=True, help="Report of the fit as JSON.")
 def volatility(
-    data, assets, kind, likelihood, decay, step_hours, start, end, source, spot, max_missing, out, json_
+    data, assets, kind, likelihood, long_run, decay, step_hours, start, end, source, spot, max_missing, out, json_
 ) -> int:  # fmt: skip
     """Fit a variance filter to the prices in DATA, and write the world that resamples its residuals.
 
@@ -47,7 +54,7 @@ def volatility(
     origin = {"start": start, "end": end, "source": source, "step_hours": step_hours, "max_missing_share": max_missing}
     origin = {"file": str(data)} | {name: value for name, value in origin.items() if value is not None}
     command = ["riskengine", "fit", "volatility", data.name, "--assets", ",".join(names), "--filter", kind]
-    command += ["--likelihood", likelihood] if kind == "garch" else ["--decay", f"{decay:g}"]
+    command += ["--likelihood", likelihood, "--long-run", long_run] if kind == "garch" else ["--decay", f"{decay:g}"]
     for name in ("step_hours", "start", "end", "source"):
         command += [f"--{name.replace('_', '-')}", str(origin[name])] if name in origin else []
     command += ["--spot", spot] if spot is not None else []
@@ -55,7 +62,7 @@ def volatility(
         series = PriceSeries(names, prices.seconds, prices.prices, prices.step_seconds, prices.sha256, origin)
         series = series if step_hours is None else series.thinned(round(step_hours * 3600.0))
         with compile_notice():
-            fit = fit_garch(series, likelihood) if kind == "garch" else given_ewma(decay)
+            fit = fit_garch(series, likelihood, long_run) if kind == "garch" else given_ewma(decay)
             beside = os.path.relpath(data, out.parent)
             record = filtered_world(series, fit, at, beside, shlex.join([*command, "--out", out.name]))
     except ValueError as error:
@@ -66,7 +73,11 @@ def volatility(
         return 0
     found, errors = record["model"]["filter"], record["fit"]["standard_errors"]
     rows = [
-        (f"{name}[{asset}]", f"{value:.6g}", f"{errors[f'{name}[{asset}]']:.2g}")
+        (
+            f"{name}[{asset}]",
+            f"{value:.6g}",
+            f"{errors[f'{name}[{asset}]']:.2g}" if f"{name}[{asset}]" in errors else "",
+        )
         for name in ("omega", "alpha", "beta")
         for asset, value in zip(names, found.get(name, ()), strict=False)
     ]

@@ -25,9 +25,7 @@ def long_table(spot, history=None, variance=None):
             if block is history and t == len(history) - 1:
                 continue
             more = f",{variance}" if variance is not None else ""
-            lines.append(
-                f"{p + 10},{t + first},{ASSETS[a]},{price!r}{more}".replace("np.float64(", "").replace(")", "")
-            )
+            lines.append(f"{p + 10},{t + first},{ASSETS[a]},{float(price)!r}{more}")
     return "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,7 @@ from riskengine.scenario.jumps import Vector
 from riskengine.scenario.lanes import anchor, write_lanes, write_prices
 from riskengine.scenario.parameters import ParameterCheck, check_series
 from riskengine.scenario.variance_filter import GarchFilter, Recursion, VarianceFilter
+from riskengine.scenario.windows import scaled
 from riskengine.vecmath import fma, root
 
 _FORGOTTEN = 1e-4  # share of the starting variance that a burn-in leaves
@@ -162,9 +163,10 @@ class FilteredBootstrap:
         The data; its step is the step of the recursion, and a step of the grid must be a whole number of them.
     filter : GarchFilter or EwmaFilter
     initial_variance : "last", "stationary" or tuple of float
-        Variance per year at the start of the path (of its history, where it has one): the forecast after the last
-        return of the data, a draw from the stationary law (by letting the recursion run until 1e-4 of its long-run
-        start is left), or the number given.
+        ``last``: the path begins where the data end, with the forecast after the last return; its history, where it
+        has one, is the real one, the same on every path.  Otherwise the variance per year at the start of the path, or
+        of its simulated history: a draw from the stationary law (the recursion runs until 1e-4 of its long-run start
+        is left), or the number given.
     log_drift : "sample" or tuple of float
         Mean of the log-return per year: that of the data, or the number given.
 
@@ -237,9 +239,21 @@ class FilteredBootstrap:
         z -= z.mean(axis=0)
         return np.ascontiguousarray((z / np.sqrt((z * z).mean(axis=0))).T)
 
+    @property
+    def _from_last(self) -> bool:
+        return isinstance(self.initial_variance, str) and self.initial_variance == "last"
+
     def path_limit(self, grid: TimeGrid) -> None:
-        """No limit; ValueError where a step of `grid` is no whole number of the data's."""
-        grid_strides(grid, self.prices.step_seconds)
+        """No limit; ValueError where a step of `grid` is no whole number of the data's, or the data are too short for
+        the real history before time 0."""
+        stride = grid_strides(grid, self.prices.step_seconds)[1]
+        held = self.prices.regular[0].size - 1
+        if self._from_last and stride * grid.history_steps > held:
+            hour = self.prices.step_seconds / 3600.0
+            raise ValueError(
+                f"prices must hold the {stride * grid.history_steps * hour:g} h of real history before time 0 "
+                f"(initial_variance: last), got {held * hour:g} h"
+            )
 
     def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
         """Paths ``first_path`` to ``first_path + count - 1``: spot in USD and variance per year, (T + 1, A, P) each."""
@@ -266,10 +280,22 @@ class FilteredBootstrap:
             return out, variance
 
         before = before_variance = None
-        if grid.history_steps:
+        if grid.history_steps and self._from_last:
+            self.path_limit(grid)
+            back = before_stride * np.arange(-grid.history_steps, 1)
+            last = np.array([self.prices.regular[0].size - 1])
+            before = np.repeat(scaled(self.prices, last, back, spot), count, axis=2)
+            before_variance = np.repeat(self._regular_variance[last + back, :, None] * per_year, count, axis=2)
+        elif grid.history_steps:
             before, before_variance = fill(grid.history_steps, before_stride, True)
         out, variance = fill(grid.steps, stride, False)
         return MarketPaths(grid, self.assets, first_path, out, variance, before, before_variance, failed=failed)
+
+    @cached_property
+    def _regular_variance(self) -> Floats:
+        """Variance of the next return as known at every regular bar, (N, A), per step of the data."""
+        ended = self.prices.seconds[self.prices.return_ends]
+        return self.filtered[np.searchsorted(ended, self.prices.regular[0], side="right")]
 
     def _start(self, per_year: float) -> Floats:
         """Variance of the first step, shape (A,), before any burn-in."""

@@ -71,6 +71,7 @@ REFUSED = [
     (BLOCKS.replace("{file: p.csv}", "3"), None, "model.prices: must be a mapping of file, start, end"),
     (BLOCKS.replace("assets: [BTC, ETH]", "assets: [BTC, BTC]"), None, "assets of the world must be distinct names"),
     (BLOCKS.replace("p.csv}", "p.csv, step_hours: 1.5}"), None, "whole multiple of the data's step of 1 h, got 1.5 h"),
+    (FILTERED.replace("0.94", "1.5"), None, "decay must lie in (0, 1), got 1.5"),
     (FILTERED.replace("ewma", "figarch"), None, "kind must be one of garch, ewma, got 'figarch'"),
     (PATHS.replace("p.npz", "x.npz"), None, "x.npz: no such file"),
     (PATHS.replace(", step_hours: 24", ""), None, "step_hours must be given: the file does not hold it"),
@@ -105,6 +106,14 @@ def test_a_study_that_the_data_cannot_answer_is_refused(tmp_path, model, change,
     with pytest.raises(InputError) as told:
         load_study(folder_with(tmp_path, model, study=PLAIN.replace(*change)))
     assert message in str(told.value)
+
+
+def test_a_conditional_stress_needs_a_world_that_can_draw_on(tmp_path):
+    folder_with(tmp_path, HISTORY, study=PLAIN.replace("world.yaml", "stress.yaml"))
+    stress = "title: a fall\nbase: world.yaml\nevent: {asset: BTC, move: -0.01, hours: 24, when: any}\n"
+    (tmp_path / "stress.yaml").write_text(stress)
+    with pytest.raises(InputError, match="event needs a world that can draw on until it happens, got kind history"):
+        load_study(tmp_path / "study.yaml")
 
 
 def test_calibration_needs_a_law_and_says_so(tmp_path):

@@ -66,8 +66,8 @@ def test_the_filter_does_not_look_ahead_and_forecasts_over_a_gap():
 @pytest.mark.parametrize("history", [0, 40])
 def test_a_path_is_the_recursion_on_whole_rows_of_residuals(history):
     grid = TimeGrid(HOUR, 30, HOUR if history else 0, history)
-    paths = WORLD.sample(grid, 250, 300, DrawKeys(2))
-    start = WORLD.filtered[-1] * PER_YEAR
+    start = np.array([0.21, 0.34])
+    paths = dataclasses.replace(WORLD, initial_variance=tuple(start)).sample(grid, 250, 300, DrawKeys(2))
     parts = [(paths.spot_lanes, paths.variance_lanes)]
     if history:
         parts.insert(0, (paths.history_spot_lanes, paths.history_variance_lanes))
@@ -85,6 +85,27 @@ def test_a_path_is_the_recursion_on_whole_rows_of_residuals(history):
         chosen = np.vectorize(table.get)(rows)
         np.testing.assert_allclose(z[:3, 1], WORLD.residuals[1][chosen], rtol=1e-6, atol=1e-8)
     assert len(set(chosen.ravel())) > 300  # rows differ between paths and steps
+
+
+def test_from_the_last_bar_the_history_is_the_real_one():
+    grid = TimeGrid(HOUR, 3, 24 * HOUR, 20)
+    paths = WORLD.sample(grid, 0, 5, DrawKeys(2))
+    regular = WORLD.prices.regular[1][::-1][: 20 * 24 + 1 : 24][::-1]
+    expected = regular / regular[-1] * np.array(WORLD.spot)
+    for p in (0, 4):
+        np.testing.assert_allclose(paths.history_spot_lanes[:, :, p], expected, rtol=1e-14)
+    now = np.repeat(WORLD.filtered[-1][:, None] * PER_YEAR, 5, axis=1)
+    np.testing.assert_allclose(paths.variance_lanes[0], now, rtol=1e-14)
+    np.testing.assert_array_equal(paths.history_variance_lanes[-1], paths.variance_lanes[0])
+    # a day earlier: the variance that was known then, from the returns up to that bar
+    ended = WORLD.prices.seconds[WORLD.prices.return_ends] <= WORLD.prices.seconds[-1] - 24 * HOUR
+    np.testing.assert_allclose(
+        paths.history_variance_lanes[-2, :, 0], WORLD.filtered[ended.sum()] * PER_YEAR, rtol=1e-14
+    )
+    alone = WORLD.sample(TimeGrid(HOUR, 3), 0, 5, DrawKeys(2))
+    np.testing.assert_array_equal(alone.spot_lanes, paths.spot_lanes)
+    with pytest.raises(ValueError, match=r"must hold the 2400 h of real history before time 0 .* got 1503 h"):
+        WORLD.path_limit(TimeGrid(HOUR, 3, 24 * HOUR, 100))
 
 
 def test_residuals_have_mean_zero_and_mean_square_one_and_keep_their_correlation():

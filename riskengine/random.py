@@ -31,11 +31,15 @@ class Purpose(IntEnum):
     COMMON_JUMP_TIME = 4
     COMMON_JUMP_SIZE = 5
     INITIAL_STATE = 6
+    VARIANCE_JUMP = 10
+    COMMON_VARIANCE_JUMP = 11
     HISTORY_DIFFUSION = 17
     HISTORY_JUMP_TIME = 18
     HISTORY_JUMP_SIZE = 19
     HISTORY_COMMON_JUMP_TIME = 20
     HISTORY_COMMON_JUMP_SIZE = 21
+    HISTORY_VARIANCE_JUMP = 25
+    HISTORY_COMMON_VARIANCE_JUMP = 26
     BOOTSTRAP = 32
 
 
@@ -100,6 +104,14 @@ def fill_words(a, b, first_path, step, purpose, asset, k0, k1):
     wide_vectors()
     for i in range(a.size):
         a[i], b[i] = draw(first_path + i, step, purpose, asset, k0, k1)
+
+
+@kernel
+def scattered_words(a, b, path, number, n, purpose, asset, k0, k1):
+    """Write the two words of draw ``number[i]`` of path ``path[i]``, i < `n`: for what happens on few paths."""
+    wide_vectors()
+    for i in range(n):
+        a[i], b[i] = draw(path[i], number[i], purpose, asset, k0, k1)
 
 
 @kernel

@@ -19,7 +19,9 @@ MODELS: dict[str, dict[str, str]] = {
     "scenarios": {
         "gbm": "riskengine.scenario.gbm:Gbm",
         "merton": "riskengine.scenario.merton:Merton",
+        "heston": "riskengine.scenario.heston:Heston",
         "bates": "riskengine.scenario.bates:Bates",
+        "svcj": "riskengine.scenario.svcj:Svcj",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

@@ -8,20 +8,15 @@ moves that path's arrivals closer or further and touches no other draw.  The law
 import numpy as np
 
 from riskengine.jit import kernel, wide_vectors
-from riskengine.random import draw, fill_words
+from riskengine.random import fill_words
+from riskengine.random import scattered_words as _words
+from riskengine.scenario.superpose import superpose_jumps
 from riskengine.vecmath import fma, log, root, sincos_turn, uniform
 
 LANES = 256  # paths handled together: a chunk's arrays stay in the first-level cache
 WINDOW = 16  # steps whose jumps are scattered at once: 16 KB per asset
 _BATCH = 16  # arrivals are drawn in whole batches of two wide vectors
 ROOM = LANES + _BATCH
-
-
-@kernel
-def _words(a, b, path, number, n, purpose, asset, k0, k1):
-    wide_vectors()
-    for i in range(n):
-        a[i], b[i] = draw(path[i], number[i], purpose, asset, k0, k1)
 
 
 @kernel
@@ -42,7 +37,7 @@ def _advance(a, time, start, n, inverse_rate):
 @kernel
 def _scatter(
     buffer, position, arrivals, start, stop, inverse_rate, mean, mix, low, high, first_path, purpose, sizes, asset,
-    k0, k1, whole, real, words,
+    k0, k1, whole, real, words, extents, common, marks,
 ):  # fmt: skip
     """Add the jumps of one clock in steps ``start`` to ``stop - 1`` for assets ``low`` to ``high - 1``."""
     lane, path, number = whole[0], whole[1], whole[2]
@@ -66,15 +61,21 @@ def _scatter(
             path[i] = first_path
             number[i] = 0
             time[i] = 0.0
-        for j in range(low, high):
-            _words(a, b, path, number, full, sizes, j, k0, k1)
-            _normals(a, b, z[j], full)
-        for j in range(low, high):
-            for i in range(left):
-                jump = mean[j]
-                for m in range(low, j + 1):
-                    jump += mix[j, m] * z[m, i]
-                buffer[np.uint64(np.int64(time[i]) - start), np.uint64(j), np.uint64(lane[i])] += jump
+        if marks is None:
+            for j in range(low, high):
+                _words(a, b, path, number, full, sizes, j, k0, k1)
+                _normals(a, b, z[j], full)
+            for j in range(low, high):
+                for i in range(left):
+                    jump = mean[j]
+                    for m in range(low, j + 1):
+                        jump += mix[j, m] * z[m, i]
+                    buffer[np.uint64(np.int64(time[i]) - start), np.uint64(j), np.uint64(lane[i])] += jump
+        else:
+            superpose_jumps(
+                buffer, lane, path, number, time, left, full, start, mean, mix, low, high, sizes, extents, common,
+                k0, k1, z, words, marks,
+            )  # fmt: skip
         for i in range(full):
             number[i] += 1
         _words(a, b, path, number, full, purpose, asset, k0, k1)
@@ -116,8 +117,8 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
         Arrivals per step: the common clock, then each asset's own; 0 for a clock that never rings.
     first_path : int
         Path of lane 0.
-    purposes : ndarray of int, shape (5,)
-        Purposes of diffusion, own time, own size, common time and common size.
+    purposes : ndarray of int, shape (7,)
+        Purposes of diffusion; of own time, own size, common time, common size; of own and common variance jump.
     words : ndarray of uint64, shape (2, ROOM)
         Scratch.
     """
@@ -132,14 +133,14 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
 
 @kernel
 def fill_jumps(
-    buffer, position, arrivals, start, stop, rate, mean, mix, first_path, purposes, k0, k1, whole, real, words
+    buffer, position, arrivals, start, stop, rate, mean, mix, first_path, purposes, k0, k1, whole, real, words, marks
 ):
     """Sum of log jumps of each lane in steps ``start`` to ``stop - 1``; advances the clocks.
 
     Parameters
     ----------
     buffer : ndarray, shape (WINDOW, A, LANES)
-        Written: sum of log jumps in each step.
+        Written: sum of log jumps in each step; with `marks` (WINDOW, 3 A, LANES), as `superpose_jumps` writes it.
     position, arrivals, rate, first_path, purposes
         As in `start_clocks`.
     start, stop : int
@@ -149,10 +150,12 @@ def fill_jumps(
     mix : ndarray, shape (2, A, A)
         Factor from normals to sizes, likewise.
     whole, real, words : ndarray of int64 (3, ROOM), of float64 (2 + A, ROOM), of uint64 (2, ROOM)
-        Scratch.
+        Scratch; with `marks` float64 is (7 + 2 A, ROOM).
+    marks : tuple of ndarray, or None
+        What jumps do to variance, as in `riskengine.scenario.superpose`; None where they move prices alone.
     """
     buffer[:] = 0.0
-    assets = buffer.shape[1]
+    assets = mean.shape[1]
     for c in range(rate.size):
         if rate[c] > 0.0:
             common = c == 0
@@ -160,5 +163,5 @@ def fill_jumps(
                 buffer, position[c], arrivals[c], start, stop, 1.0 / rate[c],
                 mean[0 if common else 1], mix[0 if common else 1], max(c - 1, 0), assets if common else c,
                 first_path, purposes[3 if common else 1], purposes[4 if common else 2], max(c - 1, 0),
-                k0, k1, whole, real, words,
+                k0, k1, whole, real, words, purposes[6 if common else 5], common, marks,
             )  # fmt: skip

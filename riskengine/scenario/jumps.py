@@ -38,8 +38,12 @@ class CommonJumps:
     correlation: float | Matrix = 0.0
 
     def __post_init__(self) -> None:
-        count = np.size(self.mean)
         check = ParameterCheck()
+        self._check(check)
+        check.finish()
+
+    def _check(self, check: ParameterCheck) -> None:
+        count = np.size(self.mean)
         rows = equicorrelation(self.correlation, count) if isinstance(self.correlation, (int, float)) else None
         matrix = check.correlation(
             "jump size correlation", self.correlation if rows is None else rows, count, allow_singular=True
@@ -49,7 +53,6 @@ class CommonJumps:
         object.__setattr__(self, "sd", check.vector("common jump sd", self.sd, count, 0.0, closed=True))
         object.__setattr__(self, "correlation", matrix if rows is None else float(self.correlation))
         _check_sizes(check, "common jump", (self.intensity,), self.mean, self.sd)
-        check.finish()
 
     @property
     def size_correlation(self) -> Floats:
@@ -76,15 +79,18 @@ class OwnJumps:
     sd: Vector
 
     def __post_init__(self) -> None:
-        count = np.size(self.intensity)
         check = ParameterCheck()
+        self._check(check)
+        check.finish()
+
+    def _check(self, check: ParameterCheck) -> None:
+        count = np.size(self.intensity)
         object.__setattr__(
             self, "intensity", check.vector("own jump intensity", self.intensity, count, 0.0, closed=True)
         )
         object.__setattr__(self, "mean", check.vector("own jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("own jump sd", self.sd, count, 0.0, closed=True))
         _check_sizes(check, "own jump", self.intensity, self.mean, self.sd)
-        check.finish()
 
 
 def _check_sizes(check: ParameterCheck, name: str, intensity: Vector, mean: Vector, sd: Vector) -> None:
@@ -131,9 +137,12 @@ class JumpTable:
     compensator: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        variance = np.einsum("cij,cij->ci", self.mix, self.mix)
-        relative = np.expm1(self.mean + 0.5 * variance)
+        relative = np.expm1(self._log_mean())
         object.__setattr__(self, "compensator", self.intensity[0] * relative[0] + self.intensity[1:] * relative[1])
+
+    def _log_mean(self) -> Floats:
+        """log E[e^J], shape (2, A)."""
+        return self.mean + 0.5 * np.einsum("cij,cij->ci", self.mix, self.mix)
 
 
 def jump_table(count: int, common: CommonJumps | None, own: OwnJumps | None) -> JumpTable:

@@ -57,7 +57,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
     first_path : int
     history : bool
         The path ends, rather than starts, at `spot`.
-    purposes : ndarray of int, shape (5,)
+    purposes : ndarray of int, shape (7,)
     k0, k1 : uint64
     """
     steps, assets, count = out.shape[0] - 1, out.shape[1], out.shape[2]
@@ -87,7 +87,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
                 stop = min(t + WINDOW, steps)
                 fill_jumps(
                     jump, position, arrivals, t, stop, rate, jump_mean, jump_mix, path, purposes, k0, k1,
-                    whole, real, words,
+                    whole, real, words, None,
                 )  # fmt: skip
             half = t & 1
             if half == 0:

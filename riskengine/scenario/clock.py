@@ -13,8 +13,8 @@ from riskengine.random import scattered_words as _words
 from riskengine.scenario.superpose import superpose_jumps
 from riskengine.vecmath import fma, log, root, sincos_turn, uniform
 
-LANES = 256  # paths handled together: a chunk's arrays stay in the first-level cache
-WINDOW = 16  # steps whose jumps are scattered at once: 16 KB per asset
+LANES = 512  # paths handled together: a chunk's arrays stay in the first-level cache
+WINDOW = 16  # steps whose jumps are scattered at once: 64 KB per asset
 _BATCH = 16  # arrivals are drawn in whole batches of two wide vectors
 ROOM = LANES + _BATCH
 
@@ -40,7 +40,7 @@ def _scatter(
     k0, k1, whole, real, words, extents, common, marks,
 ):  # fmt: skip
     """Add the jumps of one clock in steps ``start`` to ``stop - 1`` for assets ``low`` to ``high - 1``."""
-    lane, path, number = whole[0], whole[1], whole[2]
+    lane, number = whole[0], whole[1]
     time, later, z = real[0], real[1], real[2:]
     a, b = words[0], words[1]
     limit = np.float64(stop)
@@ -49,7 +49,6 @@ def _scatter(
     n = none
     for i in range(LANES):
         lane[n] = i
-        path[n] = first_path + i
         number[n] = arrivals[i]
         time[n] = position[i]
         n += one if position[i] < limit else none
@@ -58,12 +57,12 @@ def _scatter(
         # whole batches: what lies beyond `left` is drawn and not used, which is cheaper than a scalar remainder
         full = (left + _BATCH - 1) // _BATCH * _BATCH
         for i in range(left, full):
-            path[i] = first_path
+            lane[i] = 0
             number[i] = 0
             time[i] = 0.0
         if marks is None:
             for j in range(low, high):
-                _words(a, b, path, number, full, sizes, j, k0, k1)
+                _words(a, b, first_path, lane, number, full, sizes, j, k0, k1)
                 _normals(a, b, z[j], full)
             for j in range(low, high):
                 for i in range(left):
@@ -73,12 +72,12 @@ def _scatter(
                     buffer[np.uint64(np.int64(time[i]) - start), np.uint64(j), np.uint64(lane[i])] += jump
         else:
             superpose_jumps(
-                buffer, lane, path, number, time, left, full, start, mean, mix, low, high, sizes, extents, common,
-                k0, k1, z, words, marks,
+                buffer, first_path, lane, number, time, left, full, start, mean, mix, low, high, sizes, extents,
+                common, k0, k1, z, words, marks,
             )  # fmt: skip
         for i in range(full):
             number[i] += 1
-        _words(a, b, path, number, full, purpose, asset, k0, k1)
+        _words(a, b, first_path, lane, number, full, purpose, asset, k0, k1)
         _advance(a, later, time, full, inverse_rate)
         kept = none
         for i in range(left):
@@ -87,7 +86,6 @@ def _scatter(
             position[k] = t
             arrivals[k] = number[i]
             lane[kept] = lane[i]
-            path[kept] = path[i]
             number[kept] = number[i]
             time[kept] = t
             kept += one if t < limit else none
@@ -149,7 +147,7 @@ def fill_jumps(
         Mean log jump of the common and the own component.
     mix : ndarray, shape (2, A, A)
         Factor from normals to sizes, likewise.
-    whole, real, words : ndarray of int64 (3, ROOM), of float64 (2 + A, ROOM), of uint64 (2, ROOM)
+    whole, real, words : ndarray of int64 (2, ROOM), of float64 (2 + A, ROOM), of uint64 (2, ROOM)
         Scratch; with `marks` float64 is (7 + 2 A, ROOM).
     marks : tuple of ndarray, or None
         What jumps do to variance, as in `riskengine.scenario.superpose`; None where they move prices alone.

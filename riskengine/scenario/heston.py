@@ -156,10 +156,7 @@ class Heston:
             )  # fmt: skip
             return out, variance
 
-        if self.starts_stationary:
-            state = self._stationary(first_path, count, keys)
-        else:
-            state = np.repeat(np.array(self.initial_variance)[:, None], count, axis=1)
+        state = self.start(first_path, count, keys)
         before = before_variance = None
         if grid.history_steps:
             before, before_variance = fill(state, grid.history_steps, grid.history_dt, True)
@@ -189,6 +186,12 @@ class Heston:
     def _law_jumps(self, index: int) -> tuple:
         """Jump components of asset `index` as the law reads them."""
         return ()
+
+    def start(self, first_path: int, count: int, keys: DrawKeys) -> Floats:
+        """Variance at the start of each path (of its history, where it has one), per year, shape (A, P)."""
+        if self.starts_stationary:
+            return self._stationary(first_path, count, keys)
+        return np.repeat(np.array(self.initial_variance)[:, None], count, axis=1)
 
     def _stationary(self, first_path: int, count: int, keys: DrawKeys) -> Floats:
         """Draws of the stationary variances, shape (A, P)."""

@@ -73,6 +73,16 @@ def exponential_step(v, z, following, correction, c):
 
 
 @kernel
+def variance_step(v, z, following, correction, c):
+    """Next variance and -log M of every lane, each by the branch that its psi asks for; as in `quadratic_step`."""
+    if quadratic_step(v, z, following, correction, c) > 0:
+        for g in range(0, LANES, _GROUP):
+            h = g + _GROUP
+            if exponential_lanes(v[g:h], c) > 0:
+                exponential_step(v[g:h], z[g:h], following[g:h], correction[g:h], c)
+
+
+@kernel
 def price_step(x, v, following, z, correction, jump, c):
     """Move the log-price by one step and the variance to its next value."""
     wide_vectors()
@@ -138,7 +148,7 @@ def bates_paths(
     jump = np.zeros((WINDOW, assets if marks is None else 3 * assets, LANES))
     position = np.empty((assets + 1, LANES))
     arrivals = np.empty((assets + 1, LANES), np.int64)
-    whole = np.empty((3, ROOM), np.int64)
+    whole = np.empty((2, ROOM), np.int64)
     real = np.empty((2 + assets if marks is None else 7 + 2 * assets, ROOM))
     words = np.empty((2, ROOM), np.uint64)
     jumps = any_jumps(rate)
@@ -169,11 +179,7 @@ def bates_paths(
                 mix_lanes(z[0], variance_mix)
                 mix_lanes(z[1], price_mix)
             for i in range(assets):
-                if quadratic_step(v[i], z[0, i], following, correction, c[i]) > 0:
-                    for g in range(0, LANES, _GROUP):
-                        h = g + _GROUP
-                        if exponential_lanes(v[i, g:h], c[i]) > 0:
-                            exponential_step(v[i, g:h], z[0, i, g:h], following[g:h], correction[g:h], c[i])
+                variance_step(v[i], z[0, i], following, correction, c[i])
                 if marks is None:
                     price_step(x[i], v[i], following, z[1, i], correction, jump[row, i], c[i])
                 else:

@@ -90,8 +90,8 @@ def grow(time, extent, driver, grown, moved, spread, n, mark):
 
 @kernel
 def superpose_jumps(
-    buffer, lane, path, number, time, left, full, start, mean, mix, low, high, sizes, extents, common, k0, k1, real,
-    words, marks,
+    buffer, first_path, lane, number, time, left, full, start, mean, mix, low, high, sizes, extents, common, k0, k1,
+    real, words, marks,
 ):  # fmt: skip
     """Add one batch of arrivals of one clock, for assets ``low`` to ``high - 1``.
 
@@ -99,8 +99,10 @@ def superpose_jumps(
     ----------
     buffer : ndarray, shape (WINDOW, 3 A, LANES)
         Added to: log jumps, variance at the end of the step, variance under the root of the step's price normal.
-    lane, path, number, time : ndarray
-        Of each arrival: its lane, path and number on its clock, and its time in steps.
+    first_path : int
+        Path of lane 0.
+    lane, number, time : ndarray
+        Of each arrival: its lane, its number on its clock, and its time in steps.
     left, full : int
         Arrivals, and arrivals with the filling of the last vector.
     start : int
@@ -125,10 +127,10 @@ def superpose_jumps(
     rest = real[2 * assets :]
     extent, driver, grown, moved, spread = rest[0], rest[1], rest[2], rest[3], rest[4]
     table, motion = marks[0][0 if common else 1], marks[1]
-    scattered_words(a, b, path, number, full, extents, 0 if common else low, k0, k1)
+    scattered_words(a, b, first_path, lane, number, full, extents, 0 if common else low, k0, k1)
     exponentials(a, extent, full)
     for j in range(low, high):
-        scattered_words(a, b, path, number, full, sizes, j, k0, k1)
+        scattered_words(a, b, first_path, lane, number, full, sizes, j, k0, k1)
         normal_pairs(a, b, z[j], g[j], full)
     for j in range(low, high):
         with_variance = table[j, EXTENT] > 0.0

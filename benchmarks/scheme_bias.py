@@ -57,7 +57,11 @@ CASES = {
         5,
         (5, 10, 20, 60),
     ),
-    "svcj, Broadie and Kaya": (world(Svcj, 3.46, 0.008, 0.14, -0.82, 0.007569, BROADIE_KAYA, 0.0319), 1, (2, 4, 12, 52)),
+    "svcj, Broadie and Kaya": (
+        world(Svcj, 3.46, 0.008, 0.14, -0.82, 0.007569, BROADIE_KAYA, 0.0319),
+        1,
+        (2, 4, 12, 52),
+    ),
     "svcj, crypto": (world(Svcj, 5.0, 0.36, 1.5, -0.5, 0.36, CRYPTO), 1, (4, 12, 52, 365)),
 }
 

@@ -107,7 +107,9 @@ class SvcjLaw(BatesLaw):
         level = self.theta + sum(j.intensity * j.variance_mean for j in self.jumps) / self.kappa
         start = level if self.variance is None else self.variance
         mean = level * self.horizon - (start - level) * np.expm1(-self.kappa * self.horizon) / self.kappa
-        second = [(j.mean + j.slope * j.variance_mean) ** 2 + j.sd**2 + (j.slope * j.variance_mean) ** 2 for j in self.jumps]
+        second = [
+            (j.mean + j.slope * j.variance_mean) ** 2 + j.sd**2 + (j.slope * j.variance_mean) ** 2 for j in self.jumps
+        ]
         jump = sum(j.intensity * m for j, m in zip(self.jumps, second, strict=True)) * self.horizon
         return float(np.sqrt(mean + jump))
 

@@ -15,7 +15,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.random import fill_words, normals_from_words
 from riskengine.scenario.clock import LANES, ROOM, WINDOW, any_jumps, fill_jumps, start_clocks
 from riskengine.scenario.lanes import anchor, mix_lanes, write_lanes, write_prices
-from riskengine.scenario.qe_lane import exponential_lane, quadratic_lane
+from riskengine.scenario.qe_lane import NEAR, exponential_lane, near_lane, quadratic_lane
 from riskengine.vecmath import fma, root
 
 # columns of the coefficient table, one row per asset
@@ -39,11 +39,20 @@ def quadratic_step(v, z, following, correction, c):
     wide_vectors()
     decay, pull, spread, noise, tilt = c[DECAY], c[PULL], c[SPREAD], c[NOISE], c[TILT]
     wide = 0
-    for i in range(v.size):
-        m = fma(v[i], decay, pull)
-        s2 = fma(v[i], spread, noise)
-        wide += np.int64(1) if s2 > 1.5 * m * m else np.int64(0)
-        following[i], correction[i] = quadratic_lane(m, s2, z[i], tilt)
+    # 2 A a <= A s^2 / m, and s^2 / m is largest at large variance: no lane can leave the short form's range
+    if abs(tilt) * spread < NEAR * decay:
+        twist = -2.0 * tilt
+        for i in range(v.size):
+            m = fma(v[i], decay, pull)
+            s2 = fma(v[i], spread, noise)
+            wide += np.int64(1) if s2 > 1.5 * (m * m) else np.int64(0)
+            following[i], correction[i] = near_lane(m, s2, z[i], twist)
+    else:
+        for i in range(v.size):
+            m = fma(v[i], decay, pull)
+            s2 = fma(v[i], spread, noise)
+            wide += np.int64(1) if s2 > 1.5 * (m * m) else np.int64(0)
+            following[i], correction[i] = quadratic_lane(m, s2, z[i], tilt)
     return wide
 
 
@@ -54,7 +63,7 @@ def exponential_lanes(v, c):
     wide = 0
     for i in range(v.size):
         m = fma(v[i], c[DECAY], c[PULL])
-        wide += np.int64(1) if fma(v[i], c[SPREAD], c[NOISE]) > 1.5 * m * m else np.int64(0)
+        wide += np.int64(1) if fma(v[i], c[SPREAD], c[NOISE]) > 1.5 * (m * m) else np.int64(0)
     return wide
 
 

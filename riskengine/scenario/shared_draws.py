@@ -7,10 +7,12 @@ of size normals, whatever the rate, so these too are tabulated once and read by 
 world sampled alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
+from riskengine.arrays import Floats
 from riskengine.jit import kernel
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
@@ -27,6 +29,12 @@ from riskengine.scenario.qe import price_step, variance_step
 from riskengine.vecmath import fma, log, root, sincos_turn, uniform
 
 _ROWS = 48  # arrivals of a clock that are tabulated; later ones are drawn where they are needed
+
+
+@kernel(inline=True)
+def _span(assets):
+    """Steps whose normals are kept at once: an even number, as many as the second-level cache holds."""
+    return 2 * WINDOW if assets <= 2 else WINDOW
 
 
 @kernel
@@ -71,32 +79,39 @@ def _scatter_shared(
     low, high = 0 if common else own, assets if common else clock
     limit = np.float64(stop)
     one, none = np.uint64(1), np.uint64(0)
+    # unsigned indices: a signed one is tested for Python's counting from the end
     n = none
+    most = 0
     for i in range(LANES):
-        lane[n] = i
+        lane[n] = np.uint64(i)
         n += one if position[i] < limit else none
-    left = np.int64(n)
-    while left > 0:
+        most = max(most, arrivals[i])
+    first = np.uint64(low)
+    mean_first, mix_first = mean[low], mix[low, low]
+    left = n
+    while left > none:
+        # arrival numbers of this round are at most `most`, and each needs the waiting time of the next
+        while known[clock] <= min(most + 1, _ROWS - 1):
+            _tabulate(waits, sizes, known[clock], path, clock, purposes, k0, k1, a, b, spare)
+            known[clock] += 1
+        tabulated = most + 1 < _ROWS
         kept = none
         for i in range(left):
-            k = np.uint64(lane[i])
+            k = lane[i]
             t = position[k]
-            number = arrivals[k]
-            after = number + 1
-            while known[clock] <= min(after, _ROWS - 1):
-                _tabulate(waits, sizes, known[clock], path, clock, purposes, k0, k1, a, b, spare)
-                known[clock] += 1
+            number = np.uint64(arrivals[k])
             row = np.uint64(np.int64(t) - start)
-            if after < _ROWS:
-                wait = waits[np.uint64(after), k]
-                for j in range(low, high):
+            if tabulated:
+                wait = waits[number + one, k]
+                buffer[row, first, k] += mean_first + mix_first * sizes[first, number, k]
+                for j in range(low + 1, high):
                     jump = mean[j]
                     for m in range(low, j + 1):
-                        jump += mix[j, m] * sizes[m, np.uint64(number), k]
+                        jump += mix[j, m] * sizes[np.uint64(m), number, k]
                     buffer[row, np.uint64(j), k] += jump
             else:
                 here = path + np.int64(k)
-                wait = _wait(here, after, purposes[3 if common else 1], own, k0, k1)
+                wait = _wait(here, number + one, purposes[3 if common else 1], own, k0, k1)
                 for j in range(low, high):
                     jump = mean[j]
                     for m in range(low, j + 1):
@@ -104,10 +119,11 @@ def _scatter_shared(
                     buffer[row, np.uint64(j), k] += jump
             t = fma(wait, inverse_rate, t)
             position[k] = t
-            arrivals[k] = after
-            lane[kept] = np.int64(k)
+            arrivals[k] = np.int64(number + one)
+            lane[kept] = k
             kept += one if t < limit else none
-        left = np.int64(kept)
+        left = kept
+        most += 1
 
 
 @kernel
@@ -154,17 +170,19 @@ def lognormal_grid(
     sets, steps, assets, count = out.shape[0], out.shape[1] - 1, out.shape[2], out.shape[3]
     x = np.empty((sets, assets, LANES))
     bad = np.empty((sets, LANES))
-    z = np.empty((WINDOW, assets, LANES))
+    span = _span(assets)
+    z = np.empty((span, assets, LANES))
     a = np.empty(LANES, np.uint64)
     b = np.empty(LANES, np.uint64)
     spare = np.empty(LANES)
-    lane = np.empty(LANES + 1, np.int64)
-    jump = np.zeros((WINDOW, assets, LANES))
+    lane = np.empty(LANES + 1, np.uint64)
+    jump = np.zeros((span, assets, LANES))
     position = np.empty((sets, assets + 1, LANES))
     arrivals = np.empty((sets, assets + 1, LANES), np.int64)
     waits = np.empty((assets + 1, _ROWS, LANES))
     sizes = np.empty((2, assets, _ROWS, LANES))
     known = np.empty(assets + 1, np.int64)
+    clean = True
     for base in range(0, count, LANES):
         end = min(base + LANES, count)
         path = first_path + base
@@ -174,22 +192,23 @@ def lognormal_grid(
             for i in range(assets):
                 out[s, 0, i, base:end] = 0.0 if history else spot[s, i]
         _start_shared(position, arrivals, rate, waits, sizes, known, path, purposes, k0, k1, a, b, spare)
-        for start in range(0, steps, WINDOW):
-            stop = min(start + WINDOW, steps)
+        for start in range(0, steps, span):
+            stop = min(start + span, steps)
             # the window is even: a pair of steps shares a draw and never straddles two windows
             for t in range(0, stop - start, 2):
                 for i in range(assets):
                     fill_words(a, b, path, (start + t) >> 1, purposes[0], i, k0, k1)
                     normals_from_words(a, b, z[t, i], z[t + 1, i])
             for s in range(sets):
-                jumps = any_jumps(rate[s])
-                if jumps:
+                if any_jumps(rate[s]):
+                    clean = False
                     _fill_shared(
                         jump, position[s], arrivals[s], start, stop, rate[s], jump_mean[s], jump_mix[s], waits, sizes,
                         known, path, purposes, k0, k1, lane, a, b, spare,
                     )  # fmt: skip
-                else:
+                elif not clean:
                     jump[:] = 0.0
+                    clean = True
                 for t in range(stop - start):
                     for i in range(assets):
                         _advance(x[s, i], z[t, 0], jump[t, i], drift[s, i], mix[s, i, 0])
@@ -221,20 +240,22 @@ def bates_grid(
     x = np.empty((sets, assets, LANES))
     v = np.empty((sets, assets, LANES))
     bad = np.empty((sets, LANES))
-    z = np.empty((WINDOW, 2, assets, LANES))
+    span = _span(assets)
+    z = np.empty((span, 2, assets, LANES))
     mixed = np.empty((2, assets, LANES))
     following = np.empty(LANES)
     correction = np.empty(LANES)
     a = np.empty(LANES, np.uint64)
     b = np.empty(LANES, np.uint64)
     spare = np.empty(LANES)
-    lane = np.empty(LANES + 1, np.int64)
-    jump = np.zeros((WINDOW, assets, LANES))
+    lane = np.empty(LANES + 1, np.uint64)
+    jump = np.zeros((span, assets, LANES))
     position = np.empty((sets, assets + 1, LANES))
     arrivals = np.empty((sets, assets + 1, LANES), np.int64)
     waits = np.empty((assets + 1, _ROWS, LANES))
     sizes = np.empty((2, assets, _ROWS, LANES))
     known = np.empty(assets + 1, np.int64)
+    clean = True
     for base in range(0, count, LANES):
         end = min(base + LANES, count)
         path = first_path + base
@@ -248,20 +269,22 @@ def bates_grid(
                     v[s, i, k] = initial[s, i, min(base + k, count - 1)]
                 write_lanes(variance[s, 0, i, base:end], v[s, i])
         _start_shared(position, arrivals, rate, waits, sizes, known, path, purposes, k0, k1, a, b, spare)
-        for start in range(0, steps, WINDOW):
-            stop = min(start + WINDOW, steps)
+        for start in range(0, steps, span):
+            stop = min(start + span, steps)
             for t in range(stop - start):
                 for i in range(assets):
                     fill_words(a, b, path, start + t, purposes[0], i, k0, k1)
                     normals_from_words(a, b, z[t, 0, i], z[t, 1, i])
             for s in range(sets):
                 if any_jumps(rate[s]):
+                    clean = False
                     _fill_shared(
                         jump, position[s], arrivals[s], start, stop, rate[s], jump_mean[s], jump_mix[s], waits, sizes,
                         known, path, purposes, k0, k1, lane, a, b, spare,
                     )  # fmt: skip
-                else:
+                elif not clean:
                     jump[:] = 0.0
+                    clean = True
                 for t in range(stop - start):
                     normal = z[t]
                     if assets > 1:
@@ -285,101 +308,143 @@ def bates_grid(
                 failed[s, i] = failed[s, i] or bad[s, i - base] != 0.0
 
 
-def sample_grid(
-    models: Sequence[ScenarioModel], grid: TimeGrid, first_path: int, count: int, keys: DrawKeys
-) -> list[MarketPaths]:
-    """The same paths in every world of `models`, to the bits of ``model.sample(grid, first_path, count, keys)``.
+class SharedDraws:
+    """Parameter sets that are sampled together, block by block.
 
     Parameters
     ----------
     models : sequence of ScenarioModel
-        Parameter sets.  Worlds of kind `gbm` and `merton` with equally many assets share their draws, and so do
-        `heston` and `bates`; any other world is sampled alone.
-    grid, first_path, count, keys
-        As in ``sample``.
-
-    Returns
-    -------
-    list of MarketPaths
-        One block per model, in their order.  Blocks that share draws are views into one array of all of them.
+        Worlds of kind `gbm` and `merton` with equally many assets share their draws, and so do `heston` and `bates`;
+        any other world is sampled alone.
 
     Examples
     --------
     >>> quiet, wild = (Gbm(("BTC",), (6e4,), (0.0,), (s,), ((1.0,),)) for s in (0.4, 0.8))
-    >>> a, b = sample_grid([quiet, wild], TimeGrid(86_400, 30), 0, 4, DrawKeys(1))
+    >>> a, b = SharedDraws([quiet, wild]).sample(TimeGrid(86_400, 30), 0, 4, DrawKeys(1))
     >>> bool((a.spot == quiet.sample(TimeGrid(86_400, 30), 0, 4, DrawKeys(1)).spot).all())
     True
     """
-    families: dict[tuple, list[int]] = {}
-    for i, model in enumerate(models):
-        sampler = _SAMPLERS.get(type(model))
-        families.setdefault((sampler, len(model.assets)) if sampler else (None, i), []).append(i)
-    out: list[MarketPaths] = [None] * len(models)  # type: ignore[list-item]
-    for (sampler, _), members in families.items():
-        group = [models[i] for i in members]
-        if sampler is None or len(group) == 1:
-            found = [model.sample(grid, first_path, count, keys) for model in group]
-        else:
-            found = sampler(group, grid, first_path, count, keys)
-        for i, paths in zip(members, found, strict=True):
-            out[i] = paths
-    return out
+
+    def __init__(self, models: Sequence[ScenarioModel]) -> None:
+        self.models = tuple(models)
+        families: dict[tuple, list[int]] = {}
+        for i, model in enumerate(self.models):
+            family = _FAMILIES.get(type(model))
+            families.setdefault((family, len(model.assets)) if family else (None, i), []).append(i)
+        self._alone = [i for (family, _), members in families.items() for i in members if not family]
+        self._together = [
+            (members, family([self.models[i] for i in members]))
+            for (family, _), members in families.items()
+            if family is not None
+        ]
+
+    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> list[MarketPaths]:
+        """The same paths in every world, to the bits of ``model.sample(grid, first_path, count, keys)``.
+
+        Returns
+        -------
+        list of MarketPaths
+            One block per model, in their order.  Blocks that share draws are views into one array of all of them.
+        """
+        out: dict[int, MarketPaths] = {i: self.models[i].sample(grid, first_path, count, keys) for i in self._alone}
+        for members, family in self._together:
+            out.update(zip(members, family.sample(grid, first_path, count, keys), strict=True))
+        return [out[i] for i in range(len(self.models))]
 
 
-def _stack(arrays) -> np.ndarray:
+def sample_grid(
+    models: Sequence[ScenarioModel], grid: TimeGrid, first_path: int, count: int, keys: DrawKeys
+) -> list[MarketPaths]:
+    """One block of every model on shared draws: `SharedDraws`, which is the thing to keep where there are many blocks."""
+    return SharedDraws(models).sample(grid, first_path, count, keys)
+
+
+def _stack(arrays: Iterable[Floats]) -> Floats:
     return np.ascontiguousarray(np.stack(list(arrays)))
 
 
-def _sample_lognormal(models, grid, first_path, count, keys):
-    k0, k1 = keys.words()
-    sets, assets = len(models), len(models[0].assets)
-    spot, failed = _stack(m.spot for m in models), np.zeros((sets, count), dtype=bool)
+class _Lognormal:
+    """Sets of one family, with what does not change from block to block."""
 
-    def fill(steps, dt, history):
-        out = np.empty((sets, steps + 1, assets, count))
+    def __init__(self, models: list) -> None:
+        self.models, self.spot = models, _stack(np.array(m.spot) for m in models)
+        self.coefficients = lru_cache(maxsize=8)(self._coefficients)
+
+    def _coefficients(self, dt: float) -> list[Floats]:
         rows = [
             step_coefficients(
-                m.drift, m.volatility, m.correlation, getattr(m, "jumps_common", None), getattr(m, "jumps_own", None), dt
+                m.drift,
+                m.volatility,
+                m.correlation,
+                getattr(m, "jumps_common", None),
+                getattr(m, "jumps_own", None),
+                dt,
             )
-            for m in models
+            for m in self.models
         ]
-        columns = [_stack(column) for column in zip(*rows, strict=True)]
-        lognormal_grid(out, failed, spot, *columns, first_path, history, HISTORY if history else FORWARD, k0, k1)
-        return out
+        return [_stack(column) for column in zip(*rows, strict=True)]
 
-    before = fill(grid.history_steps, grid.history_dt, True) if grid.history_steps else [None] * sets
-    out = fill(grid.steps, grid.dt, False)
-    return [
-        MarketPaths(grid, m.assets, first_path, out[s], history_spot_lanes=before[s], failed=failed[s])
-        for s, m in enumerate(models)
-    ]
+    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> list[MarketPaths]:
+        """One block per set."""
+        sets, assets = self.spot.shape
+        failed = np.zeros((sets, count), dtype=bool)
 
+        def fill(steps, dt, history):
+            out = np.empty((sets, steps + 1, assets, count))
+            lognormal_grid(
+                out, failed, self.spot, *self.coefficients(dt), first_path, history, HISTORY if history else FORWARD,
+                *keys.words(),
+            )  # fmt: skip
+            return out
 
-def _sample_heston(models, grid, first_path, count, keys):
-    k0, k1 = keys.words()
-    sets, assets = len(models), len(models[0].assets)
-    spot, failed = _stack(m.spot for m in models), np.zeros((sets, count), dtype=bool)
-    variance_mix, price_mix = (_stack(m._mixes[n] for m in models) for n in range(2))
-    intensity, mean, mix = (_stack(getattr(m._jumps, name) for m in models) for name in ("intensity", "mean", "mix"))
-
-    def fill(state, steps, dt, history):
-        out, variance = np.empty((2, sets, steps + 1, assets, count))
-        bates_grid(
-            out, variance, failed, spot, state, _stack(m._coefficients(dt) for m in models), variance_mix, price_mix,
-            intensity * dt, mean, mix, first_path, history, HISTORY if history else FORWARD, k0, k1,
-        )  # fmt: skip
-        return out, variance
-
-    state = _stack(m.start(first_path, count, keys) for m in models)
-    before = before_variance = [None] * sets
-    if grid.history_steps:
-        before, before_variance = fill(state, grid.history_steps, grid.history_dt, True)
-        state = np.ascontiguousarray(before_variance[:, -1])
-    out, variance = fill(state, grid.steps, grid.dt, False)
-    return [
-        MarketPaths(grid, m.assets, first_path, out[s], variance[s], before[s], before_variance[s], failed=failed[s])
-        for s, m in enumerate(models)
-    ]
+        before = fill(grid.history_steps, grid.history_dt, True) if grid.history_steps else [None] * sets
+        out = fill(grid.steps, grid.dt, False)
+        return [
+            MarketPaths(grid, m.assets, first_path, out[s], history_spot_lanes=before[s], failed=failed[s])
+            for s, m in enumerate(self.models)
+        ]
 
 
-_SAMPLERS = {Gbm: _sample_lognormal, Merton: _sample_lognormal, Heston: _sample_heston, Bates: _sample_heston}
+class _Variance:
+    """The same for worlds with a variance state."""
+
+    def __init__(self, models: list) -> None:
+        self.models, self.spot = models, _stack(np.array(m.spot) for m in models)
+        if not any(m.starts_stationary for m in models):
+            self.initial = np.array([m.initial_variance for m in models])
+        self.mixes = [_stack(m._mixes[n] for m in models) for n in range(2)]
+        self.jumps = [_stack(getattr(m._jumps, name) for m in models) for name in ("intensity", "mean", "mix")]
+        self.coefficients = lru_cache(maxsize=8)(lambda dt: _stack(m._coefficients(dt) for m in models))
+
+    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> list[MarketPaths]:
+        """One block per set."""
+        sets, assets = self.spot.shape
+        failed = np.zeros((sets, count), dtype=bool)
+        intensity, mean, mix = self.jumps
+
+        def fill(state, steps, dt, history):
+            out, variance = np.empty((2, sets, steps + 1, assets, count))
+            bates_grid(
+                out, variance, failed, self.spot, state, self.coefficients(dt), *self.mixes, intensity * dt, mean, mix,
+                first_path, history, HISTORY if history else FORWARD, *keys.words(),
+            )  # fmt: skip
+            return out, variance
+
+        if any(m.starts_stationary for m in self.models):
+            state = _stack(m.start(first_path, count, keys) for m in self.models)
+        else:
+            state = np.repeat(self.initial[:, :, None], count, axis=2)
+        before = before_variance = [None] * sets
+        if grid.history_steps:
+            before, before_variance = fill(state, grid.history_steps, grid.history_dt, True)
+            state = np.ascontiguousarray(before_variance[:, -1])
+        out, variance = fill(state, grid.steps, grid.dt, False)
+        return [
+            MarketPaths(
+                grid, m.assets, first_path, out[s], variance[s], before[s], before_variance[s], failed=failed[s]
+            )
+            for s, m in enumerate(self.models)
+        ]
+
+
+_FAMILIES = {Gbm: _Lognormal, Merton: _Lognormal, Heston: _Variance, Bates: _Variance}

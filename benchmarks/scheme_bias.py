@@ -2,13 +2,13 @@
 
     python benchmarks/scheme_bias.py [--quick]
 
-Every row is a world, a number of steps and two figures of the horizon price: an at-the-money call and the probability of
-a fall below the exact 1 % quantile.  Errors are those of the scheme plus sampling noise, whose standard error stands
+Every row is a world, a number of steps and two figures of the horizon price: an at-the-money call and the probability
+of a fall below the exact 1 % quantile.  Errors are those of the scheme plus sampling noise, whose standard error stands
 beside them; the price itself, whose mean is known, is a control variate of both.
 
-The first table runs the engine's worlds.  The second compares, in numpy and for one asset, where a variance jump enters:
-at the end of its step; at its own time, with the step split there; and at its own time by superposition, which is what
-the engine does.
+The first table runs the engine's worlds.  The second compares, in numpy and for one asset, where a variance jump
+enters: at the end of its step; at its own time, with the step split there; and at its own time by superposition, which
+is what the engine does.
 """
 
 import argparse

@@ -1,8 +1,10 @@
 """SVCJ (Duffie, Pan, Singleton 2000): the law of a horizon log-return where price and variance jump together.
 
-log E[e^{sX} | v0] = s (mu - sum lam k) T + C(s) + B(s) v0 + sum lam int_0^T [e^{s m + s^2 d^2 / 2} / (alpha - zeta B_t(s))
-- 1] dt, alpha = 1 - zeta r s, with C and B of `riskengine.law.heston`, mean variance jump zeta, slope r.  With
-D, q, gap, e = e^{-D T} as there, Q = alpha gap + zeta q and P = 2 D alpha + Q the integral is closed:
+log E[e^{sX} | v0] = s (mu - sum lam k) T + C(s) + B(s) v0
+                     + sum lam int_0^T [e^{s m + s^2 d^2 / 2} / (alpha - zeta B_t(s)) - 1] dt,   alpha = 1 - zeta r s,
+
+with C and B of `riskengine.law.heston`, mean variance jump zeta and slope r.  With D, q, gap, e = e^{-D T} as there,
+Q = alpha gap + zeta q and P = 2 D alpha + Q the integral is closed:
 
     int_0^T dt / (alpha - zeta B_t) = (2 D + gap) T / P + 2 zeta q / (P Q) [log(1 + bottom) + log(1 - zeta B / alpha)].
 
@@ -17,7 +19,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats, check_range
 from riskengine.law.bates import BatesLaw

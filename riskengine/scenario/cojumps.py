@@ -17,6 +17,8 @@ from riskengine.arrays import Floats
 from riskengine.scenario.jumps import CommonJumps, JumpTable, OwnJumps, Vector, jump_table
 from riskengine.scenario.parameters import ParameterCheck
 
+_SMALLEST = 1e-12  # a mean variance jump below leaves the range in which moments can be squared
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommonCoJumps(CommonJumps):
@@ -25,7 +27,7 @@ class CommonCoJumps(CommonJumps):
     Attributes
     ----------
     variance_mean : tuple of float, one per asset
-        Mean jump of variance, per year; 0 where jumps leave it alone.
+        Mean jump of variance, per year, 1e-12 or more; 0 where jumps leave it alone.
     slope : tuple of float, one per asset
         Log-price per unit of variance jump (rho_J): negative where the price falls as variance rises.
     """
@@ -61,6 +63,9 @@ def _check_extents(jumps: CommonCoJumps | OwnCoJumps, check: ParameterCheck, nam
     slope = check.vector(f"{name} slope", jumps.slope, count)
     object.__setattr__(jumps, "variance_mean", mean)
     object.__setattr__(jumps, "slope", slope)
+    for m in mean:
+        if 0.0 < m < _SMALLEST:
+            check.faults.append(f"{name} variance_mean must be 0 or at least {_SMALLEST:g}, got {m:g}")
     for m, r in zip(mean, slope, strict=False):
         if r * m >= 1.0:
             check.faults.append(

@@ -54,7 +54,7 @@ def quadratic_lane(m, s2, z, tilt):
 
 @kernel(inline=True)
 def near_lane(m, s2, z, twist):
-    """`quadratic_lane` with ``twist = -2 tilt`` where 2 A a is known to stay below `NEAR`: a short logarithm will do."""
+    """`quadratic_lane` with ``twist = -2 tilt`` where 2 A a is known to stay below `NEAR`: a short logarithm does."""
     mm = m * m
     twice = mm + mm
     s = min(s2, 0.75 * twice)

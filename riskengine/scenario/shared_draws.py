@@ -67,8 +67,8 @@ def _tabulate(waits, sizes, number, path, clock, purposes, k0, k1, a, b, spare):
 
 @kernel
 def _scatter_shared(
-    buffer, position, arrivals, start, stop, inverse_rate, mean, mix, waits, sizes, known, path, clock, purposes, k0, k1,
-    lane, a, b, spare,
+    buffer, position, arrivals, start, stop, inverse_rate, mean, mix, waits, sizes, known, path, clock, purposes, k0,
+    k1, lane, a, b, spare,
 ):  # fmt: skip
     """Add the jumps of one clock of one parameter set in steps ``start`` to ``stop - 1``.
 
@@ -355,7 +355,7 @@ class SharedDraws:
 def sample_grid(
     models: Sequence[ScenarioModel], grid: TimeGrid, first_path: int, count: int, keys: DrawKeys
 ) -> list[MarketPaths]:
-    """One block of every model on shared draws: `SharedDraws`, which is the thing to keep where there are many blocks."""
+    """One block of every model on shared draws; where there are many blocks, keep a `SharedDraws` and sample that."""
     return SharedDraws(models).sample(grid, first_path, count, keys)
 
 

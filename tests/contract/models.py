@@ -6,12 +6,36 @@ from typing import Any
 from riskengine import registry
 from riskengine.config.locate import shipped
 from riskengine.config.study import load_study, load_world
+from riskengine.scenario.cojumps import CommonCoJumps
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.heston import Heston
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.svcj import Svcj
+
+_ACROSS = ((1.0, 0.8), (0.8, 1.0))
+_VARIANCE = {
+    "assets": ("BTC", "ETH"),
+    "spot": (34_500.0, 1_810.0),
+    "drift": (0.0, 0.0),
+    "kappa": (5.0, 6.0),
+    "theta": (0.3, 0.4),
+    "xi": (1.5, 2.0),
+    "rho": (-0.4, -0.4),
+    "initial_variance": "stationary",
+    "correlation": _ACROSS,
+    "variance_correlation": _ACROSS,
+}
 
 # models that no shipped file uses and that have no defaults
 _EXAMPLES = {
+    "heston": Heston(**_VARIANCE),
+    "svcj": Svcj(
+        **_VARIANCE,
+        jumps_common=CommonCoJumps(
+            5.0, (-0.03, -0.04), (0.05, 0.06), 0.7, variance_mean=(0.4, 0.5), slope=(-0.1, -0.1)
+        ),
+    ),
     "gbm": Gbm(("BTC", "ETH"), (34_500.0, 1_810.0), (0.0, 0.0), (0.6, 0.7), ((1.0, 0.8), (0.8, 1.0))),
     "merton": Merton(
         ("BTC", "ETH"),

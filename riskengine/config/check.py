@@ -34,7 +34,7 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         return "margin book", ()
     tree = read_yaml(file)
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
-    if {"model", "surface"} & keys:
+    if {"model", "surface", "base"} & keys:
         return "world", _notes(load_world(str(file.absolute())))
     if {"accounts", "positions"} & keys:
         load_book(file)

@@ -41,12 +41,11 @@ def quadratic_step(v, z, following, correction, c):
     wide = 0
     # 2 A a <= A s^2 / m, and s^2 / m is largest at large variance: no lane can leave the short form's range
     if abs(tilt) * spread < NEAR * decay:
-        twist = -2.0 * tilt
         for i in range(v.size):
             m = fma(v[i], decay, pull)
             s2 = fma(v[i], spread, noise)
             wide += np.int64(1) if s2 > 1.5 * (m * m) else np.int64(0)
-            following[i], correction[i] = near_lane(m, s2, z[i], twist)
+            following[i], correction[i] = near_lane(m, s2, z[i], tilt)
     else:
         for i in range(v.size):
             m = fma(v[i], decay, pull)

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from riskengine.market.grid import TimeGrid
+from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
 from riskengine.scenario.cojumps import CommonCoJumps, OwnCoJumps, cojump_table
 from riskengine.scenario.heston import Heston
@@ -70,3 +72,14 @@ def test_what_a_jump_becomes_has_its_mean_and_keeps_the_price(extent, gone):
     # the normal of the step averages e^{sqrt(spread) Z} to e^{spread / 2}
     assert weight @ np.exp(moved + 0.5 * spread) == pytest.approx(np.exp(-0.1 * extent), rel=1e-6)
     assert (grown >= 0.0).all() and (spread >= 0.0).all()
+
+
+@pytest.mark.parametrize("start", [(0.36,), "stationary"])
+def test_jumps_that_leave_variance_alone_have_the_bits_of_bates(start):
+    still = OwnCoJumps((60.0,), (-0.03,), (0.05,), variance_mean=(0.0,), slope=(0.3,))
+    fields = {f.name: getattr(WORLD, f.name) for f in dataclasses.fields(Heston)} | {"initial_variance": start}
+    grid, keys = TimeGrid(86_400, 40, 43_200, 20), DrawKeys(2)
+    a = Svcj(**fields, jumps_own=still).sample(grid, 3, 200, keys)
+    b = Bates(**fields, jumps_own=OwnJumps((60.0,), (-0.03,), (0.05,))).sample(grid, 3, 200, keys)
+    for name in ("spot_lanes", "variance_lanes", "history_spot_lanes", "history_variance_lanes"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name

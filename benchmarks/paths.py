@@ -42,7 +42,6 @@ SIGMA, RATE, MEAN, SD = 0.6, 20.0, -0.02, 0.05
 KAPPA, THETA, XI, RHO, V0 = 5.0, 0.36, 1.5, -0.5, 0.36
 GRID = TimeGrid(86_400, STEPS)
 BLOCK = 1024
-GRID_BLOCK = 2048  # of 16 sets
 ONE = ((1.0,),)
 JUMPS = OwnJumps((RATE,), (MEAN,), (SD,))
 MERTON = Merton(("BTC",), (1.0,), (0.0,), (SIGMA,), ONE, None, JUMPS)
@@ -205,8 +204,8 @@ def grid_job(model, paths: int):
     together, keys = SharedDraws(sets), DrawKeys(1)
 
     def job() -> None:
-        for first in range(0, paths, GRID_BLOCK):
-            together.sample(GRID, first, GRID_BLOCK, keys)
+        for first in range(0, paths, BLOCK):
+            together.sample(GRID, first, BLOCK, keys)
 
     return job
 

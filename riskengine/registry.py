@@ -22,6 +22,8 @@ MODELS: dict[str, dict[str, str]] = {
         "heston": "riskengine.scenario.heston:Heston",
         "bates": "riskengine.scenario.bates:Bates",
         "svcj": "riskengine.scenario.svcj:Svcj",
+        "kou": "riskengine.scenario.kou:Kou",
+        "regime_switching": "riskengine.scenario.regime_switching:RegimeSwitching",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

@@ -44,22 +44,16 @@ class CommonJumps:
 
     def _check(self, check: ParameterCheck) -> None:
         count = np.size(self.mean)
-        rows = equicorrelation(self.correlation, count) if isinstance(self.correlation, (int, float)) else None
-        matrix = check.correlation(
-            "jump size correlation", self.correlation if rows is None else rows, count, allow_singular=True
-        )
         object.__setattr__(self, "intensity", check.number("common jump intensity", self.intensity, 0.0))
         object.__setattr__(self, "mean", check.vector("common jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("common jump sd", self.sd, count, 0.0, closed=True))
-        object.__setattr__(self, "correlation", matrix if rows is None else float(self.correlation))
+        object.__setattr__(self, "correlation", check_size_correlation(check, self.correlation, count))
         _check_sizes(check, "common jump", (self.intensity,), self.mean, self.sd)
 
     @property
     def size_correlation(self) -> Floats:
         """Correlation of the sizes of one arrival, shape (A, A)."""
-        if isinstance(self.correlation, float):
-            return equicorrelation(self.correlation, len(self.mean))
-        return np.array(self.correlation)
+        return correlation_matrix(self.correlation, len(self.mean))
 
 
 @dataclass(frozen=True)
@@ -103,6 +97,19 @@ def _check_sizes(check: ParameterCheck, name: str, intensity: Vector, mean: Vect
                 )
 
 
+def correlation_matrix(value: float | Matrix, count: int) -> Floats:
+    """`value` as a matrix (count, count): one number is the same for every pair."""
+    return equicorrelation(value, count) if isinstance(value, (int, float)) else np.array(value)
+
+
+def check_size_correlation(check: ParameterCheck, value: float | Matrix, count: int) -> float | Matrix:
+    """`value` as a float or as rows; a fault where it is no correlation of `count` sizes.  It may be singular."""
+    number = isinstance(value, (int, float))
+    rows = correlation_matrix(value, count) if number else value
+    matrix = check.correlation("jump size correlation", rows, count, allow_singular=True)
+    return float(value) if number else matrix
+
+
 def mean_relative_jump(mean: float, sd: float) -> float:
     """E[e^J] - 1 of a normal log jump: what a jump does to the price on average (the compensator's factor)."""
     return math.expm1(mean + 0.5 * sd * sd)
@@ -143,6 +150,11 @@ class JumpTable:
     def _log_mean(self) -> Floats:
         """log E[e^J], shape (2, A)."""
         return self.mean + 0.5 * np.einsum("cij,cij->ci", self.mix, self.mix)
+
+    @property
+    def size(self) -> Floats:
+        """The size law in the form that `riskengine.scenario.clock` reads: of normal sizes, their means."""
+        return self.mean
 
 
 def jump_table(count: int, common: CommonJumps | None, own: OwnJumps | None) -> JumpTable:

@@ -22,6 +22,7 @@ from riskengine.scenario.bates import Bates
 from riskengine.scenario.clock import LANES, WINDOW, any_jumps
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.heston import Heston
+from riskengine.scenario.jumps import jump_table
 from riskengine.scenario.lanes import FORWARD, HISTORY, anchor, mix_lanes, write_lanes, write_prices
 from riskengine.scenario.lognormal import _add, _advance, step_coefficients
 from riskengine.scenario.merton import Merton
@@ -378,6 +379,7 @@ class _Lognormal:
                 m.correlation,
                 getattr(m, "jumps_common", None),
                 getattr(m, "jumps_own", None),
+                jump_table,
                 dt,
             )
             for m in self.models

@@ -10,7 +10,9 @@ from riskengine.scenario.cojumps import CommonCoJumps
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.heston import Heston
 from riskengine.scenario.jumps import OwnJumps
+from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.regime_switching import RegimeSwitching
 from riskengine.scenario.svcj import Svcj
 
 _ACROSS = ((1.0, 0.8), (0.8, 1.0))
@@ -45,6 +47,26 @@ _EXAMPLES = {
         ((1.0, 0.8), (0.8, 1.0)),
         None,
         OwnJumps((30.0, 30.0), (-0.01, -0.01), (0.04, 0.05)),
+    ),
+    "kou": Kou(
+        ("BTC", "ETH"),
+        (34_500.0, 1_810.0),
+        (0.0, 0.0),
+        (0.5, 0.6),
+        ((1.0, 0.8), (0.8, 1.0)),
+        KouCommonJumps(15.0, (0.4, 0.4), (30.0, 25.0), (25.0, 20.0), 0.8),
+        KouOwnJumps((30.0, 30.0), (0.5, 0.5), (40.0, 35.0), (35.0, 30.0)),
+    ),
+    "regime_switching": RegimeSwitching(
+        ("BTC", "ETH"),
+        (34_500.0, 1_810.0),
+        ("calm", "stress"),
+        ((-12.0, 12.0), (60.0, -60.0)),
+        (0.0, 0.0),
+        ((0.4, 0.5), (1.1, 1.4)),
+        (((1.0, 0.8), (0.8, 1.0)), ((1.0, 0.9), (0.9, 1.0))),
+        jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
+        pace=(1.0, 4.0),
     ),
 }
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from riskengine.scenario import clock, lanes, lognormal, qe, qe_lane, shared_draws, superpose
+from riskengine import random
+from riskengine.scenario import clock, lanes, lognormal, qe, qe_lane, regimes, shared_draws, superpose
 
 SUBSTITUTES = {
     "wide_vectors": lambda: None,
@@ -18,6 +19,8 @@ SUBSTITUTES = {
     "near_lane": qe_lane.near_lane.py_func,
     "quadratic_lane": qe_lane.quadratic_lane.py_func,
     "exponential_lane": qe_lane.exponential_lane.py_func,
+    # called from Python it returns Python's integers, which no unsigned argument takes
+    "draw": lambda *key: tuple(np.uint64(word) for word in random.draw(*key)),
 }
 
 
@@ -31,7 +34,7 @@ def plain():
     @contextmanager
     def context():
         with pytest.MonkeyPatch.context() as patch:
-            for module in (clock, lanes, lognormal, qe, qe_lane, shared_draws, superpose):
+            for module in (clock, lanes, lognormal, qe, qe_lane, regimes, shared_draws, superpose):
                 for name, function in SUBSTITUTES.items():
                     if hasattr(module, name):
                         patch.setattr(module, name, function)

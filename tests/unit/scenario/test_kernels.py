@@ -106,7 +106,7 @@ def test_clock_stages(plain):
     buffer = np.zeros((clock.WINDOW, 2, clock.LANES))
     runs = both(
         clock.fill_jumps, buffer, position, arrivals, 0, 16, RATE, TABLE.mean, TABLE.mix, 7, FORWARD, K0, K1, whole,
-        real, words, None,
+        real, words,
     )  # fmt: skip
     for compiled, plain_python in zip(runs[0][1][:3], runs[1][1][:3], strict=True):
         np.testing.assert_allclose(compiled, plain_python, rtol=1e-13, atol=1e-16)
@@ -114,8 +114,8 @@ def test_clock_stages(plain):
     assert_same(both(clock._advance, words[0], real[0], real[1], 5, 0.3, stage=plain), 1e-12)
     assert_same(
         both(
-            clock._scatter, buffer, position[0], arrivals[0], 0, 16, 1.0 / RATE[0], TABLE.mean[0], TABLE.mix[0], 0, 2,
-            7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words, FORWARD[6], True, None,
+            clock._scatter, buffer, position[0], arrivals[0], 0, np.full(clock.LANES, 16.0), 1.0 / RATE[0],
+            TABLE.mean[0], TABLE.mix[0], 0, 2, 7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
         )
     )  # fmt: skip
 

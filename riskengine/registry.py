@@ -22,6 +22,10 @@ MODELS: dict[str, dict[str, str]] = {
         "heston": "riskengine.scenario.heston:Heston",
         "bates": "riskengine.scenario.bates:Bates",
         "svcj": "riskengine.scenario.svcj:Svcj",
+        "block_bootstrap": "riskengine.scenario.block_bootstrap:BlockBootstrap",
+        "filtered_bootstrap": "riskengine.scenario.filtered_bootstrap:FilteredBootstrap",
+        "history": "riskengine.scenario.history:HistoryWindows",
+        "paths": "riskengine.scenario.paths_file:RecordedPaths",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

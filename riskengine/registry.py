@@ -24,6 +24,10 @@ MODELS: dict[str, dict[str, str]] = {
         "svcj": "riskengine.scenario.svcj:Svcj",
         "kou": "riskengine.scenario.kou:Kou",
         "regime_switching": "riskengine.scenario.regime_switching:RegimeSwitching",
+        "block_bootstrap": "riskengine.scenario.block_bootstrap:BlockBootstrap",
+        "filtered_bootstrap": "riskengine.scenario.filtered_bootstrap:FilteredBootstrap",
+        "history": "riskengine.scenario.history:HistoryWindows",
+        "paths": "riskengine.scenario.paths_file:RecordedPaths",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

@@ -106,7 +106,8 @@ def check_size_correlation(check: ParameterCheck, value: float | Matrix, count: 
     """`value` as a float or as rows; a fault where it is no correlation of `count` sizes.  It may be singular."""
     number = isinstance(value, (int, float))
     rows = correlation_matrix(value, count) if number else value
-    matrix = check.correlation("jump size correlation", rows, count, allow_singular=True)
+    # one number for all pairs is no matrix that has a nearest one of its kind
+    matrix = check.correlation("jump size correlation", rows, count, allow_singular=True, repair=not number)
     return float(value) if number else matrix
 
 

@@ -147,7 +147,7 @@ def test_every_fault_of_a_record_in_one_message():
         "common jump intensity must hold numbers in [0, inf), got -1",
         "compensator, is infinite",
         "common jump eta_down must hold 2 numbers, one per asset, got 1",
-        "jump size correlation must be positive semidefinite",
+        "jump size correlation must hold numbers in [-1, 1], got 1.5 at (0, 1)",
     ):
         assert part in str(found.value)
 

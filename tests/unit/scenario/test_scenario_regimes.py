@@ -189,7 +189,7 @@ def test_every_fault_in_one_message():
         "generator must have rows that sum to 0, got 1 in row 0",
         "drift in stress must hold 2 numbers, one per asset, got 1",
         "volatility must hold 3 entries, one per regime",
-        "correlations in stress must be positive definite, got smallest eigenvalue -1",
+        "correlations in stress must hold numbers in [-1, 1], got 2.0 at (0, 1)",
         "pace must hold numbers in [0, inf), got -1.0",
     ):
         assert part in message

@@ -2,16 +2,19 @@
 
     python benchmarks/paths.py [--quick]
 
-30 daily steps, every price kept in float64 (the engine's `bates` and `regime_switching` keep variance too), of one
-asset and, for `kou`, also of four with correlated diffusion and common jumps.  numpy runs the loop a careful user
-writes: PCG64, one pass of array operations per step, Poisson counts, the exponential branch and the jump sizes only
-where needed.  It is timed with all paths at once and in chunks that fit the cache, and the faster is a baseline of its
-own.  `regime_switching` is timed against the engine's own `merton`.
-QuantLib's engine prices one European option on the same process and grid (no Python per path, nothing kept), which
-flatters it; its quadratic-exponential process has no jumps, which flatters it again.
+30 daily steps, one asset and four, every price kept in float64 (worlds with a variance keep that too).  numpy runs the
+loop a careful user writes: PCG64, one pass of array operations per step, Poisson counts, the exponential branch and the
+sizes of `kou` only where needed.  It is timed with all paths at once and in chunks that fit the cache, and the faster
+is a baseline of its own.  `regime_switching` is timed against the engine's own `merton`.  QuantLib's engine prices one
+European option on the same process and grid (no Python per path, nothing kept), which flatters it; its
+quadratic-exponential process has no jumps, which flatters it again.  `montepath` (Rust) prices a call under Heston,
+nothing kept either.  Both are asked where they are installed.
+
+Sixteen parameter sets on shared draws are timed per set, all parameters differing, against numpy doing one of them.
 """
 
 import argparse
+import dataclasses
 import math
 import os
 import sys
@@ -27,11 +30,15 @@ from _timing import alternate, compare, emit
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
-from riskengine.scenario.correlation import equicorrelation
+from riskengine.scenario.cojumps import OwnCoJumps
+from riskengine.scenario.correlation import equicorrelation, factor
+from riskengine.scenario.heston import Heston
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
 from riskengine.scenario.regime_switching import RegimeSwitching
+from riskengine.scenario.shared_draws import SharedDraws
+from riskengine.scenario.svcj import Svcj
 
 STEPS = 30
 DT = 1.0 / 365.0
@@ -43,6 +50,14 @@ ONE = ((1.0,),)
 JUMPS = OwnJumps((RATE,), (MEAN,), (SD,))
 MERTON = Merton(("BTC",), (1.0,), (0.0,), (SIGMA,), ONE, None, JUMPS)
 BATES = Bates(("BTC",), (1.0,), (0.0,), (KAPPA,), (THETA,), (XI,), (RHO,), (V0,), ONE, ONE, None, JUMPS)
+HESTON = Heston(("BTC",), (1.0,), (0.0,), (KAPPA,), (THETA,), (XI,), (RHO,), (V0,), ONE, ONE)
+SVCJ = Svcj(
+    ("BTC",), (1.0,), (0.0,), (KAPPA,), (THETA,), (XI,), (RHO,), (V0,), ONE, ONE, None,
+    OwnCoJumps((RATE,), (MEAN,), (SD,), variance_mean=(0.1,), slope=(-0.1,)),
+)  # fmt: skip
+SETS = 16
+MANY = 4
+ACROSS, VARIANCES = equicorrelation(0.7, MANY), equicorrelation(0.8, MANY)
 COMPENSATOR = RATE * math.expm1(MEAN + 0.5 * SD * SD)
 UP, ETA_UP, ETA_DOWN = 0.4, 25.0, 20.0
 KOU = Kou(("BTC",), (1.0,), (0.0,), (SIGMA,), ONE, None, KouOwnJumps((RATE,), (UP,), (ETA_UP,), (ETA_DOWN,)))
@@ -64,14 +79,41 @@ REGIMES = RegimeSwitching(
 )  # fmt: skip
 
 
+def many(model):
+    """The one-asset world of four assets with correlated motions."""
+    fields = {}
+    for f in dataclasses.fields(model):
+        value = getattr(model, f.name)
+        if f.name == "assets":
+            value = tuple("ABCD")
+        elif f.name in ("correlation", "variance_correlation"):
+            value = tuple(map(tuple, (ACROSS if f.name == "correlation" else VARIANCES).tolist()))
+        elif isinstance(value, tuple):
+            value *= MANY
+        elif isinstance(value, OwnJumps):
+            value = OwnJumps(value.intensity * MANY, value.mean * MANY, value.sd * MANY)
+        fields[f.name] = value
+    return type(model)(**fields)
+
+
+MIXES = tuple(factor(m) for m in (VARIANCES, many(BATES).residual_correlation))
+MERTON_MIX = factor(ACROSS)
+
+
+def normals(rng: np.random.Generator, shape: tuple, mix: np.ndarray) -> np.ndarray:
+    """Standard normals, of shape (assets, paths) correlated."""
+    z = rng.standard_normal(shape)
+    return z if len(shape) == 1 else mix @ z
+
+
 def numpy_merton(out: np.ndarray, rng: np.random.Generator, variance: np.ndarray | None = None) -> None:
-    """Fill `out` (steps, paths) by exact increments; there is no variance to keep."""
-    n = out.shape[1]
+    """Fill `out` (steps, paths) or (steps, assets, paths) by exact increments; there is no variance to keep."""
+    n = out.shape[1:]
     x = np.zeros(n)
     drift, vol = (-0.5 * SIGMA * SIGMA - COMPENSATOR) * DT, SIGMA * math.sqrt(DT)
     for row in out:
         jumps = rng.poisson(RATE * DT, n)
-        x += drift + vol * rng.standard_normal(n) + jumps * MEAN + np.sqrt(jumps) * SD * rng.standard_normal(n)
+        x += drift + vol * normals(rng, n, MERTON_MIX) + jumps * MEAN + np.sqrt(jumps) * SD * rng.standard_normal(n)
         np.exp(x, out=row)
 
 
@@ -117,12 +159,15 @@ def numpy_kou_four(out: np.ndarray, rng: np.random.Generator, variance: np.ndarr
         np.exp(x, out=row)
 
 
-def numpy_bates(out: np.ndarray, rng: np.random.Generator, variance: np.ndarray | None = None) -> None:
-    """Fill `out` (steps, paths) by the quadratic-exponential scheme with martingale correction, and jumps.
+def numpy_bates(
+    out: np.ndarray, rng: np.random.Generator, variance: np.ndarray | None = None, jumping: bool = True
+) -> None:
+    """Fill `out` (steps, paths) or (steps, assets, paths) by the quadratic-exponential scheme with martingale
+    correction, and jumps where `jumping`.
 
     Variance is kept where an array for it is given.
     """
-    n = out.shape[1]
+    n = out.shape[1:]
     x, v = np.zeros(n), np.full(n, V0)
     decay = math.exp(-KAPPA * DT)
     spread = XI * XI * decay / KAPPA * (1.0 - decay)
@@ -130,30 +175,37 @@ def numpy_bates(out: np.ndarray, rng: np.random.Generator, variance: np.ndarray 
     k2 = 0.5 * DT * (KAPPA * RHO / XI - 0.5) + RHO / XI
     k3 = 0.5 * DT * (1.0 - RHO * RHO)
     tilt = k2 + 0.5 * k3
+    drift = -COMPENSATOR * DT if jumping else 0.0
     for t, row in enumerate(out):
         m = THETA + (v - THETA) * decay
         psi = (v * spread + noise) / (m * m)
         r = 2.0 / np.minimum(psi, 1.5)
         b2 = r - 1.0 + np.sqrt(r * (r - 1.0))
         a = m / (1.0 + b2)
-        after = a * (np.sqrt(b2) + rng.standard_normal(n)) ** 2
+        after = a * (np.sqrt(b2) + normals(rng, n, MIXES[0])) ** 2
         q = 1.0 - 2.0 * tilt * a
         correction = 0.5 * np.log(q) - tilt * b2 * a / q
-        wide = np.nonzero(psi > 1.5)[0]
-        if wide.size:
+        wide = np.nonzero(psi > 1.5)
+        if wide[0].size:
             p = (psi[wide] - 1.0) / (psi[wide] + 1.0)
             beta = (1.0 - p) / m[wide]
-            u = rng.random(wide.size)
+            u = rng.random(wide[0].size)
             after[wide] = np.where(u <= p, 0.0, np.log((1.0 - p) / (1.0 - u)) / beta)
             correction[wide] = -np.log(p + beta * (1.0 - p) / (beta - tilt))
-        x += correction - COMPENSATOR * DT - 0.5 * k3 * v + k2 * after
-        x += np.sqrt(k3 * (v + after)) * rng.standard_normal(n)
-        jumps = rng.poisson(RATE * DT, n)
-        x += jumps * MEAN + np.sqrt(jumps) * SD * rng.standard_normal(n)
+        x += correction + drift - 0.5 * k3 * v + k2 * after
+        x += np.sqrt(k3 * (v + after)) * normals(rng, n, MIXES[1])
+        if jumping:
+            jumps = rng.poisson(RATE * DT, n)
+            x += jumps * MEAN + np.sqrt(jumps) * SD * rng.standard_normal(n)
         v = after
         if variance is not None:
             variance[t] = v
         np.exp(x, out=row)
+
+
+def numpy_heston(out: np.ndarray, rng: np.random.Generator, variance: np.ndarray | None = None) -> None:
+    """`numpy_bates` without jumps."""
+    numpy_bates(out, rng, variance, jumping=False)
 
 
 def numpy_job(fill, paths: int, chunk: int, assets: int = 1):
@@ -193,6 +245,24 @@ def blocks_job(model, paths: int, threads: int = 1):
     return lambda: list(pool.map(block, starts))
 
 
+def grid_job(model, paths: int):
+    """A call that samples 16 parameter sets, every parameter of them moved, on shared draws."""
+    moved = ("volatility", "kappa", "theta", "xi")
+    sets = []
+    for i in range(SETS):
+        by = 0.8 + 0.02 * i
+        own = OwnJumps((RATE * by,), (MEAN * by,), (SD * by,))
+        change = {f.name: (getattr(model, f.name)[0] * by,) for f in dataclasses.fields(model) if f.name in moved}
+        sets.append(dataclasses.replace(model, jumps_own=own, **change))
+    together, keys = SharedDraws(sets), DrawKeys(1)
+
+    def job() -> None:
+        for first in range(0, paths, BLOCK):
+            together.sample(GRID, first, BLOCK, keys)
+
+    return job
+
+
 def whole_job(model, paths: int):
     """A call that keeps all paths in one array."""
     return lambda: model.sample(GRID, 0, paths, DrawKeys(1))
@@ -216,6 +286,18 @@ def quantlib_job(paths: int):
     return option.recalculate
 
 
+def montepath_job(paths: int):
+    """A call of montepath's Heston pricer on one thread; None where it is not installed."""
+    try:
+        import montepath
+    except ImportError:
+        return None
+    return lambda: montepath.price_heston_european_call(
+        n_paths=paths, n_steps=STEPS, maturity=STEPS * DT, spot=1.0, strike=1.0, rate=0.0, initial_variance=V0,
+        mean_reversion=KAPPA, long_run_variance=THETA, vol_of_vol=XI, correlation=RHO, n_threads=1,
+    )  # fmt: skip
+
+
 def main() -> None:
     """Run all comparisons and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -226,6 +308,7 @@ def main() -> None:
     results = {}
     cases = (
         ("merton", MERTON, numpy_merton),
+        ("heston", HESTON, numpy_heston),
         ("bates", BATES, numpy_bates),
         ("kou", KOU, numpy_kou),
         ("kou, 4 assets", KOU_FOUR, numpy_kou_four),
@@ -235,7 +318,7 @@ def main() -> None:
         jobs = {
             "numpy": numpy_job(fill, paths, paths, assets),
             "numpy in chunks": numpy_job(fill, paths, paths // 20, assets),
-            "numpy, allocating": numpy_fresh_job(fill, paths, model is BATES, assets),
+            "numpy, allocating": numpy_fresh_job(fill, paths, isinstance(model, Heston), assets),
             "blocks": blocks_job(model, paths),
             "one array": whole_job(model, paths),
         }
@@ -243,6 +326,18 @@ def main() -> None:
         quantlib = quantlib_job(few) if name == "bates" else None
         if quantlib is not None:
             jobs["QuantLib engine"], items["QuantLib engine"] = quantlib, few * STEPS
+        montepath = montepath_job(paths) if name == "heston" else None
+        if montepath is not None:
+            jobs["montepath"], items["montepath"] = montepath, paths * STEPS
+        each = few // BLOCK * BLOCK
+        if name in ("merton", "bates"):
+            jobs["16 sets"], items["16 sets"] = grid_job(model, each), each * STEPS * SETS
+        if name in ("merton", "heston", "bates"):
+            jobs["4 assets"], items["4 assets"] = blocks_job(many(model), each), each * STEPS * MANY
+            jobs["numpy, 4 assets"] = numpy_job(fill, each, each // 4, MANY)
+            items["numpy, 4 assets"] = each * STEPS * MANY
+        if name == "bates":
+            jobs["svcj"], items["svcj"] = blocks_job(SVCJ, paths), paths * STEPS
         seconds = alternate(jobs, rounds)
         best = min(("numpy", "numpy in chunks"), key=lambda n: min(seconds[n]))
         results[name] = {
@@ -250,6 +345,14 @@ def main() -> None:
             "against numpy, faster form": compare(seconds, best, "blocks", items),
             "all paths in one array, both allocating": compare(seconds, "numpy, allocating", "one array", items),
         }
+        if "4 assets" in jobs:
+            results[name]["four assets, per asset"] = compare(seconds, "numpy, 4 assets", "4 assets", items)
+        if "16 sets" in jobs:
+            results[name]["16 parameter sets, per set"] = compare(seconds, best, "16 sets", items)
+        if montepath is not None:
+            results[name]["against montepath"] = compare(seconds, "montepath", "blocks", items)
+        if "svcj" in jobs:
+            results[name]["svcj with as many jumps"] = compare(seconds, best, "svcj", items)
         if quantlib is not None:
             results[name]["against QuantLib"] = compare(seconds, "QuantLib engine", "blocks", items)
         if (os.cpu_count() or 1) >= 2 and assets == 1:

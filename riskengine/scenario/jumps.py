@@ -38,14 +38,17 @@ class CommonJumps:
     correlation: float | Matrix = 0.0
 
     def __post_init__(self) -> None:
-        count = np.size(self.mean)
         check = ParameterCheck()
+        self._check(check)
+        check.finish()
+
+    def _check(self, check: ParameterCheck) -> None:
+        count = np.size(self.mean)
         object.__setattr__(self, "intensity", check.number("common jump intensity", self.intensity, 0.0))
         object.__setattr__(self, "mean", check.vector("common jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("common jump sd", self.sd, count, 0.0, closed=True))
         object.__setattr__(self, "correlation", check_size_correlation(check, self.correlation, count))
         _check_sizes(check, "common jump", (self.intensity,), self.mean, self.sd)
-        check.finish()
 
     @property
     def size_correlation(self) -> Floats:
@@ -70,15 +73,18 @@ class OwnJumps:
     sd: Vector
 
     def __post_init__(self) -> None:
-        count = np.size(self.intensity)
         check = ParameterCheck()
+        self._check(check)
+        check.finish()
+
+    def _check(self, check: ParameterCheck) -> None:
+        count = np.size(self.intensity)
         object.__setattr__(
             self, "intensity", check.vector("own jump intensity", self.intensity, count, 0.0, closed=True)
         )
         object.__setattr__(self, "mean", check.vector("own jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("own jump sd", self.sd, count, 0.0, closed=True))
         _check_sizes(check, "own jump", self.intensity, self.mean, self.sd)
-        check.finish()
 
 
 def _check_sizes(check: ParameterCheck, name: str, intensity: Vector, mean: Vector, sd: Vector) -> None:
@@ -139,9 +145,12 @@ class JumpTable:
     compensator: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        variance = np.einsum("cij,cij->ci", self.mix, self.mix)
-        relative = np.expm1(self.mean + 0.5 * variance)
+        relative = np.expm1(self._log_mean())
         object.__setattr__(self, "compensator", self.intensity[0] * relative[0] + self.intensity[1:] * relative[1])
+
+    def _log_mean(self) -> Floats:
+        """log E[e^J], shape (2, A)."""
+        return self.mean + 0.5 * np.einsum("cij,cij->ci", self.mix, self.mix)
 
     @property
     def size(self) -> Floats:

@@ -71,7 +71,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
     first_path : int
     history : bool
         The path ends, rather than starts, at `spot`.
-    purposes : ndarray of int, shape (5,)
+    purposes : ndarray of int, shape (7,)
     k0, k1 : uint64
     """
     steps, assets, count = out.shape[0] - 1, out.shape[1], out.shape[2]
@@ -83,7 +83,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
     jump = np.zeros((WINDOW, assets, LANES))
     position = np.empty((assets + 1, LANES))
     arrivals = np.empty((assets + 1, LANES), np.int64)
-    whole = np.empty((3, ROOM), np.int64)
+    whole = np.empty((2, ROOM), np.int64)
     real = np.empty((2 + assets, ROOM))
     words = np.empty((2, ROOM), np.uint64)
     jumps = any_jumps(rate)
@@ -124,7 +124,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
 
 
 @lru_cache(maxsize=256)
-def _coefficients(
+def step_coefficients(
     drift: Vector, volatility: Vector, correlation: Matrix, common: Any, own: Any, table_of: TableOf, dt: float
 ) -> tuple[Floats, ...]:
     """Kernel arrays for steps of `dt` years; the same for every block, so computed once."""
@@ -159,9 +159,9 @@ def sample_lognormal(
     before = None
     if grid.history_steps:
         before = np.empty((grid.history_steps + 1, len(assets), count))
-        coefficients = _coefficients(drift, volatility, correlation, common, own, table_of, grid.history_dt)
+        coefficients = step_coefficients(drift, volatility, correlation, common, own, table_of, grid.history_dt)
         lognormal_paths(before, failed, start, *coefficients, first_path, True, HISTORY, k0, k1)
     out = np.empty((grid.steps + 1, len(assets), count))
-    coefficients = _coefficients(drift, volatility, correlation, common, own, table_of, grid.dt)
+    coefficients = step_coefficients(drift, volatility, correlation, common, own, table_of, grid.dt)
     lognormal_paths(out, failed, start, *coefficients, first_path, False, FORWARD, k0, k1)
     return MarketPaths(grid, assets, first_path, out, history_spot_lanes=before, failed=failed)

@@ -87,7 +87,7 @@ class UnitExposure:
     def expected_shortfall(self, law: HorizonLaw, level: ArrayLike) -> Floats:
         """Mean of the losses beyond VaR at `level`, shape of `level`.
 
-        A difference of moments: `riskengine.law.checked.checked_expected_shortfall` keeps the digits that it loses where
+        A difference of moments: `law.checked.checked_expected_shortfall` keeps the digits that it loses where
         the losses are small beside the notional, or E[e^{-X}] is large beside them.
         """
         tail = _tail(level)

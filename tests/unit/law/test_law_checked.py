@@ -50,7 +50,7 @@ def test_checked_cdf_by_two_windows_and_gil_pelaez(law):
 
 def test_tails_keep_their_digits_on_both_sides():
     law = MertonLaw(0.0, 0.6, (NormalJump(30.0, -0.02, 0.06),), 1.0 / 365.0)
-    x = np.array([-0.9, -0.3, 0.4])
+    x = np.array([-0.7, -0.3, 0.4])
     below, above = tails(law, x)
     np.testing.assert_allclose(below, law.cdf(x), rtol=1e-11)
     np.testing.assert_allclose(above, law.survival(x), rtol=1e-11)
@@ -74,7 +74,12 @@ def test_routes_that_differ_are_an_error_that_names_the_place():
 
 
 def test_law_that_double_precision_cannot_settle_fails_with_a_reason():
-    # jumps five thousand times as wide as the diffusion: the phase of the last terms has lost its digits
-    law = KouStub(0.0, 0.005, 0.1, 0.4, 10.0, 5.0, HOUR)
-    with pytest.raises(RunError, match="must fall below 1e-14 within|must agree to"):
+    # jumps ten thousand times as wide as the diffusion
+    law = KouStub(0.0, 0.001, 0.1, 0.4, 10.0, 5.0, HOUR)
+    with pytest.raises(RunError, match="must fall below 1e-14 within 2097152 terms"):
         checked_quantile(law, 1e-4)
+    # a thousand times: the terms suffice, but the phase of the last ones has lost its digits
+    law = replace(law, sigma=0.02)
+    assert checked_quantile(law, 1e-4) < 0
+    with pytest.raises(RunError, match="expected shortfall beyond x at .* must agree to"):
+        checked_expected_shortfall(law, UnitExposure(), 1 - 1e-4)

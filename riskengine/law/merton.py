@@ -21,7 +21,7 @@ _WEIGHT_FLOOR = 1e-22
 _CHUNK = 1 << 21  # elements of one (points x components) table
 
 
-def _poisson_counts(mean: float) -> tuple[np.ndarray, np.ndarray]:
+def poisson_counts(mean: float) -> tuple[np.ndarray, np.ndarray]:
     """Counts and probabilities of a Poisson law, every one of at least `_WEIGHT_FLOOR`."""
     top = int(mean + 12 * np.sqrt(mean) + 40)
     count = np.arange(top + 1)
@@ -66,7 +66,7 @@ class MertonLaw:
         mean = np.full(1, self.horizon * (self.drift - 0.5 * self.sigma**2 - compensator(self.jumps)))
         variance = np.full(1, self.horizon * self.sigma**2)
         for (m, d), rate in rates.items():
-            count, probability = _poisson_counts(rate * self.horizon)
+            count, probability = poisson_counts(rate * self.horizon)
             weight = np.multiply.outer(weight, probability).ravel()
             mean = np.add.outer(mean, count * m).ravel()
             variance = np.add.outer(variance, count * d * d).ravel()

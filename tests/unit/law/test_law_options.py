@@ -88,3 +88,11 @@ def test_what_cannot_be_priced_is_named():
         OptionDesk(MERTON, 0.0)
     with pytest.raises(ValueError, match="settlement must be linear or inverse, got 'cash'"):
         OptionDesk(MERTON, 1.0, settlement="cash")
+
+
+def test_kou_calls_through_the_characteristic_function():
+    # Kou (2002) prints 9.14732 at 98; the others by Lewis quadrature in 25 digits
+    law = KouStub(0.05, 0.16, 1.0, 0.4, 10.0, 5.0, 0.5)
+    found = OptionDesk(law, 100.0, np.exp(-0.05 * 0.5)).price([80, 90, 98, 110, 130], 1)
+    expected = [23.246178134561358, 14.8118905451871, 9.147317303936926, 3.599649814547521, 0.6499053913053795]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)

@@ -47,7 +47,7 @@ class Mislabelled(Merton):
     """Draws one volatility and claims another."""
 
     def law(self, asset, horizon, variance=None):
-        return replace(super().law(asset, horizon), sigma=1.15 * self.volatility[0])
+        return replace(super().law(asset, horizon), sigma=1.4 * self.volatility[0])
 
 
 def test_a_scheme_that_draws_from_another_law_is_seen():

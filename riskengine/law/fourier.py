@@ -92,7 +92,14 @@ class FourierLaw:
         series = self._tilted(0.0)[0]
         low, high = np.full(p.shape, series.low), np.full(p.shape, series.high)
         start = np.full(p.shape, np.clip(self.cumulants()[0], series.low, series.high))
-        return invert_cdf(lambda y, _: (series.cdf(y), series.pdf(y)), p, low, high, start, 1e-13 * self.scale, 1e-14)
+
+        def cdf_pdf(y: Floats, open_: np.ndarray) -> tuple[Floats, Floats]:
+            # a series may have a million terms: points that have converged are left out
+            value, density = np.zeros(y.shape), np.zeros(y.shape)
+            value[open_], density[open_] = series.cdf(y[open_]), series.pdf(y[open_])
+            return value, density
+
+        return invert_cdf(cdf_pdf, p, low, high, start, 1e-13 * self.scale, 1e-14)
 
     def lower_expectation(self, x: ArrayLike, power: float = 1.0) -> Floats:
         """E[e^{power X} 1{X <= x}], shape of `x`: power 1 for linear, -1 for inverse positions."""

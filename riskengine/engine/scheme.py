@@ -57,7 +57,7 @@ class Scheme:
     def columns(self, paths: MarketPaths) -> dict[Key, Floats]:
         """Per asset, level and side: 1 where the path's log-return lies beyond its exact quantile."""
         out: dict[Key, Floats] = {}
-        if getattr(paths, "log_weight", None) is not None:
+        if paths.log_weight is not None:
             return out
         for asset, (low, high) in self._quantiles.items():
             a = paths.assets.index(asset)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats
 from riskengine.errors import RunError
-from riskengine.law.inversion import MAX_TERMS, moment_edge
+from riskengine.law.inversion import MAX_TERMS, dead_from, moment_edge
 
 Kernel = Callable[[np.ndarray], np.ndarray]
 
@@ -120,13 +120,14 @@ def _line(law: Transform, x: float, c: float, kernel: Kernel) -> float:
 
 def _limit(law: Transform, x: float, c: float, log_top: float, kernel: Kernel) -> float:
     """Where the integrand, with what is left beyond, has fallen below 1e-17 of its value on the real line."""
-    limit, octave = 4.0 / law.scale, np.linspace(1.0, 2.0, 257)
-    at_top = np.abs(kernel(np.array([c + 0j])))[0]
-    while limit < 1e15 / law.scale:
-        s = c + 1j * limit * octave
-        size = np.abs(np.exp(law.exponent(s) - c * x - log_top) * kernel(s))
+    at_top, most = np.abs(kernel(np.array([c + 0j])))[0], 1e15 / law.scale
+
+    def size(u: Floats) -> Floats:
+        s = c + 1j * u
         # times its frequency over that of the peak: an integral over an octave, not a value
-        if (size * limit * law.scale).max() < 1e-17 * at_top:
-            return limit
-        limit *= 1.25
-    raise RunError(f"the integrand at x = {x:g} must die out along Re s = {c:g}, got {size.max():.3g} at {limit:.3g}")
+        return np.abs(np.exp(law.exponent(s) - c * x - log_top) * kernel(s)) * u * law.scale / at_top
+
+    limit = dead_from(size, 4.0 / law.scale, most)
+    if limit >= most:
+        raise RunError(f"the integrand at x = {x:g} must die out along Re s = {c:g}, got none below {most:.3g}")
+    return limit

@@ -25,6 +25,8 @@ from riskengine.errors import RunError
 Characteristic = Callable[[np.ndarray], np.ndarray]
 
 MAX_TERMS = 1 << 21
+_OCTAVE = np.linspace(1.0, 2.0, 257)
+_AHEAD = np.geomspace(2.0, 64.0, 1285)
 
 
 def chernoff_window(log_mgf: Callable[[Floats], Floats], scale: float, tail: float = 1e-17) -> tuple[float, float]:
@@ -72,19 +74,34 @@ def moment_edge(log_mgf: Callable[[Floats], Floats], scale: float, sign: float) 
     return low
 
 
+def dead_from(size: Callable[[Floats], Floats], start: float, top: float) -> float:
+    """First frequency tried from which `size` stays below 1e-17 for six octaves; `top` where there is none below it.
+
+    Jumps of nearly one size m let |phi| die and come back at every multiple of 2 pi / m, so that an octave of silence
+    is no proof.
+    """
+    limit = start
+    while limit < top:
+        if size(limit * _OCTAVE).max() >= 1e-17:
+            limit *= 1.25
+            continue
+        alive = np.flatnonzero(size(limit * _AHEAD) >= 1e-17)
+        if alive.size == 0:
+            return limit
+        limit *= _AHEAD[alive[-1]]
+    return top
+
+
 def frequency_limit(characteristic: Characteristic, scale: float, width: float) -> float:
     """Frequency above which |phi| stays below 1e-17; 1e-14 will do where that needs more than `MAX_TERMS` terms.
 
     RunError where |phi| is larger even there.
     """
-    limit, top = 4.0 / scale, MAX_TERMS * np.pi / width
-    # close enough to see the narrow peaks that jumps of nearly one size leave in |phi|
-    octave = np.linspace(1.0, 2.0, 257)
-    while limit < top:
-        if np.abs(characteristic(limit * octave)).max() < 1e-17:
-            return limit
-        limit *= 1.25
-    left = float(np.abs(characteristic(top * octave)).max())
+    top = MAX_TERMS * np.pi / width
+    limit = dead_from(lambda u: np.abs(characteristic(u)), 4.0 / scale, top)
+    if limit < top:
+        return limit
+    left = float(np.abs(characteristic(top * _OCTAVE)).max())
     if left < 1e-14:
         return top
     raise RunError(

@@ -72,7 +72,10 @@ def test_columns_are_the_paths_beyond_the_exact_quantiles():
 
 def test_nothing_is_held_against_a_law_that_paths_do_not_follow():
     stressed = replace(MERTON, event=Event("BTC", -0.05, 24, "end"))
-    assert not Scheme(stressed, DAY).columns(MERTON.sample(DAY, 0, 10, DrawKeys(7)))
+    paths = MERTON.sample(DAY, 0, 10, DrawKeys(7))
+    assert not Scheme(stressed, DAY).columns(paths)
+    assert not Scheme(MERTON, DAY).columns(replace(paths, log_weight=np.zeros(10)))
+    assert Scheme(MERTON, DAY).columns(paths)
     with pytest.raises(ValueError, match="must have an exact law and no stress"):
         next(scheme_bias(stressed, DAY, DrawKeys(1), 10))
 

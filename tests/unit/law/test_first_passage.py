@@ -167,9 +167,9 @@ def test_one_and_two_looks_by_the_law_itself(barrier):
 def test_merton_passage_is_the_limit_of_looking_ever_more_often():
     jumps = (NormalJump(30.0, -0.02, 0.06), NormalJump(3.0, 0.1, 0.02))
     for barrier in (0.8, 1.25):
-        reference = merton_passage(MertonLaw(0.0, 0.6, jumps, MONTH), barrier, paths=1 << 17, seed=4)
+        reference = merton_passage(MertonLaw(0.0, 0.6, jumps, MONTH), barrier, paths=1 << 16, seed=4)
         looks = []
-        for steps in (60, 120):
+        for steps in (45, 90):
             dt = MONTH / steps
             law = MertonLaw(0.0, 0.6, jumps, dt)
             looks.append(monitored_passage(law, float(shifted_barrier(barrier, 0.6, dt, outward=False)), steps))

@@ -128,7 +128,7 @@ class FourierLaw:
             share = (tilted if sign > 0 else tilted.reflected()).cdf(y)
             return np.exp(power * y) * series.cdf(y) - total * share
         # beyond the window the whole law is below y
-        beyond = np.exp(power * np.maximum(y, series.high)) - np.exp(power * series.high)
+        beyond = np.exp(power * y) - np.exp(power * np.minimum(y, series.high))
         return series.lower_excess(y, power) + beyond
 
     def expectation(self, power: float = 1.0) -> float:

@@ -166,9 +166,12 @@ class CosSeries:
         share = weight / (power * power + u * u)
         waves = self._sum(z + self.low, lambda t: np.sin(t[..., 1:]), power * share)
         waves = waves - self._sum(z + self.low, lambda t: np.cos(t[..., 1:]), u * share)
-        grown = np.exp(power * z)
-        ramp = self.coefficient[0] * (z * grown - np.expm1(power * z) / power)
-        return np.exp(power * self.low) * (power * (grown * waves + (u * share).sum()) + ramp)
+        start, end = np.exp(power * self.low), np.exp(power * (z + self.low))
+        # (e^{px} - e^{p low}) / p, by either form that neither cancels nor overflows
+        short = np.abs(power * z) < 1.0
+        rise = np.where(short, start * np.expm1(np.where(short, power * z, 0.0)), end - start) / power
+        ramp = self.coefficient[0] * (z * end - rise)
+        return power * (end * waves + start * (u * share).sum()) + ramp
 
     def reflected(self) -> "CosSeries":
         """Series of -X."""

@@ -18,7 +18,7 @@ HOUR = 1.0 / 8760.0
 JUMPS = (NormalJump(20.0, -0.01, 0.05),)
 LAWS = {
     "bates 1 h": BatesLaw(0.0, 4.0, 0.45, 2.2, -0.3, JUMPS, HOUR, 0.4),
-    "heston 1 h, variance near zero": BatesLaw(0.0, 1.5768, 0.0398, 0.5751, -0.5711, (), HOUR, 1e-4),
+    "heston 1 h, variance near zero": BatesLaw(0.0, 1.5768, 0.0398, 0.5751, -0.5711, (), HOUR, 1e-3),
     "kou 1 h": KouStub(0.0, 0.6, 30.0, 0.4, 20.0, 15.0, HOUR),
     "merton 1 h, rare wide jumps": MertonLaw(0.0, 0.05, (NormalJump(0.5, -0.1, 0.2),), HOUR),
     "stationary bates 30 d": BatesLaw(0.0, 4.0, 0.45, 2.2, -0.3, JUMPS, 30 * 24 * HOUR),

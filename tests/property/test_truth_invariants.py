@@ -16,7 +16,7 @@ from riskengine.law.options import OptionDesk
 
 HORIZON = st.floats(np.log(1 / 8760), np.log(10.0)).map(lambda y: float(np.exp(y)))
 TAIL = st.floats(np.log(1e-4), np.log(0.5)).map(lambda y: float(np.exp(y)))
-# above some hundred jumps the mixture itself has an absolute error above 1e-13: Poisson weights by logarithms of factorials
+# above some hundred jumps the mixture itself errs by 1e-13: Poisson weights by logarithms of factorials
 JUMP = st.builds(NormalJump, st.floats(0.0, 30.0), st.floats(-0.2, 0.2), st.floats(0.0, 0.2))
 
 

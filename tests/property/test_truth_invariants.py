@@ -21,7 +21,7 @@ JUMP = st.builds(NormalJump, st.floats(0.0, 30.0), st.floats(-0.2, 0.2), st.floa
 
 
 @given(st.floats(0.05, 2.0), st.floats(-1.0, 1.0), JUMP, HORIZON, TAIL)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_contour_is_the_mixture(sigma, drift, jump, horizon, p):
     law = MertonLaw(drift, sigma, (jump,), horizon)
     x = law.quantile(p)
@@ -34,7 +34,7 @@ def test_contour_is_the_mixture(sigma, drift, jump, horizon, p):
     st.floats(np.log(1 / 365), np.log(10.0)).map(lambda y: float(np.exp(y))), TAIL,
     st.sampled_from(["long", "short"]), st.sampled_from(["linear", "inverse"]),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_bates_shortfall_agrees_or_says_why(kappa, theta, xi, rho, variance, jump, horizon, tail, side, contract):
     law, unit = BatesLaw(0.0, kappa, theta, xi, rho, (jump,), horizon, variance), UnitExposure(side, contract)
     try:
@@ -47,7 +47,7 @@ def test_bates_shortfall_agrees_or_says_why(kappa, theta, xi, rho, variance, jum
 
 
 @given(st.floats(0.05, 2.0), JUMP, HORIZON, st.floats(-3.0, 3.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_option_prices_lie_within_their_bounds(sigma, jump, horizon, moneyness):
     law = MertonLaw(0.02, sigma, (jump,), horizon)
     desk = OptionDesk(law, 100.0, 0.97)
@@ -67,7 +67,7 @@ def test_option_prices_lie_within_their_bounds(sigma, jump, horizon, moneyness):
     st.floats(-0.5, 0.5), st.floats(0.3, 1.5), st.floats(0.0, 60.0), st.floats(0.0, 1.0), st.floats(5.0, 50.0),
     st.floats(5.0, 50.0), st.floats(0.4, 2.5), st.floats(0.005, 2.0),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_first_passage_grows_with_time_and_falls_with_distance(drift, sigma, rate, p, up, down, barrier, horizon):
     law = KouPassage(drift, sigma, rate, p, up, down)
     try:

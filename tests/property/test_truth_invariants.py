@@ -34,7 +34,7 @@ def test_contour_is_the_mixture(sigma, drift, jump, horizon, p):
     st.floats(np.log(1 / 365), np.log(10.0)).map(lambda y: float(np.exp(y))), TAIL,
     st.sampled_from(["long", "short"]), st.sampled_from(["linear", "inverse"]),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_bates_shortfall_agrees_or_says_why(kappa, theta, xi, rho, variance, jump, horizon, tail, side, contract):
     law, unit = BatesLaw(0.0, kappa, theta, xi, rho, (jump,), horizon, variance), UnitExposure(side, contract)
     try:

@@ -21,6 +21,12 @@ MODELS: dict[str, dict[str, str]] = {
         "merton": "riskengine.scenario.merton:Merton",
         "bates": "riskengine.scenario.bates:Bates",
     },
+    "states": {
+        "depth": "riskengine.scenario.state.depth:Depth",
+        "perpetual": "riskengine.scenario.state.perpetual:PerpetualMarket",
+        "borrow_rate": "riskengine.scenario.state.borrow_rate:BorrowRate",
+        "oracle": "riskengine.scenario.state.oracle:OracleFeed",
+    },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",
     },
@@ -75,7 +81,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

@@ -47,7 +47,7 @@ class Simulation:
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
-        paths = self.world.model.sample(self.grid, block.first, block.count, self.keys)
+        paths = self.world.sample(self.grid, block.first, block.count, self.keys)
         columns: dict[Key, np.ndarray] = {}
         if self.calibration is not None:
             columns |= self.lab.columns(paths)

@@ -108,6 +108,11 @@ class CalibrationStudy:
                 "calibration needs a world that starts in its stationary law (initial_variance: stationary), because "
                 "its truth is unconditional, got a stated initial variance"
             )
+        if self.feedback is not None and "oracle_lanes" in self.world.filled:
+            raise ValueError(
+                "feedback must be absent in a world with state oracle, whose prices are set before any sale moves the "
+                "market, got both"
+            )
         if self.feedback is not None:
             missing = [a for a in self.world.model.assets if a not in self.feedback.depth_usd]
             if missing and set(self.feedback.depth_usd) <= set(self.world.model.assets):

@@ -9,6 +9,9 @@ from riskengine.config.study import load_study, load_world
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.state.borrow_rate import BorrowRate
+from riskengine.scenario.state.depth import Depth
+from riskengine.scenario.state.perpetual import PerpetualMarket
 
 # models that no shipped file uses and that have no defaults
 _EXAMPLES = {
@@ -22,6 +25,11 @@ _EXAMPLES = {
         None,
         OwnJumps((30.0, 30.0), (-0.01, -0.01), (0.04, 0.05)),
     ),
+    "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
+    "perpetual": PerpetualMarket(
+        (0.0, 0.0), (5e-4, 5e-4), (48.0, 48.0), (0.002, 0.0), (1e-4, 1e-4), (1.0, 1.0), (0.5, 0.5), (0.36, 0.5)
+    ),
+    "borrow_rate": BorrowRate((0.03, 0.02), (0.4, 0.4), (72.0, 72.0), (0.5, 0.5), (0.36, 0.5)),
 }
 
 

@@ -13,9 +13,15 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import snapshot
 from riskengine.random import DrawKeys
-from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel
+from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel, StateComponent
 
-ROLES = {"scenarios": ScenarioModel, "margin": MarginModel, "lending": LendingProtocol, "estimators": Estimator}
+ROLES = {
+    "scenarios": ScenarioModel,
+    "states": StateComponent,
+    "margin": MarginModel,
+    "lending": LendingProtocol,
+    "estimators": Estimator,
+}
 GRID = TimeGrid(3_600, 24, 86_400, 64)
 KEYS = DrawKeys(20231031)
 
@@ -69,6 +75,24 @@ def test_a_path_is_a_function_of_its_number(kind):
     parts = [model.sample(GRID, first, 4, KEYS).spot_lanes for first in (0, 4)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=2), whole)
     assert (model.sample(GRID, 0, 8, DrawKeys(1)).spot_lanes[1:] != whole[1:]).any()
+
+
+@pytest.mark.parametrize("kind", every("states"))
+def test_state_component(kind):
+    """Its lanes and no others, finite, the same for any split; prices and variance are left alone."""
+    part, model = instance("states", kind), quickstart().world.model
+    before = _bits(part)
+    part.check(model)
+    paths = model.sample(GRID, 0, 8, KEYS)
+    bits = _bits(paths)
+    whole = part.fill(paths, KEYS)
+    assert set(whole) == set(part.fills)
+    split = [part.fill(model.sample(GRID, first, 4, KEYS), KEYS) for first in (0, 4)]
+    for name, lanes in whole.items():
+        assert lanes.shape == paths.spot_lanes.shape
+        assert np.isfinite(lanes).all()
+        np.testing.assert_array_equal(np.concatenate([s[name] for s in split], axis=2), lanes)
+    assert [_bits(part), _bits(paths)] == [before, bits]
 
 
 def _with_a_law() -> list[str]:

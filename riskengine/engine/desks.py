@@ -185,8 +185,8 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
     """ValueError where the world tells oracles a price of their own and `market` cannot take it."""
     if "oracle_lanes" in filled and "told" not in signature(market.step).parameters:
         raise ValueError(
-            f"kind must be a market whose step takes the price its oracle is told (told), as the world has state "
-            f"oracle, got {market.kind}"
+            "kind must be a market whose step takes the price its oracle is told (told), as the world sets one, "
+            f"got {market.kind}"
         )
 
 

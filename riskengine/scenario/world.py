@@ -10,6 +10,8 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
 from riskengine.roles import ScenarioModel, StateComponent
+from riskengine.scenario.event import Event
+from riskengine.scenario.overlay import Overlay
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class World:
         Report of the fit (sample, standard errors, bands, verdict FIT or UNFIT); empty where nothing was fitted.
     source : tuple of str
         Where each number comes from.
+    overlay : Overlay or None
+        A stress laid over the paths.
+    event : Event or None
+        What is known to happen: paths are drawn given it.
     state : tuple of StateComponent
         Market state beyond prices, each kind of lanes at most once; empty for prices alone.
     """
@@ -39,10 +45,17 @@ class World:
     surface: FactorSurface
     fit: dict[str, Any] = field(default_factory=dict)
     source: tuple[str, ...] = ()
+    overlay: Overlay | None = None
+    event: Event | None = None
     # a world without state is written, and hashed, as if there were no such field
     state: tuple[StateComponent, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
+        if self.overlay is not None:
+            self.overlay.check(self.model)
+        if self.event is not None and self.event.asset not in self.model.assets:
+            known = ", ".join(self.model.assets)
+            raise ValueError(f"event must name an asset of the world ({known}), got {self.event.asset!r}")
         object.__setattr__(self, "state", tuple(self.state))
         faults = []
         for part in self.state:
@@ -57,24 +70,82 @@ class World:
         if faults:
             raise ValueError("; ".join(faults))
 
-    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
-        """Paths ``first_path`` to ``first_path + count - 1`` of the model, with the lanes of every part of `state`.
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """Names of the lanes beyond prices that paths of this world carry, by its state or its overlay."""
+        names = [lanes for part in self.state for lanes in part.fills]
+        return tuple(dict.fromkeys([*names, *(() if self.overlay is None else self.overlay.fills)]))
 
-        Prices have the bits of ``model.sample``; a path whose state is not a number is marked failed.
+    @property
+    def stamp(self) -> str:
+        """``FIT``, ``UNFIT`` or ``NOT FITTED``: the model's, whatever is laid over it."""
+        return self.fit.get("verdict", "NOT FITTED")
+
+    @property
+    def stress(self) -> tuple[str, ...]:
+        """What makes paths differ from plain draws of the model, a line each; empty where nothing does."""
+        given = () if self.event is None else (f"given that {self.event.text}",)
+        return given + (() if self.overlay is None else self.overlay.text)
+
+    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
+        """Paths ``first_path`` to ``first_path + count - 1`` of the model, given the event, under the overlay.
+
+        State follows the prices and variances that the overlay leaves, with draws of its own, so it moves neither; what
+        the overlay says of depth, basis and oracles comes on top.  A path whose state is not a number is marked failed.
         """
-        paths = self.model.sample(grid, first_path, count, keys)
+
+        def draw(grid: TimeGrid, first_path: int, count: int) -> MarketPaths:
+            return self.model.sample(grid, first_path, count, keys)
+
+        if self.event is None:
+            paths = draw(grid, first_path, count)
+        else:
+            paths = self.event.sample(draw, grid, first_path, count)
+        if self.overlay is not None:
+            paths = self.overlay.on_prices(paths, self.model)
         for part in self.state:
             lanes = part.fill(paths, keys)
             bad = [~np.isfinite(x).all(axis=(0, 1)) for x in lanes.values()]
             paths = replace(paths, **lanes, failed=np.logical_or.reduce([paths.failed, *bad]))
-        return paths
+        return paths if self.overlay is None else self.overlay.on_state(paths)
 
-    @property
-    def filled(self) -> tuple[str, ...]:
-        """Names of the lanes beyond prices that paths of this world carry."""
-        return tuple(lanes for part in self.state for lanes in part.fills)
 
-    @property
-    def stamp(self) -> str:
-        """``FIT``, ``UNFIT`` or ``NOT FITTED``."""
-        return self.fit.get("verdict", "NOT FITTED")
+@dataclass(frozen=True)
+class Stress:
+    """A stress world as its file states it: a base world and what is laid over it or known to happen.
+
+    Attributes
+    ----------
+    title : str
+    base : World
+    overlay : Overlay or None
+    event : Event or None
+    source : tuple of str
+        Where the figures of the stress come from.
+    name : str
+    """
+
+    title: str
+    base: World
+    overlay: Overlay | None = None
+    event: Event | None = None
+    source: tuple[str, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.overlay is None and self.event is None:
+            raise ValueError("a stress must hold an overlay or an event, got neither")
+        if self.base.stress:
+            raise ValueError(f"base must be a world without a stress of its own, got {self.base.name!r}")
+        self.world()
+
+    def world(self) -> World:
+        """The base world with the stress on it; sources of both."""
+        return replace(
+            self.base,
+            name=self.name,
+            title=self.title,
+            overlay=self.overlay,
+            event=self.event,
+            source=(*self.source, f"base world: {self.base.name} ({self.base.title})", *self.base.source),
+        )

@@ -98,6 +98,11 @@ class CalibrationStudy:
                 )
         if self.calibration is not None and self.history_windows < 2:
             raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
+        if self.calibration is not None and self.world.stress:
+            raise ValueError(
+                f"calibration needs a world without a stress, because its truth is the law of the model, "
+                f"got {self.world.name!r}, which has one"
+            )
         if self.calibration is not None and not isinstance(self.world.model, HasLaw):
             raise ValueError(
                 f"calibration needs a world whose horizon law is known exactly, got kind {self.world.model.kind}, "
@@ -110,8 +115,8 @@ class CalibrationStudy:
             )
         if self.feedback is not None and "oracle_lanes" in self.world.filled:
             raise ValueError(
-                "feedback must be absent in a world with state oracle, whose prices are set before any sale moves the "
-                "market, got both"
+                "feedback must be absent in a world that tells oracles prices of its own (state oracle, "
+                "oracle_freeze), since those are set before any sale moves the market, got both"
             )
         if self.feedback is not None:
             missing = [a for a in self.world.model.assets if a not in self.feedback.depth_usd]

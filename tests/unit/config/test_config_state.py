@@ -82,4 +82,4 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, old, new, message):
 def test_feedback_and_an_oracle_of_the_world_exclude_each_other(tmp_path):
     feedback = "feedback: {depth_usd: {BTC: 1e8, ETH: 1e8}, half_life_hours: 4}\n"
     faults = said(tmp_path, STATE, STUDY + feedback)
-    assert any("feedback must be absent in a world with state oracle" in f for f in faults)
+    assert any("feedback must be absent in a world that tells oracles" in f for f in faults)

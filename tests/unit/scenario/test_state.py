@@ -10,6 +10,7 @@ from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.overlay import BasisShock, OracleFreeze, Overlay, Surge
 from riskengine.scenario.state.borrow_rate import BorrowRate
 from riskengine.scenario.state.depth import Depth
 from riskengine.scenario.state.oracle import OracleFeed
@@ -115,6 +116,31 @@ def test_oracle_is_late_and_freezes():
     paths = world(GBM, feed).sample(GRID, 0, 5, KEYS)
     np.testing.assert_array_equal(paths.oracle_lanes[8], paths.spot_lanes[7])
     np.testing.assert_array_equal(world(GBM, OracleFeed()).sample(GRID, 0, 5, KEYS).oracle_lanes, paths.spot_lanes)
+
+
+def test_state_follows_an_overlay_and_the_overlay_has_the_last_word():
+    """Depth thins with the variance that the overlay sets, and its own factor, basis and freeze come on top."""
+    surge = Overlay(2.0, variance=Surge(9.0, 1e6))
+    more = replace(
+        surge,
+        depth=Surge(0.5, 1e6),
+        basis={"BTC": BasisShock(-0.02, 1e6)},
+        oracle_freeze=OracleFreeze(("BTC",), 1.0, 4.0),
+    )
+    made = world(BATES, DEPTH, PERPETUAL, OracleFeed())
+    plain, under, over = (replace(made, overlay=o).sample(GRID, 0, 30, KEYS) for o in (None, surge, more))
+    np.testing.assert_array_equal(under.spot_lanes, over.spot_lanes)
+    quiet = world(BATES, replace(DEPTH, drain=(0.0,)))
+    ratio = (
+        replace(quiet, overlay=surge).sample(GRID, 0, 30, KEYS).depth_lanes[2:]
+        / quiet.sample(GRID, 0, 30, KEYS).depth_lanes[2:]
+    )
+    v = plain.variance_lanes[2:] / 0.36
+    np.testing.assert_allclose(ratio, ((1 + 9 * v) / (1 + v)) ** -1.2, rtol=1e-4)
+    np.testing.assert_allclose(over.depth_lanes[2:], 0.5 * under.depth_lanes[2:], rtol=1e-4)
+    np.testing.assert_allclose(over.basis_lanes[2:] - under.basis_lanes[2:], -0.02, rtol=1e-4)
+    np.testing.assert_array_equal(over.oracle_lanes[3:8], np.broadcast_to(over.spot_lanes[3], (5, 1, 30)))
+    assert set(replace(made, overlay=more, state=()).filled) == {"depth_lanes", "basis_lanes", "oracle_lanes"}
 
 
 def test_a_state_that_is_no_number_fails_its_path():

@@ -20,6 +20,7 @@ MODELS: dict[str, dict[str, str]] = {
         "gbm": "riskengine.scenario.gbm:Gbm",
         "merton": "riskengine.scenario.merton:Merton",
         "bates": "riskengine.scenario.bates:Bates",
+        "pegged": "riskengine.scenario.pegged:Pegged",
     },
     "states": {
         "depth": "riskengine.scenario.state.depth:Depth",

@@ -43,7 +43,7 @@ class ScenarioModel(Protocol):
     kind : str
     assets : tuple of str
     spot : tuple of float
-        Price of each asset at time 0, USD.
+        Price of each asset at time 0, USD.  Assets that a model names in an attribute ``floating`` start around it.
     starts_stationary : bool
         Whether time 0 is in the same state whether or not a history came before it: true without a state, and with one
         that starts in its stationary law.

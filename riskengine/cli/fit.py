@@ -5,12 +5,16 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.fit_peg import check_writable, peg
 from riskengine.errors import UsageError
 
 
 @click.group()
 def fit() -> None:
     """Fit a world to market data."""
+
+
+fit.add_command(peg)
 
 
 @fit.command()
@@ -40,7 +44,7 @@ def returns(data, model, assets, start, end, source, spot, max_missing, out, jso
     if not names or len(set(names)) != len(names):
         raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {assets!r}")
     at = _spot(spot, names)
-    _writable(out)
+    check_writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
     if prices.step_seconds != 3600:
         raise UsageError(f"{data}: prices must be hourly, got a step of {prices.step_seconds} s")
@@ -62,14 +66,6 @@ def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
     if len(values) != len(names) or any(v is None or v <= 0 for v in values):
         raise UsageError(f"--spot must be one positive price for each of {', '.join(names)}, got {text!r}")
     return tuple(values)
-
-
-def _writable(out: Path) -> None:
-    """A fit takes minutes: refuse a place that cannot be written before it starts."""
-    import os
-
-    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise UsageError(f"{out}: must be a file in a folder that can be written")
 
 
 def _fit(prices, model: str, spot, out: Path, command: str, json_: bool) -> int:

@@ -38,6 +38,14 @@ class Criterion:
             raise ValueError(f"measure must be a measure of the result such as {', '.join(near)}, got {self.measure}")
 
 
+def _check_law(world: World, asset: str, hours: float) -> None:
+    """ValueError where an asset of the world has no law, or none given a path's state, to hold estimates against."""
+    if asset in world.model.assets:
+        law = world.model.law(asset, hours / 8760.0)
+        if hasattr(law, "lanes"):
+            law.lanes()
+
+
 @dataclass(frozen=True)
 class CalibrationStudy:
     """Simulated paths; margin, lending and estimators on the same ones.
@@ -113,6 +121,9 @@ class CalibrationStudy:
                 "calibration needs a world that starts in its stationary law (initial_variance: stationary), because "
                 "its truth is unconditional, got a stated initial variance"
             )
+        if self.calibration is not None:
+            for asset in dict.fromkeys(e.asset for e in self.calibration.exposures):
+                _check_law(self.world, asset, self.window_hours)
         if self.feedback is not None and "oracle_lanes" in self.world.filled:
             raise ValueError(
                 "feedback must be absent in a world that tells oracles prices of its own (state oracle, "

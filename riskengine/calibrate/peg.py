@@ -197,6 +197,7 @@ def fit_peg(
         raise ValueError(f"sample must hold one pegged asset, got {', '.join(sample.assets)}")
     if sample.count < 8760:
         raise ValueError(f"sample must hold at least a year of hours (8760), got {sample.count}")
+    bands = loss_bands(sample, horizons_hours, levels, confidence, block_hours, replicates, seed)
     names, data, points, covariance, where = _moments(
         sample, horizons_hours, BlockBootstrap(sample.count, block_hours, replicates, seed)
     )
@@ -221,7 +222,6 @@ def fit_peg(
     errors = {f: float(s * numbers[f]) for f, s in zip(free, spread, strict=False)}
     numbers["level"], errors["level"] = float(f"{median + unit * found.x[-1]:.5g}"), float(unit * spread[-1])
     noise, dislocations = _parts(numbers)
-    bands = loss_bands(sample, horizons_hours, levels, confidence, block_hours, replicates, seed)
     return PegFit(
         sample.assets[0],
         noise,

@@ -33,7 +33,7 @@ def fitted():
     hours = 2 * 8760
     _, d = deviations(PEG, 0, TimeGrid(3_600, hours), 0, 1, DrawKeys(21))
     sample = QuoteSample(("X",), np.arange(hours + 1), np.exp(d))
-    return fit_peg(sample, horizons_hours=(1, 4, 24), replicates=60)
+    return fit_peg(sample, horizons_hours=(1, 24), replicates=60)
 
 
 def test_known_parameters_lie_within_four_errors(fitted):
@@ -41,8 +41,8 @@ def test_known_parameters_lie_within_four_errors(fitted):
         assert abs(fitted.numbers[name] - value) < 4 * fitted.standard_errors[name], name
     assert fitted.report.verdict == "FIT"
     assert fitted.on_bound == ()
-    # 3 horizons x 12 points and 6 of the level
-    assert len(fitted.residuals) == 42
+    # 2 horizons x 12 points and 6 of the level
+    assert len(fitted.residuals) == 30
 
 
 def test_the_file_is_a_world(fitted, tmp_path):
@@ -100,7 +100,7 @@ def test_single_spikes_go_and_steps_stay():
     [
         (QuoteSample(("X", "Y"), np.arange(3), np.ones((3, 2))), "sample must hold one pegged asset, got X, Y"),
         (QuoteSample(("X",), np.arange(100), np.ones((100, 1))), r"at least a year of hours \(8760\), got 100"),
-        (QuoteSample(("X",), np.arange(9000), np.ones((9000, 1))), "a price that moves, got a ratio of 1 throughout"),
+        (QuoteSample(("X",), np.arange(11_000), np.ones((11_000, 1))), "a price that moves, got a ratio of 1 throughout"),
     ],
 )
 def test_samples_that_say_nothing_are_refused(sample, message):

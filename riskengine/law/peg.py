@@ -190,10 +190,12 @@ class PegLaw(_ShotLaw):
         total = s * s * float(np.dot([n.sd**2 for n in self.noise], gone)) + s * (self.growth * self.horizon)
         for d in self.dislocations:
             left, m = np.exp(-d.speed * self.horizon), d.mean
-            total = total + d.shape * (
-                np.log(1.0 - s * m * left) - np.log(1.0 - s * m) - np.log(1.0 - s * (left - 1.0) * m)
-            )
-            total = total + d.intensity * d.break_probability * self.horizon * (s * m / (1.0 - s * m))
+            # one logarithm: 1 - s m and 1 - s (a - 1) m turn opposite ways by less than a quarter, so the quotient's
+            # argument stays inside (-pi, pi)
+            quotient = (1.0 - s * (m * left)) / ((1.0 - s * m) * (1.0 - s * ((left - 1.0) * m)))
+            total = total + d.shape * np.log(quotient)
+            if d.break_probability > 0.0:
+                total = total + d.intensity * d.break_probability * self.horizon * (s * m / (1.0 - s * m))
         return total
 
     def _scales(self, d: Dislocation) -> tuple[float, ...]:

@@ -9,7 +9,8 @@ pays it in more tokens has none.  Deviations of different pegs are independent, 
 
 Prices of pegged assets at time 0 are par times a stationary deviation, so they differ between paths.  The scheme is
 exact at any step: noise by its transition law, dislocations by an exponential clock per path with the decay to the end
-of the step.  Base prices have the bits of the base world.
+of the step, or, over steps that leave nothing of an earlier one, by their stationary law.  Base prices have the bits of
+the base world.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _PARTS = 16  # parts of one peg have draws of their own: noise j is part j, dislocation j part 8 + j
 _MOST = 8
+_FORGETS = 37.0  # log of the share of a dislocation that is left after a step and is lost in rounding
 _FORWARD = (Purpose.PEG_NOISE, Purpose.PEG_JUMP_TIME, Purpose.PEG_JUMP_SIZE)
 _HISTORY = (Purpose.HISTORY_PEG_NOISE, Purpose.HISTORY_PEG_JUMP_TIME, Purpose.HISTORY_PEG_JUMP_SIZE)
 
@@ -251,16 +253,19 @@ def deviations(
             continue
         part = number * _PARTS + _MOST + j
         normal_lane(z, 1.0, 0, first_path, int(Purpose.PEG_START), part, k0, k1)
-        open_ = np.zeros(count)
-        if shot.shape > 0.0:
-            open_ = np.copysign(gamma_from_score(z, shot.shape, abs(shot.mean)), shot.mean)
+        open_ = _stationary(z, shot)
         for total, broken, dt, (_, times, sizes) in stretches:
             lane, level = np.zeros_like(total), np.zeros_like(total)
             lane[0] = open_
-            shot_steps(
-                lane, level, shot.intensity * dt, shot.mean, shot.speed * dt, shot.break_probability, first_path,
-                int(times), int(sizes), part, k0, k1,
-            )  # fmt: skip
+            if shot.break_probability == 0.0 and shot.speed * dt > _FORGETS:
+                for t in range(1, lane.shape[0]):
+                    normal_lane(z, 1.0, t - 1, first_path, int(sizes), part, k0, k1)
+                    lane[t] = _stationary(z, shot)
+            else:
+                shot_steps(
+                    lane, level, shot.intensity * dt, shot.mean, shot.speed * dt, shot.break_probability, first_path,
+                    int(times), int(sizes), part, k0, k1,
+                )  # fmt: skip
             total += lane
             broken += level
             open_ = lane[-1].copy()
@@ -268,6 +273,13 @@ def deviations(
     if before is not None:
         before += broken_before - broken_before[-1]
     return before, ahead
+
+
+def _stationary(z: Floats, shot: Dislocation) -> Floats:
+    """What is open of `shot` in its stationary state, from normal scores `z`; shape of `z`."""
+    if shot.shape == 0.0:
+        return np.zeros_like(z)
+    return np.copysign(gamma_from_score(z, shot.shape, abs(shot.mean)), shot.mean)
 
 
 @kernel

@@ -16,7 +16,7 @@ COIN = Peg("USDC", "USD", (PegNoise(0.002, 12.0), PegNoise(0.001, 0.5)), SHOTS)
 TOKEN = Peg("stETH", "ETH", (PegNoise(0.004, 40.0),), SHOTS, growth=0.04, level=-0.01)
 WORLD = Pegged(BATES, (COIN, TOKEN))
 PATHS = 20_000
-TESTS = 12
+TESTS = 16
 
 
 def ks(sample, law):
@@ -49,6 +49,19 @@ def test_start_is_stationary_with_and_without_a_history():
         if past is not None:
             np.testing.assert_array_equal(past[-1], ahead[0])
             ks(past[4] - past[0], Pegged(BATES, (COIN,)).law("USDC", 2 / 365))
+
+
+def test_steps_that_forget_have_the_stationary_law_and_no_memory():
+    """A day is 72 half-lives of these: what is open is drawn anew at each step, in place of thousands of arrivals."""
+    peg = Peg("X", "USD", (PegNoise(1e-4, 0.2),), (Dislocation(9_000.0, 0.004, 1 / 3),))
+    _, d = deviations(peg, 0, TimeGrid(86_400, 3), 0, PATHS, DrawKeys(5))
+    world = Pegged(BATES, (peg,))
+    for t in (0, 2):
+        ks(d[t], world.deviation_law("X"))
+    ks(d[3] - d[2], world.law("X", 1 / 365))
+    assert abs(np.corrcoef(d[2], d[3])[0, 1]) < 6 / np.sqrt(PATHS)
+    _, often = deviations(peg, 0, TimeGrid(43_200, 6), 0, PATHS, DrawKeys(6))
+    ks(often[2] - often[0], world.law("X", 1 / 365))
 
 
 def test_breaks_arrive_as_a_poisson_process():

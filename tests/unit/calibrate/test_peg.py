@@ -100,7 +100,10 @@ def test_single_spikes_go_and_steps_stay():
     [
         (QuoteSample(("X", "Y"), np.arange(3), np.ones((3, 2))), "sample must hold one pegged asset, got X, Y"),
         (QuoteSample(("X",), np.arange(100), np.ones((100, 1))), r"at least a year of hours \(8760\), got 100"),
-        (QuoteSample(("X",), np.arange(11_000), np.ones((11_000, 1))), "a price that moves, got a ratio of 1 throughout"),
+        (
+            QuoteSample(("X",), np.arange(11_000), np.ones((11_000, 1))),
+            "a price that moves, got a ratio of 1 throughout",
+        ),
     ],
 )
 def test_samples_that_say_nothing_are_refused(sample, message):

@@ -63,7 +63,7 @@ def _requirements(model, book, world, period: float, windows: int, seed: int, ex
     reads_history = hasattr(model, "margin_period_hours")
     seconds = round(period * 3600)
     grid = TimeGrid(seconds, 1, seconds, windows) if reads_history else TimeGrid(seconds, 1)
-    paths = world.sample(grid, 0, _HISTORIES, DrawKeys(seed))
+    paths = world.model.sample(grid, 0, _HISTORIES, DrawKeys(seed))
     spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
     if not reads_history:
         # one state, the mean one: a grid has no window, so nothing else about it is random

@@ -21,6 +21,10 @@ MODELS: dict[str, dict[str, str]] = {
         "merton": "riskengine.scenario.merton:Merton",
         "bates": "riskengine.scenario.bates:Bates",
         "pegged": "riskengine.scenario.pegged:Pegged",
+        "block_bootstrap": "riskengine.scenario.block_bootstrap:BlockBootstrap",
+        "filtered_bootstrap": "riskengine.scenario.filtered_bootstrap:FilteredBootstrap",
+        "history": "riskengine.scenario.history:HistoryWindows",
+        "paths": "riskengine.scenario.paths_file:RecordedPaths",
     },
     "states": {
         "depth": "riskengine.scenario.state.depth:Depth",

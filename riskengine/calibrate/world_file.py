@@ -62,7 +62,7 @@ def write_world(path: str | Path, fit: FitResult, **options: Any) -> Path:
 
 
 def write_record(path: str | Path, record: dict[str, Any]) -> Path:
-    """Write `record` to `path` as YAML, whole or not at all; returns the path."""
+    """Write a world as plain values to `path` as YAML, whole or not at all; returns the path."""
     path = Path(path)
     beside = path.with_name(path.name + ".part")
     beside.write_text(to_yaml(record), encoding="utf-8")
@@ -130,7 +130,7 @@ def _notes(kind: str, default_surface: bool) -> list[str]:
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """Fields of a record that hold something, as plain values."""
+    """Fields of a record as plain values, those that are None left out."""
     values = {f.name: getattr(record, f.name) for f in fields(record) if f.init}
     return {name: _lists(value) for name, value in values.items() if value is not None}
 

@@ -35,6 +35,7 @@ def peg(data, asset, to, par, base, depegs, start, end, source, out, json_) -> i
     from riskengine.calibrate.peg import fit_peg, peg_sample
     from riskengine.calibrate.peg_file import peg_record
     from riskengine.calibrate.world_file import write_record
+    from riskengine.cli.fit import check_writable
     from riskengine.cli.output import as_json, table
     from riskengine.cli.progress import compile_notice
     from riskengine.config.study import load_world
@@ -104,11 +105,3 @@ def _quotes(data: Path, symbols: tuple[str, ...], start, end, source):
         out.append((seconds, price))
         spikes += dropped
     return out, spikes, table.sha256
-
-
-def check_writable(out: Path) -> None:
-    """A fit takes minutes: refuse a place that cannot be written before it starts."""
-    import os
-
-    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise UsageError(f"{out}: must be a file in a folder that can be written")

@@ -9,7 +9,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
-from riskengine.roles import ScenarioModel, StateComponent
+from riskengine.roles import MadeOfData, ScenarioModel, StateComponent
 from riskengine.scenario.event import Event
 from riskengine.scenario.overlay import Overlay
 
@@ -34,6 +34,8 @@ class World:
         A stress laid over the paths.
     event : Event or None
         What is known to happen: paths are drawn given it.
+    repairs : tuple of str
+        What was replaced by the nearest that is valid when the world was read, and by how much it moved.
     state : tuple of StateComponent
         Market state beyond prices, each kind of lanes at most once; empty for prices alone.
     """
@@ -47,6 +49,7 @@ class World:
     source: tuple[str, ...] = ()
     overlay: Overlay | None = None
     event: Event | None = None
+    repairs: tuple[str, ...] = ()
     # a world without state is written, and hashed, as if there were no such field
     state: tuple[StateComponent, ...] = field(default=(), metadata={"written": "unless empty"})
 
@@ -78,8 +81,15 @@ class World:
 
     @property
     def stamp(self) -> str:
-        """``FIT``, ``UNFIT`` or ``NOT FITTED``: the model's, whatever is laid over it."""
-        return self.fit.get("verdict", "NOT FITTED")
+        """``FIT``, ``UNFIT`` or ``NOT FITTED``, or ``DATA`` where paths come from data: the model's, whatever is laid
+        over it."""
+        return self.fit.get("verdict", "NOT FITTED" if self.data is None else "DATA")
+
+    @property
+    def data(self) -> MadeOfData | None:
+        """The model, or the base that it adds pegged assets to, where its paths come from data."""
+        under = getattr(self.model, "base", self.model)
+        return under if isinstance(under, MadeOfData) else None
 
     @property
     def stress(self) -> tuple[str, ...]:

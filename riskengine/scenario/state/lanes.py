@@ -14,7 +14,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys, Purpose, fill_words, normals_from_words
-from riskengine.roles import ScenarioModel
+from riskengine.roles import MadeOfData, ScenarioModel
 from riskengine.scenario.parameters import ParameterCheck
 from riskengine.vecmath import fma
 
@@ -126,8 +126,10 @@ def check_against(model: ScenarioModel, count: int, needs_variance: bool) -> Non
 
 
 def has_variance(model: ScenarioModel) -> bool:
-    """Whether paths of `model` carry a variance: it says so by an initial one, or one path of one step tells."""
-    return (
-        hasattr(model, "initial_variance")
-        or model.sample(TimeGrid(3600, 1), 0, 1, DrawKeys(0)).variance_lanes is not None
-    )
+    """Whether paths of `model` carry a variance: it says so, or one path of one step tells."""
+    under = getattr(model, "base", model)
+    if isinstance(under, MadeOfData):
+        return under.has_variance
+    if hasattr(under, "initial_variance"):
+        return True
+    return model.sample(TimeGrid(3600, 1), 0, 1, DrawKeys(0)).variance_lanes is not None

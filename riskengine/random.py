@@ -58,6 +58,7 @@ class Purpose(IntEnum):
     HISTORY_PEG_NOISE = 52
     HISTORY_PEG_JUMP_TIME = 53
     HISTORY_PEG_JUMP_SIZE = 54
+    LAB_SAMPLE = 64
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ def reverse(study, overrides, accounts, all_accounts, bad_debt, json_) -> int:
     from riskengine.cli.progress import compile_notice
     from riskengine.config.study import load_study
     from riskengine.errors import UsageError
-    from riskengine.study.spec import BacktestStudy
+    from riskengine.study.spec import CalibrationStudy
     from riskengine.tune.limits import StudyLimits
 
     loaded = load_study(study, overrides).study
-    if isinstance(loaded, BacktestStudy):
-        raise UsageError("reverse stress needs a study on simulated paths, got a backtest")
+    if not isinstance(loaded, CalibrationStudy):
+        raise UsageError(f"reverse stress needs a study of kind calibration, got kind {loaded.kind}")
     if bad_debt is not None and loaded.lending is None:
         raise UsageError("--bad-debt needs a study with a lending market, got none")
     if accounts and loaded.margin is None or bad_debt is None and loaded.margin is None:

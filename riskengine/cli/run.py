@@ -28,14 +28,13 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
     Writes a run folder with result.json, tables and reports, prints a short table and where the report is.
     """
     from riskengine.config.study import load_study
-    from riskengine.study.spec import BacktestStudy
 
     numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
     loaded = load_study(study, (*overrides, *numbers))
-    backtest = isinstance(loaded.study, BacktestStudy)
-    _agree(backtest, data, {"--source": source, "--start": start, "--end": end}, resume)
+    kind = loaded.study.kind
+    _agree(kind, data, {"--source": source, "--start": start, "--end": end}, resume)
     prices = None
-    if backtest:
+    if kind == "backtest":
         from riskengine.data.prices import load_prices
 
         prices = load_prices(
@@ -53,15 +52,16 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
     return _run(loaded, prices, out, workers, resume, command, json_)
 
 
-def _agree(backtest: bool, data: Path | None, price_options: dict, resume: bool) -> None:
+def _agree(kind: str, data: Path | None, price_options: dict, resume: bool) -> None:
     """Refuse options that do not belong to the kind of study."""
-    if backtest and data is None:
+    if kind == "backtest" and data is None:
         raise UsageError("a backtest needs prices: --data FILE")
     given = [name for name, value in {"--data": data, **price_options}.items() if value is not None]
-    if not backtest and given:
+    if kind != "backtest" and given:
         raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
-    if backtest and resume:
-        raise UsageError("--resume must not be given for a backtest: it has no blocks to keep")
+    if kind != "calibration" and resume:
+        named = "a backtest" if kind == "backtest" else "an estimator lab"
+        raise UsageError(f"--resume must not be given for {named}: it has no blocks to keep")
 
 
 def _command(study, data, overrides, paths, seed, price_options: dict) -> str:
@@ -80,12 +80,18 @@ def _describe(loaded, prices, json_: bool) -> None:
     from riskengine.cli.output import as_json
     from riskengine.study.manifest import question_hash
 
-    plan = {"study": loaded.name, "kind": loaded.study.kind, "title": loaded.study.title}
-    plan |= {"world": loaded.study.world.name, "question": question_hash(loaded.resolved)}
-    if prices is None:
-        plan |= {"paths": loaded.study.paths, "steps": loaded.study.grid.steps, "seed": loaded.study.seed}
-    else:
+    asked = loaded.study
+    plan = {"study": loaded.name, "kind": asked.kind, "title": asked.title}
+    lab = asked.kind == "estimator_lab"
+    plan |= {"world": ", ".join(w.name for w in asked.worlds) if lab else asked.world.name}
+    plan |= {"question": question_hash(loaded.resolved)}
+    if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
+    elif lab:
+        cells = len(asked.worlds) * len(asked.exposures) * len(asked.estimators) * len(asked.levels)
+        plan |= {"cells": cells * len(asked.sample_sizes), "replications": asked.replications, "seed": asked.seed}
+    else:
+        plan |= {"paths": asked.paths, "steps": asked.grid.steps, "seed": asked.seed}
     if json_:
         as_json(plan)
         return
@@ -105,13 +111,9 @@ def _run(loaded, prices, out, workers, resume, command, json_) -> int:
 
     with compile_notice():
         if prices is None:
-            from riskengine.study.run import run_study
-
             bar = Bar()
             try:
-                folder, result = run_study(
-                    loaded.study, loaded.resolved, loaded.name, out, workers, resume, bar, command=command
-                )
+                folder, result = _simulate(loaded, out, workers, resume, bar, command)
             finally:
                 bar.close()
         else:
@@ -131,6 +133,18 @@ def _run(loaded, prices, out, workers, resume, command, json_) -> int:
         click.echo(text)
     click.echo(f"\nreport: {folder / 'report.html'}")
     return code
+
+
+def _simulate(loaded, out, workers, resume, bar, command):
+    """(folder, result) of a study on simulated samples."""
+    study, resolved, name = loaded.study, loaded.resolved, loaded.name
+    if study.kind == "estimator_lab":
+        from riskengine.study.estimator_lab import run_estimator_lab
+
+        return run_estimator_lab(study, resolved, name, out, workers, bar, command)
+    from riskengine.study.run import run_study
+
+    return run_study(study, resolved, name, out, workers, resume, bar, command=command)
 
 
 COMMANDS = {"run": run}

@@ -42,7 +42,7 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
     if "borrowers" in keys:
         load_loans(str(file.absolute()))
         return "borrower book", ()
-    if {"world", "kind", "horizon_hours", "margin"} & keys:
+    if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:
         return "study", _notes(load_study(str(file.absolute())).study.world)
     return _check_parameters(tree, keys), ()
 

@@ -22,7 +22,7 @@ from riskengine.instrument.terms import EuropeanOption
 from riskengine.roles import MarginModel
 from riskengine.scenario.state.lanes import has_variance
 from riskengine.scenario.world import World
-from riskengine.study.spec import BacktestStudy, Study
+from riskengine.study.spec import BacktestStudy, EstimatorLabStudy, Study
 
 # keys whose word names a file, so that an override may reach inside it
 _REFERENCES = {"world": "scenarios", "book": "books", "parameters": "protocols", "rules": "protocols"}
@@ -36,7 +36,7 @@ class LoadedStudy:
     ----------
     name : str
         Stem of the file.
-    study : CalibrationStudy or BacktestStudy
+    study : CalibrationStudy, BacktestStudy or EstimatorLabStudy
     resolved : dict
         Every value, defaults included, with worlds, books and parameter sets written out; what the run folder keeps
         as ``study.yaml`` and what is hashed.  `study_of` reads it back to an equal study.
@@ -99,15 +99,12 @@ def _build(tree: Tree) -> Study:
 
 def _check(builder: Builder, study: Study) -> None:
     """What no record can see alone: asset names, lengths per asset, periods of models, expiries against the horizon."""
+    if isinstance(study, EstimatorLabStudy):
+        for i, world in enumerate(study.worlds):
+            _surface(builder, world, ("worlds", i, "surface"))
+        return
     assets = tuple(study.world.model.assets)
-    if study.world.surface.count != len(assets):
-        builder.fault(
-            f"surface must have one number per asset ({len(assets)}), got {study.world.surface.count}",
-            ("world", "surface"),
-        )
-    elif not study.world.surface.static and not has_variance(study.world.model):
-        message = "surface must be static on a world without a variance state, got one that moves with it"
-        builder.fault(message, ("world", "surface"))
+    _surface(builder, study.world, ("world", "surface"))
     if isinstance(study, BacktestStudy):
         _expiries(builder, study.book, study.margin_period_hours, "margin period", ("book",))
         _models(builder, study.models, study.book, study.world, ("models",))
@@ -139,6 +136,15 @@ def _check(builder: Builder, study: Study) -> None:
     if study.calibration is not None:
         for i, exposure in enumerate(study.calibration.exposures):
             _known(builder, exposure.asset, assets, ("calibration", "exposures", i, "asset"))
+
+
+def _surface(builder: Builder, world: World, path: Path_) -> None:
+    """The surface must be of the world's assets, and move with a variance only where the paths have one."""
+    count = len(world.model.assets)
+    if world.surface.count != count:
+        builder.fault(f"surface must have one number per asset ({count}), got {world.surface.count}", path)
+    elif not world.surface.static and not has_variance(world.model):
+        builder.fault("surface must be static on a world without a variance state, got one that moves with it", path)
 
 
 def _periods(builder: Builder, models: tuple[MarginModel, ...], hours: float, windows: int, path: Path_) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 from riskengine.arrays import check_range
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
-from riskengine.law.exposure import UnitExposure
+from riskengine.law.exposure import LogExposure, UnitExposure
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.roles import Estimator, LendingProtocol, MarginModel
 
@@ -101,11 +101,11 @@ class LendingQuestion:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One unit of a linear or inverse position in one asset: what the estimators are tested on."""
+    """One unit of a linear or inverse position in one asset, or its log-return: what the estimators are tested on."""
 
     asset: str
     side: Literal["long", "short"] = "long"
-    contract: Literal["linear", "inverse"] = "linear"
+    contract: Literal["linear", "inverse", "log"] = "linear"
 
     @property
     def name(self) -> str:
@@ -115,7 +115,7 @@ class Exposure:
     @property
     def unit(self) -> UnitExposure:
         """The position without its asset: loss, exact VaR and breach probability from a law."""
-        return UnitExposure(self.side, self.contract)
+        return LogExposure(self.side) if self.contract == "log" else UnitExposure(self.side, self.contract)
 
 
 @dataclass(frozen=True)

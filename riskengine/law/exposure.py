@@ -1,7 +1,8 @@
 """VaR, ES and breach probability of one unit of a one-asset position, exactly, from the law of its log-return.
 
 Loss per unit of spot: linear long 1 - e^X, linear short e^X - 1 (currency); inverse long e^{-X} - 1, inverse short
-1 - e^{-X} (coin; a long inverse loses more than a long linear).  Each is monotone in X, so with tail probability p
+1 - e^{-X} (coin; a long inverse loses more than a long linear); log: -X long, X short.  Each is monotone in X, so with
+tail probability p
     long:   VaR = loss(x_p),      ES = E[loss 1{X <= x_p}] / p,
     short:  VaR = loss(x_{1-p}),  ES = E[loss 1{X >= x_{1-p}}] / p,
 and E[e^{+-X} 1{X <= x}] comes from the law itself.
@@ -106,3 +107,30 @@ class UnitExposure:
         """Breach probability from P(X <= return_at(var)): itself for a long, one less it for a short."""
         below = np.asarray(below, dtype=np.float64)
         return below if self.side == "long" else np.maximum(1.0 - below, 0.0)
+
+
+@dataclass(frozen=True)
+class LogExposure(UnitExposure):
+    """A position whose loss is the log-return itself: -X long, X short.  What papers on estimators measure.
+
+    Its ES needs E[X 1{X <= x}], which a law does not give: `expected_shortfall` is refused.
+    """
+
+    contract: Literal["log"] = "log"
+
+    def __post_init__(self) -> None:
+        if self.side not in ("long", "short") or self.contract != "log":
+            raise ValueError(f"side must be long or short and contract log, got {self.side!r}, {self.contract!r}")
+
+    def loss(self, x: ArrayLike) -> Floats:
+        """Loss at log-return `x`, shape of `x`."""
+        x = np.asarray(x, dtype=np.float64)
+        return -x if self.side == "long" else x
+
+    def return_at(self, loss: ArrayLike) -> Floats:
+        """Log-return at which the position loses `loss`."""
+        return self.loss(loss)
+
+    def expected_shortfall(self, law: HorizonLaw, level: ArrayLike) -> Floats:
+        """Refused."""
+        raise ValueError("expected shortfall of a log exposure must come from another route, got a law without E[X]")

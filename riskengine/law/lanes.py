@@ -253,6 +253,11 @@ class StatelessLanes:
         mixture = isinstance(self._law, MertonLaw) and power == 0.0
         return (TabulatedCdf.build(self._law) if mixture else None), 1.0
 
+    @property
+    def table(self) -> TabulatedCdf | None:
+        """The tabulated cdf of the law; None where a table would be too large or there is no rule for one."""
+        return self._table(0.0)[0]
+
     def cdf(self, x: ArrayLike, variance: ArrayLike) -> Floats:
         """P(X <= x), shape of `x`."""
         points = np.asarray(x, dtype=np.float64)

@@ -5,6 +5,8 @@ path first; events of one path are not independent.  Intervals are those of `ris
 skewness, and refused below 100 non-zero contributions.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -77,3 +79,18 @@ def conditional_severity(values: ArrayLike, confidence: float = 0.95) -> Estimat
     if positive.size < 2:
         return undetermined(x.size, f"severity: {positive.size} positive paths, at least 2 needed")
     return asymptotic(float(positive.mean()), influence(positive), confidence, "mean of positive paths", n=x.size)
+
+
+def root(squared: Estimate) -> Estimate:
+    """Square root of a mean square, delta method for the standard error, ends of the interval mapped."""
+    value = math.sqrt(squared.value)
+    return Estimate(
+        value,
+        squared.std_error / (2.0 * value) if value > 0 else 0.0,
+        math.sqrt(max(squared.lower, 0.0)),
+        math.sqrt(max(squared.upper, 0.0)),
+        squared.confidence,
+        squared.n,
+        squared.n_effective,
+        f"root of {squared.method}",
+    )

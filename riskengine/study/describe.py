@@ -7,7 +7,7 @@ from typing import Any
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.world import World
-from riskengine.study.spec import CalibrationStudy
+from riskengine.study.spec import CalibrationStudy, EstimatorLabStudy
 
 # what each kind of market state does to the figures
 _STATE = {
@@ -111,3 +111,56 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
         },
         "assumptions": _assumptions(study),
     } | ({"data": data} if (data := world_data(study.world)) else {})
+
+
+def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[str, str]) -> dict[str, Any]:
+    """Head of an estimator lab; `sampled` says for each world how its samples were made."""
+    worlds = [world_head(w) for w in study.worlds]
+    stamps = [w["stamp"] for w in worlds]
+    world = (
+        worlds[0]
+        if len(worlds) == 1
+        else {
+            "name": ", ".join(w["name"] for w in worlds),
+            "title": "; ".join(w["title"] for w in worlds),
+            "measure": "P",
+            "model": ", ".join(dict.fromkeys(w["model"] for w in worlds)),
+            "assets": list(dict.fromkeys(a for w in worlds for a in w["assets"])),
+            "stamp": stamps[0] if len(set(stamps)) == 1 else "UNFIT" if "UNFIT" in stamps else "NOT FITTED",
+            "stress": [],
+            "repairs": [said for w in worlds for said in w["repairs"]],
+            "fit": {},
+            "source": [f"{w['name']}: {said}" for w in worlds for said in w["source"]],
+        }
+    )
+    how = {
+        "independent": "independent draws from the exact horizon law, by counter-based uniforms through its quantile",
+        "history": "consecutive windows of history that the world simulates; breach probabilities are conditional on "
+        "the state after them, truth and regret are of the unconditional law",
+    }
+    return {
+        "study": {"name": name, "title": study.title, "kind": study.kind},
+        "command": command,
+        "world": world,
+        "settings": {
+            "seed": study.seed,
+            "replications": study.replications,
+            "horizon_hours": study.horizon_hours,
+            "levels": list(study.levels),
+            "sample_sizes": list(study.sample_sizes),
+            "targets": list(study.targets),
+            "samples": dict(sampled),
+            "limit_size": study.limit_size,
+            "limit_replications": study.limit_replications,
+            "confidence": study.confidence,
+        },
+        "assumptions": [
+            "Losses are positive; every error is relative to the exact quantile of the world.",
+            *(f"Samples of {w} are {how[kind]}." for w, kind in sampled.items()),
+            "All estimators, levels and sample sizes see the same draws; a shorter sample is part of the longer ones.",
+            "Breach probabilities are exact for each estimate, not counted hits.",
+            "Samples that an estimator refuses are counted, and left out of its other figures.",
+            f"Model error is the bias on samples of {study.limit_size:,} losses; what is more at n is finite-sample "
+            "bias.",
+        ],
+    }

@@ -13,7 +13,7 @@ from riskengine.engine.scheme import LEVELS, SIDES, Scheme
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.stats.bounded import share
 from riskengine.stats.maritz_jarrett import quantile_error
-from riskengine.stats.mean import conditional_severity, mean, ratio_of_means
+from riskengine.stats.mean import conditional_severity, mean, ratio_of_means, root
 from riskengine.stats.proportion import clopper_pearson, inverse_binomial
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
 from riskengine.study.columns import Columns
@@ -120,8 +120,8 @@ def calibration_rows(
             "true_quantile": ("return", exact(truth, "exact unconditional law by Fourier inversion or mixture")),
             "bias": ("return", mean(error, confidence)),
             "relative_bias": ("share", mean(error / truth, confidence)),
-            "rmse": ("return", _root(squared)),
-            "rmse_conditional": ("return", _root(mean((estimate - conditional) ** 2, confidence))),
+            "rmse": ("return", root(squared)),
+            "rmse_conditional": ("return", root(mean((estimate - conditional) ** 2, confidence))),
             "probability_below_truth": (
                 "probability",
                 clopper_pearson(int((estimate < truth).sum()), estimate.size, confidence),
@@ -131,21 +131,6 @@ def calibration_rows(
         }
         for measure, (unit, figure) in figures.items():
             yield Row("calibration", model, parameters, measure, unit, figure)
-
-
-def _root(squared: Estimate) -> Estimate:
-    """Square root of a mean square, delta method for the standard error, ends of the interval mapped."""
-    value = float(np.sqrt(squared.value))
-    return Estimate(
-        value,
-        squared.std_error / (2.0 * value) if value > 0 else 0.0,
-        float(np.sqrt(max(squared.lower, 0.0))),
-        float(np.sqrt(max(squared.upper, 0.0))),
-        squared.confidence,
-        squared.n,
-        squared.n_effective,
-        f"root of {squared.method}",
-    )
 
 
 def reference_rows(columns: Columns, confidence: float) -> Iterator[Row]:

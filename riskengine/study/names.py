@@ -36,6 +36,30 @@ CALIBRATION = (
 )
 
 SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
+# of the estimator lab, with the unit of each
+LAB = {
+    "true_quantile": "return",
+    "relative_bias": "share",
+    "relative_sd": "share",
+    "relative_rmse": "share",
+    "model_error": "share",
+    "finite_sample_bias": "share",
+    "capital_ratio": "ratio",
+    "probability_below_truth": "probability",
+    "mean_breach_probability": "probability",
+    "breach_ratio": "ratio",
+    "log10_breach_ratio": "log10",
+    "score_regret": "share",
+    "interval_coverage": "probability",
+    "interval_width": "share",
+    "unbounded_intervals": "probability",
+    "refused": "probability",
+}
+LEVEL_SEARCH = {
+    "calibrated_level": "probability",
+    "calibrated_breach": "probability",
+    "calibrated_capital": "ratio",
+}
 
 
 def amount_name(amount: str, level: float) -> str:
@@ -52,6 +76,8 @@ def all_measures() -> frozenset[str]:
         *INDICATORS,
         *MEANS,
         *CALIBRATION,
+        *LAB,
+        *LEVEL_SEARCH,
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",

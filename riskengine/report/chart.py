@@ -185,7 +185,7 @@ def marks(axes: Any, points: Sequence[Point], series: int, *, sideways: bool = F
     An interval without an upper bound is dotted and ends in an arrow; a zero on a logarithmic axis is a hollow mark
     on its edge.  A point without a value is not drawn: the table beside the figure says why.
     """
-    colour, marker = SERIES[series % len(SERIES)], MARKERS[series % len(MARKERS)]
+    colour, marker = SERIES[series % len(SERIES)], marker_of(series)
     low, high = axes.get_xlim() if sideways else axes.get_ylim()
     is_log = (axes.get_xscale() if sideways else axes.get_yscale()) == "log"
     points = [p for p in points if p.estimate.get("value") is not None]
@@ -218,11 +218,16 @@ def marks(axes: Any, points: Sequence[Point], series: int, *, sideways: bool = F
     return handle(series, line=line)
 
 
+def marker_of(series: int) -> str:
+    """Marker of a series; where colours come round again the markers do not."""
+    return MARKERS[(series + series // len(SERIES)) % len(MARKERS)]
+
+
 def handle(series: int, *, line: bool = False) -> Any:
     """Legend entry of a series."""
     from matplotlib.lines import Line2D
 
-    colour, marker = SERIES[series % len(SERIES)], MARKERS[series % len(MARKERS)]
+    colour, marker = SERIES[series % len(SERIES)], marker_of(series)
     return Line2D([], [], color=colour, marker=marker, ms=6, lw=1.4 if line else 0, mec=PAPER, mew=0.6)
 
 

@@ -132,8 +132,9 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
-    if settings.get("paths"):
-        badges.append(Badge("paths", plain(settings["paths"])))
+    for key in ("paths", "replications"):
+        if settings.get(key):
+            badges.append(Badge(key, plain(settings[key])))
     for key, label in (("horizon_hours", "horizon"), ("margin_period_hours", "margin period")):
         if settings.get(key):
             badges.append(Badge(label, f"{plain(settings[key])} h"))

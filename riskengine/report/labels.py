@@ -107,6 +107,42 @@ MEASURES: dict[str, Measure] = {
         "Share of paths whose log-return over the horizon lies above the exact quantile of the world's law at the "
         "level; without bias of the simulation scheme, one less the level.",
     ),
+    # estimator lab
+    "relative_sd": _M(
+        "Scatter", "Standard deviation of the estimate over samples, divided by the true quantile: estimation error."
+    ),
+    "relative_rmse": _M("Relative RMSE", "Root mean squared error of the estimate divided by the true quantile."),
+    "model_error": _M(
+        "Model error", "Relative bias on samples so large that only the form of the estimator is left to be wrong."
+    ),
+    "finite_sample_bias": _M(
+        "Bias of a short sample", "Relative bias at the sample size less the model error: what the short sample adds."
+    ),
+    "capital_ratio": _M("Capital of the truth", "Mean estimate divided by the true quantile: what the estimate costs."),
+    "log10_breach_ratio": _M(
+        "Orders of magnitude",
+        "Mean over samples of log10 of breach probability over nominal: 0 is right, 1 is ten times too often.",
+    ),
+    "score_regret": _M(
+        "Score regret",
+        "Expected pinball loss of the estimate beyond that of the true quantile, exact under the law, divided by the "
+        "nominal tail times the true quantile.",
+    ),
+    "interval_width": _M(
+        "Width of its interval", "Mean width of the bounded intervals of the estimator, divided by the true quantile."
+    ),
+    "unbounded_intervals": _M(
+        "Unbounded intervals",
+        "Share of samples whose own interval has no finite end, because they are too short for it.",
+    ),
+    "refused": _M("Refused", "Share of samples that the estimator gives no estimate for."),
+    "calibrated_level": _M(
+        "Level to use", "Lowest nominal level at which the mean breach probability does not exceed the target."
+    ),
+    "calibrated_breach": _M("Breach probability at it", "Mean exact breach probability at the level to use."),
+    "calibrated_capital": _M(
+        "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
+    ),
     # joint
     "insolvency_on_path": _M("P(insolvency)", "Share of paths on which at least one margin account is insolvent."),
     "bad_debt_given_insolvency": _M(
@@ -168,7 +204,7 @@ def value_of(name: str, value: Any) -> str:
     """A parameter's value as people write it."""
     if value is None:
         return "–"
-    if name == "level" and isinstance(value, (int, float)):
+    if name in ("level", "target") and isinstance(value, (int, float)):
         return percent(value)
     if name == "threshold_shift" and isinstance(value, (int, float)):
         return f"{value * 100:+g} pp" if value else "as it is"

@@ -78,7 +78,7 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration)
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use)
     return [text for text in (make(result, rows) for make in makers) if text][:6]
 
 
@@ -174,6 +174,41 @@ def _calibration(result: Mapping[str, Any], rows: list[Row]) -> str:
     return f"Bias of the {percent(level or 0.99)} estimate for {exposure}, relative to the truth: {'; '.join(said)}."
 
 
+def _lab(result: Mapping[str, Any], rows: list[Row]) -> str:
+    shown = select(rows, "estimator_lab", "mean_breach_probability")
+    level = headline_level(shown)
+    shown = [r for r in _first_setting(shown) if r.parameters.get("level") == level]
+    if not shown or level is None:
+        return ""
+    size = min(r.parameters["sample_size"] for r in shown)
+    said = [f"{model_of(r.model)} {phrase(r.estimate, r.unit)}" for r in select(shown, sample_size=size)]
+    return (
+        f"Breach probability of a {percent(level)} estimate from {plain(size)} losses, {percent(round(1 - level, 12))} "
+        f"promised: {'; '.join(said)}."
+    )
+
+
+def _level_to_use(result: Mapping[str, Any], rows: list[Row]) -> str:
+    shown = _first_setting(select(rows, "level_search", "calibrated_level"))
+    if not shown:
+        return ""
+    target, size = shown[0].parameters["target"], min(r.parameters["sample_size"] for r in shown)
+    own = select(shown, target=target, sample_size=size)
+    said = [f"{model_of(r.model)} {phrase(r.estimate, r.unit) if r.value else 'none found'}" for r in own]
+    return f"Level that keeps {percent(target)} with {plain(size)} losses: {'; '.join(said)}."
+
+
+def _headline_lab(rows: list[Row]) -> list[Row]:
+    shown = [r for r in _first_setting(select(rows, "estimator_lab")) if r.parameters.get("sample_size")]
+    return at_level(shown, headline_level(shown))
+
+
+def _first_setting(rows: list[Row]) -> list[Row]:
+    """Rows of the world and exposure of the first of them."""
+    first = rows[0].parameters if rows else {}
+    return [r for r in rows if all(r.parameters.get(k) == first.get(k) for k in ("world", "exposure"))]
+
+
 def summary_lines(result: Mapping[str, Any]) -> list[str]:
     """A short table for the terminal.
 
@@ -198,6 +233,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("margin", headline(rows), ("initial_margin_breach", "maintenance_margin_breach", "insolvency", "capital")),
         ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
+        ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
     ):
         lines += _text_table(title, shown, measures)
     verdict = status(rows)
@@ -213,7 +249,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("level", "threshold_shift")
+    keep = ("level", "threshold_shift", "sample_size")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

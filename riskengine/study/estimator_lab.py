@@ -218,7 +218,6 @@ def cell_figures(
         "capital_ratio": replace(bias, value=bias.value + 1.0, lower=bias.lower + 1.0, upper=bias.upper + 1.0),
         "probability_below_truth": clopper_pearson(int((value < 1.0).sum()), value.size, confidence),
         "mean_breach_probability": rate,
-        "breach_ratio": _scaled(rate, 1.0 / nominal),
         "score_regret": mean(regret / (nominal * truth), confidence),
     }
     zero = int((breach <= 0.0).sum())
@@ -270,16 +269,6 @@ def _finite_sample(bias: Estimate, model: Estimate, count: int) -> Estimate:
     value = bias.value - model.value
     return Estimate(
         value, error, value - half, value + half, bias.confidence, bias.n, bias.n_effective, "difference, student t"
-    )
-
-
-def _scaled(figure: Estimate, factor: float) -> Estimate:
-    return replace(
-        figure,
-        value=figure.value * factor,
-        std_error=figure.std_error * factor,
-        lower=figure.lower * factor,
-        upper=figure.upper * factor,
     )
 
 

@@ -1,7 +1,7 @@
 """Which nominal level must be used so that the mean exact breach probability is the target.
 
-g(a) = mean over samples of P(loss > estimate at level a) falls as a rises.  It is read on a grid of tails 1 - a: first a
-wide one on the first block of samples, then a fine one around the crossing on all samples.  The draws are the same at
+g(a) = mean over samples of P(loss > estimate at level a) falls as a rises.  It is read on a grid of tails 1 - a: first
+a wide one on the first block of samples, then a fine one around the crossing on all samples.  The draws are the same at
 every level, so g falls on the grid as well.  Taken is the lowest level of the fine grid with g(a) <= target; an
 estimator that moves in steps (an order statistic) may breach less than asked there, so what it does breach is reported.
 The interval holds every level whose g is within z standard errors of the target (inversion of the test g(a) = target);
@@ -120,9 +120,10 @@ def level_figures(levels: Floats, sums: Sums, target: float, truth: float, confi
         return dict.fromkeys(names, undetermined(n, kept))
     z = float(ndtri(0.5 + 0.5 * confidence))
     i = _crossing(mean, target)
-    low = np.flatnonzero(mean - z * error <= target)[0]
+    # the crossing lies between two levels of the grid: the interval reaches from the one before it
+    low = int(np.flatnonzero(mean - z * error <= target)[0])
     high = np.flatnonzero(mean + z * error <= target)
-    lower = float(levels[low]) if low > 0 else -np.inf
+    lower = float(levels[low - 1]) if low > 0 else -np.inf
     upper = float(levels[high[0]]) if high.size else np.inf
     step = float((1.0 - levels[0]) / (1.0 - levels[1]) - 1.0)
     half = 0.5 * (upper - lower) / z

@@ -44,11 +44,10 @@ LAB = {
     "relative_rmse": "share",
     "model_error": "share",
     "finite_sample_bias": "share",
-    "capital_ratio": "ratio",
+    "capital_ratio": "number",
     "probability_below_truth": "probability",
     "mean_breach_probability": "probability",
-    "breach_ratio": "ratio",
-    "log10_breach_ratio": "log10",
+    "log10_breach_ratio": "number",
     "score_regret": "share",
     "interval_coverage": "probability",
     "interval_width": "share",
@@ -58,7 +57,7 @@ LAB = {
 LEVEL_SEARCH = {
     "calibrated_level": "probability",
     "calibrated_breach": "probability",
-    "calibrated_capital": "ratio",
+    "calibrated_capital": "number",
 }
 
 

@@ -239,8 +239,8 @@ class EstimatorLabStudy:
     confidence: float = 0.95
     samples: Literal["automatic", "independent", "history"] = "automatic"
     targets: tuple[float, ...] = (0.01,)
-    limit_size: int = 65_536
-    limit_replications: int = 16
+    limit_size: int = 32_768
+    limit_replications: int = 64
     criteria: tuple[Criterion, ...] = ()
 
     def __post_init__(self) -> None:

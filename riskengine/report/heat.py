@@ -1,0 +1,97 @@
+"""Heat maps: a measure over two settings as coloured cells with the number in each, one panel for each series.
+
+Colours diverge around what is right: orange where the figure is on the dangerous side of it, purple on the other, white
+where it is right.  The pair is told apart with every common colour blindness, and the number says it without colour.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from riskengine.report.chart import sheet, svg
+from riskengine.report.figures import Figure
+
+# on coloured cells text keeps its own colour on dark pages
+_DARK, _LIGHT = "#101418", "#fefefe"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One cell.
+
+    Attributes
+    ----------
+    x, y : float
+        Settings that it belongs to.
+    tone : float or None
+        In [-1, 1]: 0 right, 1 as far as the scale goes on the dangerous side; None where there is no figure.
+    text : str
+    """
+
+    x: Any
+    y: Any
+    tone: float | None
+    text: str
+
+
+def heat(
+    name: str,
+    title: str,
+    panels: Sequence[tuple[str, Sequence[Tile]]],
+    show: tuple[Callable[[Any], str], Callable[[Any], str]],
+    axes_titles: tuple[str, str],
+    caption: str,
+) -> Figure | None:
+    """Panels of cells on one grid.
+
+    Parameters
+    ----------
+    panels : sequence of (str, sequence of Tile)
+    show : pair of callables
+        Settings on the two axes as text.
+    axes_titles : pair of str
+    caption : str
+    """
+    panels = [(head, tiles) for head, tiles in panels if tiles]
+    if not panels:
+        return None
+    across = sorted({t.x for _, tiles in panels for t in tiles})
+    up = sorted({t.y for _, tiles in panels for t in tiles})
+    columns = min(3, len(panels))
+    deep = -(-len(panels) // columns)
+    with sheet(deep, columns, deep * (0.85 + 0.32 * len(up)) + 0.1) as (figure, axes):
+        for number, (ax, (head, tiles)) in enumerate(zip(axes, panels, strict=False)):
+            for tile in tiles:
+                _cell(ax, across.index(tile.x), up.index(tile.y), tile)
+            ax.set_xlim(-0.5, len(across) - 0.5)
+            ax.set_ylim(-0.5, len(up) - 0.5)
+            ax.set_xticks(range(len(across)), [show[0](v) for v in across])
+            first = number % columns == 0
+            ax.set_yticks(range(len(up)), [show[1](v) for v in up] if first else [""] * len(up))
+            ax.tick_params(length=0)
+            ax.grid(False)
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+            ax.set_title(head)
+            ax.set_xlabel(axes_titles[0] if number + columns >= len(panels) else "")
+            if first:
+                ax.set_ylabel(axes_titles[1])
+        for ax in axes[len(panels) :]:
+            ax.remove()
+        drawing = svg(figure, name, title)
+    return Figure(name, title, drawing, caption)
+
+
+def _cell(ax: Any, i: int, j: int, tile: Tile) -> None:
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+    from matplotlib.patches import Rectangle
+
+    tone = 0.0 if tile.tone is None else min(1.0, max(-1.0, tile.tone))
+    colour = "none" if tile.tone is None else to_hex(colormaps["PuOr_r"](0.5 + 0.46 * tone))
+    ax.add_patch(Rectangle((i - 0.48, j - 0.46), 0.96, 0.92, facecolor=colour, lw=0))
+    ink = _LIGHT if abs(tone) > 0.72 else _DARK
+    if tile.tone is None:
+        ax.text(i, j, tile.text, ha="center", va="center", fontsize=9)
+    else:
+        ax.text(i, j, tile.text, ha="center", va="center", fontsize=9, color=ink)

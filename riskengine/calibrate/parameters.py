@@ -10,6 +10,7 @@ standard deviation and its intensity below 2,000 a year, away from the spike tha
 infinite (Kiefer 1978).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,25 @@ class Free:
     low: float
     high: float
     log: bool = False
+
+    def scaled(self, value: float) -> float:
+        """`value` on the scale of the search."""
+        return float(np.log(value)) if self.log else value
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Bounds on the scale of the search."""
+        return self.scaled(self.low), self.scaled(self.high)
+
+    @property
+    def unit(self) -> float:
+        """Size of a change that matters, on the scale of the search."""
+        return 0.3 if self.log else 0.1 * (self.high - self.low)
+
+
+def free_values(free: Sequence[Free], point: Floats) -> dict[str, float]:
+    """Free numbers by name at a point of the search."""
+    return {f.name: float(np.exp(x) if f.log else x) for f, x in zip(free, point, strict=True)}
 
 
 def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats) -> list[Free]:
@@ -117,6 +137,22 @@ def published(kind: str, assets: tuple[str, ...], values: dict[str, float]) -> d
         else:
             out[name] = float(value)
     return out
+
+
+def published_names(kind: str, assets: tuple[str, ...], free: str) -> tuple[str, ...]:
+    """Under which names a free number is published."""
+    if free == "variance_ratio":
+        return tuple(f"xi[{a}]" for a in assets)
+    if free.startswith("residual_correlation"):
+        return (free.removeprefix("residual_"),)
+    if free.startswith("theta") and kind != "bates":
+        return ("volatility" + free[5:],)
+    return (free,)
+
+
+def is_positive(name: str) -> bool:
+    """Whether a published parameter is positive, hence judged by factors."""
+    return not (name.startswith(("rho", "correlation")) or ".mean" in name or ".correlation" in name)
 
 
 def scenario_model(

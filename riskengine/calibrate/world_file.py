@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-from riskengine.calibrate.bands import FitReport
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
 from riskengine.market.surface import FactorSurface
@@ -81,7 +80,13 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "moments": len(fit.residuals),
         "cost": float(f"{fit.cost:.4g}"),
         "standard_errors": {k: float(f"{v:.3g}") for k, v in fit.standard_errors.items()},
-        "standard_error_method": "delta method from the circular block bootstrap covariance of the moments",
+        "standard_error_method": fit.known.method,
+        "refits": fit.known.refits,
+        "refits_failed": fit.known.refits_failed,
+        "intervals_95": {k: [float(f"{v:.4g}") for v in ends] for k, ends in fit.known.intervals.items()},
+        "not_identified": dict(fit.known.unidentified),
+        "flat_direction": fit.known.flat,
+        "valley": [{"step": step, "cost": float(f"{cost:.4g}")} for step, cost in fit.known.valley],
         "on_bound": list(fit.on_bound),
         "band_confidence": fit.bands.confidence,
         "block_hours": fit.bands.block_hours,
@@ -89,12 +94,13 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "bootstrap_seed": fit.bands.seed,
         "verdict": fit.report.verdict,
         "outside": [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in fit.report.outside],
-        "bands": _rows(fit.report, "long"),
-        "bands_short": _rows(fit.report, "short"),
+        "bands": _rows(fit, "long"),
+        "bands_short": _rows(fit, "short"),
     }
 
 
-def _rows(report: FitReport, side: str) -> list[dict[str, Any]]:
+def _rows(fit: FitResult, side: str) -> list[dict[str, Any]]:
+    """Cells of one side; ``error`` is the standard error of ``model`` from that of the fit."""
     return [
         {
             "asset": r.band.asset,
@@ -104,9 +110,10 @@ def _rows(report: FitReport, side: str) -> list[dict[str, Any]]:
             "lower": round(r.band.lower, 6),
             "upper": round(r.band.upper, 6),
             "model": round(r.model, 6),
+            "error": round(float(error), 6),
             "inside": r.inside,
         }
-        for r in report.rows
+        for r, error in zip(fit.report.rows, fit.loss_errors, strict=True)
         if r.band.side == side
     ]
 

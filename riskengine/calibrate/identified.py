@@ -3,7 +3,7 @@
 A parameter is identified where its interval says what it is worth, and not where
 
 * the search ended on one of its bounds: the interval then says where the bound is;
-* it is positive and its 95 % interval is wider than a factor of 4: known to no better than a factor of two either way;
+* it is positive and its 95 % interval is wider than a factor of 10: not even its order of magnitude is known;
 * it is a correlation and half its interval is wider than 0.5: half of all there is;
 * it is the mean of a jump and half its interval is wider than the standard deviation of that jump: its sign is a guess.
 
@@ -12,7 +12,7 @@ The verdict is one sentence per parameter, empty where it is identified.
 
 import math
 
-FACTOR = 4.0
+FACTOR = 10.0
 HALF_CORRELATION = 0.5
 
 

@@ -37,7 +37,7 @@ from riskengine.calibrate.uncertainty import Uncertainty, assess, loss_errors, r
 from riskengine.errors import RunError
 from riskengine.roles import HasLaw
 
-REFITS = 32
+REFITS = 24
 _ERROR_FLOOR = 0.05
 _REFIT_REPLICATES = 100  # they only weigh moments there
 
@@ -102,6 +102,7 @@ def fit_returns(
     replicates: int = 1000,
     seed: int = 1,
     refits: int = REFITS,
+    components: int = 1,
 ) -> FitResult:
     """Fit `model` to `sample` across horizons and hold it against the data's bands.
 
@@ -116,6 +117,8 @@ def fit_returns(
         Of moments and bands, see `loss_bands`.
     refits : int
         Histories simulated and refitted for the errors; 0 for the delta method, which is quick and too narrow.
+    components : {1, 2}
+        Jump components of a world of one asset.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def fit_returns(
     if refits and refits < 10:
         raise ValueError(f"refits must be 0 or at least 10, got {refits}")
     moments = measure(sample, horizons_hours, BlockBootstrap(sample.count, block_hours, replicates, seed))
-    free = free_parameters(model, sample.assets, _hourly_variance(sample))
+    free = free_parameters(model, sample.assets, _hourly_variance(sample), components)
     point, residuals, jacobian, weight, cost = _search(moments, model, sample.assets, free)
     values = free_values(free, point)
     numbers = {k: float(f"{v:.6g}") for k, v in published(model, sample.assets, values).items()}
@@ -139,7 +142,7 @@ def fit_returns(
 
         def estimate(history: ReturnSample) -> Floats:
             boot = BlockBootstrap(history.count, block_hours, _REFIT_REPLICATES, seed)
-            theirs = free_parameters(model, history.assets, _hourly_variance(history))
+            theirs = free_parameters(model, history.assets, _hourly_variance(history), components)
             return _search(measure(history, horizons_hours, boot), model, history.assets, theirs)[0]
 
         draws, failed = refit(world, sample.hours, refits, seed, estimate)

@@ -25,12 +25,16 @@ def fit() -> None:
 @click.option("--max-missing", type=click.FloatRange(0, 0.5), default=0.02, show_default=True, help="Accepted gaps.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="World file to write.")
 @click.option(
-    "--refits", type=click.IntRange(0), default=32, show_default=True,
+    "--refits", type=click.IntRange(0), default=24, show_default=True,
     help="Simulated histories refitted for the errors; 0: delta method, quick and too narrow.",
+)  # fmt: skip
+@click.option(
+    "--components", type=click.IntRange(1, 2), default=1, show_default=True,
+    help="Jump components of a world of one asset: 2 for small ones and large ones.",
 )  # fmt: skip
 @click.option("--variants", type=click.IntRange(1), help="Also write this many worlds drawn from the law of the fit.")
 @click.option("--json", "json_", is_flag=True, help="Report of the fit as JSON.")
-def returns(data, model, assets, start, end, source, spot, max_missing, out, refits, variants, json_) -> int:
+def returns(data, model, assets, start, end, source, spot, max_missing, out, refits, components, variants, json_) -> int:
     """Fit a world to the hourly prices in DATA across horizons, and write it with standard errors.
 
     No return bridges a gap.  The world is stamped UNFIT where its tail losses leave the data's bands, and parameters
@@ -57,10 +61,11 @@ def returns(data, model, assets, start, end, source, spot, max_missing, out, ref
     command = ["riskengine", "fit", "returns", data.name, "--model", model, "--assets", ",".join(names)]
     for name, value in (("--start", start), ("--end", end), ("--source", source), ("--spot", spot)):
         command += [name, value] if value is not None else []
-    command += ["--refits", str(refits)] if refits != 32 else []
+    command += ["--refits", str(refits)] if refits != 24 else []
+    command += ["--components", str(components)] if components != 1 else []
     command += ["--variants", str(variants)] if variants else []
     with compile_notice():
-        return _fit(prices, model, at, out, shlex.join([*command, "--out", out.name]), refits, variants or 0, json_)
+        return _fit(prices, model, at, out, shlex.join([*command, "--out", out.name]), (refits, components), variants or 0, json_)
 
 
 def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
@@ -82,7 +87,7 @@ def _writable(out: Path) -> None:
         raise UsageError(f"{out}: must be a file in a folder that can be written")
 
 
-def _fit(prices, model: str, spot, out: Path, command: str, refits: int, variants: int, json_: bool) -> int:
+def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int], variants: int, json_: bool) -> int:
     from riskengine.calibrate.returns import fit_returns
     from riskengine.calibrate.sample import ReturnSample
     from riskengine.calibrate.variants import fit_variants
@@ -91,7 +96,7 @@ def _fit(prices, model: str, spot, out: Path, command: str, refits: int, variant
 
     try:
         sample = ReturnSample(prices.assets, prices.seconds // 3600, prices.prices, prices.flat_bars)
-        result = fit_returns(sample, model, spot, refits=refits)
+        result = fit_returns(sample, model, spot, refits=how[0], components=how[1])
     except ValueError as error:
         raise UsageError(f"{prices.name}: {error}") from None
     record = world_record(result, command=command, data_sha256=prices.sha256)

@@ -37,9 +37,8 @@ def world() -> Bates:
     """The world of `TRUTH`: near the one fitted to BTC."""
     t = {name.removesuffix("[A]"): value for name, value in TRUTH.items()}
     own = OwnJumps((t["jumps_own.intensity"],), (t["jumps_own.mean"],), (t["jumps_own.sd"],))
-    return Bates(
-        ("A",), (100.0,), (0.0,), (t["kappa"],), (t["theta"],), (t["xi"],), (t["rho"],), "stationary", ONE, ONE, None, own
-    )  # fmt: skip
+    variance = (t["kappa"],), (t["theta"],), (t["xi"],), (t["rho"],)
+    return Bates(("A",), (100.0,), (0.0,), *variance, "stationary", ONE, ONE, None, own)
 
 
 def one(history: int, seed: int, refits: int) -> dict:

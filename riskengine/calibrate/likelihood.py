@@ -18,7 +18,7 @@ References: Merton (1976); Kiefer, Econometrica 46 (1978), 427-434; Honore, Pitf
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import gammaln
@@ -176,7 +176,7 @@ def fit_likelihood(returns: Floats, step_years: float, model: str = "merton", pr
         errors[name] = float(sd[i] * (value if problem.positive[i] else 1.0))
         low, high, curve = point[i] - 1.96 * sd[i], point[i] + 1.96 * sd[i], []
         if profile:
-            low, high, curve = _profile(problem, point, top, i, sd[i])
+            low, high, curve = _profile(problem, point, top, i, np.clip(sd, 0.1 * problem.unit, 10.0 * problem.unit))
         intervals[name] = (problem.shown(i, low), problem.shown(i, high))
         profiles[name] = tuple(ProfilePoint(problem.shown(i, v), drop) for v, drop in curve)
     for i, name in enumerate(problem.names):
@@ -275,7 +275,7 @@ def _climb(problem: _Problem, start: Floats, fixed: int | None = None) -> tuple[
     )
     found = minimize(
         objective, np.zeros(free.size), jac=True, bounds=bounds, method="L-BFGS-B",
-        options={"maxiter": 300, "ftol": 1e-12, "gtol": 1e-4},
+        options={"maxiter": 200, "ftol": 1e-10, "gtol": 1e-2},
     )  # fmt: skip
     point = start.copy()
     point[free] = start[free] + found.x * problem.unit[free]
@@ -322,9 +322,11 @@ def _information(problem: _Problem, point: Floats) -> tuple[Floats, str]:
 
 
 def _profile(
-    problem: _Problem, point: Floats, top: float, i: int, sd: float
+    problem: _Problem, point: Floats, top: float, i: int, errors: Floats
 ) -> tuple[float, float, list[tuple[float, float]]]:
     """Where the profile of free number `i` has fallen by `_DROP` on either side, and the points computed on the way."""
+    problem = replace(problem, unit=errors)
+    sd = errors[i]
     curve, ends = [(float(point[i]), 0.0)], []
     for side in (-1.0, 1.0):
         edge = problem.low[i] if side < 0 else problem.high[i]

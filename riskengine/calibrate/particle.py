@@ -163,7 +163,12 @@ class Filtered:
 
 
 def filter_variance(
-    law: BatesLaw, returns: Floats, observed: np.ndarray | None = None, particles: int = 1000, runs: int = 4, seed: int = 1
+    law: BatesLaw,
+    returns: Floats,
+    observed: np.ndarray | None = None,
+    particles: int = 1000,
+    runs: int = 4,
+    seed: int = 1,
 ) -> Filtered:
     """Filter the variance of `law` through one-step log-returns.
 

@@ -195,7 +195,9 @@ def _yardstick(name: str, numbers: dict[str, float]) -> float:
 
 def _slopes(function: Callable[[Floats], Floats], point: Floats, step: float = 1e-4) -> Floats:
     """Jacobian by central differences, shape (outputs, P)."""
-    return np.column_stack([(function(point + s) - function(point - s)) / (2 * step) for s in step * np.eye(point.size)])
+    return np.column_stack(
+        [(function(point + s) - function(point - s)) / (2 * step) for s in step * np.eye(point.size)]
+    )
 
 
 def loss_errors(kind: str, assets: tuple[str, ...], known: Uncertainty, cells: tuple[Band, ...]) -> Floats:
@@ -226,7 +228,9 @@ def draw_numbers(
     for _ in range(1000 * count):
         point = known.point + root @ generator.standard_normal(known.point.size)
         if ((point >= low) & (point <= high)).all():
-            out.append({k: float(f"{v:.6g}") for k, v in published(kind, assets, free_values(known.free, point)).items()})
+            out.append(
+                {k: float(f"{v:.6g}") for k, v in published(kind, assets, free_values(known.free, point)).items()}
+            )
             if len(out) == count:
                 return out
     raise RunError(f"of {1000 * count} draws {count} must lie within the bounds of the search, got {len(out)}")

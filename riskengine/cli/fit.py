@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from riskengine.cli.fit_jumps import jumps
+from riskengine.cli.fit_variance import variance
 from riskengine.errors import UsageError
 
 
@@ -34,7 +35,9 @@ def fit() -> None:
 )  # fmt: skip
 @click.option("--variants", type=click.IntRange(1), help="Also write this many worlds drawn from the law of the fit.")
 @click.option("--json", "json_", is_flag=True, help="Report of the fit as JSON.")
-def returns(data, model, assets, start, end, source, spot, max_missing, out, refits, components, variants, json_) -> int:
+def returns(
+    data, model, assets, start, end, source, spot, max_missing, out, refits, components, variants, json_
+) -> int:
     """Fit a world to the hourly prices in DATA across horizons, and write it with standard errors.
 
     No return bridges a gap.  The world is stamped UNFIT where its tail losses leave the data's bands, and parameters
@@ -65,7 +68,16 @@ def returns(data, model, assets, start, end, source, spot, max_missing, out, ref
     command += ["--components", str(components)] if components != 1 else []
     command += ["--variants", str(variants)] if variants else []
     with compile_notice():
-        return _fit(prices, model, at, out, shlex.join([*command, "--out", out.name]), (refits, components), variants or 0, json_)
+        return _fit(
+            prices,
+            model,
+            at,
+            out,
+            shlex.join([*command, "--out", out.name]),
+            (refits, components),
+            variants or 0,
+            json_,
+        )
 
 
 def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
@@ -108,13 +120,15 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
         write_world(place, variant, title=title, command=command, data_sha256=prices.sha256)
         drawn.append(str(place))
     if json_:
-        as_json({"file": str(out), "model": model, "parameters": result.numbers, "fit": record["fit"], "variants": drawn})
+        as_json(
+            {"file": str(out), "model": model, "parameters": result.numbers, "fit": record["fit"], "variants": drawn}
+        )
         return 0
     known = result.known
     rows = [
         (
-            name, f"{value:.6g}", f"{known.standard_errors[name]:.2g}", "{:.4g}".format(known.intervals[name][0]),
-            "{:.4g}".format(known.intervals[name][1]), "no" if name in known.unidentified else "yes",
+            name, f"{value:.6g}", f"{known.standard_errors[name]:.2g}", f"{known.intervals[name][0]:.4g}",
+            f"{known.intervals[name][1]:.4g}", "no" if name in known.unidentified else "yes",
         )
         for name, value in result.numbers.items()
     ]  # fmt: skip
@@ -139,4 +153,5 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
 
 
 fit.add_command(jumps)
+fit.add_command(variance)
 COMMANDS = {"fit": fit}

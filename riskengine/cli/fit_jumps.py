@@ -41,7 +41,18 @@ def jumps(data, assets, start, end, source, level, window, max_missing, json_) -
     if json_:
         as_json({"file": data.name, "assets": {name: asdict(r) for name, r in reports.items()}})
         return 0
-    head = ("asset", "bars", "vol", "vol BV", "vol MedRV", "jump share", "jump days", "one by one", "jump bars", "a year")
+    head = (
+        "asset",
+        "bars",
+        "vol",
+        "vol BV",
+        "vol MedRV",
+        "jump share",
+        "jump days",
+        "one by one",
+        "jump bars",
+        "a year",
+    )
     table(
         [
             (

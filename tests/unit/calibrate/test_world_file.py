@@ -10,6 +10,7 @@ from riskengine.calibrate.bands import Band, Bands, FitReport, FitRow, check_fit
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
 from riskengine.calibrate.sample import ReturnSample
+from riskengine.calibrate.uncertainty import Uncertainty
 from riskengine.calibrate.world_file import to_yaml, world_record, write_world
 from riskengine.market.surface import FactorSurface
 from riskengine.scenario.bates import Bates
@@ -102,7 +103,20 @@ def fit():
         "gbm",
         Gbm(("A",), (100.0,), (0.0,), (0.6,), ((1.0,),)),
         {"volatility[A]": 0.6},
-        {"volatility[A]": 1e-05},
+        Uncertainty(
+            (),
+            np.zeros(1),
+            np.ones((1, 1)),
+            0,
+            0,
+            {"volatility[A]": 1e-05},
+            {"volatility[A]": (0.5, 0.7)},
+            {},
+            "theta[A] up",
+            ((0.0, 0.5),),
+            np.empty((0, 1)),
+        ),
+        np.array([0.01]),
         (),
         FitReport((FitRow(band, 0.0706),)),
         Bands((band,), 0.9, 336, 10, 1),
@@ -121,6 +135,8 @@ def test_an_unfit_world_says_where(fit, tmp_path):
     assert record["fit"]["verdict"] == "UNFIT" and record["fit"]["outside"] == ["A 24 h 0.99"]
     assert "UNFIT" in record["title"] and record["measure"] == "P"
     assert record["fit"]["standard_errors"] == {"volatility[A]": 1e-05}
+    assert record["fit"]["intervals_95"] == {"volatility[A]": [0.5, 0.7]} and record["fit"]["not_identified"] == {}
+    assert record["fit"]["bands"][0]["error"] == 0.01 and record["fit"]["valley"] == [{"step": 0.0, "cost": 0.5}]
     assert record["source"][0] == "prices: here" and record["fit"]["data_sha256"] == "ab"
     assert [p.name for p in tmp_path.iterdir()] == ["w.yaml"]
 

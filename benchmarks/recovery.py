@@ -90,6 +90,7 @@ def main() -> int:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--histories", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="number of the first history, to split the work")
     parser.add_argument("--refits", type=int, default=REFITS)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--out", type=Path, default=Path("recovery.jsonl"))
@@ -97,12 +98,13 @@ def main() -> int:
     done = {}
     if options.out.exists():
         done = {r["history"]: r for r in map(json.loads, options.out.read_text(encoding="utf-8").splitlines())}
-    for history in range(options.histories):
+    wanted = range(options.first, options.first + options.histories)
+    for history in wanted:
         if history not in done:
             done[history] = one(history, options.seed, options.refits)
             with options.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(done[history]) + "\n")
-    lines, fine = table([done[h] for h in range(options.histories)])
+    lines, fine = table([done[h] for h in wanted])
     print("\n".join(lines))
     return 0 if fine else 1
 

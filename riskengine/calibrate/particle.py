@@ -13,7 +13,8 @@ where the world is true, so it is a test of the fit that no moment of it has use
 moves on and nothing is weighed.
 
 The log of an unbiased estimate is biased down by half its variance; several runs give the Monte Carlo error, and their
-likelihoods are averaged before the log.  V = 0 in both ends of a step has no density; V is at least 1e-9 theta dt there.
+likelihoods are averaged before the log.  Where both ends of a step are 0
+there is no density; V is at least 1e-9 theta dt there.
 
 References: Gordon, Salmond and Smith (1993); Pitt, Malik and Doucet (2014); Johannes, Polson and Stroud, Review of
 Financial Studies 22 (2009), 2759-2799, for jump-diffusions.

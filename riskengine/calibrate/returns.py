@@ -149,7 +149,7 @@ def fit_returns(
     sandwich = np.linalg.pinv(jacobian) * weight
     known = assess(
         model, sample.assets, tuple(free), point, sandwich @ moments.covariance @ sandwich.T, draws, failed, on_bound,
-        lambda x: _cost(moments, weight, model, sample.assets, free, x),
+        lambda i, value: _search(moments, model, sample.assets, free, (i, value))[-1],
     )  # fmt: skip
     bands = loss_bands(sample, horizons_hours, levels, confidence, block_hours, replicates, seed)
     return FitResult(
@@ -196,31 +196,34 @@ def _hourly_variance(sample: ReturnSample) -> Floats:
     return (hourly[exist] ** 2).mean(axis=0) * 8760.0
 
 
-def _cost(
-    moments: Moments, weight: Floats, kind: str, assets: tuple[str, ...], free: list[Free], point: Floats
-) -> float:
-    r = weight * moments.residuals(joint_law(kind, assets, free_values(free, point)))
-    return float(0.5 * r @ r)
-
-
 def _search(
-    moments: Moments, kind: str, assets: tuple[str, ...], free: list[Free]
+    moments: Moments, kind: str, assets: tuple[str, ...], free: list[Free], held: tuple[int, float] | None = None
 ) -> tuple[Floats, Floats, Floats, Floats, float]:
+    """Point, residuals, Jacobian, weights and cost; with the free number `held` = (which, value) left where it is."""
     from scipy.optimize import least_squares
 
     weight = 1.0 / np.maximum(np.sqrt(np.diag(moments.covariance)), _ERROR_FLOOR)
     if kind == "gbm":
         # one number per asset cannot bend to tails: with all moments its volatility comes out half as high again
         weight = np.where([name.endswith("/variance") for name in moments.names], weight, 0.0)
+    full = np.array([f.scaled(f.start) for f in free])
+    moves = np.ones(full.size, dtype=bool)
+    if held is not None:
+        moves[held[0]], full[held[0]] = False, held[1]
 
     def residuals(point: Floats) -> Floats:
-        return weight * moments.residuals(joint_law(kind, assets, free_values(free, point)))
+        at = full.copy()
+        at[moves] = point
+        return weight * moments.residuals(joint_law(kind, assets, free_values(free, at)))
 
+    if not moves.any():
+        fun = residuals(full[moves])
+        return full, fun, np.empty((fun.size, 0)), weight, float(0.5 * fun @ fun)
     found = least_squares(
         residuals,
-        np.array([f.scaled(f.start) for f in free]),
-        bounds=(np.array([f.bounds[0] for f in free]), np.array([f.bounds[1] for f in free])),
-        x_scale=np.array([f.unit for f in free]),
+        full[moves],
+        bounds=(np.array([f.bounds[0] for f in free])[moves], np.array([f.bounds[1] for f in free])[moves]),
+        x_scale=np.array([f.unit for f in free])[moves],
         diff_step=1e-5,
         xtol=1e-6,
         ftol=1e-7,
@@ -228,4 +231,5 @@ def _search(
     )
     if not found.success:
         raise RunError(f"the fit must converge within 200 steps, got: {found.message}")
-    return found.x, found.fun, found.jac, weight, float(found.cost)
+    full[moves] = found.x
+    return full, found.fun, found.jac, weight, float(found.cost)

@@ -56,7 +56,10 @@ class Uncertainty:
     flat : str
         The direction in which the fit is known worst, in words.
     valley : tuple of (float, float)
-        Steps along that direction in standard deviations and the cost of the fit there, all else held.
+        Profile of the parameter known worst, ``worst``: its value, and the cost of the fit with all others fitted
+        again.  Empty where no refits were made.
+    worst : str
+        That parameter, by its free name.
     """
 
     free: tuple[Free, ...]
@@ -69,6 +72,7 @@ class Uncertainty:
     unidentified: dict[str, str]
     flat: str
     valley: tuple[tuple[float, float], ...]
+    worst: str
     draws: Floats = field(repr=False)
 
     @property
@@ -124,7 +128,7 @@ def assess(
     draws: Floats,
     failed: int,
     on_bound: tuple[str, ...],
-    cost: Callable[[Floats], float],
+    profile: Callable[[int, float], float],
 ) -> Uncertainty:
     """Errors, intervals and verdicts of a fit.
 
@@ -140,8 +144,8 @@ def assess(
         Refits that did not converge.
     on_bound : tuple of str
         Free numbers that ended on a bound.
-    cost : callable
-        Cost of the fit at a free vector.
+    profile : callable
+        Cost of the fit with one free number held at a value on the scale of the search.
     """
     from scipy.special import stdtrit
 
@@ -179,12 +183,17 @@ def assess(
     unit = np.array([f.unit for f in free])
     scaled = covariance / np.multiply.outer(unit, unit)
     size, vectors = np.linalg.eigh(scaled)
-    along = vectors[:, -1] * unit * np.sqrt(max(size[-1], 0.0))
-    low, high = np.array([f.bounds[0] for f in free]), np.array([f.bounds[1] for f in free])
-    valley = tuple((s, cost(np.clip(point + s * along, low, high))) for s in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0))
     words = flat_direction([f.name for f in free], vectors[:, -1])
+    worst = int(np.argmax(np.diag(scaled)))
+    valley = ()
+    if count:
+        low, high = free[worst].bounds
+        step = float(np.sqrt(covariance[worst, worst]))
+        values = np.unique(np.clip(point[worst] + step * np.array([-2.0, -1.0, 0.0, 1.0, 2.0]), low, high))
+        valley = tuple((float(np.exp(v) if free[worst].log else v), profile(worst, float(v))) for v in values)
+    name = free[worst].name
     return Uncertainty(
-        tuple(free), point, covariance, count, failed, errors, intervals, reasons, words, valley, draws
+        tuple(free), point, covariance, count, failed, errors, intervals, reasons, words, valley, name, draws
     )  # fmt: skip
 
 

@@ -136,8 +136,8 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
     click.echo(f"\nerrors: {known.method}")
     if known.unidentified:
         click.echo(f"not identified: {'; '.join(known.unidentified.values())}")
-        valley = ", ".join(f"{cost:.4g} at {step:+g} sd" for step, cost in known.valley)
-        click.echo(f"known worst along: {known.flat} (cost {valley})")
+        valley = ", ".join(f"{cost:.4g} at {value:.3g}" for value, cost in known.valley)
+        click.echo(f"known worst along: {known.flat}" + (f"; cost over {known.worst}: {valley}" if valley else ""))
     click.echo("\nloss of a long position in 24 hours, with the error that the fit leaves:")
     losses = [
         (c["asset"], f"{c['level']:g}", *(f"{100 * c[k]:.2f}" for k in ("model", "error", "data", "lower", "upper")))

@@ -113,7 +113,8 @@ def fit():
             {"volatility[A]": (0.5, 0.7)},
             {},
             "theta[A] up",
-            ((0.0, 0.5),),
+            ((0.36, 0.5),),
+            "theta[A]",
             np.empty((0, 1)),
         ),
         np.array([0.01]),
@@ -136,7 +137,7 @@ def test_an_unfit_world_says_where(fit, tmp_path):
     assert "UNFIT" in record["title"] and record["measure"] == "P"
     assert record["fit"]["standard_errors"] == {"volatility[A]": 1e-05}
     assert record["fit"]["intervals_95"] == {"volatility[A]": [0.5, 0.7]} and record["fit"]["not_identified"] == {}
-    assert record["fit"]["bands"][0]["error"] == 0.01 and record["fit"]["valley"] == [{"step": 0.0, "cost": 0.5}]
+    assert record["fit"]["bands"][0]["error"] == 0.01 and record["fit"]["valley"] == [{"value": 0.36, "cost": 0.5}]
     assert record["source"][0] == "prices: here" and record["fit"]["data_sha256"] == "ab"
     assert [p.name for p in tmp_path.iterdir()] == ["w.yaml"]
 

@@ -201,7 +201,7 @@ def jump_report(
     for part in stretches:
         statistic[part] = lee_mykland(x[part], window)
         rv, bv, median = rv + realised_variance(x[part]), bv + bipower_variation(x[part]), median + med_rv(x[part])
-        bars += part.stop - part.start
+        bars += int(part.stop - part.start)
     if rv == 0.0:
         raise ValueError("prices must vary, got a constant series")
     p_values = _daily(x, whole, seconds, step_seconds)
@@ -217,7 +217,7 @@ def jump_report(
         float(np.sqrt(rv / yearly)),
         float(np.sqrt(bv / yearly)),
         float(np.sqrt(median / yearly)),
-        1.0 - bv / rv,
+        float(1.0 - bv / rv),
         p_values.size,
         int((holm(p_values) <= level).sum()) if p_values.size else 0,
         int((p_values <= level).sum()),

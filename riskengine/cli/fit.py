@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from riskengine.cli.fit_jumps import jumps
+from riskengine.cli.fit_likelihood import likelihood
 from riskengine.cli.fit_variance import variance
 from riskengine.errors import UsageError
 
@@ -54,6 +55,8 @@ def returns(
     names = tuple(a.strip() for a in assets.split(",") if a.strip())
     if not names or len(set(names)) != len(names):
         raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {assets!r}")
+    if components == 2 and (model == "gbm" or len(names) > 1):
+        raise UsageError(f"--components must be 1 for {model} of {assets}: 2 is for merton or bates of one asset")
     at = _spot(spot, names)
     _writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
@@ -153,5 +156,6 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
 
 
 fit.add_command(jumps)
+fit.add_command(likelihood)
 fit.add_command(variance)
 COMMANDS = {"fit": fit}

@@ -6,7 +6,8 @@ how many fits call it identified by the rule of `riskengine.calibrate.identified
 most fits call identified is covered by fewer than 90 % of the intervals of those fits.
 
 Histories are those of the world itself (paths 0, 1, ... of one seed), refits use another seed.  Each history is written
-to --out as a line of JSON when it is done, and is not computed again.
+to --out as a line of JSON (estimates and errors) when it is done, and is not computed again; intervals and verdicts are
+formed from these lines.
 """
 
 import argparse
@@ -17,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from riskengine.calibrate.parameters import published_names
 from riskengine.calibrate.returns import REFITS, fit_returns
 from riskengine.calibrate.sample import ReturnSample
+from riskengine.calibrate.uncertainty import interval_95, verdict
 from riskengine.errors import RunError
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
@@ -54,9 +57,8 @@ def one(history: int, seed: int, refits: int) -> dict:
         "history": history,
         "values": fit.numbers,
         "errors": fit.standard_errors,
-        "intervals": {k: list(v) for k, v in fit.known.intervals.items()},
-        "not_identified": fit.known.unidentified,
-        "refits_failed": fit.known.refits_failed,
+        "refits": fit.known.refits,
+        "on_bound": list(fit.on_bound),
         "verdict": fit.report.verdict,
         "seconds": time.process_time() - start,
     }
@@ -74,8 +76,12 @@ def table(rows: list[dict]) -> tuple[list[str], bool]:
     ]
     fine = len(good) >= 0.9 * len(rows)
     for name, truth in TRUTH.items():
-        inside = [r["intervals"][name][0] <= truth <= r["intervals"][name][1] for r in good]
-        known = [name not in r["not_identified"] for r in good]
+        ends = [interval_95(name, r["values"][name], r["errors"][name], r["refits"]) for r in good]
+        inside = [low <= truth <= high for low, high in ends]
+        known = [
+            not verdict(name, r["values"], e, any(name in published_names("bates", ("A",), b) for b in r["on_bound"]))
+            for r, e in zip(good, ends, strict=True)
+        ]
         both = [i for i, k in zip(inside, known, strict=True) if k]
         lines.append(
             f"| {name.removesuffix('[A]')} | {truth:g} | {np.median([r['values'][name] for r in good]):.3g} | "

@@ -8,6 +8,7 @@ import click
 from riskengine.cli.fit_jumps import jumps
 from riskengine.cli.fit_likelihood import likelihood
 from riskengine.cli.fit_variance import variance
+from riskengine.cli.fit_volatility import volatility
 from riskengine.errors import UsageError
 
 
@@ -52,13 +53,11 @@ def returns(
     known = kinds("scenarios")
     if model not in known:
         raise UsageError(f"--model must be one of {', '.join(known)}, got {model!r}{suggest(model, known)}")
-    names = tuple(a.strip() for a in assets.split(",") if a.strip())
-    if not names or len(set(names)) != len(names):
-        raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {assets!r}")
+    names = asset_names(assets)
     if components == 2 and (model == "gbm" or len(names) > 1):
         raise UsageError(f"--components must be 1 for {model} of {assets}: 2 is for merton or bates of one asset")
-    at = _spot(spot, names)
-    _writable(out)
+    at = spot_prices(spot, names)
+    check_writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
     if prices.step_seconds != 3600:
         raise UsageError(f"{data}: prices must be hourly, got a step of {prices.step_seconds} s")
@@ -83,7 +82,16 @@ def returns(
         )
 
 
-def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
+def asset_names(text: str) -> tuple[str, ...]:
+    """Names of ``--assets``."""
+    names = tuple(a.strip() for a in text.split(",") if a.strip())
+    if not names or len(set(names)) != len(names):
+        raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {text!r}")
+    return names
+
+
+def spot_prices(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
+    """Prices of ``--spot``, one for each name; None where it is not given."""
     from riskengine.config.reader import parse_number
 
     if text is None:
@@ -94,7 +102,7 @@ def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
     return tuple(values)
 
 
-def _writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
     """A fit takes minutes: refuse a place that cannot be written before it starts."""
     import os
 
@@ -158,4 +166,6 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
 fit.add_command(jumps)
 fit.add_command(likelihood)
 fit.add_command(variance)
+fit.add_command(volatility)
+
 COMMANDS = {"fit": fit}

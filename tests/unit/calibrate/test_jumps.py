@@ -55,6 +55,14 @@ def test_ratio_test_keeps_its_level_and_finds_a_jump():
     assert ratio_test(np.zeros(50)) == (0.0, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("bars", "threshold"), [(288, 5.395026675085253), (1440, 5.77747760631933), (8760, 6.20065163227872)]
+)
+def test_threshold_of_lee_and_mykland(bars, threshold):
+    """C_n + S_n 4.6001 of their Lemma 1, evaluated directly; 4.6001 for 1 % is printed in the paper."""
+    assert lee_mykland_threshold(bars, 0.01) == pytest.approx(threshold, abs=1e-9)
+
+
 def test_holm_by_hand():
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 

@@ -1,5 +1,8 @@
 """Maximum likelihood: gradient, spike, intervals and verdicts."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
@@ -30,6 +33,16 @@ def test_value_is_the_density_of_the_law(returns):
     assert merton_loglik(returns, HOUR, 0.2, 0.5, 300.0, -0.01, 0.03) == pytest.approx(
         float(np.log(law.pdf(returns)).sum()), rel=1e-12
     )
+
+
+def test_reference_value():
+    cases = json.loads((Path(__file__).parents[2] / "golden" / "statistics.json").read_text(encoding="utf-8"))["cases"]
+    (case,) = [c for c in cases if c["name"] == "merton_loglik"]
+    i = case["inputs"]
+    value = merton_loglik(
+        np.array(i["returns"]), i["dt"], i["mu"], i["sigma"], i["lam"], i["jump_mean_log"], i["jump_std_log"]
+    )
+    assert value == pytest.approx(case["expected"], abs=1e-10)
 
 
 def test_gradient_is_that_of_the_value(returns):

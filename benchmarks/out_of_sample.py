@@ -42,9 +42,9 @@ def main() -> int:
     parser.add_argument("--assets", default="BTC,ETH,SOL,LINK,AAVE,UNI")
     options = parser.parse_args()
     print(
-        "| asset | model | in sample | after the split | too small | too large | 24 h 99 %: model, later data, band |"
+        "| asset | model | in sample | after | too small | too large | level matched | 24 h 99 %: model, data, band |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for asset in options.assets.split(","):
         before = sample(options.prices, asset, START.get(asset, "2021-04-05"), options.split)
         later = sample(options.prices, asset, options.split, options.end)

@@ -27,6 +27,7 @@ from riskengine.arrays import Floats
 from riskengine.calibrate.identified import flat_direction, not_identified
 from riskengine.errors import RunError
 
+MODELS = ("merton", "kou")
 FLOOR = 0.1  # smallest diffusive sd of a step, in robust standard deviations of the data
 _DROP = 1.9207294103470595  # half the 95 % quantile of chi-square with one degree of freedom
 _CHUNK = 1 << 20
@@ -48,7 +49,8 @@ class LikelihoodFit:
     ----------
     kind : str
     numbers : dict of str to float
-        Parameters per year: drift (growth of the price, jumps compensated), volatility, intensity, then the jump sizes.
+        Parameters per year: drift (growth of the price, jumps compensated), volatility, intensity, then the jump sizes
+        (of Kou: share of up-jumps and the two rates; the mean up-jump is one over its rate).
     standard_errors : dict of str to float
         By observed information.
     intervals : dict of str to (float, float)
@@ -125,7 +127,7 @@ def _mixture(x: Floats, location: float, v0: float, rate: float, mean: float, d2
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """A log-likelihood in free numbers: logarithms of positive parameters, the others as they are.
 
     ``value(point)`` gives the log-likelihood and its gradient.  ``unit`` is a rough size of a change of each number.
@@ -152,7 +154,7 @@ def fit_likelihood(returns: Floats, step_years: float, model: str = "merton", pr
     returns : ndarray, shape (N,)
         Log-returns over disjoint steps; overlapping ones are not independent and make every error too small.
     step_years : float
-    model : {"merton"}
+    model : {"merton", "kou"}
     profile : bool
         Whether to compute profile intervals; those of the information stand in where not.
 
@@ -163,10 +165,10 @@ def fit_likelihood(returns: Floats, step_years: float, model: str = "merton", pr
     RunError
         The likelihood runs to its spike: no maximum inside.
     """
-    if model not in _PROBLEMS:
-        raise ValueError(f"model must be one of {', '.join(_PROBLEMS)}, got {model!r}")
+    if model not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(MODELS)}, got {model!r}")
     x = _checked(returns)
-    problem = _PROBLEMS[model](x, step_years)
+    problem = _problem(model, x, step_years)
     point, top, spike = _maximum(problem, x)
     covariance, flat = _information(problem, point)
     sd = np.sqrt(np.diag(covariance))
@@ -199,7 +201,7 @@ def _checked(returns: Floats) -> Floats:
         at = int(np.flatnonzero(~np.isfinite(x))[0])
         raise ValueError(f"returns must be finite, got {x[at]!r} at position {at}")
     value, count = np.unique(x, return_counts=True)
-    if _robust_sd(x) <= 0.0:
+    if robust_sd(x) <= 0.0:
         raise ValueError(
             f"returns must vary: {count.max()} of {x.size} are exactly {value[count.argmax()]:g}, which a diffusion "
             "never is (stale prices, or a constant series?)"
@@ -207,14 +209,14 @@ def _checked(returns: Floats) -> Floats:
     return x
 
 
-def _robust_sd(x: Floats) -> float:
+def robust_sd(x: Floats) -> float:
     """Standard deviation of a normal law with the interquartile range of `x`."""
     low, high = np.quantile(x, [0.25, 0.75])
     return float((high - low) / 1.3489795003921634)
 
 
-def _merton_problem(x: Floats, step: float) -> _Problem:
-    core, total = _robust_sd(x), float(x.std())
+def _merton_problem(x: Floats, step: float) -> Problem:
+    core, total = robust_sd(x), float(x.std())
     yearly = core / np.sqrt(step)
 
     def value(point: Floats) -> tuple[float, Floats]:
@@ -240,7 +242,7 @@ def _merton_problem(x: Floats, step: float) -> _Problem:
         starts.append([0.0, np.log(yearly), np.log(rate / step), 0.0, np.log(width * core)])
     low = [-20.0, np.log(FLOOR * yearly), np.log(1e-5 / step), -10.0 * total, np.log(0.05 * core)]
     high = [20.0, np.log(3.0 * total / np.sqrt(step)), np.log(5.0 / step), 10.0 * total, np.log(100.0 * total)]
-    return _Problem(
+    return Problem(
         ("drift", "volatility", "intensity", "jump_mean", "jump_sd"),
         (False, True, True, False, True),
         np.array(low),
@@ -251,10 +253,15 @@ def _merton_problem(x: Floats, step: float) -> _Problem:
     )
 
 
-_PROBLEMS = {"merton": _merton_problem}
+def _problem(model: str, x: Floats, step: float) -> Problem:
+    if model == "merton":
+        return _merton_problem(x, step)
+    from riskengine.calibrate.likelihood_kou import kou_problem
+
+    return kou_problem(x, step)
 
 
-def _climb(problem: _Problem, start: Floats, fixed: int | None = None) -> tuple[Floats, float]:
+def _climb(problem: Problem, start: Floats, fixed: int | None = None) -> tuple[Floats, float]:
     """Local maximum from `start`, with free number `fixed` held where given."""
     from scipy.optimize import minimize
 
@@ -282,7 +289,7 @@ def _climb(problem: _Problem, start: Floats, fixed: int | None = None) -> tuple[
     return point, -float(found.fun)
 
 
-def _maximum(problem: _Problem, x: Floats) -> tuple[Floats, float, float | None]:
+def _maximum(problem: Problem, x: Floats) -> tuple[Floats, float, float | None]:
     """Best maximum inside, its log-likelihood, and that of a point on the floor of volatility where it is higher."""
     at = problem.names.index("volatility")
     # the spike is looked for where it would be: on the value that occurs most often, or the one nearest the median
@@ -303,7 +310,7 @@ def _maximum(problem: _Problem, x: Floats) -> tuple[Floats, float, float | None]
     return point, top, highest if highest > top else None
 
 
-def _information(problem: _Problem, point: Floats) -> tuple[Floats, str]:
+def _information(problem: Problem, point: Floats) -> tuple[Floats, str]:
     """Inverse of the observed information, and its flattest direction in words."""
     step = 1e-3 * problem.unit
     rows = [
@@ -322,7 +329,7 @@ def _information(problem: _Problem, point: Floats) -> tuple[Floats, str]:
 
 
 def _profile(
-    problem: _Problem, point: Floats, top: float, i: int, errors: Floats
+    problem: Problem, point: Floats, top: float, i: int, errors: Floats
 ) -> tuple[float, float, list[tuple[float, float]]]:
     """Where the profile of free number `i` has fallen by `_DROP` on either side, and the points computed on the way."""
     problem = replace(problem, unit=errors)

@@ -10,7 +10,7 @@ from riskengine.errors import UsageError
 @click.command("likelihood")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--asset", required=True, help="One asset, such as BTC.")
-@click.option("--model", default="merton", show_default=True, help="merton.")
+@click.option("--model", default="merton", show_default=True, help="merton or kou.")
 @click.option("--start", help="First date, such as 2024-01-01.")
 @click.option("--end", help="Before this date.")
 @click.option("--source", help="Which source to read, in a file that holds several.")

@@ -9,7 +9,9 @@ from scipy.special import ndtri
 
 from riskengine.calibrate.identified import flat_direction, not_identified
 from riskengine.calibrate.likelihood import _merton_problem, fit_likelihood, merton_loglik
+from riskengine.calibrate.likelihood_kou import kou_law, kou_problem
 from riskengine.law.jump import NormalJump
+from riskengine.law.kou import DoubleExponentialJump
 from riskengine.law.merton import MertonLaw
 
 HOUR = 1 / 8760
@@ -82,6 +84,43 @@ def test_parameters_are_recovered_and_intervals_agree(returns):
         assert all(p.drop >= 0 for p in fit.profiles[name]) and len(fit.profiles[name]) >= 5
     assert fit.unidentified == {} and fit.spike is None
     assert fit.log_likelihood >= merton_loglik(returns, HOUR, 0.0, 0.5, 300.0, -0.01, 0.03)
+
+
+@pytest.fixture(scope="module")
+def double_exponential():
+    """Returns of Kou's law drawn jump by jump, and its parameters."""
+    rng, n = np.random.default_rng(5), 4000
+    truth = {"volatility": 0.5, "intensity": 300.0, "up_share": 0.4, "eta_up": 40.0, "eta_down": 30.0}
+    jump = DoubleExponentialJump(300.0, 0.4, 40.0, 30.0)
+    count = rng.poisson(300.0 * HOUR, n)
+    sizes = np.where(rng.random(count.sum()) < 0.4, rng.exponential(1 / 40, count.sum()), 0.0)
+    sizes = np.where(sizes > 0, sizes, -rng.exponential(1 / 30, count.sum()))
+    x = (-0.125 - 300.0 * jump.relative_mean) * HOUR + 0.5 * np.sqrt(HOUR) * rng.normal(size=n)
+    np.add.at(x, np.repeat(np.arange(n), count), sizes)
+    return x, truth
+
+
+def test_kou_value_and_gradient_are_those_of_the_law(double_exponential):
+    x, truth = double_exponential
+    problem = kou_problem(x, HOUR)
+    point = np.array([0.3, *(np.log(truth[k]) for k in ("volatility", "intensity")), 0.4, np.log(40.0), np.log(30.0)])
+    value, slope = problem.value(point)
+    assert value == pytest.approx(float(np.log(kou_law(point, HOUR).pdf(x)).sum()), abs=2e-3)
+    for i, unit in enumerate(problem.unit):
+        step = np.zeros(6)
+        step[i] = 1e-4 * unit
+        change = (problem.value(point + step)[0] - problem.value(point - step)[0]) / (2e-4 * unit)
+        assert slope[i] == pytest.approx(change, rel=1e-4, abs=1e-4 / unit)
+
+
+def test_kou_parameters_are_recovered(double_exponential):
+    x, truth = double_exponential
+    fit = fit_likelihood(x, HOUR, "kou")
+    z = ndtri(1 - 1e-4 / len(truth) / 2)
+    assert fit.unidentified == {} and set(fit.numbers) == {"drift", *truth}
+    for name, value in truth.items():
+        assert abs(fit.numbers[name] - value) < z * fit.standard_errors[name], name
+        assert fit.intervals[name][0] < fit.numbers[name] < fit.intervals[name][1]
 
 
 def test_what_the_data_do_not_decide_is_said():

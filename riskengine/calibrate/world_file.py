@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from riskengine.arrays import Floats
+from riskengine.calibrate.bands import FitReport
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
 from riskengine.market.surface import FactorSurface
@@ -63,9 +65,8 @@ def write_world(path: str | Path, fit: FitResult, **options: Any) -> Path:
 def write_record(path: str | Path, record: dict[str, Any]) -> Path:
     """Write a world as plain values to `path` as YAML, whole or not at all; returns the path."""
     path = Path(path)
-    text = to_yaml(record)
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_text(to_yaml(record), encoding="utf-8")
     os.replace(beside, path)
     return path
 
@@ -100,13 +101,21 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "bootstrap_seed": fit.bands.seed,
         "verdict": fit.report.verdict,
         "outside": [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in fit.report.outside],
-        "bands": _rows(fit, "long"),
-        "bands_short": _rows(fit, "short"),
+        "bands": band_rows(fit.report, "long", fit.loss_errors),
+        "bands_short": band_rows(fit.report, "short", fit.loss_errors),
     }
 
 
-def _rows(fit: FitResult, side: str) -> list[dict[str, Any]]:
-    """Cells of one side; ``error`` is the standard error of ``model`` from that of the fit."""
+def band_rows(report: FitReport, side: str, errors: Floats | None = None) -> list[dict[str, Any]]:
+    """Cells of one side as a world file lists them.
+
+    Parameters
+    ----------
+    report : FitReport
+    side : {"long", "short"}
+    errors : ndarray, shape (cells,), optional
+        Standard errors of the model's losses from that of the fit: the field ``error`` of each row.
+    """
     return [
         {
             "asset": r.band.asset,
@@ -116,10 +125,10 @@ def _rows(fit: FitResult, side: str) -> list[dict[str, Any]]:
             "lower": round(r.band.lower, 6),
             "upper": round(r.band.upper, 6),
             "model": round(r.model, 6),
-            "error": round(float(error), 6),
+            **({} if errors is None else {"error": round(float(errors[i]), 6)}),
             "inside": r.inside,
         }
-        for r, error in zip(fit.report.rows, fit.loss_errors, strict=True)
+        for i, r in enumerate(report.rows)
         if r.band.side == side
     ]
 

@@ -7,6 +7,7 @@ import click
 
 from riskengine.cli.fit_jumps import jumps
 from riskengine.cli.fit_likelihood import likelihood
+from riskengine.cli.fit_peg import peg
 from riskengine.cli.fit_variance import variance
 from riskengine.cli.fit_volatility import volatility
 from riskengine.errors import UsageError
@@ -167,5 +168,6 @@ fit.add_command(jumps)
 fit.add_command(likelihood)
 fit.add_command(variance)
 fit.add_command(volatility)
+fit.add_command(peg)
 
 COMMANDS = {"fit": fit}

@@ -66,7 +66,7 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     UsageError
         Where parquet is asked for and pyarrow is not installed.
     """
-    frame, digest = _read(file)
+    frame, digest = read_frame(file)
     name = str(file)
     columns = {str(c).strip().lower(): c for c in frame.columns}
     stamp = next((columns[c] for c in _STAMPS if c in columns), None)
@@ -79,8 +79,8 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
         raise InputError(Fault("prices must hold at least one row, got none", name))
     if source is not None:
         frame = _of_source(frame, columns, source, name)
-    first_row = 2 if _is_csv(file) else 0
-    seconds = _seconds(frame[stamp], first_row, name)
+    first_row = 2 if is_csv(file) else 0
+    seconds = seconds_of(frame[stamp], first_row, name)
     symbol = next((columns[c] for c in _SYMBOLS if c in columns), None)
     price = next((columns[c] for c in _PRICES if c in columns), None)
     numbers = frame.index.to_numpy() + first_row
@@ -91,25 +91,27 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     else:
         which = _assets_of(frame, symbol, assets, name)
         at = np.flatnonzero(which >= 0)
-        which, values = which[at], _numbers(frame[price])[at]
+        which, values = which[at], numbers_of(frame[price])[at]
         volume = columns.get("volume")
-        flat = np.zeros(at.size, dtype=bool) if volume is None else _numbers(frame[volume])[at] == 0.0
+        flat = np.zeros(at.size, dtype=bool) if volume is None else numbers_of(frame[volume])[at] == 0.0
         sources = _sources(frame, columns, which, at)
     return Table(seconds[at], which, values, numbers[at], flat, sources, digest)
 
 
-def _is_csv(file: Path) -> bool:
+def is_csv(file: Path) -> bool:
+    """Whether rows of the file are lines, counted from 1 with a head, rather than rows of a parquet file."""
     return ".parquet" not in file.suffixes
 
 
-def _read(file: Path) -> tuple["pandas.DataFrame", str]:
+def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
+    """All columns of a CSV or parquet file, and the SHA-256 of its bytes; InputError where it cannot be read."""
     try:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except FileNotFoundError:
         raise InputError(Fault("no such file", str(file))) from None
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror}", str(file))) from None
-    if not _is_csv(file):
+    if not is_csv(file):
         try:
             import pyarrow  # noqa: F401 - the reader of parquet files; pandas would say less clearly that it is absent
         except ImportError:
@@ -117,11 +119,11 @@ def _read(file: Path) -> tuple["pandas.DataFrame", str]:
     import pandas
 
     try:
-        return (pandas.read_csv(file) if _is_csv(file) else pandas.read_parquet(file)), digest
+        return (pandas.read_csv(file) if is_csv(file) else pandas.read_parquet(file)), digest
     except pandas.errors.EmptyDataError:
         raise InputError(Fault("prices must hold at least one row, got an empty file", str(file))) from None
     except (pandas.errors.ParserError, OSError, ValueError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        form = "CSV" if _is_csv(file) else "parquet"
+        form = "CSV" if is_csv(file) else "parquet"
         raise InputError(
             Fault(f"must be a readable {form} file, got {str(error).splitlines()[0]}", str(file))
         ) from None
@@ -137,14 +139,14 @@ def _of_source(frame: "pandas.DataFrame", columns: dict, source: str, name: str)
     return frame[frame[column].astype(str) == source]
 
 
-def _numbers(column: "pandas.Series") -> Floats:
+def numbers_of(column: "pandas.Series") -> Floats:
     """Numbers of a column; NaN where a cell has none."""
     import pandas
 
     return pandas.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _seconds(column: "pandas.Series", first_row: int, name: str) -> Ints:
+def seconds_of(column: "pandas.Series", first_row: int, name: str) -> Ints:
     """Unix seconds: from datetimes (without a zone: UTC), ISO texts, or numbers in s, ms, us or ns by their size."""
     import pandas
 
@@ -174,6 +176,20 @@ def _seconds(column: "pandas.Series", first_row: int, name: str) -> Ints:
             ]
         )
     return stamps.to_numpy(dtype="datetime64[s]").astype(np.int64)
+
+
+def between(seconds: Ints, start: str | None, end: str | None) -> np.ndarray:
+    """Which Unix times lie from the ISO date `start` on and before `end`, boolean; InputError where one is no date."""
+    keep = np.ones(seconds.size, dtype=bool)
+    for name, text in (("start", start), ("end", end)):
+        if text is None:
+            continue
+        try:
+            edge = int(np.datetime64(text, "s").astype(np.int64))
+        except ValueError:
+            raise InputError(f"{name} must be an ISO date such as 2023-01-31, got {text!r}") from None
+        keep &= seconds >= edge if name == "start" else seconds < edge
+    return keep
 
 
 def asset_of(symbol: str, assets: tuple[str, ...]) -> int:
@@ -217,7 +233,7 @@ def _wide(frame: "pandas.DataFrame", assets: tuple[str, ...], name: str) -> tupl
     if faults:
         raise InputError(faults)
     count = len(frame)
-    values = np.concatenate([_numbers(frame[columns[p][0]]) for p in range(len(assets))])
+    values = np.concatenate([numbers_of(frame[columns[p][0]]) for p in range(len(assets))])
     return np.repeat(np.arange(len(assets)), count), values, np.tile(np.arange(count), len(assets))
 
 

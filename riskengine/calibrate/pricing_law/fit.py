@@ -153,13 +153,13 @@ def check_enough(chain: Chain, coordinates: Coordinates, rules: FitRules) -> Non
     told = f"{free} free numbers and {_SPARE} more" + (", one shift per expiry" if rules.shift else "")
     if chain.count < needed:
         raise ValueError(
-            f"a fit of {coordinates.family} must have at least {needed} quotes ({told}), got {chain.count}: a model with "
-            "fewer parameters or wider rules would do"
+            f"a fit of {coordinates.family} must have at least {needed} quotes ({told}), got {chain.count}: a model "
+            "with fewer parameters or wider rules would do"
         )
     if "kappa" in coordinates.names and chain.expiries.size < 2:
         raise ValueError(
-            f"a fit of {coordinates.family} must have at least two expiries to tell v0 from theta, got one: merton, kou "
-            "or a single smile (svi) would do"
+            f"a fit of {coordinates.family} must have at least two expiries to tell v0 from theta, got one: merton, "
+            "kou or a single smile (svi) would do"
         )
 
 

@@ -41,7 +41,7 @@ class FitRules:
     loss: str = "huber"
     weights: str = "spread"
     shift: bool = False
-    pull: float = 0.05
+    pull: float = 0.3
     shift_pull: float = 0.3
 
     def __post_init__(self) -> None:

@@ -106,7 +106,7 @@ class QuoteRules:
 
 @dataclass(frozen=True)
 class Chain:
-    """The quotes that a fit uses, sorted by expiry and strike.
+    """The quotes that a fit uses, in their order.
 
     Attributes
     ----------
@@ -228,9 +228,7 @@ def select(quotes: OptionQuotes, rules: QuoteRules | None = None) -> Chain:
     if not keep.any():
         told = "; ".join(f"{reason}: {count}" for reason, count in refused.items()) or "the chain is empty"
         raise ValueError(f"chain of {quotes.asset} must hold a quote that passes the rules, got none ({told})")
-    rows = np.flatnonzero(keep)
-    rows = rows[np.lexsort((quotes.sign[rows], quotes.strike[rows], quotes.expiry_seconds[rows]))]
-    return _checked(_take(quotes, rows), refused)
+    return _checked(_take(quotes, np.flatnonzero(keep)), refused)
 
 
 def _take(quotes: OptionQuotes, rows: Ints) -> OptionQuotes:

@@ -5,10 +5,10 @@
 
 CHAINS holds the columns that `riskengine fit chain` reads.  Of every day the first snapshot is taken; the default
 rules choose the quotes; each quote goes to the fit with probability 0.7, by numpy.random.default_rng(42 + split), and
-the rest is the test.  Figures are of the test quotes: share inside bid and ask, root-mean-square and mean absolute error against
-the mid in coin, for the model and for the exchange's own mark on the same quotes.  One line of JSON per fit, appended;
-a second call does what is missing.  At the end a table: means over days, with the standard error of the mean over days
-(of daily means over splits; days are treated as independent, which they are not quite).
+the rest is the test.  Figures are of the test quotes: share inside bid and ask, root-mean-square and mean absolute
+error against the mid in coin, for the model and for the exchange's own mark on the same quotes.  One line of JSON per
+fit, appended; a second call does what is missing.  At the end a table: means over days, with the standard error of the
+mean over days (of daily means over splits; days are treated as independent, which they are not quite).
 
 ``--published`` fits the first BTC snapshot of the file with the split of the published figures.
 """

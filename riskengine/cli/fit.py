@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.fit_chain import chain
 from riskengine.errors import UsageError
 
 
 @click.group()
 def fit() -> None:
-    """Fit a world to market data."""
+    """Fit a world to prices, or a pricing law to options."""
 
 
 @fit.command()
@@ -40,7 +41,7 @@ def returns(data, model, assets, start, end, source, spot, max_missing, out, jso
     if not names or len(set(names)) != len(names):
         raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {assets!r}")
     at = _spot(spot, names)
-    _writable(out)
+    writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
     if prices.step_seconds != 3600:
         raise UsageError(f"{data}: prices must be hourly, got a step of {prices.step_seconds} s")
@@ -64,8 +65,8 @@ def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
     return tuple(values)
 
 
-def _writable(out: Path) -> None:
-    """A fit takes minutes: refuse a place that cannot be written before it starts."""
+def writable(out: Path) -> None:
+    """Refuse a place that cannot be written before a fit of minutes starts."""
     import os
 
     if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
@@ -97,4 +98,5 @@ def _fit(prices, model: str, spot, out: Path, command: str, json_: bool) -> int:
     return 0
 
 
+fit.add_command(chain)
 COMMANDS = {"fit": fit}

@@ -238,6 +238,14 @@ def _take(quotes: OptionQuotes, rows: Ints) -> OptionQuotes:
 
 def _checked(used: OptionQuotes, refused: dict[str, int]) -> Chain:
     expiries, expiry = np.unique(used.expiry_seconds, return_inverse=True)
+    options, times = np.unique(np.column_stack([expiry, used.strike, used.sign]), axis=0, return_counts=True)
+    if (times > 1).any():
+        e, strike, sign = options[np.argmax(times > 1)]
+        day = np.datetime64(int(expiries[int(e)]), "s").astype("datetime64[D]")
+        raise ValueError(
+            f"chain of {used.asset} must hold every option once, got {times.max()} times the {strike:g} "
+            f"{'call' if sign > 0 else 'put'} of {day}"
+        )
     found = violations(used.expiry_seconds, used.strike, used.forward, used.sign, used.bid, used.ask)
     touched = len({row for v in found for row in v.rows})
     if touched > max(2, _VIOLATING_SHARE * expiry.size):

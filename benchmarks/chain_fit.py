@@ -27,16 +27,16 @@ from riskengine.data.chains import load_chains
 
 # name -> (family, rules, splits)
 MODELS = {
-    "black": ("black", FitRules(weights="coin"), 2),
-    "black++": ("black", FitRules(shift=True), 2),
-    "merton": ("merton", FitRules(), 1),
-    "kou": ("kou", FitRules(), 1),
-    "heston": ("heston", FitRules(), 2),
-    "bates": ("bates", FitRules(), 2),
-    "svcj": ("svcj", FitRules(), 1),
-    "heston++": ("heston", FitRules(shift=True), 2),
-    "bates++": ("bates", FitRules(shift=True), 2),
-    "svcj++": ("svcj", FitRules(shift=True), 1),
+    "black": ("black", FitRules(weights="coin"), 5),
+    "black++": ("black", FitRules(shift=True), 5),
+    "merton": ("merton", FitRules(), 5),
+    "kou": ("kou", FitRules(), 5),
+    "heston": ("heston", FitRules(), 5),
+    "bates": ("bates", FitRules(), 5),
+    "svcj": ("svcj", FitRules(), 5),
+    "heston++": ("heston", FitRules(shift=True), 5),
+    "bates++": ("bates", FitRules(shift=True), 5),
+    "svcj++": ("svcj", FitRules(shift=True), 5),
 }
 FIGURES = ("inside", "rmse", "mae", "mark_inside", "mark_rmse", "mark_mae")
 

@@ -28,6 +28,7 @@ from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS, Chain
 
 STATE = ("v0", "sigma")
 _DAY = 86400.0
+_SMALL_ERROR = 0.1  # half spreads: a fit that is better than this is no reason to replace a law that is as good
 _HOUR_SHARE = 1.0 / 24.0  # snapshots nearer than an hour are pulled as if an hour apart
 
 
@@ -231,7 +232,7 @@ class Follower:
         if far.any():
             names = [n for n, f in zip(self.coordinates.names, far, strict=True) if f]
             return f"{', '.join(names)} moved beyond the band"
-        if tracking.spreads > self.rules.worse * fit.quality.spreads:
+        if tracking.spreads > self.rules.worse * max(fit.quality.spreads, _SMALL_ERROR):
             return f"the published law priced {tracking.spreads / fit.quality.spreads:.2f} times worse than the fit"
         return ""
 

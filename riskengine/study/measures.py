@@ -13,7 +13,7 @@ from riskengine.estimate import Estimate, exact
 from riskengine.stats.bounded import share
 from riskengine.stats.maritz_jarrett import quantile_error
 from riskengine.stats.mean import conditional_severity, mean, ratio_of_means
-from riskengine.stats.proportion import clopper_pearson
+from riskengine.stats.proportion import clopper_pearson, inverse_binomial
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
 from riskengine.study.columns import Columns
 from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
@@ -42,7 +42,7 @@ def _margin_parameters(key: Key) -> dict:
 def column_rows(key: Key, column: Floats, confidence: float) -> Iterator[Row]:
     """Rows that need one column only."""
     section, model, level, setting, subject, measure = key
-    if section == "calibration" or subject not in ("all",) and measure in ("requirement", "loss"):
+    if section in ("calibration", "event") or subject not in ("all",) and measure in ("requirement", "loss"):
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []
@@ -56,6 +56,15 @@ def column_rows(key: Key, column: Floats, confidence: float) -> Iterator[Row]:
         found = list(amount_rows(column, measure, confidence))
     for name, unit, estimate in found:
         yield Row(section, model, parameters, name, unit, estimate)
+
+
+def event_rows(columns: Columns, confidence: float) -> Iterator[Row]:
+    """How likely the event of a conditional world is, from the candidates that its paths took."""
+    for key in columns.keys:
+        if key[0] == "event":
+            attempts = columns.select(key)[0]
+            estimate = inverse_binomial(attempts.size, int(attempts.sum()), confidence)
+            yield Row("event", key[1], {}, "event_probability", "probability", estimate)
 
 
 def shortfall_rows(columns: Columns, confidence: float) -> Iterator[Row]:

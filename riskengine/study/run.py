@@ -123,6 +123,7 @@ def run_study(
 def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> list[Row]:
     confidence = study.confidence
     rows = [row for key, column in columns.each() for row in measures.column_rows(key, column, confidence)]
+    rows += measures.event_rows(columns, confidence)
     rows += measures.shortfall_rows(columns, confidence)
     if study.calibration is not None:
         windows = study.history_windows

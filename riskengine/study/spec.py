@@ -98,6 +98,11 @@ class CalibrationStudy:
                 )
         if self.calibration is not None and self.history_windows < 2:
             raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
+        if self.calibration is not None and self.world.stress:
+            raise ValueError(
+                f"calibration needs a world without a stress, because its truth is the law of the model, "
+                f"got {self.world.name!r}, which has one"
+            )
         if self.calibration is not None and not isinstance(self.world.model, HasLaw):
             raise ValueError(
                 f"calibration needs a world whose horizon law is known exactly, got kind {self.world.model.kind}, "

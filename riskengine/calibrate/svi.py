@@ -19,7 +19,7 @@ from riskengine.arrays import Floats, as_floats, check_shape
 from riskengine.pricing.svi import svi_density_factor, svi_total_variance
 
 _LEAST_QUOTES = 5
-_REACH = 1.5  # log-moneyness up to which butterflies and calendar spreads are looked for
+_BEYOND = 0.5  # arbitrage is looked for over the quoted strikes and this share of their range to each side
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class SviSlice:
         Raw SVI.
     rmse : float
         Root-mean-square error in volatility, weighted.
+    low, high : float
+        Log-moneyness over which arbitrage is looked for: the quotes and half their range to each side.
     lowest_g : float
-        Smallest g within 1.5 of log-moneyness; negative: a butterfly.
+        Smallest g there; negative: a butterfly.
     lowest_at : float
         Where.
     """
@@ -46,6 +48,8 @@ class SviSlice:
     m: float
     sigma: float
     rmse: float
+    low: float
+    high: float
     lowest_g: float
     lowest_at: float
 
@@ -56,7 +60,7 @@ class SviSlice:
 
     @property
     def free_of_butterflies(self) -> bool:
-        """Whether g >= 0 within 1.5 of log-moneyness."""
+        """Whether g >= 0 from `low` to `high`."""
         return self.lowest_g >= 0.0
 
     def volatility(self, k: Floats) -> Floats:
@@ -152,11 +156,13 @@ def fit_svi(k: Floats, volatility: Floats, tau: float, weight: Floats | None = N
             break
         best = None
     raw = best[1]
-    grid = np.linspace(-_REACH, _REACH, 601)
+    low, high = float(k.min()) - _BEYOND * width, float(k.max()) + _BEYOND * width
+    grid = np.linspace(low, high, 601)
     g = svi_density_factor(grid, *raw)
     error = np.sqrt(svi_total_variance(k, *raw) / tau) - volatility
     at = int(np.argmin(g))
-    return SviSlice(float(tau), *raw, float(np.sqrt((root**2 * error**2).sum())), float(g[at]), float(grid[at]))
+    rmse = float(np.sqrt((root**2 * error**2).sum()))
+    return SviSlice(float(tau), *raw, rmse, low, high, float(g[at]), float(grid[at]))
 
 
 def _inner(
@@ -168,17 +174,19 @@ def _inner(
     y = (k - m) / sigma
     s = np.sqrt(y * y + 1.0)
     columns = np.column_stack([np.ones_like(y), s + y, s - y]) * root[:, None]
-    top = 2.0 * sigma
-    found = lsq_linear(columns, root * w, ([floor, 0.0, 0.0], [float(w.max()), top, top]), method="bvls")
-    a, right, left = (float(v) for v in found.x)
+    low, high = np.array([floor, 0.0, 0.0]), np.array([float(w.max()), 2.0 * sigma, 2.0 * sigma])
+    x = np.linalg.lstsq(columns, root * w, rcond=None)[0]
+    if not ((x >= low) & (x <= high)).all():
+        x = lsq_linear(columns, root * w, (low, high), method="bvls").x
+    a, right, left = (float(v) for v in x)
     c = right + left
-    return 2.0 * float(found.cost), (a, c / sigma, (right - left) / c if c > 0.0 else 0.0)
+    return float(((columns @ x - root * w) ** 2).sum()), (a, c / sigma, (right - left) / c if c > 0.0 else 0.0)
 
 
 def calendar_gap(near: SviSlice, far: SviSlice) -> tuple[float, float]:
-    """Smallest increase of total variance from `near` to `far` within 1.5 of log-moneyness, and where; negative: an
-    arbitrage."""
-    grid = np.linspace(-_REACH, _REACH, 601)
+    """Smallest increase of total variance from `near` to `far` where both are looked at, and the log-moneyness of it;
+    negative: an arbitrage."""
+    grid = np.linspace(max(near.low, far.low), min(near.high, far.high), 601)
     gap = svi_total_variance(grid, *far.raw) - svi_total_variance(grid, *near.raw)
     at = int(np.argmin(gap))
     return float(gap[at]), float(grid[at])

@@ -15,7 +15,10 @@ _LIVE = "live:"
 @click.command()
 @click.argument("data", metavar="DATA")
 @click.option(
-    "--model", required=True, metavar="NAME", help="black, merton, kou, heston, bates or svcj; bates++ adds a shift."
+    "--model",
+    required=True,
+    metavar="NAME",
+    help="black, merton, kou, heston, bates or svcj (with ++: and a deterministic shift of variance), or svi.",
 )
 @click.option("--asset", required=True, help="Which underlying, such as BTC.")
 @click.option("--at", "at", metavar="STAMP", help="Take the last snapshot at or before it; the last of all by default.")
@@ -38,7 +41,10 @@ def chain(data, model, asset, at, out, follow, log, json_, **more) -> int:
 
     DATA is a CSV or parquet file of snapshots, or live:EXCHANGE with --follow (needs riskengine[live]).
     """
-    rules = _rules(model, more)
+    smiles = model == "svi"
+    rules = _rules("black" if smiles else model, more)
+    if smiles and follow:
+        raise UsageError("--model svi is a description of one snapshot and cannot be followed")
     if data.startswith(_LIVE) and not follow:
         raise UsageError(f"{data} has no snapshot to choose: add --follow")
     if follow and at:
@@ -59,6 +65,8 @@ def chain(data, model, asset, at, out, follow, log, json_, **more) -> int:
     from riskengine.cli.progress import compile_notice
 
     with compile_notice():
+        if smiles:
+            return _smiles(Path(data), asset, at, rules[2], out, json_)
         if follow:
             return _follow(data, model, asset, rules, out, log, json_, more, shlex.join(words))
         return _fit(Path(data), model, asset, at, rules, out, json_, shlex.join(words))
@@ -75,7 +83,9 @@ def _rules(model: str, more: dict):
     family = model.removesuffix("++")
     if family not in FAMILIES:
         known = ", ".join(FAMILIES)
-        raise UsageError(f"--model must be one of {known}, each also with ++, got {model!r}{suggest(family, FAMILIES)}")
+        raise UsageError(
+            f"--model must be svi or one of {known}, these also with ++, got {model!r}{suggest(family, FAMILIES)}"
+        )
     ends = [parse_number(part.strip()) for part in more["moneyness"].split(",")]
     if len(ends) != 2 or None in ends:
         raise UsageError(f"--moneyness must be two numbers such as 0.6,1.4, got {more['moneyness']!r}")
@@ -109,6 +119,37 @@ def _fit(data: Path, model: str, asset: str, at, rules, out: Path | None, json_:
     _show(found, record)
     if out is not None:
         click.echo(f"\n{out}: written")
+    return 0
+
+
+def _smiles(data: Path, asset: str, at, quote_rules, out: Path | None, json_: bool) -> int:
+    from riskengine.calibrate.pricing_law.quotes import select
+    from riskengine.calibrate.pricing_law.smiles import fit_smiles
+    from riskengine.cli.output import as_json, table
+    from riskengine.data.chains import load_chains
+
+    file = load_chains(data, asset)
+    try:
+        found = fit_smiles(select(file.at(at), quote_rules))
+    except ValueError as error:
+        raise UsageError(f"{file.name}: {error}") from None
+    record = found.record()
+    _write(out, record)
+    if json_:
+        as_json(record)
+        return 0
+    click.echo(record["title"] + "\n")
+    names = ("days", "a", "b", "rho", "m", "sigma", "rmse", "lowest_g")
+    table([[f"{row[n]:.4g}" for n in names] for row in record["slices"]], names)
+    click.echo(f"\ninside bid and ask: {found.slice_quality.inside:.1%} by slices")
+    if found.surface is not None:
+        s = found.surface
+        click.echo(
+            f"SSVI, free of arbitrage: rho {s.rho:.4g}, eta {s.eta:.4g}, gamma {s.gamma:.4g}; "
+            f"{found.surface_quality.inside:.1%} inside bid and ask"
+        )
+    for text in found.arbitrage or ["no butterfly and no calendar spread between slices"]:
+        click.echo(text)
     return 0
 
 

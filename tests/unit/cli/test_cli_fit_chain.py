@@ -197,6 +197,24 @@ def test_following_live(capsys, monkeypatch):
     assert call(capsys, *start)[0] == 2
 
 
+def test_smiles(capsys, chains, tmp_path):
+    out = tmp_path / "smiles.yaml"
+    start = ["fit", "chain", chains, "--model", "svi", "--asset", "BTC", *WIDE]
+    code, text, _ = call(capsys, *start, "--out", out)
+    assert code == 0
+    assert "SSVI, free of arbitrage" in text
+    assert "no butterfly and no calendar spread" in text
+    record = json.loads(call(capsys, *start, "--json")[1])
+    assert len(record["slices"]) == 7
+    assert record["inside_bid_ask"] > 0.95
+    assert max(row["rmse"] for row in record["slices"]) < 0.005
+    assert min(row["lowest_g"] for row in record["slices"]) > 0
+    assert "slices:" in out.read_text()
+    assert call(capsys, *start, "--follow")[0] == 2
+    code, _, err = call(capsys, *start[:-2], "--moneyness", "0.98,1.02")
+    assert (code, "at least 5 strikes out of the money" in err) == (2, True)
+
+
 def test_the_surface_is_near_the_law():
     from riskengine.calibrate.pricing_law.surface import law_surface
 

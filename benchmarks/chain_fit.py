@@ -27,16 +27,16 @@ from riskengine.data.chains import load_chains
 
 # name -> (family, rules, splits)
 MODELS = {
-    "black": ("black", FitRules(weights="coin"), 5),
-    "black++": ("black", FitRules(shift=True), 5),
-    "merton": ("merton", FitRules(), 5),
-    "kou": ("kou", FitRules(), 5),
-    "heston": ("heston", FitRules(), 5),
-    "bates": ("bates", FitRules(), 5),
-    "svcj": ("svcj", FitRules(), 5),
-    "heston++": ("heston", FitRules(shift=True), 5),
-    "bates++": ("bates", FitRules(shift=True), 5),
-    "svcj++": ("svcj", FitRules(shift=True), 5),
+    "black": ("black", FitRules(weights="coin"), 3),
+    "black++": ("black", FitRules(shift=True), 3),
+    "merton": ("merton", FitRules(), 3),
+    "kou": ("kou", FitRules(), 3),
+    "heston": ("heston", FitRules(), 3),
+    "bates": ("bates", FitRules(), 3),
+    "svcj": ("svcj", FitRules(), 1),
+    "heston++": ("heston", FitRules(shift=True), 3),
+    "bates++": ("bates", FitRules(shift=True), 3),
+    "svcj++": ("svcj", FitRules(shift=True), 1),
 }
 FIGURES = ("inside", "rmse", "mae", "mark_inside", "mark_rmse", "mark_mae")
 
@@ -97,14 +97,15 @@ def table(out: Path) -> None:
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for asset in ("BTC", "ETH"):
         for name in MODELS:
-            mine = [r for r in rows if r["asset"] == asset and r["model"] == name]
+            splits = MODELS[name][2]
+            mine = [r for r in rows if r["asset"] == asset and r["model"] == name and r["split"] < splits]
             if not mine:
                 continue
             days = sorted({r["day"] for r in mine})
             means = np.array([[np.mean([r[f] for r in mine if r["day"] == d]) for f in FIGURES] for d in days])
             m, e = means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(len(days))
             print(
-                f"| {asset} | {name} | {len(days)} x {MODELS[name][2]} | {m[0]:.1%} ± {e[0]:.1%} | {m[3]:.1%} "
+                f"| {asset} | {name} | {len(days)} x {splits} | {m[0]:.1%} ± {e[0]:.1%} | {m[3]:.1%} "
                 f"| {1e4 * m[1]:.2f} ± {1e4 * e[1]:.2f} | {1e4 * m[4]:.2f} | {m[1] / m[4]:.3f} "
                 f"| {1e4 * m[2]:.2f} ± {1e4 * e[2]:.2f} | {1e4 * m[5]:.2f} "
                 f"| {np.mean([r['seconds'] for r in mine]):.2f} |"

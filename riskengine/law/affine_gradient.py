@@ -48,7 +48,8 @@ def affine_lanes(s, horizon, p, jumps, value, slope):
     p : ndarray, shape (10,)
         In the order of `AFFINE_NAMES`; kappa and xi positive.
     jumps : int
-        0 without jumps (p[5:] is not read), 1 jumps in price alone (p[8:] is not read), 2 in price and variance.
+        0 without jumps (p[5:] is not read), 1 jumps in price alone (p[8:] is not read), 2 in price and variance: all
+        NaN where rho_J mu_v >= 1, since the mean relative jump is infinite there.
     value : ndarray of complex, shape (N,)
         Written.
     slope : ndarray of complex, shape (10, N)
@@ -101,6 +102,9 @@ def affine_lanes(s, horizon, p, jumps, value, slope):
             slope[7, j] = lam * horizon * sd * z * (z * size - grown)
             continue
         mu, rj = p[8], p[9]
+        if rj * mu >= 1.0:
+            value[j] = np.nan
+            continue
         spread = 1.0 / (1.0 - rj * mu)
         big = grown * spread
         cc = 1.0 - rj * mu * z

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_shape
-from riskengine.calibrate.pricing_law.parameters import Coordinates
+from riskengine.calibrate.pricing_law.parameters import Coordinates, check_values
 from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS, Chain
 
 
@@ -51,8 +51,11 @@ class PricingLaw:
         object.__setattr__(self, "knots", np.ascontiguousarray(self.knots, dtype=np.int64))
         object.__setattr__(self, "rates", np.ascontiguousarray(self.rates, dtype=np.float64))
         check_shape("rates", self.rates, self.knots.shape)
-        if len(self.parameters) != len(names) or not np.isfinite(self.parameters).all():
-            raise ValueError(f"parameters must be {len(names)} finite numbers ({', '.join(names)})")
+        if len(self.parameters) != len(names):
+            raise ValueError(
+                f"parameters must be {len(names)} numbers ({', '.join(names)}), got {len(self.parameters)}"
+            )
+        check_values(self.family, self.values)
         if (np.diff(self.knots) <= 0).any() or not (self.rates >= 0.0).all():
             raise ValueError("knots must increase and rates must not be negative")
 

@@ -28,7 +28,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "up_rate": (1.5, 500.0, True),
     "down_rate": (0.7, 500.0, True),
 }
-STRUCTURE = ("kappa", "theta", "xi", "rho", "intensity", "mean", "sd", "variance_jump", "rho_jump")
+_MAY_BE_ZERO = ("v0", "intensity", "sd", "variance_jump")
 
 # (kappa, xi, intensity, mean, sd): slow and fast variance, rare and large to frequent and small jumps
 _AFFINE_STARTS = (
@@ -92,6 +92,29 @@ class Coordinates:
         return tuple(
             n for n, v, a, b in zip(self.names, x, self.low, self.high, strict=True) if v <= a + near or v >= b - near
         )
+
+
+def check_values(family: str, values: dict[str, float]) -> None:
+    """ValueError with every fault of the parameters of a law: signs, correlations, an infinite mean jump."""
+    faults = []
+    for name, value in values.items():
+        if not np.isfinite(value):
+            faults.append(f"{name} must be finite, got {value!r}")
+        elif _RANGES[name][2] and not value > 0.0 and not (name in _MAY_BE_ZERO and value == 0.0):
+            faults.append(f"{name} must be positive, got {value!r}")
+    if not abs(values.get("rho", 0.0)) <= 1.0:
+        faults.append(f"rho must lie in [-1, 1], got {values['rho']!r}")
+    if not 0.0 <= values.get("up_share", 0.5) <= 1.0:
+        faults.append(f"up_share must lie in [0, 1], got {values['up_share']!r}")
+    if not values.get("up_rate", 2.0) > 1.0:
+        faults.append(f"up_rate must be above 1, else the mean relative jump is infinite, got {values['up_rate']!r}")
+    if not values.get("variance_jump", 0.0) * values.get("rho_jump", 0.0) < 1.0:
+        faults.append(
+            "variance_jump * rho_jump must be below 1, else the mean relative jump is infinite, "
+            f"got {values['variance_jump']!r} * {values['rho_jump']!r}"
+        )
+    if faults:
+        raise ValueError(f"{family}: " + "; ".join(faults))
 
 
 def starts(family: str, at_the_money: Floats) -> list[Floats]:

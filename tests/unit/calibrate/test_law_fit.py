@@ -180,8 +180,14 @@ def test_covariance_of_least_squares():
 
 
 def test_laws_refuse():
-    with pytest.raises(ValueError, match="parameters must be 5 finite numbers"):
+    with pytest.raises(ValueError, match="parameters must be 5 numbers"):
         PricingLaw("heston", "BTC", START, (0.1, 0.2), (), ())
+    with pytest.raises(ValueError, match=r"kappa must be positive, got -4.0; rho must lie in \[-1, 1\], got -1.5"):
+        PricingLaw("heston", "BTC", START, (0.1, -4.0, 0.2, 1.0, -1.5), (), ())
+    with pytest.raises(ValueError, match="variance_jump \\* rho_jump must be below 1"):
+        PricingLaw("svcj", "BTC", START, (*BATES.parameters, 2.0, 0.6), (), ())
+    with pytest.raises(ValueError, match="up_rate must be above 1"):
+        PricingLaw("kou", "BTC", START, (0.3, 1.0, 0.5, 0.9, 5.0), (), ())
     with pytest.raises(ValueError, match="knots must increase and rates must not be negative"):
         PricingLaw("heston", "BTC", START, HESTON.parameters, (START + 9, START + 99), (0.1, -0.1))
 

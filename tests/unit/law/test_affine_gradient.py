@@ -83,6 +83,12 @@ def test_the_series_joins_the_logarithm():
     check_slopes(lambda p: affine(p, 2, 1.0, s), np.concatenate([base[:8], [at, 0.0]]), AFFINE_NAMES[:9])
 
 
+def test_an_infinite_mean_jump_is_no_law():
+    p = np.concatenate([POINT[:8], [2.0, 0.6]])
+    assert np.isnan(affine(p, 2, 1.0)[0]).all()
+    assert np.isfinite(affine(np.concatenate([POINT[:8], [2.0, 0.49]]), 2, 1.0)[0]).all()
+
+
 def test_merton_is_the_law_of_the_project():
     law = MertonLaw(0.0, MERTON[0], (NormalJump(*MERTON[1:]),), 0.5)
     assert np.abs(levy(MERTON, 0, 0.5)[0] - law.exponent(S)).max() < 1e-12

@@ -16,6 +16,7 @@ mean over days (of daily means over splits; days are treated as independent, whi
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,8 +134,12 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("chain_fit.jsonl"))
     parser.add_argument("--every", type=int, default=1, help="every n-th day")
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--loss", help="instead of each model's own")
+    parser.add_argument("--weights", help="instead of each model's own")
     parser.add_argument("--published", action="store_true")
     given = parser.parse_args()
+    other = {name: value for name in ("loss", "weights") if (value := getattr(given, name)) is not None}
+    MODELS = {name: (family, replace(rules, **other), splits) for name, (family, rules, splits) in MODELS.items()}
     if given.published:
         published(given.chains)
     else:

@@ -53,9 +53,9 @@ def chain(data, model, asset, at, out, follow, log, json_, **more) -> int:
         raise UsageError("--log, --start, --end and --pull belong to --follow")
     for place in (out, log):
         if place is not None:
-            from riskengine.cli.fit import writable
+            from riskengine.cli.fit import check_writable
 
-            writable(place)
+            check_writable(place)
     words = ["riskengine", "fit", "chain", data if data.startswith(_LIVE) else Path(data).name]
     words += ["--model", model, "--asset", asset] + (["--at", at] if at else []) + (["--follow"] if follow else [])
     defaults = {"loss": "huber", "weights": "spread", "otm": False, "moneyness": "0.6,1.4", "max_spread": 0.5}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskengine.calibrate.pricing_law.quotes import OptionQuotes
-from riskengine.data.table import between, is_csv, numbers_of, read_frame, seconds_of
+from riskengine.data.table import between, is_csv, numbers, read_frame, seconds_of
 from riskengine.errors import Fault, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def load_chains(file: Path, asset: str, *, start: str | None = None, end: str | 
     frame = frame[(assets == asset).to_numpy()]
     first_row = 2 if is_csv(file) else 0
     stamps = {c: seconds_of(frame[c], first_row, name) for c in ("timestamp", "expiry")}
-    numbers = {c: numbers_of(frame[c]) if c in frame.columns else np.full(len(frame), np.nan) for c in _NUMBERS}
-    frame = frame.assign(**stamps, **numbers)
+    values = {c: numbers(frame[c]) if c in frame.columns else np.full(len(frame), np.nan) for c in _NUMBERS}
+    frame = frame.assign(**stamps, **values)
     _check(frame, first_row, name)
     frame = frame[between(frame["timestamp"].to_numpy(), start, end)]
     if frame.empty:

@@ -83,7 +83,7 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     seconds = seconds_of(frame[stamp], first_row, name)
     symbol = next((columns[c] for c in _SYMBOLS if c in columns), None)
     price = next((columns[c] for c in _PRICES if c in columns), None)
-    numbers = frame.index.to_numpy() + first_row
+    rows = frame.index.to_numpy() + first_row
     if price is None:
         which, values, at = _wide(frame, assets, name)
         flat = np.zeros(values.size, dtype=bool)
@@ -91,11 +91,11 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     else:
         which = _assets_of(frame, symbol, assets, name)
         at = np.flatnonzero(which >= 0)
-        which, values = which[at], numbers_of(frame[price])[at]
+        which, values = which[at], numbers(frame[price])[at]
         volume = columns.get("volume")
-        flat = np.zeros(at.size, dtype=bool) if volume is None else numbers_of(frame[volume])[at] == 0.0
+        flat = np.zeros(at.size, dtype=bool) if volume is None else numbers(frame[volume])[at] == 0.0
         sources = _sources(frame, columns, which, at)
-    return Table(seconds[at], which, values, numbers[at], flat, sources, digest)
+    return Table(seconds[at], which, values, rows[at], flat, sources, digest)
 
 
 def is_csv(file: Path) -> bool:
@@ -104,7 +104,7 @@ def is_csv(file: Path) -> bool:
 
 
 def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
-    """All columns of a CSV or parquet file, and the SHA-256 of its bytes; InputError where it cannot be read."""
+    """A CSV or parquet file as a table, and the SHA-256 of its bytes; errors as of `read_table`."""
     try:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except FileNotFoundError:
@@ -139,7 +139,7 @@ def _of_source(frame: "pandas.DataFrame", columns: dict, source: str, name: str)
     return frame[frame[column].astype(str) == source]
 
 
-def numbers_of(column: "pandas.Series") -> Floats:
+def numbers(column: "pandas.Series") -> Floats:
     """Numbers of a column; NaN where a cell has none."""
     import pandas
 
@@ -233,7 +233,7 @@ def _wide(frame: "pandas.DataFrame", assets: tuple[str, ...], name: str) -> tupl
     if faults:
         raise InputError(faults)
     count = len(frame)
-    values = np.concatenate([numbers_of(frame[columns[p][0]]) for p in range(len(assets))])
+    values = np.concatenate([numbers(frame[columns[p][0]]) for p in range(len(assets))])
     return np.repeat(np.arange(len(assets)), count), values, np.tile(np.arange(count), len(assets))
 
 

@@ -193,14 +193,19 @@ def _show(found, record: dict) -> None:
 def _snapshots(data: str, asset: str, more: dict) -> tuple[Iterator, str, str]:
     """Snapshots in time, and the name and hash of what they come from."""
     if data.startswith(_LIVE):
-        from riskengine.data.exchange import fetch_chain, open_exchange
+        from riskengine.data.exchange import exchange_errors, fetch_chain, open_exchange
 
         exchange = open_exchange(data.removeprefix(_LIVE))
 
         def live() -> Iterator:
             taken = 0
             while more["count"] is None or taken < more["count"]:
-                yield fetch_chain(exchange, asset)
+                try:
+                    quotes = fetch_chain(exchange, asset)
+                except exchange_errors() as error:
+                    click.echo(f"{data}: {error}; trying again in {more['every']:g} s", err=True)
+                else:
+                    yield quotes
                 taken += 1
                 if more["count"] is None or taken < more["count"]:
                     time.sleep(more["every"])
@@ -214,6 +219,7 @@ def _snapshots(data: str, asset: str, more: dict) -> tuple[Iterator, str, str]:
 
 def _follow(data: str, model: str, asset: str, rules, out, log, json_: bool, more: dict, command: str) -> int:
     import json
+    from dataclasses import replace
 
     from riskengine.calibrate.pricing_law.follow import Follower, FollowRules
     from riskengine.calibrate.pricing_law.quotes import select
@@ -247,7 +253,9 @@ def _follow(data: str, model: str, asset: str, rules, out, log, json_: bool, mor
             book.append(record, quotes.seconds, follower.state())
         click.echo(json.dumps(record) if json_ else _line(record))
     if last is not None:
-        _write(out, law_record(last.fit, command=command, data=name, data_sha256=sha256))
+        # what is published, with the errors of the fit behind it
+        held = replace(last.fit, law=last.published, quality=last.tracking)
+        _write(out, law_record(held, command=command, data=name, data_sha256=sha256))
     if taken and failed == taken:
         raise RunError(f"{name}: at least one of {taken} snapshots must be usable, got none")
     if not json_:

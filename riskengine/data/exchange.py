@@ -36,6 +36,15 @@ def open_exchange(name: str) -> OptionExchange:
     return getattr(ccxt, name)({"enableRateLimit": True})
 
 
+def exchange_errors() -> tuple[type[Exception], ...]:
+    """What a call of an exchange may raise for reasons of its own (network, limits, maintenance)."""
+    try:
+        import ccxt
+    except ImportError:
+        return ()
+    return (ccxt.BaseError,)
+
+
 def fetch_chain(exchange: OptionExchange, asset: str) -> OptionQuotes:
     """The chain of inverse options on `asset` as it is now.
 

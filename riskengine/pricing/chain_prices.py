@@ -17,7 +17,6 @@ References: Lewis, "A simple option formula for general jump-diffusion and other
 Andersen and Andreasen, Review of Derivatives Research 4 (2000) for the control variate.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -188,6 +187,3 @@ def _characteristic(nodes, tau, control, p, family, shift, out):
                 out[e, 1 + i, n + j] = d.imag
             out[e, 1 + count, j] = -half * phi.real
             out[e, 1 + count, n + j] = -half * phi.imag
-
-
-Characteristic = Callable[[np.ndarray], np.ndarray]

@@ -121,7 +121,9 @@ def test_following_writes_a_log_and_goes_on(capsys, chains, tmp_path):
     assert [r["time"][:10] for r in lines] == ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
     assert [r["renewed"] for r in lines] == [True, False, False, False]
     assert [round(r["published"]["v0"], 2) for r in lines] == [0.16, 0.17, 0.18, 0.19]
-    assert read_pricing_law(out).seconds == LAWS[-1].seconds
+    written = read_pricing_law(out)
+    assert written.seconds == LAWS[-1].seconds
+    assert written.values == pytest.approx(lines[-1]["published"])
     call(capsys, *start, "--log", parts, "--end", "2026-01-03")
     # a run that stopped after a line and before its state
     with parts.open("a") as log:
@@ -195,6 +197,29 @@ def test_following_live(capsys, monkeypatch):
     assert "3 snapshots taken, 0 refused" in text
     assert slept == [60.0, 60.0]
     assert call(capsys, *start)[0] == 2
+
+
+def test_an_exchange_that_fails_once(capsys, monkeypatch):
+    from riskengine.cli import fit_chain
+    from riskengine.data import exchange
+
+    class Down(Exception):
+        pass
+
+    class Sometimes(Exchange):
+        def load_markets(self):
+            if self.calls == 1:
+                self.calls += 1
+                raise Down("on-coming maintenance")
+            return super().load_markets()
+
+    monkeypatch.setattr(exchange, "open_exchange", lambda name: Sometimes())
+    monkeypatch.setattr(exchange, "exchange_errors", lambda: (Down,))
+    monkeypatch.setattr(fit_chain.time, "sleep", lambda seconds: None)
+    start = ["fit", "chain", "live:deribit", "--model", "heston", "--asset", "BTC", "--follow", "--count", "3"]
+    code, text, err = call(capsys, *start, *WIDE)
+    assert (code, "2 snapshots taken, 0 refused" in text) == (0, True)
+    assert "live:deribit: on-coming maintenance; trying again in 300 s" in err
 
 
 def test_smiles(capsys, chains, tmp_path):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from riskengine.data.exchange import fetch_chain, open_exchange
+from riskengine.data.exchange import exchange_errors, fetch_chain, open_exchange
 from riskengine.errors import RunError, UsageError
 
 
@@ -66,11 +66,13 @@ def test_without_ccxt(monkeypatch):
     monkeypatch.setitem(sys.modules, "ccxt", None)
     with pytest.raises(UsageError, match=r"needs ccxt: pip install 'riskengine\[live\]'"):
         open_exchange("deribit")
+    assert exchange_errors() == ()
 
 
 def test_an_exchange_that_is_none(monkeypatch):
     class Fake:
         exchanges = ["deribit"]
+        BaseError = ArithmeticError
 
         @staticmethod
         def deribit(options):
@@ -78,5 +80,6 @@ def test_an_exchange_that_is_none(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "ccxt", Fake)
     assert open_exchange("deribit") == {"enableRateLimit": True}
+    assert exchange_errors() == (ArithmeticError,)
     with pytest.raises(UsageError, match="one that ccxt knows, such as deribit, got 'debit'"):
         open_exchange("debit")

@@ -7,7 +7,9 @@ from scipy.integrate import quad
 from riskengine.law.affine_gradient import AFFINE_NAMES, KOU_NAMES, MERTON_NAMES, affine_lanes, levy_lanes
 from riskengine.law.bates import BatesLaw
 from riskengine.law.jump import NormalJump
+from riskengine.law.kou import DoubleExponentialJump, KouLaw
 from riskengine.law.merton import MertonLaw
+from riskengine.law.svcj import CoJump, SvcjLaw
 
 POINT = np.array([0.04, 3.0, 0.06, 1.1, -0.6, 2.0, -0.05, 0.12, 0.05, -0.3])
 MERTON, KOU = np.array([0.3, 2.0, -0.1, 0.2]), np.array([0.3, 2.0, 0.4, 10.0, 5.0])
@@ -81,6 +83,17 @@ def test_the_series_joins_the_logarithm():
     assert np.abs(np.diff(near, 3)).max() < 1e-7
     assert np.isfinite(near).all()
     check_slopes(lambda p: affine(p, 2, 1.0, s), np.concatenate([base[:8], [at, 0.0]]), AFFINE_NAMES[:9])
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_jumps_in_variance_are_the_law_of_the_project(horizon):
+    law = SvcjLaw(0.0, *POINT[1:5], (CoJump(*POINT[5:]),), horizon, POINT[0])
+    assert np.abs(affine(POINT, 2, horizon)[0] - law.exponent(S)).max() < 1e-13 * max(1.0, 10 * horizon)
+
+
+def test_kou_is_the_law_of_the_project():
+    law = KouLaw(0.0, KOU[0], (DoubleExponentialJump(*KOU[1:]),), 0.5)
+    assert np.abs(levy(KOU, 1, 0.5)[0] - law.exponent(S)).max() < 1e-12
 
 
 def test_an_infinite_mean_jump_is_no_law():

@@ -15,13 +15,13 @@ def first_alarm(scores, run_length):
 
 
 def test_false_alarms_are_as_rare_as_stated():
-    """Run length at least N = 50 on average, for scores of any law: 400 runs cut at 400, one-sided at 1e-4."""
+    """Run length at least N = 50 on average, for scores of any law: 250 runs cut at 250, one-sided at 1e-4."""
     rng = np.random.default_rng(7)
     for draw in (rng.standard_normal, rng.standard_cauchy):
-        runs = np.array([first_alarm(draw(400), 50.0) or 400 for _ in range(400)])
+        runs = np.array([first_alarm(draw(250), 50.0) or 250 for _ in range(250)])
         assert runs.mean() + 3.72 * runs.std(ddof=1) / np.sqrt(runs.size) > 50.0
         # by Ville's inequality for the sum: P(alarm within n) <= n / N
-        assert (runs <= 10).mean() <= 10 / 50 + 3.72 * np.sqrt(0.2 * 0.8 / 400)
+        assert (runs <= 10).mean() <= 10 / 50 + 3.72 * np.sqrt(0.2 * 0.8 / 250)
 
 
 def test_a_change_is_found():

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from riskengine.cli.fit_chain import chain
+from riskengine.cli.fit_peg import peg
 from riskengine.cli.fit_volatility import volatility
 from riskengine.errors import UsageError
 
@@ -108,5 +109,6 @@ def _fit(prices, model: str, spot, out: Path, command: str, json_: bool) -> int:
 
 fit.add_command(chain)
 fit.add_command(volatility)
+fit.add_command(peg)
 
 COMMANDS = {"fit": fit}

@@ -111,7 +111,7 @@ class FourierLaw:
 
         Absolute error about 1e-14 of e^{power x}, and of the spread of X where that is short.
         """
-        return self._excess(self._tilted(0.0)[0], np.asarray(x, dtype=np.float64), power, 1.0)
+        return self._excess(self.tilted(0.0)[0], np.asarray(x, dtype=np.float64), power, 1.0)
 
     def upper_excess(self, x: ArrayLike, power: float = 1.0) -> Floats:
         """E[(e^{power X} - e^{power x}) 1{X > x}], shape of `x`: an undiscounted call per unit of spot for power 1."""
@@ -119,12 +119,12 @@ class FourierLaw:
 
     @cached_property
     def _reflected(self) -> CosSeries:
-        return self._tilted(0.0)[0].reflected()
+        return self.tilted(0.0)[0].reflected()
 
     def _excess(self, series: CosSeries, y: Floats, power: float, sign: float) -> Floats:
         """E[(e^{power y} - e^{power Y}) 1{Y <= y}] for Y = sign X, whose series is `series`."""
         if power * series.low > 2.0:  # e^{power low} would magnify rounding: tilt instead
-            tilted, total = self._tilted(sign * power)
+            tilted, total = self.tilted(sign * power)
             share = (tilted if sign > 0 else tilted.reflected()).cdf(y)
             return np.exp(power * y) * series.cdf(y) - total * share
         # beyond the window the whole law is below y

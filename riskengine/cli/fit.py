@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.fit_chain import chain
 from riskengine.cli.fit_jumps import jumps
 from riskengine.cli.fit_likelihood import likelihood
 from riskengine.cli.fit_peg import peg
@@ -15,7 +16,7 @@ from riskengine.errors import UsageError
 
 @click.group()
 def fit() -> None:
-    """Fit a world to market data."""
+    """Fit a world to prices, or a pricing law to options."""
 
 
 @fit.command()
@@ -167,6 +168,7 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
 fit.add_command(jumps)
 fit.add_command(likelihood)
 fit.add_command(variance)
+fit.add_command(chain)
 fit.add_command(volatility)
 fit.add_command(peg)
 

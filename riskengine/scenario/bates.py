@@ -38,6 +38,7 @@ from riskengine.scenario.jumps import (
 )
 from riskengine.scenario.lanes import FORWARD, HISTORY
 from riskengine.scenario.parameters import ParameterCheck, asset_index
+from riskengine.scenario.proposal import PLAIN, Proposal, TiltedLanes, TiltSpace
 from riskengine.scenario.qe import bates_paths
 from riskengine.scenario.stationary import stationary_variance
 
@@ -135,12 +136,20 @@ class Bates:
         np.fill_diagonal(out, 1.0)
         return out
 
-    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
-        """Paths ``first_path`` to ``first_path + count - 1``: spot in USD and variance per year, (T + 1, A, P) each."""
+    def sample(
+        self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys, proposal: Proposal | None = None
+    ) -> MarketPaths:
+        """Paths ``first_path`` to ``first_path + count - 1``: spot in USD and variance per year, (T + 1, A, P) each.
+
+        With a proposal they are drawn from its mixture and carry ``log_weight``; the history stays plain.
+        """
         k0, k1 = keys.words()
         assets, spot, failed = len(self.assets), np.array(self.spot), np.zeros(count, dtype=bool)
         variance_mix, price_mix = self._mixes
         jumps = self._jumps
+        lanes = PLAIN
+        if proposal is not None:
+            lanes = TiltedLanes.start(self.tilt_space(grid, proposal.hours), proposal, first_path, count)
 
         def fill(state, steps, dt, history):
             out = np.empty((steps + 1, assets, count))
@@ -148,13 +157,13 @@ class Bates:
             bates_paths(
                 out, variance, failed, spot, state, self._coefficients(dt), variance_mix, price_mix,
                 jumps.intensity * dt, jumps.mean, jumps.mix, first_path, history, HISTORY if history else FORWARD,
-                k0, k1,
+                k0, k1, *(PLAIN if history else lanes).arrays,
             )  # fmt: skip
             return out, variance
 
         if self.starts_stationary:
             kappa, theta, xi = np.array(self.kappa), np.array(self.theta), np.array(self.xi)
-            state = stationary_variance(kappa, theta, xi, variance_mix, first_path, count, keys)
+            state = stationary_variance(kappa, theta, xi, variance_mix, first_path, count, keys, *lanes.starts)
         else:
             state = np.repeat(np.array(self.initial_variance)[:, None], count, axis=1)
         before = before_variance = None
@@ -162,7 +171,15 @@ class Bates:
             before, before_variance = fill(state, grid.history_steps, grid.history_dt, True)
             state = before_variance[-1]
         out, variance = fill(state, grid.steps, grid.dt, False)
-        return MarketPaths(grid, self.assets, first_path, out, variance, before, before_variance, failed=failed)
+        return MarketPaths(
+            grid, self.assets, first_path, out, variance, before, before_variance,
+            failed=failed, log_weight=lanes.log_weight(),
+        )  # fmt: skip
+
+    def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:
+        """What a proposal may tilt on `grid` up to `hours` (None: the horizon)."""
+        initial = self._mixes[0] if self.starts_stationary and not grid.history_steps else None
+        return TiltSpace.of(grid, hours, self._mixes, self._jumps, initial)
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> BatesLaw:
         """Exact law of the log-return of `asset` over `horizon` years from `variance` at its start.

@@ -9,6 +9,7 @@ import numpy as np
 
 from riskengine.jit import kernel, wide_vectors
 from riskengine.random import draw, fill_words
+from riskengine.scenario.tilting import tilt_first_times, tilt_sizes, tilt_times
 from riskengine.vecmath import fma, log, root, sincos_turn, uniform
 
 LANES = 256  # paths handled together: a chunk's arrays stay in the first-level cache
@@ -42,7 +43,7 @@ def _advance(a, time, start, n, inverse_rate):
 @kernel
 def _scatter(
     buffer, position, arrivals, start, stop, inverse_rate, mean, mix, low, high, first_path, purpose, sizes, asset,
-    k0, k1, whole, real, words,
+    k0, k1, whole, real, words, clock, tilt, statistics, until,
 ):  # fmt: skip
     """Add the jumps of one clock in steps ``start`` to ``stop - 1`` for assets ``low`` to ``high - 1``."""
     lane, path, number = whole[0], whole[1], whole[2]
@@ -69,6 +70,9 @@ def _scatter(
         for j in range(low, high):
             _words(a, b, path, number, full, sizes, j, k0, k1)
             _normals(a, b, z[j], full)
+        if tilt is not None:
+            row = 1 + buffer.shape[1] * (1 if clock == 0 else 2)  # of the shifts of its sizes
+            tilt_sizes(z, time, lane, left, low, high, until, tilt[row:], statistics[clock], statistics[row:])
         for j in range(low, high):
             for i in range(left):
                 jump = mean[j]
@@ -79,6 +83,8 @@ def _scatter(
             number[i] += 1
         _words(a, b, path, number, full, purpose, asset, k0, k1)
         _advance(a, later, time, full, inverse_rate)
+        if tilt is not None:
+            tilt_times(later, time, lane, left, tilt[clock], until)
         kept = none
         for i in range(left):
             k = np.uint64(lane[i])
@@ -103,7 +109,7 @@ def any_jumps(rate):
 
 
 @kernel
-def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
+def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words, tilt, until):
     """Time of the first arrival of each clock and lane, in steps.
 
     Parameters
@@ -120,6 +126,10 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
         Purposes of diffusion, own time, own size, common time and common size.
     words : ndarray of uint64, shape (2, ROOM)
         Scratch.
+    tilt : ndarray, shape (1 + 3 A, LANES), or None
+        Factor on each clock's rate, then shifts of the common and the own sizes; None where sampling is plain.
+    until : float
+        Step up to which tilts act.
     """
     for c in range(rate.size):
         if rate[c] > 0.0:
@@ -127,13 +137,16 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
             fill_words(words[0, :LANES], words[1, :LANES], first_path, 0, purpose, max(c - 1, 0), k0, k1)
             position[c] = 0.0
             _advance(words[0], position[c], position[c], LANES, 1.0 / rate[c])
+            if tilt is not None:
+                tilt_first_times(position[c], tilt[c], until)
             arrivals[c] = 0
 
 
 @kernel
 def fill_jumps(
-    buffer, position, arrivals, start, stop, rate, mean, mix, first_path, purposes, k0, k1, whole, real, words
-):
+    buffer, position, arrivals, start, stop, rate, mean, mix, first_path, purposes, k0, k1, whole, real, words,
+    tilt, statistics, until,
+):  # fmt: skip
     """Sum of log jumps of each lane in steps ``start`` to ``stop - 1``; advances the clocks.
 
     Parameters
@@ -150,6 +163,10 @@ def fill_jumps(
         Factor from normals to sizes, likewise.
     whole, real, words : ndarray of int64 (3, ROOM), of float64 (2 + A, ROOM), of uint64 (2, ROOM)
         Scratch.
+    tilt, until
+        As in `start_clocks`.
+    statistics : ndarray, of the shape of `tilt`
+        Written: arrivals of each clock and sums of standardised sizes, up to ``until``.
     """
     buffer[:] = 0.0
     assets = buffer.shape[1]
@@ -160,5 +177,5 @@ def fill_jumps(
                 buffer, position[c], arrivals[c], start, stop, 1.0 / rate[c],
                 mean[0 if common else 1], mix[0 if common else 1], max(c - 1, 0), assets if common else c,
                 first_path, purposes[3 if common else 1], purposes[4 if common else 2], max(c - 1, 0),
-                k0, k1, whole, real, words,
+                k0, k1, whole, real, words, c, tilt, statistics, until,
             )  # fmt: skip

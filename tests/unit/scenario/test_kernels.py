@@ -51,7 +51,7 @@ def test_lognormal_block():
         assert_same(
             both(
                 lognormal.lognormal_paths, out, failed, np.array([10.0, 20.0]), np.array([1e-3, -1e-3]), mix, RATE,
-                TABLE.mean, TABLE.mix, 7, history, purposes, K0, K1,
+                TABLE.mean, TABLE.mix, 7, history, purposes, K0, K1, None, None, 0,
             )
         )  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_bates_block():
         assert_same(
             both(
                 qe.bates_paths, out, out, failed, np.array([10.0, 20.0]), state, coefficients, variance_mix, price_mix,
-                RATE, table.mean, table.mix, 7, history, purposes, K0, K1,
+                RATE, table.mean, table.mix, 7, history, purposes, K0, K1, None, None, 0,
             )
         )  # fmt: skip
 
@@ -92,13 +92,13 @@ def test_clock_stages(plain):
     position, arrivals = np.zeros((3, clock.LANES)), np.zeros((3, clock.LANES), np.int64)
     whole, real = np.zeros((3, clock.ROOM), np.int64), np.zeros((4, clock.ROOM))
     words = np.zeros((2, clock.ROOM), np.uint64)
-    runs = both(clock.start_clocks, position, arrivals, RATE, 7, FORWARD, K0, K1, words)
+    runs = both(clock.start_clocks, position, arrivals, RATE, 7, FORWARD, K0, K1, words, None, 0.0)
     assert_same(runs)
     position, arrivals = runs[0][1][:2]
     buffer = np.zeros((clock.WINDOW, 2, clock.LANES))
     runs = both(
         clock.fill_jumps, buffer, position, arrivals, 0, 16, RATE, TABLE.mean, TABLE.mix, 7, FORWARD, K0, K1, whole,
-        real, words,
+        real, words, None, None, 0.0,
     )  # fmt: skip
     for compiled, plain_python in zip(runs[0][1][:3], runs[1][1][:3], strict=True):
         np.testing.assert_allclose(compiled, plain_python, rtol=1e-13, atol=1e-16)
@@ -108,7 +108,7 @@ def test_clock_stages(plain):
     assert_same(
         both(
             clock._scatter, buffer, position[0], arrivals[0], 0, 16, 1.0 / RATE[0], TABLE.mean[0], TABLE.mix[0], 0, 2,
-            7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words,
+            7, FORWARD[3], FORWARD[4], 0, K0, K1, whole, real, words, 0, None, None, 0.0,
         )
     )  # fmt: skip
 

@@ -88,7 +88,7 @@ def lognormal_paths(
     else:
         lane_tilt = np.empty((tilt.shape[0], LANES))
         lane_statistics = np.empty((tilt.shape[0], LANES))
-        clock_tilt, clock_statistics = lane_tilt[assets :], lane_statistics[assets :]
+        clock_tilt, clock_statistics = lane_tilt[assets:], lane_statistics[assets:]
     jumps = any_jumps(rate)
     for base in range(0, count, LANES):
         end = min(base + LANES, count)

@@ -10,12 +10,13 @@ from riskengine.engine.blocks import Block
 from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
 from riskengine.engine.loop import Impact, run_loop
-from riskengine.engine.outcomes import Key, PathOutcomes
+from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
 from riskengine.roles import MarginModel
+from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
 
 Desk = MarginDesk | LendingDesk
@@ -29,6 +30,9 @@ class Simulation:
     ----------
     world, grid, keys
     margin, lending, calibration, feedback : optional questions
+    confidence : float
+    proposal : Proposal or None
+        What paths are drawn from instead of the world's own law.
     """
 
     world: World
@@ -39,6 +43,7 @@ class Simulation:
     calibration: CalibrationQuestion | None = None
     feedback: Feedback | None = None
     confidence: float = 0.95
+    proposal: Proposal | None = None
 
     @cached_property
     def lab(self) -> Lab:
@@ -47,8 +52,12 @@ class Simulation:
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
-        paths = self.world.model.sample(self.grid, block.first, block.count, self.keys)
         columns: dict[Key, np.ndarray] = {}
+        if self.proposal is None:
+            paths = self.world.model.sample(self.grid, block.first, block.count, self.keys)
+        else:
+            paths = self.world.model.sample(self.grid, block.first, block.count, self.keys, self.proposal)
+            columns[WEIGHT] = np.exp(paths.log_weight)
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
         for desks, reporting in self._couplings(paths):

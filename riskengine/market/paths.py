@@ -41,6 +41,8 @@ class MarketPaths:
     log_weight : ndarray, shape (P,), or None
         log of the likelihood ratio of the world's law to the law that was sampled, over the whole path; None where
         sampling was plain.  Minus infinity: impossible under the world, or outside the event that was conditioned on.
+    tilt_statistics : ndarray, shape (K, P), or None
+        Sufficient statistics of tilted sampling, from which the likelihood of any other tilt follows.
     failed : ndarray of bool, shape (P,)
         Paths with numerical trouble; they are reported, never dropped.
     """
@@ -58,6 +60,7 @@ class MarketPaths:
     borrow_rate_lanes: Floats | None = None
     oracle_lanes: Floats | None = None
     log_weight: Floats | None = None
+    tilt_statistics: Floats | None = None
     failed: np.ndarray = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:

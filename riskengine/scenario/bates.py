@@ -173,7 +173,7 @@ class Bates:
         out, variance = fill(state, grid.steps, grid.dt, False)
         return MarketPaths(
             grid, self.assets, first_path, out, variance, before, before_variance,
-            failed=failed, log_weight=lanes.log_weight(),
+            failed=failed, log_weight=lanes.log_weight(), tilt_statistics=lanes.statistics,
         )  # fmt: skip
 
     def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:

@@ -180,8 +180,9 @@ def sample_lognormal(
         lanes = TiltedLanes.start(space, proposal, first_path, count)
     lognormal_paths(out, failed, start, *coefficients, first_path, False, FORWARD, k0, k1, *lanes.arrays)
     return MarketPaths(
-        grid, assets, first_path, out, history_spot_lanes=before, failed=failed, log_weight=lanes.log_weight()
-    )
+        grid, assets, first_path, out, history_spot_lanes=before, failed=failed,
+        log_weight=lanes.log_weight(), tilt_statistics=lanes.statistics,
+    )  # fmt: skip
 
 
 def lognormal_tilt_space(

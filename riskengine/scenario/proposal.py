@@ -7,8 +7,8 @@ is an exponential family in sufficient statistics t(path), so for a tilt c
     log dQ_c / dP = slope_c . t - offset_c,      log dP / dQ = -log sum_c share_c exp(slope_c . t - offset_c),
 
 evaluated for every component on every path.  Component 0 is the plain law, so a weight never exceeds one over its
-share (defensive mixture).  The component of a path is a function of its number: each run of 256 paths from a multiple
-of 256 holds every component in exact proportion.  References: Hesterberg, Technometrics 37 (1995), 185-194; Owen and
+share (defensive mixture).  The component of a path is a function of its number: each run of 1,024 paths from a multiple
+of 1,024 holds every component in exact proportion.  References: Hesterberg, Technometrics 37 (1995), 185-194; Owen and
 Zhou, JASA 95 (2000), 135-143; Glasserman, Monte Carlo Methods in Financial Engineering (2004), sections 4.6 and 9.2.
 """
 
@@ -26,7 +26,7 @@ from riskengine.scenario.jumps import JumpTable, Vector
 from riskengine.scenario.parameters import ParameterCheck
 from riskengine.scenario.tilting import mixture_log_weight
 
-PARTS = 256  # paths over which every component appears in exact proportion
+PARTS = 1024  # paths over which every component appears in exact proportion
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Proposal:
     ----------
     tilts : tuple of Tilt
     shares : tuple of float
-        Share of paths of each tilt; the rest, at least 5 %, follows the plain law.  Held in whole parts of 256.
+        Share of paths of each tilt; the rest, at least 5 %, follows the plain law.  Held in whole parts of 1,024.
     hours : float or None
         Tilts act from time 0 to here; None is the horizon.
 
@@ -113,10 +113,10 @@ class Proposal:
 
     @cached_property
     def _slots(self) -> Ints:
-        """Component of each of 256 successive paths; bit reversal spreads every component over them."""
+        """Component of each of 1,024 successive paths; bit reversal spreads every component over them."""
         parts = np.array([round(PARTS * s) for s in (self.plain_share, *self.shares)])
         ranked = np.repeat(np.arange(parts.size), parts)
-        return ranked[[int(f"{i:08b}"[::-1], 2) for i in range(PARTS)]]
+        return ranked[[int(f"{i:010b}"[::-1], 2) for i in range(PARTS)]]
 
     def component(self, first_path: int, count: int) -> Ints:
         """Component of paths ``first_path`` to ``first_path + count - 1``, shape (P,); 0 is the plain law."""
@@ -124,7 +124,7 @@ class Proposal:
 
 
 def _whole_parts(shares: Vector) -> Ints:
-    """Shares in whole parts of 256, at least one each, their sum rounded."""
+    """Shares in whole parts of 1,024, at least one each, their sum rounded."""
     exact = np.array(shares) * PARTS
     parts = np.maximum(np.floor(exact), 1.0)
     missing = max(0, round(exact.sum()) - int(parts.sum()))

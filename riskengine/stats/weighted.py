@@ -18,8 +18,9 @@ of hits of a figure is the smaller of two,
 and below 100 the asymptotic interval is refused.  The plain paths are a sample of the world itself, so their deepest
 40 say how well the tilts cover what lies beyond: their mean weight is carried down to the tail by half the power at
 which it falls from the deepest 160 to the deepest 40 (where a part is not covered it does not fall).  A part of a tail
-too small to be among 40 plain paths stays unseen, and its share is then missing from the figure.  Shares then get the Chernoff-Hoeffding bound of independent figures
-in [0, bound], which holds whatever the tilt.
+too small to be among 40 plain paths stays unseen, and its share is then missing from the figure.
+
+A refused share gets the Chernoff-Hoeffding bound of independent figures in [0, bound], which holds whatever the tilt.
 """
 
 import math

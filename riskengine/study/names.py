@@ -36,6 +36,9 @@ CALIBRATION = (
 )
 
 
+ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
+
+
 def amount_name(amount: str, level: float) -> str:
     """Name of a percentile: ``bad_debt_p999`` for level 0.999."""
     return f"{amount}_p{f'{level:.4g}'[2:]}"
@@ -45,5 +48,5 @@ def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
     amounts = {f"{a}_{part}" for a in AMOUNTS for part in ("probability", "mean", "given_positive", "es_99")}
     amounts |= {amount_name(a, level) for a in AMOUNTS for level in TAIL_LEVELS}
-    named = {*SHARES, *INDICATORS, *MEANS, *CALIBRATION, "shortfall_given_breach", "paired_difference"}
+    named = {*SHARES, *INDICATORS, *MEANS, *CALIBRATION, *ACCOUNTS, "shortfall_given_breach", "paired_difference"}
     return frozenset(named | amounts)

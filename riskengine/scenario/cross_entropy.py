@@ -28,7 +28,7 @@ from riskengine.scenario.proposal import PARTS, Proposal, Tilt, Tiltable, TiltSp
 
 PILOT_GROUP = 2**31  # draw group of pilot paths; studies draw from group 0
 _FIRST_TAIL = 0.05
-_STEP = 0.2  # a round's tail over the one before
+_STEP = 0.1  # a round's tail over the one before
 _FEWEST = 8  # paths in a tail below which a figure has none
 _SHARE_PASSES = 200
 _PRIOR = 4.0  # pseudo-counts that pull a component with few paths to the plain law
@@ -55,7 +55,7 @@ class PilotSettings:
 
     plain_share: float = 0.25
     components: int = 40
-    paths: int = 4096
+    paths: int = 8192
     level: float = 0.999
     hours: float | None = None
 
@@ -128,8 +128,11 @@ def fit_proposal(
         hits = _tails(values, weight, tail)
         if not (hits.sum(axis=1) >= _FEWEST).any():
             raise ValueError("figures must have tails to sample, got none that varies between paths")
-        found = np.round(_candidates(statistics, hits, weight, space), 3)
-        rows, shares, gains = _choose(np.concatenate([rows, found]), statistics, hits, weight, space, settings)
+        if number < len(settings.tails) - 1:
+            found = np.round(_candidates(statistics, hits, weight, space), 3)
+            pool = np.concatenate([rows, found])
+        # the last round only chooses: candidates judged by the paths that made them look better than they are
+        rows, shares, gains = _choose(pool, statistics, hits, weight, space, settings)
         held = shares >= 0.5 / PARTS
         tilts = tuple(space.tilt(row) for row in rows[held])
         proposal = Proposal(tilts, tuple(float(s) for s in shares[held]), settings.hours)
@@ -160,7 +163,7 @@ def _tails(values: Floats, weight: Floats, tail: float) -> np.ndarray:
 
 
 def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: TiltSpace) -> Floats:
-    """Projections of every tail as a whole and of its two halves (2-means), shape (C, K).
+    """Projections of every tail as a whole, of its two halves (2-means), and of their halves, shape (C, K).
 
     A tail with two lobes lies between its projections as a whole; its halves are the lobes.
     """
@@ -172,19 +175,37 @@ def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: Til
     points[clocks] = (points[clocks] - arrivals) / np.sqrt(np.maximum(arrivals, 0.05))
     points *= space.moves[:, None]
     rows = []
+    splits = 2
     for hit in hits:
         inside = np.flatnonzero(hit)
         if inside.size < _FEWEST:
             continue
         mass = weight[inside]
         rows.append(_project(statistics[:, inside], mass, space))
-        half = _halves(points[:, inside], mass)
-        rows += [_project(statistics[:, inside[side]], mass[side], space) for side in (half, ~half) if side.any()]
+        parts = [np.ones(inside.size, dtype=bool)]
+        for _ in range(splits):
+            parts = [side for part in parts for side in _halves(points[:, inside], mass, part)]
+            rows += [_project(statistics[:, inside[part]], mass[part], space) for part in parts]
     return np.stack(rows)
 
 
-def _halves(points: Floats, mass: Floats) -> np.ndarray:
-    """The first of two clusters of weighted points (K, n), from seeds on both sides of their main axis."""
+def _halves(points: Floats, mass: Floats, part: np.ndarray) -> list[np.ndarray]:
+    """Two clusters of the weighted points (K, n) in `part`, from seeds on both sides of their longest deviation."""
+    where = np.flatnonzero(part)
+    if where.size < 2 * _FEWEST:
+        return [part]
+    side = _split(points[:, where], mass[where])
+    out = []
+    for chosen in (side, ~side):
+        if chosen.any():
+            half = np.zeros_like(part)
+            half[where[chosen]] = True
+            out.append(half)
+    return out
+
+
+def _split(points: Floats, mass: Floats) -> np.ndarray:
+    """Flags of the first of two clusters."""
     centre = (points * mass).sum(axis=1, keepdims=True) / mass.sum()
     spread = points - centre
     axis = spread[:, np.argmax(mass * (spread**2).sum(axis=0))]
@@ -221,7 +242,6 @@ def _project(statistics: Floats, mass: Floats, space: TiltSpace) -> Floats:
 def _log_ratios(rows: Floats, statistics: Floats, space: TiltSpace) -> Floats:
     """log dQ_c / dP of each tilt on each path, shape (C, n)."""
     slope, offset = space.likelihood(rows)
-    # not a matrix product: BLAS may round differently on another machine
     return np.einsum("ck,kn->cn", slope, statistics) - offset[:, None]
 
 
@@ -235,26 +255,28 @@ def _choose(
     union = inside.any(axis=0)
     inside = inside[:, union] / inside.sum(axis=1, keepdims=True)
     ratio = ratio[:, union]
-    shares, _ = _minimax(ratio, inside, settings.plain_share)
-    kept = np.sort(np.argsort(-shares, kind="stable")[: settings.components])
-    shares, cost = _minimax(ratio[kept], inside, settings.plain_share)
+    kept = np.arange(rows.shape[0])
+    for limit, passes in ((4 * settings.components, _SHARE_PASSES // 4), (settings.components, _SHARE_PASSES)):
+        shares, _ = _minimax(ratio[kept], inside, settings.plain_share, passes)
+        kept = kept[np.sort(np.argsort(-shares, kind="stable")[:limit])]
+    shares, cost = _minimax(ratio[kept], inside, settings.plain_share, _SHARE_PASSES)
     gains = np.full(hits.shape[0], np.nan)
     gains[alive] = 1.0 / cost
     return rows[kept], shares, gains
 
 
-def _minimax(ratio: Floats, inside: Floats, plain_share: float) -> tuple[Floats, Floats]:
+def _minimax(ratio: Floats, inside: Floats, plain_share: float, passes: int) -> tuple[Floats, Floats]:
     """Shares that minimise the largest cost, and the costs E_P[w | tail], by multiplicative updates."""
     tilted = 1.0 - plain_share
     shares = np.full(ratio.shape[0], tilted / ratio.shape[0])
     stress = np.full(inside.shape[0], 1.0 / inside.shape[0])
     cost = stress
-    for _ in range(_SHARE_PASSES):
-        new = 1.0 / (plain_share + (shares[:, None] * ratio).sum(axis=0))
-        cost = (inside * new).sum(axis=1)
+    for _ in range(passes):
+        new = 1.0 / (plain_share + np.einsum("c,cn->n", shares, ratio))
+        cost = np.einsum("rn,n->r", inside, new)
         stress = stress * np.sqrt(cost / cost.mean())
         stress /= stress.sum()
-        drive = (ratio * (np.square(new) * (inside * stress[:, None]).sum(axis=0))).sum(axis=1)
+        drive = np.einsum("cn,n->c", ratio, np.square(new) * np.einsum("r,rn->n", stress, inside))
         shares = shares * np.sqrt(np.maximum(drive, 1e-300))
         shares *= tilted / shares.sum()
     return shares, cost

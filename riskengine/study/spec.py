@@ -63,7 +63,7 @@ class Sampling:
 
     method: Literal["plain", "importance"] = "plain"
     plain_share: float = 0.2
-    pilot_paths: int = 4096
+    pilot_paths: int = 8192
     components: int = 40
     level: float = 0.999
     targets: tuple[Target, ...] = ("accounts",)

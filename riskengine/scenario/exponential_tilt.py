@@ -60,7 +60,7 @@ def exponential_tilt(
     own[a] = theta * table.mix[1, a, a] if arrivals[1] > 0.0 else 0.0
     common = theta * table.mix[0, a] * (arrivals[0] > 0.0)
     return Tilt(
-        price=tuple(theta * loading), intensity=tuple(intensity), common_size=tuple(common), own_size=tuple(own)
+        price=tuple(theta * loading), intensity=tuple(intensity), common_size=tuple(common + 0.0), own_size=tuple(own)
     ), theta
 
 

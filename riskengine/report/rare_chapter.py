@@ -16,11 +16,12 @@ def rare_events(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     weighted = bool(sampling)
     lead = []
     if weighted:
+        share = f"{100 * sampling['plain_share']:.3g} %"
         lead.append(
-            f"Paths were drawn from a mixture: {100 * sampling['plain_share']:.3g} % follow the world's own law, the rest "
-            f"{plain(sampling['tilts'])} tilts towards the tails of {plain(sampling['targets'])} targets. Every figure "
-            "is weighted back to the world. Hits are effective ones, counted in each figure's own tail: below 100 an "
-            "interval is refused or replaced by a bound that holds whatever the tilt."
+            f"Paths were drawn from a mixture: {share} follow the world's own law, the rest {plain(sampling['tilts'])} "
+            f"tilts towards the tails of {plain(sampling['targets'])} targets. Every figure is weighted back to the "
+            "world. Hits are effective ones, counted in each figure's own tail: below 100 an interval is refused or "
+            "replaced by a bound that holds whatever the tilt."
         )
     return Chapter(
         "rare-events",

@@ -125,6 +125,11 @@ class PathWeights:
         return float(self.weight.sum()) ** 2 / float(np.square(self.weight).sum())
 
 
+def _dot(a: Floats, b: Floats) -> float:
+    """Sum of products in numpy's own order: a matrix library may sum otherwise on another number of threads."""
+    return float((a * b).sum())
+
+
 def _influence(f: Floats, weights: PathWeights, hits: float, concentration: float) -> Influence:
     """Moments of the errors w (f - beta), centred within strata."""
     w = weights.weight
@@ -133,11 +138,11 @@ def _influence(f: Floats, weights: PathWeights, hits: float, concentration: floa
     if scale == 0.0:
         return Influence(weights.n, hits, concentration, 0.0, 0.0)
     x = wf / scale
-    beta = float(x @ weights.control) / weights.spread if weights.spread > 0.0 else 0.0
+    beta = _dot(x, weights.control) / weights.spread if weights.spread > 0.0 else 0.0
     error = weights.centred(x - beta * w)
     inflate = weights.sizes / np.maximum(weights.sizes - 1.0, 1.0)
     second = float(weights.sums(error * error) @ inflate) / weights.n
-    third = float((error**3).sum()) / weights.n
+    third = float((error * error * error).sum()) / weights.n
     return Influence(
         weights.n,
         hits,
@@ -182,7 +187,8 @@ def effective_hits(hit: np.ndarray, weights: PathWeights, severity: Floats | Non
         return min(observed, float(seen.size)), (
             f"{seen.size} plain paths in the tail, {WITNESSES} needed to see whether the tilts cover it"
         )
-    predicted = float(inside.sum()) / _weight_in_tail(seen, plain, inside.sum() / weights.n, weights, severity)
+    total = float(inside.sum())
+    predicted = total / _weight_in_tail(seen, plain, total / weights.n, weights, severity)
     if predicted >= observed:
         return observed, ""
     return predicted, f"the plain paths deepest in this tail have a mean weight of {w[seen].mean():.2g}"
@@ -204,7 +210,7 @@ def _estimate(
     offset: float = 0.0,
 ) -> Estimate:  # fmt: skip
     """offset + mean of f under the world, with its interval or the reason why there is none."""
-    value = offset + float(weights.calibrated @ f) / weights.n
+    value = offset + _dot(weights.calibrated, f) / weights.n
     hits, reason = effective_hits(hit, weights, severity)
     moments = _influence(f, weights, hits, _concentration(weights.weight * f))
     return asymptotic(value, moments, confidence, f"{method}, importance weights", note=reason)
@@ -234,7 +240,7 @@ def weighted_share(
     x = _sample("values", values, weights)
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError(f"values must lie in [0, 1], got {x.min()} to {x.max()}")
-    if float(weights.calibrated @ x) > 0.5 * weights.n:
+    if _dot(weights.calibrated, x) > 0.5 * weights.n:
         # what is rare decides; under calibrated weights the complement is exact
         turned = weighted_share(1.0 - x, weights, confidence, None if severity is None else -severity)
         return replace(turned, value=1 - turned.value, lower=1 - turned.upper, upper=1 - turned.lower)
@@ -288,10 +294,10 @@ def weighted_ratio(
     """Ratio of two means under the world, by the delta method on (y - R x) / mean(x)."""
     check_confidence(confidence)
     y, x = _sample("numerator", numerator, weights), _sample("denominator", denominator, weights)
-    bottom = float(weights.calibrated @ x) / weights.n
+    bottom = _dot(weights.calibrated, x) / weights.n
     if bottom <= 0.0:
         return undetermined(weights.n, f"{method}: the denominator is zero on every path")
-    ratio = float(weights.calibrated @ y) / weights.n / bottom
+    ratio = _dot(weights.calibrated, y) / weights.n / bottom
     # the residual has weighted mean zero, so the ratio itself is the offset
     return _estimate((y - ratio * x) / bottom, x != 0.0, weights, confidence, method, np.abs(x), ratio)
 
@@ -311,7 +317,8 @@ class _Tail:
         self._weights = weights
         order = np.argsort(-values, kind="stable")
         self.value = values[order]
-        self._w, self._stratum = weights.weight[order], weights.stratum[order]
+        w = weights.weight[order]
+        self._powers, self._stratum = (w, w * w, w * w * w), weights.stratum[order]
         self._share = np.concatenate([[0.0], np.cumsum(weights.calibrated[order])]) / weights.n
         # a calibrated weight can fall below zero; a law cannot
         self._law = np.maximum.accumulate(self._share)
@@ -324,8 +331,8 @@ class _Tail:
     def interval(self, k: int, z: float) -> tuple[float, float]:
         """Interval of the probability of the k largest, at normal quantile z: `_influence` of an indicator."""
         weights, n = self._weights, self._weights.n
-        w, stratum, count = self._w[:k], self._stratum[:k], self._weights.sizes.size
-        one, two, three = (np.bincount(stratum, w**power, count) for power in (1, 2, 3))
+        stratum, count = self._stratum[:k], self._weights.sizes.size
+        one, two, three = (np.bincount(stratum, power[:k], count) for power in self._powers)
         sizes = np.maximum(weights.sizes, 1.0)
         beta = float(two.sum() - one @ (weights.powers[0] / sizes)) / weights.spread if weights.spread > 0.0 else 0.0
         # moments of w (f - beta) in each stratum, f the indicator
@@ -378,11 +385,21 @@ def weighted_quantiles(
 
 
 def _boundary(holds, start: int, end: int) -> int:
-    """Last index on the way from `start` to `end` before ``holds`` changes, by bisection."""
-    before = holds(start)
-    inside, outside = start, end
-    if holds(end) == before:
-        return end
+    """First index on the way from `start` to `end` at which ``holds`` has changed; `end` where it never does.
+
+    Steps double until it has, then the last one is halved: what lies near costs little.
+    """
+    before, sign = holds(start), 1 if end > start else -1
+    inside, step = start, max(1, abs(start) // 16)
+    while True:
+        outside = inside + sign * step
+        if (end - outside) * sign <= 0:
+            outside = end
+        if holds(outside) != before:
+            break
+        if outside == end:
+            return end
+        inside, step = outside, 2 * step
     while abs(outside - inside) > 1:
         middle = (inside + outside) // 2
         if holds(middle) == before:

@@ -57,7 +57,8 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
     if study.sampling.tilted:
         said += [
             "Paths after time 0 are drawn from a mixture of the world's own law and of laws tilted towards rare "
-            "events; every figure is weighted by the exact likelihood ratio. What a history alone decides is not tilted.",
+            "events; every figure is weighted by the exact likelihood ratio. What a history alone decides "
+            "is not tilted.",
             "The tilts were chosen on pilot paths of their own. Intervals are refused where the effective number of "
             "hits in a figure's own tail is below 100; an event that no tilt reaches and none of the deepest plain "
             "paths shows would go unseen.",

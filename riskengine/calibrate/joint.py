@@ -14,11 +14,17 @@ fit inverts.  References: Duffie, Pan and Singleton, Econometrica 68 (2000); Alb
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.law.inversion import CosSeries
+
+if TYPE_CHECKING:
+    from riskengine.scenario.bates import Bates
+    from riskengine.scenario.gbm import Gbm
+    from riskengine.scenario.merton import Merton
 
 HOURS = 8760.0
 
@@ -70,6 +76,50 @@ class JointLaw:
         shape = 2 * self.kappa / self.xi0**2
         return years * jump + c - shape * np.log(1.0 - b / shape)
 
+    def cumulant(self, tilt: Floats, years: float, driver: float = 0.0) -> Floats:
+        """log E[e^{s.X + w V_T}] at real tilts, NaN where it is infinite.
+
+        With B(0) = w, r = (a +- d) / xi0^2 and G = (w - r_-) / (w - r_+) the Riccati equation of `exponent` gives
+        B = (r_- - r_+ G e^{-dT}) / (1 - G e^{-dT}) and C = kappa (r_- T - 2 / xi0^2 log((1 - G e^{-dT}) / (1 - G))).
+
+        Parameters
+        ----------
+        tilt : ndarray, shape (N, A)
+            s.
+        years : float
+        driver : float
+            w, the weight of the variance driver at the end; its derivative at 0 is the tilted mean of V_T.
+        """
+        s = np.asarray(tilt, dtype=np.float64)
+        root = np.sqrt(self.theta)
+        q = s @ self.theta - np.einsum("ni,ij,nj->n", s * root, self.correlation, s * root)
+        with np.errstate(over="ignore", invalid="ignore"):
+            jump = self._jump_cumulant(s)
+        if self.xi0 == 0.0:
+            return years * (jump - 0.5 * q) + driver
+        square = self.xi0**2
+        a = (self.kappa - self.xi0 * (s @ (self.rho * root))).astype(np.complex128)
+        d = np.sqrt(a * a + square * q)
+        d = np.where(np.abs(d) < 1e-9, 1e-9, d)
+        low, high = (a - d) / square, (a + d) / square
+        ratio = (driver - low) / (driver - high)
+        decayed = ratio * np.exp(-d * years)
+        b = (low - high * decayed) / (1.0 - decayed)
+        c = self.kappa * (low * years - 2.0 / square * np.log((1.0 - decayed) / (1.0 - ratio)))
+        shape = 2.0 * self.kappa / square
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = years * jump + (c - shape * np.log(1.0 - b / shape)).real
+        return np.where(b.real < shape, value, np.nan)
+
+    def _jump_cumulant(self, s: Floats) -> Floats:
+        """Jump part of `cumulant` per year, shape (N,)."""
+        intensity, mean, sd, sizes = self.common
+        spread = s * sd
+        total = intensity * np.expm1(s @ mean + 0.5 * np.einsum("ni,ij,nj->n", spread, sizes, spread))
+        total -= s @ (intensity * np.expm1(mean + 0.5 * sd**2))
+        rate, m, d = self.own
+        return total + (np.expm1(s * m + 0.5 * (s * d) ** 2) - s * np.expm1(m + 0.5 * d**2)) @ rate
+
     def _jumps(self, w: Floats, s: np.ndarray) -> np.ndarray:
         """Exponent per year of both jump parts with their compensators."""
         intensity, mean, sd, sizes = self.common
@@ -111,3 +161,47 @@ class JointLaw:
         w = np.abs(weights)
         common = float((w * (np.abs(self.common[1]) + self.common[2])).max())
         return max(common, float((w * (np.abs(self.own[1]) + self.own[2])).max()))
+
+
+def joint_law(model: "Gbm | Merton | Bates") -> JointLaw:
+    """Joint law of a scenario model's returns from its stationary start.
+
+    Raises
+    ------
+    ValueError
+        Where the joint law is not of this form: another kind of model, several variance motions, or a start that is
+        not stationary.
+    """
+    kind, assets = model.kind, len(model.assets)
+    if kind not in ("gbm", "merton", "bates"):
+        raise ValueError(f"the joint law is known for gbm, merton and bates, got {kind}")
+    zero = np.zeros(assets)
+    kappa, xi0, rho = 0.0, 0.0, zero
+    theta = np.square(getattr(model, "volatility", zero))
+    if kind == "bates":
+        theta, xi, rho = np.array(model.theta), np.array(model.xi), np.array(model.rho)
+        kappa, ratio = model.kappa[0], xi / np.sqrt(theta)
+        xi0 = float(ratio[0])
+        one_motion = np.allclose(model.variance_correlation, 1.0) and np.allclose(model.kappa, kappa, rtol=1e-9)
+        # files hold six digits
+        if not (model.starts_stationary and one_motion and np.allclose(ratio, xi0, rtol=1e-4)):
+            raise ValueError(
+                "the joint law is known for variances that move in proportion from a stationary start: one kappa, one "
+                "xi^2 / theta, a variance_correlation of ones and initial_variance stationary, got others"
+            )
+    common, own = getattr(model, "jumps_common", None), getattr(model, "jumps_own", None)
+    sizes = np.eye(assets)
+    if common is not None:
+        sizes = np.full((assets, assets), common.correlation)
+        np.fill_diagonal(sizes, 1.0)
+    return JointLaw(
+        theta,
+        np.array(model.correlation),
+        kappa,
+        xi0,
+        rho,
+        (0.0, zero, zero, sizes)
+        if common is None
+        else (common.intensity, np.array(common.mean), np.array(common.sd), sizes),
+        (zero, zero, zero) if own is None else tuple(np.array(v) for v in (own.intensity, own.mean, own.sd)),
+    )

@@ -22,6 +22,7 @@ COMMANDS = {
     "copy": ("riskengine.cli.project", "Copy a shipped file here, to edit."),
     "fit": ("riskengine.cli.fit", "Fit a world to market data; writes it with standard errors."),
     "margin": ("riskengine.cli.margin", "Margin of a portfolio under one model or all, explained."),
+    "reverse": ("riskengine.cli.reverse", "The most likely move that breaks a limit of a study."),
     "compare": ("riskengine.cli.runs", "Compare two runs: which figures moved by more than their errors."),
     "report": ("riskengine.cli.runs", "Write the reports of a run again."),
     "verify": ("riskengine.cli.verify", "Hold reference cases against this engine, one line each."),

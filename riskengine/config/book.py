@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from riskengine.config.build import Builder
 
 
+# More than any account holds and any price reaches, and so small that sums and products stay in the range of float64
+_MOST = 1e15
+
+
 @dataclass(frozen=True)
 class _Position:
     instrument: Literal["perpetual", "option"]
@@ -55,13 +59,14 @@ class _Position:
     def __post_init__(self) -> None:
         if self.quantity == 0.0:
             raise ValueError("quantity must not be 0, got 0")
+        check_range("quantity", self.quantity, -_MOST, _MOST)
         positive = ("strike", "moneyness", "expiry_days", "expiry_hours", "entry")
         for name in positive:
             value = getattr(self, name)
             if value is not None:
                 if name.startswith("expiry") and value <= 0:
                     raise ValueError(f"{name} must be positive, got {value!r}: the option has expired")
-                check_range(name, value, 0.0, float("inf"), open_low=True, open_high=True)
+                check_range(name, value, 0.0, _MOST, open_low=True)
         option = self.instrument == "option"
         for names in (("type",), ("strike", "moneyness"), ("expiry_days", "expiry_hours")):
             given = [n for n in names if getattr(self, n) is not None]
@@ -80,6 +85,10 @@ class _Account:
     kind: str = "account"
     cash: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for currency, amount in self.cash.items():
+            check_range(f"cash in {currency}", amount, -_MOST, _MOST)
+
 
 @dataclass(frozen=True)
 class _Book:
@@ -93,7 +102,7 @@ class _Book:
         if not self.accounts:
             raise ValueError("accounts must hold at least one account, got none")
         for asset, price in self.spot.items():
-            check_range(f"spot of {asset}", price, 0.0, float("inf"), open_low=True, open_high=True)
+            check_range(f"spot of {asset}", price, 0.0, _MOST, open_low=True)
 
 
 def build_portfolio(builder: "Builder", path: Path_) -> Any:

@@ -25,7 +25,7 @@ from riskengine.config.reader import Path_, Tree, dotted, read_yaml
 from riskengine.errors import Fault, InputError, UsageError
 from riskengine.market.surface import FactorSurface
 from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel
-from riskengine.scenario.world import World
+from riskengine.scenario.world import Stress, World
 
 # roles that are filled by a registered model, chosen by `kind:`
 FAMILY: dict[Any, str] = {
@@ -176,7 +176,11 @@ class Builder:
                 return BAD
         if cls in self.special:
             return self.special[cls](self, path)
-        built = self.record(cls, path)
+        if cls is World and isinstance(self.value(path), dict) and "base" in self.value(path):
+            stress = self.record(Stress, path)
+            built = BAD if stress is BAD else stress.world()
+        else:
+            built = self.record(cls, path)
         if cls is World:
             self.world, self.world_failed = (None, True) if built is BAD else (built, False)
         return built
@@ -222,7 +226,7 @@ class Builder:
 def read_named(file: Path) -> Tree:
     """A file as a tree; a world without a name of its own has that of its file."""
     tree = read_yaml(file)
-    if isinstance(tree.value, dict) and {"model", "surface"} <= set(tree.value):
+    if isinstance(tree.value, dict) and ({"model", "surface"} <= set(tree.value) or "base" in tree.value):
         tree.value = {"name": file.stem} | tree.value
     return tree
 

@@ -29,7 +29,7 @@ def check_file(file: Path) -> str:
         return "margin book"
     tree = read_yaml(file)
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
-    if {"model", "surface"} & keys:
+    if {"model", "surface", "base"} & keys:
         load_world(str(file.absolute()))
         return "world"
     if {"accounts", "positions"} & keys:

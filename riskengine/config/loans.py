@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from riskengine.config.build import Builder
 
 
+# More tokens than any borrower holds, and small enough that sums and products stay in the range of float64
+_MOST = 1e18
+
+
 @dataclass(frozen=True)
 class _Borrower:
     name: str
@@ -75,8 +79,8 @@ def build_loans(builder: "Builder", path: Path_) -> Any:
                         f"reserve must be one of {legal}, got {token!r}{suggest(token, book.reserves)}", place
                     )
                     good = False
-                elif amount < 0:
-                    builder.fault(f"{side} must not be negative, got {amount!r}", place)
+                elif not 0 <= amount <= _MOST:
+                    builder.fault(f"{side} must lie in [0, {_MOST:g}], got {amount!r}", place)
                     good = False
                 else:
                     table[row, book.reserves.index(token)] = amount

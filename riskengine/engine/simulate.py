@@ -52,12 +52,12 @@ class Simulation:
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
+        paths = self.world.sample(self.grid, block.first, block.count, self.keys, self.proposal)
         columns: dict[Key, np.ndarray] = {}
-        if self.proposal is None:
-            paths = self.world.model.sample(self.grid, block.first, block.count, self.keys)
-        else:
-            paths = self.world.model.sample(self.grid, block.first, block.count, self.keys, self.proposal)
+        if self.proposal is not None:
             columns[WEIGHT] = np.exp(paths.log_weight)
+        if paths.attempts is not None:
+            columns["event", self.world.name, None, None, "all", "attempts"] = paths.attempts
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
         for desks, reporting in self._couplings(paths):

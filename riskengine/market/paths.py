@@ -40,9 +40,11 @@ class MarketPaths:
         Price in USD that an on-chain consumer sees; None where it is the spot price.
     log_weight : ndarray, shape (P,), or None
         log of the likelihood ratio of the world's law to the law that was sampled, over the whole path; None where
-        sampling was plain.  Minus infinity: impossible under the world, or outside the event that was conditioned on.
+        sampling was plain.  Minus infinity: impossible under the world.
     tilt_statistics : ndarray, shape (K, P), or None
         Sufficient statistics of tilted sampling, from which the likelihood of any other tilt follows.
+    attempts : ndarray, shape (P,), or None
+        Candidates that a world given an event drew for each path.
     failed : ndarray of bool, shape (P,)
         Paths with numerical trouble; they are reported, never dropped.
     """
@@ -61,6 +63,7 @@ class MarketPaths:
     oracle_lanes: Floats | None = None
     log_weight: Floats | None = None
     tilt_statistics: Floats | None = None
+    attempts: Floats | None = None
     failed: np.ndarray = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:

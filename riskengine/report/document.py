@@ -13,6 +13,7 @@ from riskengine.report.margin_chapters import backtest, coverage, glance, kinds,
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.rows import Row, rows_of
+from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
 from riskengine.report.wording import percent, plain
@@ -21,6 +22,7 @@ SHOWN = 20_000  # characters of a study that a page holds; a longer one stays in
 Maker = Callable[[Mapping[str, Any], list[Row], bool], Chapter]
 ORDER: tuple[Maker, ...] = (
     glance,
+    stress,
     coverage,
     losses,
     rare_events,
@@ -128,6 +130,7 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
     verdict = status(rows)
     badges = [
         Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown")),
+        *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
     if settings.get("paths"):
@@ -151,6 +154,18 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
 
 
 def _warning(world: Mapping[str, Any]) -> str:
+    parts = [_stress_warning(world), _stamp_warning(world)]
+    return " ".join(part for part in parts if part)
+
+
+def _stress_warning(world: Mapping[str, Any]) -> str:
+    said = "; ".join(world.get("stress") or ())
+    return (
+        f"Stress: {said}. Every figure below is conditional on it and says nothing of how likely it is." if said else ""
+    )
+
+
+def _stamp_warning(world: Mapping[str, Any]) -> str:
     stamp = world.get("stamp") or "NOT FITTED"
     if stamp == "UNFIT":
         places = ", ".join(outside(world)) or "places not stated"

@@ -44,6 +44,12 @@ def _amounts() -> dict[str, Measure]:
 
 _M = Measure
 MEASURES: dict[str, Measure] = {
+    # stress
+    "event_probability": _M(
+        "P(event)",
+        "Probability of the event that every path of a conditional world is drawn given, from the number of candidates "
+        "drawn until it happened.",
+    ),
     # margin
     "initial_margin_breach": _M(
         "Initial-margin breach",

@@ -191,6 +191,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
     study, world = result.get("study") or {}, result.get("world") or {}
     lines = [str(study.get("title") or study.get("name") or "")]
     lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
+    lines += [f"  {line}" for line in world.get("stress") or ()]
     if world.get("stamp") == "UNFIT":
         lines.append(f"  outside the data's bands: {', '.join(outside(world)) or 'not stated'}")
     for title, shown, measures in (

@@ -72,7 +72,7 @@ class Proposal:
     ----------
     tilts : tuple of Tilt
     shares : tuple of float
-        Share of paths of each tilt; the rest, at least 5 %, follows the plain law.  Held in whole parts of 1,024.
+        Share of paths of each tilt; the rest, at least 4 %, follows the plain law.  Held in whole parts of 1,024.
     hours : float or None
         Tilts act from time 0 to here; None is the horizon.
 
@@ -94,8 +94,8 @@ class Proposal:
             check.faults.append("tilts must hold at least one tilt, got none")
         elif len(shares) == len(self.tilts) and all(0.0 < s < 1.0 for s in shares):
             parts = _whole_parts(shares)
-            if PARTS - parts.sum() < 0.05 * PARTS:
-                check.faults.append(f"shares must leave at least 0.05 to the plain law, got {list(shares)}")
+            if PARTS - parts.sum() < 0.04 * PARTS:
+                check.faults.append(f"shares must leave at least 0.04 to the plain law, got {list(shares)}")
             object.__setattr__(self, "shares", tuple(float(p) / PARTS for p in parts))
         if self.hours is not None and not self.hours > 0.0:
             check.faults.append(f"hours must be positive, got {self.hours!r}")

@@ -57,3 +57,30 @@ def clopper_pearson_upper(hits: int, n: int, confidence: float = 0.95) -> Estima
     upper = float(betaincinv(hits + 1, n - hits, confidence)) if hits < n else 1.0
     error = math.sqrt(value * (1 - value) / n) if 0 < hits < n else math.nan
     return Estimate(value, error, 0.0, upper, confidence, int(n), float(hits), "clopper-pearson upper bound")
+
+
+def inverse_binomial(hits: int, trials: int, confidence: float = 0.95) -> Estimate:
+    """Probability from the number of trials that a fixed number of hits took.
+
+    `trials` is negative binomial.  (hits - 1) / (trials - 1) is unbiased (Haldane 1945); since more than `t` trials are
+    needed exactly where `t` trials have fewer hits, the bounds are the Beta quantiles B(a/2; x, n - x + 1) and
+    B(1 - a/2; x, n - x): coverage is at least `confidence`.
+
+    Parameters
+    ----------
+    hits : int
+        Fixed beforehand, at least 2.
+    trials : int
+        The last one is a hit.
+    confidence : float
+    """
+    check_counts(hits, trials)
+    check_confidence(confidence)
+    if hits < 2:
+        raise ValueError(f"hits must be at least 2, got {hits}")
+    side = 0.5 * (1.0 - confidence)
+    value = (hits - 1) / (trials - 1) if trials > hits else 1.0
+    lower = float(betaincinv(hits, trials - hits + 1, side))
+    upper = float(betaincinv(hits, trials - hits, 1.0 - side)) if trials > hits else 1.0
+    error = value * math.sqrt((1.0 - value) / hits)
+    return Estimate(value, error, lower, upper, confidence, int(trials), float(hits), "inverse binomial")

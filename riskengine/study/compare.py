@@ -1,10 +1,11 @@
 """Two runs side by side: which figures moved, and whether by more than their errors."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from pathlib import Path
 from typing import Any
 
+from riskengine.errors import UsageError
 from riskengine.study.manifest import canonical
 from riskengine.study.result import load_result
 
@@ -21,19 +22,23 @@ class Comparison:
         None where a run lacks the figure.
     z : float or None
         Difference in units of its standard error, treating the runs as independent; None where either has none.
+    apart : bool
+        Whether the two intervals have no point in common: what decides where there is no z.
     """
 
     label: str
     before: float | None
     after: float | None
     z: float | None
+    apart: bool = False
 
     @property
     def moved(self) -> bool:
-        """Whether the figure is missing in one run or differs by more than three standard errors."""
+        """Whether the figure is missing in one run or differs by more than its error: three standard errors, or, where
+        a figure has an interval only, intervals with no point in common."""
         if self.before is None or self.after is None:
             return self.before is not self.after
-        return self.before != self.after if self.z is None else abs(self.z) > 3.0
+        return self.apart if self.z is None else abs(self.z) > 3.0
 
 
 def _index(result: dict[str, Any]) -> dict[tuple, dict[str, Any]]:
@@ -41,8 +46,18 @@ def _index(result: dict[str, Any]) -> dict[tuple, dict[str, Any]]:
 
 
 def compare_runs(before: Path, after: Path) -> list[Comparison]:
-    """Every figure of either run, in the order of the first, then those only the second has."""
-    left, right = _index(load_result(before)), _index(load_result(after))
+    """Every figure of either run, in the order of the first, then those only the second has.
+
+    Raises
+    ------
+    UsageError
+        Where the runs are of two kinds of study, which have no figure in common.
+    """
+    results = load_result(before), load_result(after)
+    kinds = [(r.get("study") or {}).get("kind") for r in results]
+    if kinds[0] != kinds[1]:
+        raise UsageError(f"runs must be of one kind of study, got {kinds[0]} and {kinds[1]}")
+    left, right = map(_index, results)
     out = []
     for key in dict.fromkeys([*left, *right]):
         a, b = (side[key]["estimate"] if key in side else None for side in (left, right))
@@ -51,5 +66,15 @@ def compare_runs(before: Path, after: Path) -> list[Comparison]:
             spread = sqrt(a["std_error"] ** 2 + b["std_error"] ** 2)
             z = (b["value"] - a["value"]) / spread if spread > 0 else None
         label = f"{key[0]} · {key[1]} · {key[2].decode()} · {key[3]}"
-        out.append(Comparison(label, a["value"] if a else None, b["value"] if b else None, z))
+        out.append(
+            Comparison(label, a["value"] if a else None, b["value"] if b else None, z, bool(a and b) and _apart(a, b))
+        )
     return out
+
+
+def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether the intervals of two estimates have no point in common; an open end reaches everywhere."""
+    (low_a, high_a), (low_b, high_b) = (
+        (-inf if e["lower"] is None else e["lower"], inf if e["upper"] is None else e["upper"]) for e in (a, b)
+    )
+    return high_a < low_b or high_b < low_a

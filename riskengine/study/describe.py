@@ -15,6 +15,7 @@ def world_head(world: World) -> dict[str, Any]:
         "model": world.model.kind,
         "assets": list(world.model.assets),
         "stamp": world.stamp,
+        "stress": list(world.stress),
         "fit": world.fit,
         "source": list(world.source),
     }

@@ -23,11 +23,13 @@ class RunFolder:
         Raises
         ------
         UsageError
-            Where the folder cannot be written, or holds the run of another question.
+            Where the folder cannot be written, or holds the run of another question or files that are no run's.
         """
         digest = question_hash(resolved)
         path = out if out is not None else Path("runs") / f"{name}-{digest[:8]}"
         folder = cls(path)
+        if path.is_dir() and not (path / "question.sha256").exists() and any(path.iterdir()):
+            raise UsageError(f"{path}: must be a new or empty folder, or one that holds a run, got other files in it")
         try:
             (path / "blocks").mkdir(parents=True, exist_ok=True)
             probe = path / ".write-test"

@@ -12,6 +12,7 @@ from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import CalibrationQuestion
 from riskengine.estimate import Estimate, exact
 from riskengine.stats.figures import Figures
+from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
 from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
 from riskengine.study.result import Row
@@ -39,7 +40,7 @@ def _margin_parameters(key: Key) -> dict:
 def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | None = None) -> Iterator[Row]:
     """Rows of one column; `severity` says how near each path comes to the event of a share."""
     section, model, level, setting, subject, measure = key
-    if section == "calibration" or subject not in ("all",) and measure in ("requirement", "loss"):
+    if section in ("calibration", "event") or subject not in ("all",) and measure in ("requirement", "loss"):
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []
@@ -53,6 +54,15 @@ def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | N
         found = list(amount_rows(column, measure, figures))
     for name, unit, estimate in found:
         yield Row(section, model, parameters, name, unit, estimate)
+
+
+def event_rows(columns: Columns) -> Iterator[Row]:
+    """How likely the event of a conditional world is, from the candidates that its paths took."""
+    for key in columns.keys:
+        if key[0] == "event":
+            attempts = columns.select(key)[0]
+            estimate = inverse_binomial(attempts.size, int(attempts.sum()), columns.plain.confidence)
+            yield Row("event", key[1], {}, "event_probability", "probability", estimate)
 
 
 def shortfall_rows(columns: Columns) -> Iterator[Row]:

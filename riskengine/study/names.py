@@ -48,5 +48,14 @@ def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
     amounts = {f"{a}_{part}" for a in AMOUNTS for part in ("probability", "mean", "given_positive", "es_99")}
     amounts |= {amount_name(a, level) for a in AMOUNTS for level in TAIL_LEVELS}
-    named = {*SHARES, *INDICATORS, *MEANS, *CALIBRATION, *ACCOUNTS, "shortfall_given_breach", "paired_difference"}
+    named = {
+        *SHARES,
+        *INDICATORS,
+        *MEANS,
+        *CALIBRATION,
+        *ACCOUNTS,
+        "shortfall_given_breach",
+        "paired_difference",
+        "event_probability",
+    }
     return frozenset(named | amounts)

@@ -146,6 +146,7 @@ def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> 
         for key, column in columns.each()
         for row in measures.column_rows(key, column, figures, columns.severity(key))
     ]
+    rows += measures.event_rows(columns)
     rows += measures.shortfall_rows(columns)
     if study.calibration is not None:
         windows = study.history_windows

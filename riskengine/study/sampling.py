@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from riskengine.arrays import Floats
 from riskengine.engine.targets import Targets
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate
+from riskengine.market.paths import MarketPaths
 from riskengine.scenario.cross_entropy import Pilot, fit_proposal
 from riskengine.stats.figures import WeightedFigures
 from riskengine.study.columns import Columns
@@ -29,7 +31,12 @@ def pilot_of(study: CalibrationStudy) -> Pilot | None:
     """The mixture that a study draws from, a pure function of its question; None where sampling is plain."""
     if not study.sampling.tilted:
         return None
-    return fit_proposal(study.world.model, study.grid, targets_of(study), study.seed, study.sampling.pilot)
+    world, targets = study.world, targets_of(study)
+
+    def figures(paths: MarketPaths) -> Floats:
+        return targets(paths if world.overlay is None else world.overlay.apply(paths, world.model))
+
+    return fit_proposal(world.model, study.grid, figures, study.seed, study.sampling.pilot)
 
 
 def describe(study: CalibrationStudy, pilot: Pilot, columns: Columns) -> dict[str, Any]:

@@ -195,6 +195,11 @@ class CalibrationStudy:
         self._check_sampling()
         if self.calibration is not None and self.history_windows < 2:
             raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
+        if self.calibration is not None and self.world.stress:
+            raise ValueError(
+                f"calibration needs a world without a stress, because its truth is the law of the model, "
+                f"got {self.world.name!r}, which has one"
+            )
         if self.calibration is not None and not isinstance(self.world.model, HasLaw):
             raise ValueError(
                 f"calibration needs a world whose horizon law is known exactly, got kind {self.world.model.kind}, "
@@ -222,6 +227,11 @@ class CalibrationStudy:
             raise ValueError(
                 "sampling by importance needs a world whose law can be tilted (gbm, merton, bates), "
                 f"got kind {self.world.model.kind}"
+            )
+        if self.world.event is not None:
+            raise ValueError(
+                "sampling by importance must not be asked of a world given an event, whose paths are exact draws "
+                f"already, got one given that {self.world.event.text}"
             )
         self.world.model.tilt_space(self.grid, self.sampling.hours)
         if "accounts" in self.sampling.targets and self.margin is None:

@@ -114,8 +114,14 @@ def test_verify_prints_one_line_for_each_case(capsys, here, monkeypatch):
     code, out, _ = call(capsys, "verify", "bad.json", "--json")
     assert code == 1
     assert json.loads(out)["cases"][0]["verdict"] == "FAIL"
-    code, out, err = call(capsys, "verify", "good.json", "none.json")
-    assert (code, out) == (2, "")
+    # what can be read is run, what cannot be is said and counts
+    code, out, err = call(capsys, "verify", "none.json", "good.json")
+    assert code == 2
+    assert out.splitlines()[-1] == "1 passed, 0 failed, 1 unsupported"
+    assert err == "error: none.json: cannot be read: No such file or directory\n"
+    code, out, _ = call(capsys, "verify", "none.json", "--json")
+    assert code == 2
+    assert json.loads(out)["faults"] == ["none.json: cannot be read: No such file or directory"]
 
 
 def test_doctor_finds_this_installation_in_order(capsys):

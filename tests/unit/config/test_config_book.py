@@ -109,13 +109,15 @@ def test_all_faults_of_a_book_come_at_once(tmp_path, world):
         ("quantity: 1.5", "quantity: 1.5, strike: 5", "strike must not be given for a perpetual"),
         ("quantity: 1.5", "quantity: 0", "quantity must not be 0"),
         ("quantity: 1.5", "quantity: .nan", "must be finite, got nan"),
-        ("moneyness: 1.1", "moneyness: -1.1", "moneyness must lie in (0, inf), got -1.1"),
+        ("quantity: 1.5", "quantity: -1.0e300", "quantity must lie in [-1e+15, 1e+15], got -1e+300"),
+        ("BTC: 0.5", "BTC: 1.0e300", "cash in BTC must lie in [-1e+15, 1e+15], got 1e+300"),
+        ("moneyness: 1.1", "moneyness: -1.1", "moneyness must lie in (0, 1e+15], got -1.1"),
         ("instrument: perpetual, asset: ETH", "instrument: future, asset: ETH", "must be one of perpetual, option"),
         ("asset: ETH, settlement: inverse", "asset: BTC", "instruments of an account must be distinct, got BTC-PERP"),
         ("assets: [BTC, ETH]", "assets: [BTC, BTC, ETH]", "assets must be distinct"),
         ("assets: [BTC, ETH]", "assets: [BTC]", "asset must be one of BTC, got 'ETH'"),
         ("spot: {BTC: 34500, ETH: 1810}", "spot: {ETH: 1810}", "spot of BTC must be given"),
-        ("spot: {BTC: 34500, ETH: 1810}", "spot: {BTC: 0, ETH: 1810}", "spot of BTC must lie in (0, inf)"),
+        ("spot: {BTC: 34500, ETH: 1810}", "spot: {BTC: 0, ETH: 1810}", "spot of BTC must lie in (0, 1e+15]"),
         ("spot: {BTC: 34500, ETH: 1810}", "spot: {BTC: 34500, ETH: 1, XRP: 1}", "must be of one of the book's assets"),
     ],
 )
@@ -217,7 +219,7 @@ def test_faults_of_loans_come_at_once(tmp_path):
     assert [str(f).partition("yaml:")[2] for f in caught.value.faults] == [
         "3: borrowers[0].debt.USCD: reserve must be one of WETH, USDC, got 'USCD'; did you mean 'USDC'?",
         "4: borrowers[1]: borrower names must be distinct, got 'a' again",
-        "4: borrowers[1].collateral.WETH: collateral must not be negative, got -1.0",
+        "4: borrowers[1].collateral.WETH: collateral must lie in [0, 1e+18], got -1.0",
     ]
     with pytest.raises(InputError, match="balance must be a finite number"):
         (tmp_path / "l.csv").write_text("borrower,WETH_collateral\na,x\n")

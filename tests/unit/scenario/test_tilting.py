@@ -133,7 +133,7 @@ def test_components_are_in_exact_proportion():
 def test_faults_of_a_proposal():
     with pytest.raises(ValueError, match="at least one tilt"):
         Proposal((), ())
-    with pytest.raises(ValueError, match=r"leave at least 0\.05"):
+    with pytest.raises(ValueError, match=r"leave at least 0\.04"):
         Proposal((Tilt(),), (0.97,))
     with pytest.raises(ValueError, match="hours must be positive"):
         Proposal((Tilt(),), (0.5,), -1.0)

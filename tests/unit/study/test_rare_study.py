@@ -190,6 +190,14 @@ def test_a_world_that_cannot_be_tilted_is_refused(small_study, monkeypatch):
         load_study(small_study, TILTED)
 
 
+def test_a_world_given_an_event_is_not_tilted_too(small_study, tmp_path):
+    base = small_study.with_name("world.yaml")
+    event = "event: {asset: BTC, move: -0.05, hours: 4}"
+    (tmp_path / "crash.yaml").write_text(f"title: a crash\nbase: {base}\n{event}\nsource: [made up]\n")
+    with pytest.raises(InputError, match="must not be asked of a world given an event"):
+        load_study(small_study, (*TILTED, f"world={tmp_path / 'crash.yaml'}"))
+
+
 def test_assets_as_targets_need_no_margin(small_study, tmp_path):
     sampling = "sampling={method: importance, pilot_paths: 512, components: 6, level: 0.99, targets: [assets]}"
     _, result = run(small_study, tmp_path / "run", sampling, "margin=null", "paths=512", workers=1)

@@ -1,0 +1,1 @@
+"""Scores and calibration measures of forecasts: quantiles, expected shortfalls, probabilities, whole laws."""

@@ -1,0 +1,1 @@
+"""What to choose and what to fear: searches over moves and settings."""

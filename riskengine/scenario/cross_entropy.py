@@ -29,6 +29,7 @@ from riskengine.scenario.proposal import PARTS, Proposal, Tilt, Tiltable, TiltSp
 PILOT_GROUP = 2**31  # draw group of pilot paths; studies draw from group 0
 _FIRST_TAIL = 0.05
 _STEP = 0.1  # a round's tail over the one before
+_SPLITS = 2  # times that a tail is halved
 _FEWEST = 8  # paths in a tail below which a figure has none
 _SHARE_PASSES = 200
 _PRIOR = 4.0  # pseudo-counts that pull a component with few paths to the plain law
@@ -130,6 +131,8 @@ def fit_proposal(
             raise ValueError("figures must have tails to sample, got none that varies between paths")
         if number < len(settings.tails) - 1:
             found = np.round(_candidates(statistics, hits, weight, space), 3)
+            clocks = space.sections["intensity"]
+            found[:, clocks] = np.maximum(found[:, clocks], 1e-3)
             pool = np.concatenate([rows, found])
         # the last round only chooses: candidates judged by the paths that made them look better than they are
         rows, shares, gains = _choose(pool, statistics, hits, weight, space, settings)
@@ -175,7 +178,6 @@ def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: Til
     points[clocks] = (points[clocks] - arrivals) / np.sqrt(np.maximum(arrivals, 0.05))
     points *= space.moves[:, None]
     rows = []
-    splits = 2
     for hit in hits:
         inside = np.flatnonzero(hit)
         if inside.size < _FEWEST:
@@ -183,7 +185,7 @@ def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: Til
         mass = weight[inside]
         rows.append(_project(statistics[:, inside], mass, space))
         parts = [np.ones(inside.size, dtype=bool)]
-        for _ in range(splits):
+        for _ in range(_SPLITS):
             parts = [side for part in parts for side in _halves(points[:, inside], mass, part)]
             rows += [_project(statistics[:, inside[part]], mass[part], space) for part in parts]
     return np.stack(rows)
@@ -209,12 +211,12 @@ def _split(points: Floats, mass: Floats) -> np.ndarray:
     centre = (points * mass).sum(axis=1, keepdims=True) / mass.sum()
     spread = points - centre
     axis = spread[:, np.argmax(mass * (spread**2).sum(axis=0))]
-    side = axis @ spread > 0.0
+    side = np.einsum("k,kn->n", axis, spread) > 0.0
     for _ in range(10):
         if side.all() or not side.any():
             break
         first, second = ((points[:, s] * mass[s]).sum(axis=1) / mass[s].sum() for s in (side, ~side))
-        side = (first - second) @ (points - 0.5 * (first + second)[:, None]) > 0.0
+        side = np.einsum("k,kn->n", first - second, points - 0.5 * (first + second)[:, None]) > 0.0
     return side
 
 

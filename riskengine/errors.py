@@ -9,6 +9,10 @@ class RiskEngineError(Exception):
     exit_code = 1
 
 
+class RepairWarning(UserWarning):
+    """An input that could not stand was replaced by the nearest that can; the message says by how much it moved."""
+
+
 class RunError(RiskEngineError):
     """A run failed: numerical trouble above the stated share, a corrupted block file, a full disk."""
 

@@ -20,6 +20,10 @@ MODELS: dict[str, dict[str, str]] = {
         "gbm": "riskengine.scenario.gbm:Gbm",
         "merton": "riskengine.scenario.merton:Merton",
         "bates": "riskengine.scenario.bates:Bates",
+        "block_bootstrap": "riskengine.scenario.block_bootstrap:BlockBootstrap",
+        "filtered_bootstrap": "riskengine.scenario.filtered_bootstrap:FilteredBootstrap",
+        "history": "riskengine.scenario.history:HistoryWindows",
+        "paths": "riskengine.scenario.paths_file:RecordedPaths",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",

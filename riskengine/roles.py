@@ -69,6 +69,22 @@ class HasLaw(Protocol):
         under the world's own initial state (the stationary law where the world starts there)."""
 
 
+@runtime_checkable
+class MadeOfData(Protocol):
+    """A world whose paths come from data: its grid must fit theirs, and it may hold only so many paths.
+
+    Attributes
+    ----------
+    has_variance : bool
+        Whether paths carry a variance state.
+    """
+
+    has_variance: bool
+
+    def path_limit(self, grid: TimeGrid) -> int | None:
+        """Largest number of paths on `grid`, None where there is no limit; ValueError where the grid does not fit."""
+
+
 @dataclass(frozen=True)
 class Requirement:
     """Resources needed above liquidation value, per account and lane.

@@ -14,6 +14,7 @@ Premium.  g = 1.05: DVOL^2 over the variance realised in the next 30 days, BTC, 
 on the fitted smile.  ETH has 31 month starts of DVOL only (0.99, error 0.09, over 1.21); BTC's figure serves both.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from riskengine.market.surface import FactorSurface
@@ -64,20 +65,47 @@ def linked_surface(
         raise ValueError(f"premium must be positive, got {premium!r}")
     if isinstance(model, Gbm):
         return FactorSurface.flat(model.volatility)
+    jump = []
+    for i in range(len(model.assets)):
+        parts = law_components(i, model.jumps_common, model.jumps_own)
+        jump.append(sum(j.intensity * (j.mean**2 + j.sd**2) for j in parts))
+    moving = isinstance(model, Bates)
+    state = model.theta if moving else [v**2 for v in model.volatility]
+    return surface_of_level(model.assets, state, jump, moving, shapes, premium)
+
+
+def surface_of_level(
+    assets: Sequence[str],
+    state: Sequence[float],
+    jump: Sequence[float],
+    moving: bool,
+    shapes: dict[str, SurfaceShape] | None = None,
+    premium: float = VARIANCE_PREMIUM,
+) -> FactorSurface:
+    """Surface whose at-the-money variance is `premium` times ``state + jump``.
+
+    Parameters
+    ----------
+    assets : sequence of str
+    state, jump : sequence of float, one per asset
+        Long-run variance per year of the state, and of jumps beside it.
+    moving : bool
+        Whether paths carry the state, so that the surface follows it.
+    shapes, premium
+        As in `linked_surface`.
+    """
     known = SHAPES | (shapes or {})
     rows = []
-    for i, asset in enumerate(model.assets):
+    for asset, variance, own_jump in zip(assets, state, jump, strict=True):
         shape = known.get(asset, known["BTC"])
-        parts = law_components(i, model.jumps_common, model.jumps_own)
-        jump = premium * sum(j.intensity * (j.mean**2 + j.sd**2) for j in parts)
-        moving = isinstance(model, Bates)
-        long = jump + premium * (model.theta[i] if moving else model.volatility[i] ** 2)
+        jump_level = premium * own_jump
+        long = jump_level + premium * variance
         rows.append(
             (
                 shape.reversion,
                 _six(long),
                 premium if moving else 0.0,
-                _six(jump if moving else long),
+                _six(jump_level if moving else long),
                 shape.skew_short,
                 shape.skew_long,
                 shape.curvature_short,

@@ -49,8 +49,8 @@ def world_record(
     return {
         "title": title or f"{names}: {fit.kind} fitted to hourly prices, {fit.report.verdict}",
         "measure": "P",
-        "model": {"kind": fit.kind} | _plain(fit.model),
-        "surface": {"kind": "factor_surface"} | _plain(surface),
+        "model": {"kind": fit.kind} | plain_record(fit.model),
+        "surface": {"kind": "factor_surface"} | plain_record(surface),
         "fit": _fit(fit, command, data_sha256),
         "source": [*source, *_notes(fit.kind, default_surface)],
     }
@@ -58,8 +58,13 @@ def world_record(
 
 def write_world(path: str | Path, fit: FitResult, **options: Any) -> Path:
     """Write `world_record(fit, **options)` to `path` as YAML, whole or not at all; returns the path."""
+    return write_record(path, world_record(fit, **options))
+
+
+def write_record(path: str | Path, record: dict[str, Any]) -> Path:
+    """Write a world as plain values to `path` as YAML, whole or not at all; returns the path."""
     path = Path(path)
-    text = to_yaml(world_record(fit, **options))
+    text = to_yaml(record)
     beside = path.with_name(path.name + ".part")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
@@ -124,7 +129,8 @@ def _notes(kind: str, default_surface: bool) -> list[str]:
     return notes
 
 
-def _plain(record: Any) -> dict[str, Any]:
+def plain_record(record: Any) -> dict[str, Any]:
+    """Fields of a record as plain values, those that are None left out."""
     values = {f.name: getattr(record, f.name) for f in fields(record) if f.init}
     return {name: _lists(value) for name, value in values.items() if value is not None}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.fit_volatility import volatility
 from riskengine.errors import UsageError
 
 
@@ -36,11 +37,9 @@ def returns(data, model, assets, start, end, source, spot, max_missing, out, jso
     known = kinds("scenarios")
     if model not in known:
         raise UsageError(f"--model must be one of {', '.join(known)}, got {model!r}{suggest(model, known)}")
-    names = tuple(a.strip() for a in assets.split(",") if a.strip())
-    if not names or len(set(names)) != len(names):
-        raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {assets!r}")
-    at = _spot(spot, names)
-    _writable(out)
+    names = asset_names(assets)
+    at = spot_prices(spot, names)
+    check_writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
     if prices.step_seconds != 3600:
         raise UsageError(f"{data}: prices must be hourly, got a step of {prices.step_seconds} s")
@@ -53,7 +52,16 @@ def returns(data, model, assets, start, end, source, spot, max_missing, out, jso
         return _fit(prices, model, at, out, shlex.join([*command, "--out", out.name]), json_)
 
 
-def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
+def asset_names(text: str) -> tuple[str, ...]:
+    """Names of ``--assets``."""
+    names = tuple(a.strip() for a in text.split(",") if a.strip())
+    if not names or len(set(names)) != len(names):
+        raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {text!r}")
+    return names
+
+
+def spot_prices(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
+    """Prices of ``--spot``, one for each name; None where it is not given."""
     from riskengine.config.reader import parse_number
 
     if text is None:
@@ -64,7 +72,7 @@ def _spot(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
     return tuple(values)
 
 
-def _writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
     """A fit takes minutes: refuse a place that cannot be written before it starts."""
     import os
 
@@ -96,5 +104,7 @@ def _fit(prices, model: str, spot, out: Path, command: str, json_: bool) -> int:
     )
     return 0
 
+
+fit.add_command(volatility)
 
 COMMANDS = {"fit": fit}

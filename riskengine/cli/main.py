@@ -6,12 +6,16 @@
 import errno
 import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 import click
 
 from riskengine import __version__
-from riskengine.errors import RiskEngineError
+from riskengine.errors import RepairWarning, RiskEngineError
 
 # command -> (module, what it does): help is printed without importing any of them
 COMMANDS = {
@@ -71,6 +75,21 @@ def main(arguments: list[str] | None = None) -> int:
 
     Every error ends in one message on stderr.  ``RISKENGINE_DEBUG=1`` shows tracebacks instead.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RepairWarning)
+        warnings.showwarning = partial(_show, warnings.showwarning)
+        return _main(arguments)
+
+
+def _show(otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """A repair of the user's own input as one line on stderr; any other warning as Python shows it."""
+    if issubclass(category, RepairWarning):
+        click.echo(f"warning: {message}", err=True)
+    else:
+        otherwise(message, category, *place)
+
+
+def _main(arguments: list[str] | None) -> int:
     try:
         # in standalone mode click would print errors and exit by itself; a closed pipe it ends silently in either
         code = cli.main(args=arguments, prog_name="riskengine", standalone_mode=False)

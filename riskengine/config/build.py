@@ -6,8 +6,9 @@ parameter set) and a mapping is the record itself.
 """
 
 import types
+import warnings
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -18,11 +19,12 @@ from riskengine import registry
 from riskengine.arrays import as_floats
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
+from riskengine.config.data_files import DATA
 from riskengine.config.faults import BAD, construct, range_faults, show
 from riskengine.config.leaf import check_leaf, is_plain
 from riskengine.config.locate import find
 from riskengine.config.reader import Path_, Tree, dotted, read_yaml
-from riskengine.errors import Fault, InputError, UsageError
+from riskengine.errors import Fault, InputError, RepairWarning, UsageError
 from riskengine.market.surface import FactorSurface
 from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel
 from riskengine.scenario.world import Stress, World
@@ -53,6 +55,8 @@ class Builder:
         Whether a world was given but could not be built.
     special : dict
         Record -> function of (builder, path) that builds it from its own file format (books).
+    repairs : list of str
+        What records replaced by the nearest that is valid, each with its place.
     """
 
     tree: Tree
@@ -60,6 +64,8 @@ class Builder:
     world: World | None = None
     world_failed: bool = False
     special: dict[Any, Callable[["Builder", Path_], Any]] = field(default_factory=dict)
+    repairs: list[str] = field(default_factory=list)
+    _world_repairs: list[str] = field(default_factory=list)
 
     def value(self, path: Path_) -> Any:
         """Plain value at `path`."""
@@ -74,10 +80,12 @@ class Builder:
         return BAD
 
     def done(self, built: Any) -> Any:
-        """`built`, or InputError with every fault in the order of the files."""
+        """`built`, or InputError with every fault in the order of the files; warns of every repair."""
         if self.faults or built is BAD:
             files = list(dict.fromkeys(f.file for f in self.faults))
             raise InputError(sorted(self.faults, key=lambda f: (files.index(f.file), f.line or 0)))
+        for said in self.repairs:
+            warnings.warn(said, RepairWarning, stacklevel=3)
         return built
 
     def build(self, hint: Any, path: Path_ = ()) -> Any:
@@ -165,6 +173,8 @@ class Builder:
         return self.record(cls, path, known_as="kind")
 
     def _named_or_inline(self, cls: type, path: Path_) -> Any:
+        if cls in DATA:
+            return DATA[cls](self, path)
         if isinstance(self.value(path), str):
             try:
                 name = self.value(path)
@@ -217,10 +227,29 @@ class Builder:
             for name, message in range_faults(cls, built):
                 self.fault(message, (*path, name) if name in value else path)
             return BAD
-        made, faults = construct(cls, built)
+        made, faults = self._construct(cls, built, path)
         for name, message in faults:
             self.fault(message, (*path, name) if name is not None and name in value else path + _inside(message, value))
         return BAD if faults else made
+
+    def _construct(self, cls: type, built: dict[str, Any], path: Path_) -> tuple[Any, list[tuple[str | None, str]]]:
+        """As `construct`; what the record repaired is kept with its place, and a world carries what is in it."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RepairWarning)
+            made, faults = construct(cls, built)
+        for found in caught:
+            if not issubclass(found.category, RepairWarning):
+                warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
+                continue
+            word = str(found.message).partition(" ")[0]
+            said = str(self.tree.fault(str(found.message), (*path, word) if word in built else path))
+            if said not in self.repairs:
+                self.repairs.append(said)
+                self._world_repairs.append(str(found.message))
+        if cls is World and made is not None and self._world_repairs:
+            made = replace(made, repairs=(*made.repairs, *self._world_repairs))
+            self._world_repairs.clear()
+        return made, faults
 
 
 def read_named(file: Path) -> Tree:

@@ -10,6 +10,7 @@ from riskengine import registry
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.book import dump_portfolio
+from riskengine.config.data_files import DATA, dump_data
 from riskengine.config.loans import dump_loans
 from riskengine.config.reader import needs_quotes
 
@@ -20,6 +21,8 @@ def dump(record: Any) -> Any:
         return dump_portfolio(record)
     if isinstance(record, Loans):
         return dump_loans(record)
+    if type(record) in DATA:
+        return dump_data(record)
     if is_dataclass(record) and not isinstance(record, type):
         plain = {f.name: dump(getattr(record, f.name)) for f in fields(record) if f.init and f.name[0] != "_"}
         kind = _kind(record)

@@ -20,7 +20,7 @@ from riskengine.errors import Fault, InputError
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
-from riskengine.roles import MarginModel
+from riskengine.roles import MadeOfData, MarginModel
 from riskengine.scenario.world import World
 from riskengine.study.spec import BacktestStudy, Study
 
@@ -138,6 +138,8 @@ def _state_is_missing(world: World) -> bool:
     """Whether the surface moves with a variance that the paths do not have."""
     if world.surface.static or hasattr(world.model, "initial_variance"):
         return False
+    if isinstance(world.model, MadeOfData):
+        return not world.model.has_variance
     return world.model.sample(TimeGrid(3600, 1), 0, 1, DrawKeys(0)).variance_lanes is None
 
 

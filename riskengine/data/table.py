@@ -66,7 +66,7 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     UsageError
         Where parquet is asked for and pyarrow is not installed.
     """
-    frame, digest = _read(file)
+    frame, digest = read_frame(file)
     name = str(file)
     columns = {str(c).strip().lower(): c for c in frame.columns}
     stamp = next((columns[c] for c in _STAMPS if c in columns), None)
@@ -83,7 +83,7 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     seconds = _seconds(frame[stamp], first_row, name)
     symbol = next((columns[c] for c in _SYMBOLS if c in columns), None)
     price = next((columns[c] for c in _PRICES if c in columns), None)
-    numbers = frame.index.to_numpy() + first_row
+    rows = frame.index.to_numpy() + first_row
     if price is None:
         which, values, at = _wide(frame, assets, name)
         flat = np.zeros(values.size, dtype=bool)
@@ -91,18 +91,19 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     else:
         which = _assets_of(frame, symbol, assets, name)
         at = np.flatnonzero(which >= 0)
-        which, values = which[at], _numbers(frame[price])[at]
+        which, values = which[at], numbers(frame[price])[at]
         volume = columns.get("volume")
-        flat = np.zeros(at.size, dtype=bool) if volume is None else _numbers(frame[volume])[at] == 0.0
+        flat = np.zeros(at.size, dtype=bool) if volume is None else numbers(frame[volume])[at] == 0.0
         sources = _sources(frame, columns, which, at)
-    return Table(seconds[at], which, values, numbers[at], flat, sources, digest)
+    return Table(seconds[at], which, values, rows[at], flat, sources, digest)
 
 
 def _is_csv(file: Path) -> bool:
     return ".parquet" not in file.suffixes
 
 
-def _read(file: Path) -> tuple["pandas.DataFrame", str]:
+def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
+    """A CSV or parquet file as a table, and the SHA-256 of its bytes; errors as of `read_table`."""
     try:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except FileNotFoundError:
@@ -137,7 +138,7 @@ def _of_source(frame: "pandas.DataFrame", columns: dict, source: str, name: str)
     return frame[frame[column].astype(str) == source]
 
 
-def _numbers(column: "pandas.Series") -> Floats:
+def numbers(column: "pandas.Series") -> Floats:
     """Numbers of a column; NaN where a cell has none."""
     import pandas
 
@@ -217,7 +218,7 @@ def _wide(frame: "pandas.DataFrame", assets: tuple[str, ...], name: str) -> tupl
     if faults:
         raise InputError(faults)
     count = len(frame)
-    values = np.concatenate([_numbers(frame[columns[p][0]]) for p in range(len(assets))])
+    values = np.concatenate([numbers(frame[columns[p][0]]) for p in range(len(assets))])
     return np.repeat(np.arange(len(assets)), count), values, np.tile(np.arange(count), len(assets))
 
 

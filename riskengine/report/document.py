@@ -154,7 +154,7 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
 
 
 def _warning(world: Mapping[str, Any]) -> str:
-    parts = [_stress_warning(world), _stamp_warning(world)]
+    parts = [_stress_warning(world), _repair_warning(world), _stamp_warning(world)]
     return " ".join(part for part in parts if part)
 
 
@@ -165,6 +165,11 @@ def _stress_warning(world: Mapping[str, Any]) -> str:
     )
 
 
+def _repair_warning(world: Mapping[str, Any]) -> str:
+    said = "; ".join(world.get("repairs") or ())
+    return f"Repaired when it was read: {said}." if said else ""
+
+
 def _stamp_warning(world: Mapping[str, Any]) -> str:
     stamp = world.get("stamp") or "NOT FITTED"
     if stamp == "UNFIT":
@@ -172,6 +177,11 @@ def _stamp_warning(world: Mapping[str, Any]) -> str:
         return (
             f"This world is UNFIT: its losses leave the data's bands at {places}. "
             "Read every figure below as an answer about the world, not about the market."
+        )
+    if stamp == "DATA":
+        return (
+            "Paths of this world are made of data (named under Provenance): nothing that the data do not hold is in "
+            "them, and the true tail is not known."
         )
     if stamp == "NOT FITTED":
         return "This world was not fitted to data: every figure below answers a question about assumed parameters."

@@ -42,7 +42,12 @@ class CommonJumps:
         check = ParameterCheck()
         rows = equicorrelation(self.correlation, count) if isinstance(self.correlation, (int, float)) else None
         matrix = check.correlation(
-            "jump size correlation", self.correlation if rows is None else rows, count, allow_singular=True
+            "jump size correlation",
+            self.correlation if rows is None else rows,
+            count,
+            allow_singular=True,
+            # one number for all pairs is no matrix that has a nearest one of its kind
+            repair=rows is None,
         )
         object.__setattr__(self, "intensity", check.number("common jump intensity", self.intensity, 0.0))
         object.__setattr__(self, "mean", check.vector("common jump mean", self.mean, count))

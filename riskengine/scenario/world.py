@@ -7,7 +7,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
-from riskengine.roles import ScenarioModel
+from riskengine.roles import MadeOfData, ScenarioModel
 from riskengine.scenario.event import Event
 from riskengine.scenario.overlay import Overlay
 from riskengine.scenario.proposal import Proposal
@@ -33,6 +33,8 @@ class World:
         A stress laid over the paths.
     event : Event or None
         What is known to happen: paths are drawn given it.
+    repairs : tuple of str
+        What was replaced by the nearest that is valid when the world was read, and by how much it moved.
     """
 
     name: str
@@ -44,6 +46,7 @@ class World:
     source: tuple[str, ...] = ()
     overlay: Overlay | None = None
     event: Event | None = None
+    repairs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.overlay is not None:
@@ -54,8 +57,9 @@ class World:
 
     @property
     def stamp(self) -> str:
-        """``FIT``, ``UNFIT`` or ``NOT FITTED``: the model's, whatever is laid over it."""
-        return self.fit.get("verdict", "NOT FITTED")
+        """``FIT``, ``UNFIT`` or ``NOT FITTED``, or ``DATA`` where paths come from data: the model's, whatever is laid
+        over it."""
+        return self.fit.get("verdict", "DATA" if isinstance(self.model, MadeOfData) else "NOT FITTED")
 
     @property
     def stress(self) -> tuple[str, ...]:

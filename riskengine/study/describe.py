@@ -1,7 +1,12 @@
 """What a result says about its own study: world, settings, assumptions, provenance."""
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from riskengine.market.recorded import PathSet
+from riskengine.market.series import PriceSeries
+from riskengine.roles import MadeOfData
 from riskengine.scenario.world import World
 from riskengine.study.spec import CalibrationStudy
 
@@ -16,9 +21,20 @@ def world_head(world: World) -> dict[str, Any]:
         "assets": list(world.model.assets),
         "stamp": world.stamp,
         "stress": list(world.stress),
+        "repairs": list(world.repairs),
         "fit": world.fit,
         "source": list(world.source),
     }
+
+
+def world_data(world: World) -> list[dict[str, str]]:
+    """Name and hash of every file that the paths of a world are made of."""
+    parts = (getattr(world.model, f.name) for f in fields(world.model))
+    return [
+        {"name": Path(p.origin.get("file", "given as arrays")).name, "sha256": p.sha256, "source": "named by the world"}
+        for p in parts
+        if isinstance(p, (PriceSeries, PathSet))
+    ]
 
 
 def _assumptions(study: CalibrationStudy) -> list[str]:
@@ -27,6 +43,11 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
         "implied-volatility surface at the path's own variance (sticky in moneyness): the stated link between the two.",
         "A path is the unit of every interval: accounts and origins on one path are never counted as independent.",
     ]
+    if isinstance(study.world.model, MadeOfData):
+        said.append(
+            "Paths are made of data: intervals say how well this world's figures are known from that many paths taken "
+            "as independent, not how well the data know the market."
+        )
     margin = study.margin
     if margin is not None:
         said += [
@@ -95,4 +116,4 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
             "price_feedback": study.feedback is not None,
         },
         "assumptions": _assumptions(study),
-    }
+    } | ({"data": data} if (data := world_data(study.world)) else {})

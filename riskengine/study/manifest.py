@@ -48,11 +48,19 @@ def manifest(resolved: dict[str, Any], paths: int) -> dict[str, Any]:
     return {
         "question_sha256": question_hash(resolved),
         "paths": paths,
+        "data_sha256": sorted(_data(resolved)),
         "riskengine": __version__,
         "kernels_sha256": kernel_version(),
         "packages": {name: _version(name) for name in ("numpy", "numba", "scipy", "pandas")},
         "python": platform.python_version(),
     }
+
+
+def _data(value: Any) -> set[str]:
+    """Hashes of the data files that a resolved study names: of the world's model, or of the prices of a backtest."""
+    model = (value.get("world") or {}).get("model") or {}
+    named = [part.get("sha256") for part in model.values() if isinstance(part, dict)]
+    return {digest for digest in (*named, value.get("data_sha256")) if digest}
 
 
 def _version(name: str) -> str:

@@ -9,7 +9,7 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
-from riskengine.roles import HasLaw, MarginModel
+from riskengine.roles import HasLaw, MadeOfData, MarginModel
 from riskengine.scenario.cross_entropy import PilotSettings
 from riskengine.scenario.proposal import Tiltable
 from riskengine.scenario.world import World
@@ -180,6 +180,18 @@ class CalibrationStudy:
         grid = self.grid
         if self.margin is None and self.lending is None and self.calibration is None:
             raise ValueError("a study must hold at least one of margin, lending, calibration, got none")
+        if isinstance(self.world.model, MadeOfData):
+            limit = self.world.model.path_limit(grid)
+            if limit is not None and self.world.event is not None:
+                raise ValueError(
+                    f"event needs a world that can draw on until it happens, got kind {self.world.model.kind}, "
+                    f"which has {limit} paths"
+                )
+            if limit is not None and self.paths > limit:
+                raise ValueError(
+                    f"paths must lie in [2, {limit}], got {self.paths}: on this horizon and history the data of a "
+                    f"world of kind {self.world.model.kind} hold no more"
+                )
         if self.margin is not None:
             period = grid.index("margin_period_hours", self.margin.margin_period_hours)
             if grid.index("liquidation_latency_hours", self.margin.liquidation_latency_hours) > period:

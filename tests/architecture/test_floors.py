@@ -20,7 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("study", "calibrate"),
     ("tune",),
     ("registry",),
-    ("config", "data", "verify", "report", "payload", "serve"),
+    ("data",),
+    ("config", "verify", "report", "payload", "serve"),
     ("cli",),
     ("__main__",),
 )

@@ -3,15 +3,50 @@
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from riskengine import registry
 from riskengine.config.locate import shipped
 from riskengine.config.study import load_study, load_world
+from riskengine.market.recorded import PathSet
+from riskengine.market.series import PriceSeries
+from riskengine.scenario.block_bootstrap import BlockBootstrap
+from riskengine.scenario.filtered_bootstrap import FilteredBootstrap
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.history import HistoryWindows
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.paths_file import RecordedPaths
+from riskengine.scenario.variance_filter import GarchFilter
+
+_ASSETS, _SPOT = ("BTC", "ETH"), (34_500.0, 1_810.0)
+
+
+def _prices(hours: int = 2_000) -> PriceSeries:
+    """Hourly prices of two assets with a gap."""
+    kept = np.delete(np.arange(hours), [700, 701])
+    moves = 0.006 * np.random.default_rng(7).standard_t(5, (kept.size, 2))
+    return PriceSeries(_ASSETS, 3_600 * kept, np.array(_SPOT) * np.exp(np.cumsum(moves, axis=0)), 3_600)
+
+
+def _paths() -> PathSet:
+    """Eight paths of a day with 64 days before them."""
+    moves = np.random.default_rng(8).normal(0.0, 0.01, (24, 8, 2))
+    before = np.random.default_rng(9).normal(0.0, 0.03, (64, 8, 2))
+    zero = np.zeros((1, 8, 2))
+    spot = np.array(_SPOT) * np.exp(np.concatenate([zero, np.cumsum(moves, axis=0)]))
+    history = np.array(_SPOT) * np.exp(-np.concatenate([np.cumsum(before, axis=0)[::-1], zero]))
+    return PathSet(_ASSETS, spot, 3_600, history_spot=history, history_step_seconds=86_400)
+
 
 # models that no shipped file uses and that have no defaults
 _EXAMPLES = {
+    "block_bootstrap": BlockBootstrap(_ASSETS, _SPOT, _prices(), 24.0),
+    "filtered_bootstrap": FilteredBootstrap(
+        _ASSETS, _SPOT, _prices(), GarchFilter("garch", (2e-6, 2e-6), (0.06, 0.08), (0.9, 0.88)), "stationary"
+    ),
+    "history": HistoryWindows(_ASSETS, _SPOT, _prices()),
+    "paths": RecordedPaths(_ASSETS, _paths()),
     "gbm": Gbm(("BTC", "ETH"), (34_500.0, 1_810.0), (0.0, 0.0), (0.6, 0.7), ((1.0, 0.8), (0.8, 1.0))),
     "merton": Merton(
         ("BTC", "ETH"),

@@ -13,7 +13,7 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import snapshot
 from riskengine.random import DrawKeys
-from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel
+from riskengine.roles import Estimator, LendingProtocol, MadeOfData, MarginModel, ScenarioModel
 
 ROLES = {"scenarios": ScenarioModel, "margin": MarginModel, "lending": LendingProtocol, "estimators": Estimator}
 GRID = TimeGrid(3_600, 24, 86_400, 64)
@@ -63,12 +63,18 @@ def test_scenario_paths(kind):
 
 @pytest.mark.parametrize("kind", every("scenarios"))
 def test_a_path_is_a_function_of_its_number(kind):
-    """Any split into blocks gives the same bits, and another seed gives others."""
+    """Any split into blocks gives the same bits, and another seed gives others where paths are drawn."""
     model = instance("scenarios", kind)
     whole = model.sample(GRID, 0, 8, KEYS).spot_lanes
     parts = [model.sample(GRID, first, 4, KEYS).spot_lanes for first in (0, 4)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=2), whole)
-    assert (model.sample(GRID, 0, 8, DrawKeys(1)).spot_lanes[1:] != whole[1:]).any()
+    limit = model.path_limit(GRID) if isinstance(model, MadeOfData) else None
+    other = model.sample(GRID, 0, 8, DrawKeys(1)).spot_lanes
+    # a world of so many paths draws none of them
+    assert (other[1:] != whole[1:]).any() if limit is None else (other == whole).all()
+    if limit is not None:
+        with pytest.raises(ValueError, match=f"must lie among the {limit}"):
+            model.sample(GRID, limit, 1, KEYS)
 
 
 def _with_a_law() -> list[str]:

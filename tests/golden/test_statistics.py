@@ -24,6 +24,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.proposal import Proposal, Tilt
+from riskengine.scenario.variance_filter import EwmaFilter, GarchFilter, Recursion, backcast
 from riskengine.stats.proportion import clopper_pearson_upper
 from riskengine.stats.quantile import expected_shortfall, order_statistic_ranks, value_at_risk
 
@@ -302,6 +303,38 @@ def test_plug_in_normal_reproduces_the_reference_experiment():
         figures = (("bias", value.mean() / truth - 1), ("sd", value.std()), ("breach", breach.mean()))
         for name, found in figures:
             assert found == pytest.approx(wanted[name], abs=allowed[name] + half_digit(wanted[name])), name
+
+
+def test_garch_filter_has_the_published_likelihood_and_forecast():
+    i, expected, tolerance = case("garch11_loglik_and_forecast")
+    e = np.array(i["returns"])[:, None]
+    step = Recursion.of(GarchFilter("garch", (i["omega"],), (i["alpha"],), (i["beta"],)), 1)
+    # the case states where its recursion starts, and that this is arch's backcast moved on by one step
+    assert step.omega + step.persistence * backcast(e) == pytest.approx(i["h1"], rel=1e-12)
+    h = step.filter(e, np.zeros(e.size, dtype=np.int64))[:, 0]
+    loglik = -0.5 * (np.log(2 * np.pi) + np.log(h[:-1]) + e[:, 0] ** 2 / h[:-1]).sum()
+    assert loglik == pytest.approx(expected["loglik"], abs=tolerance["abs"])
+    assert h[-1] == pytest.approx(expected["h_next"], abs=tolerance["abs"])
+
+
+def test_garch_forecasts_have_the_published_term_structure():
+    i, expected, tolerance = case("garch_term_structure")
+    step = Recursion.of(GarchFilter("garch", (i["omega"],), (i["alpha"],), (i["beta"],)), 1)
+    ahead = step.forecast(np.array([i["h1"]]), i["horizon"])[:, 0]
+    assert ahead == pytest.approx(expected["path"], abs=tolerance["abs"])
+    assert ahead.sum() == pytest.approx(expected["total"], abs=tolerance["abs"])
+    assert step.long_run[0] == pytest.approx(expected["unconditional"], abs=tolerance["abs"])
+    assert np.log(0.5) / np.log(step.persistence[0]) == pytest.approx(expected["half_life"], abs=tolerance["abs"])
+
+
+def test_ewma_filter_has_the_published_variances_and_scaled_returns():
+    i, expected, tolerance = case("ewma_and_fhs_scaling")
+    e = np.array(i["returns"])[:, None]
+    step = Recursion.of(EwmaFilter("ewma", i["lam"]), 1)
+    h = step.filter(e, np.zeros(e.size, dtype=np.int64), np.array([i["sigma2_1"]]))[:, 0]
+    assert h == pytest.approx(expected["sigma2"], rel=tolerance["rel"])
+    scaled = e[:, 0] * np.sqrt(h[-1] / h[:-1])
+    assert scaled == pytest.approx(expected["scaled_returns"], rel=tolerance["rel"], abs=tolerance["abs"])
 
 
 def test_second_moment_of_a_normal_shift():

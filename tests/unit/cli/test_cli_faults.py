@@ -34,7 +34,12 @@ WRONG = [
     ("study", "paths: 64", "pahts: 64", "study.yaml:5: pahts: unknown key; did you mean 'paths'?"),
     ("study", "hours: 48", "hours: 2 days", "study.yaml:6: horizon_hours: must be a number, got '2 days'"),
     ("world", "[0.6, 8e-1]", "[-0.6, 8e-1]", "volatility must hold numbers in (0, inf), got -0.6"),
-    ("world", "[[1, 0.8], [0.8, 1]]", "[[1, 2], [2, 1]]", "correlation must be positive definite"),
+    (
+        "world",
+        "[[1, 0.8], [0.8, 1]]",
+        "[[1, 2], [2, 1]]",
+        "correlation must hold numbers in [-1, 1], got 2.0 at (0, 1)",
+    ),
     ("study", "seed: 7", "seed: 7\nseed: 8", "study.yaml:5: key 'seed' is given twice, first on line 4"),
     (
         "study",

@@ -123,7 +123,7 @@ def test_faults_of_all_files_come_at_once(tmp_path):
             "world",
             "[[1, 0.8], [0.8, 1]]",
             "[[1, 1.2], [1.2, 1]]",
-            "world.yaml:10: world.model.correlation: correlation must be positive definite",
+            "world.yaml:10: world.model.correlation: correlation must hold numbers in [-1, 1], got 1.2 at (0, 1)",
         ),
         (
             "world",

@@ -19,7 +19,11 @@ MODELS: dict[str, dict[str, str]] = {
     "scenarios": {
         "gbm": "riskengine.scenario.gbm:Gbm",
         "merton": "riskengine.scenario.merton:Merton",
+        "heston": "riskengine.scenario.heston:Heston",
         "bates": "riskengine.scenario.bates:Bates",
+        "svcj": "riskengine.scenario.svcj:Svcj",
+        "kou": "riskengine.scenario.kou:Kou",
+        "regime_switching": "riskengine.scenario.regime_switching:RegimeSwitching",
         "block_bootstrap": "riskengine.scenario.block_bootstrap:BlockBootstrap",
         "filtered_bootstrap": "riskengine.scenario.filtered_bootstrap:FilteredBootstrap",
         "history": "riskengine.scenario.history:HistoryWindows",

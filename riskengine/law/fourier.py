@@ -49,7 +49,7 @@ class FourierLaw:
         coefficient = np.fft.fft(self.exponent(z)).real / 64
         return np.array([factorial(n) * coefficient[n] / radius**n for n in range(1, 5)])
 
-    def _tilted(self, power: float) -> tuple[CosSeries, float]:
+    def tilted(self, power: float) -> tuple[CosSeries, float]:
         """Series of the law with density e^{power x} f(x) / E[e^{power X}], and that expectation."""
         if power in self._series:
             return self._series[power]
@@ -74,11 +74,11 @@ class FourierLaw:
 
     def cdf(self, x: ArrayLike) -> Floats:
         """P(X <= x), shape of `x`; absolute error about 1e-14."""
-        return self._tilted(0.0)[0].cdf(x)
+        return self.tilted(0.0)[0].cdf(x)
 
     def pdf(self, x: ArrayLike) -> Floats:
         """Density of X, shape of `x`."""
-        return self._tilted(0.0)[0].pdf(x)
+        return self.tilted(0.0)[0].pdf(x)
 
     def checked_cdf(self, x: ArrayLike, tolerance: float = 1e-9) -> Floats:
         """P(X <= x) where COS twice and Gil-Pelaez agree (`inversion.checked_cdf`); RunError where not."""
@@ -89,14 +89,14 @@ class FourierLaw:
         p = np.asarray(probability, dtype=np.float64)
         if not ((p >= 1e-9) & (p <= 1 - 1e-9)).all():
             raise ValueError(f"probability must lie in [1e-9, 1 - 1e-9], got {probability!r}")
-        series = self._tilted(0.0)[0]
+        series = self.tilted(0.0)[0]
         low, high = np.full(p.shape, series.low), np.full(p.shape, series.high)
         start = np.full(p.shape, np.clip(self.cumulants()[0], series.low, series.high))
         return invert_cdf(lambda y, _: (series.cdf(y), series.pdf(y)), p, low, high, start, 1e-13 * self.scale, 1e-14)
 
     def lower_expectation(self, x: ArrayLike, power: float = 1.0) -> Floats:
         """E[e^{power X} 1{X <= x}], shape of `x`: power 1 for linear, -1 for inverse positions."""
-        series, total = self._tilted(float(power))
+        series, total = self.tilted(float(power))
         return total * series.cdf(x)
 
     def expectation(self, power: float = 1.0) -> float:

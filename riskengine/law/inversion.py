@@ -36,13 +36,23 @@ def chernoff_window(log_mgf: Callable[[Floats], Floats], scale: float, tail: flo
     tail : float
         Bound on the mass on each side.
     """
-    s = np.geomspace(0.02, 60.0, 120) / scale
-    with np.errstate(over="ignore", invalid="ignore"):
-        low = np.nanmax((np.log(tail) - log_mgf(-s)) / s)
-        high = np.nanmin((log_mgf(s) - np.log(tail)) / s)
+    low, high = -_reach(log_mgf, -1.0, scale, tail), _reach(log_mgf, 1.0, scale, tail)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise RunError(f"the law must have exponential moments on both sides, got the window [{low}, {high}]")
     return float(low), float(high)
+
+
+def _reach(log_mgf: Callable[[Floats], Floats], side: float, scale: float, tail: float) -> float:
+    """Least y with P(side X >= y) <= `tail` by Chernoff's bound at the exponents tried; infinite without moments."""
+    # moments may end far below 1 / scale (exponential jumps that are rare and large beside the standard deviation):
+    # smaller exponents are tried only where all larger ones have failed
+    for shrink in (1.0, 1e-3, 1e-6):
+        s = np.geomspace(0.02, 60.0, 120) / scale * shrink
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = np.nanmin((log_mgf(side * s) - np.log(tail)) / s)
+        if np.isfinite(bound):
+            break
+    return float(bound)
 
 
 def frequency_limit(characteristic: Characteristic, scale: float, width: float) -> float:

@@ -77,7 +77,7 @@ class Merton:
         """Paths ``first_path`` to ``first_path + count - 1``, spot (T + 1, A, P) in USD; weighted under a proposal."""
         return sample_lognormal(
             self.assets, self.spot, self.drift, self.volatility, self.correlation, self.jumps_common, self.jumps_own,
-            grid, first_path, count, keys, proposal,
+            grid, first_path, count, keys, proposal=proposal,
         )  # fmt: skip
 
     def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:

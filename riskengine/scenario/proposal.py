@@ -176,7 +176,7 @@ class TiltSpace:
         moves = [*factors, rings, common & rings[0], own & rings[1:]]
         if initial is not None:
             moves.append((np.abs(initial) > 0.0).any(axis=0))
-        return cls(jumps.mean.shape[1], len(mixes), steps, arrivals, np.concatenate(moves), initial is not None)
+        return cls(jumps.mix.shape[1], len(mixes), steps, arrivals, np.concatenate(moves), initial is not None)
 
     @property
     def sections(self) -> dict[str, slice]:

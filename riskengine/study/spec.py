@@ -237,7 +237,7 @@ class CalibrationStudy:
             return
         if not isinstance(self.world.model, Tiltable):
             raise ValueError(
-                "sampling by importance needs a world whose law can be tilted (gbm, merton, bates), "
+                "sampling by importance needs a world whose law can be tilted (gbm, merton, kou, heston, bates), "
                 f"got kind {self.world.model.kind}"
             )
         if self.world.event is not None:

@@ -1,6 +1,7 @@
 """Tilted sampling: what a proposal may be, which paths it moves, and the weights that go with them."""
 
 from contextlib import nullcontext
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -9,11 +10,15 @@ from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario import clock, tilting
 from riskengine.scenario.bates import Bates
+from riskengine.scenario.cojumps import CommonCoJumps
 from riskengine.scenario.exponential_tilt import exponential_tilt
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.heston import Heston
 from riskengine.scenario.jumps import CommonJumps, OwnJumps
+from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
 from riskengine.scenario.proposal import Proposal, Tilt, Tiltable
+from riskengine.scenario.svcj import Svcj
 
 PAIR = ((1.0, 0.8), (0.8, 1.0))
 COMMON = CommonJumps(600.0, (-0.02, -0.03), (0.04, 0.05), 0.9)
@@ -23,6 +28,12 @@ BATES = Bates(
     ("A", "B"), (10.0, 20.0), (0.0, 0.0), (20.0, 20.0), (0.3, 0.5), (4.5, 5.8), (-0.4, 0.1), "stationary", PAIR,
     ((1.0, 1.0), (1.0, 1.0)), COMMON, OWN,
 )  # fmt: skip
+HESTON = Heston(*(getattr(BATES, f.name) for f in fields(Heston)))
+KOU = Kou(
+    ("A", "B"), (10.0, 20.0), (0.0, 0.0), (0.5, 0.7), PAIR,
+    KouCommonJumps(600.0, (0.4, 0.3), (40.0, 30.0), (30.0, 25.0), 0.9),
+    KouOwnJumps((300.0, 0.0), (0.5, 0.5), (50.0, 50.0), (40.0, 40.0)),
+)  # fmt: skip
 GRID = TimeGrid(3_600, 24)
 KEYS = DrawKeys(11)
 DOWN = Tilt(
@@ -31,7 +42,10 @@ DOWN = Tilt(
 
 
 def mixture(world, hours=None):
-    tilt = DOWN if world is MERTON else Tilt(**vars(DOWN) | {"variance": (0.3, 0.0), "initial": (0.7, 0.0)})
+    if world is HESTON:
+        tilt = Tilt(price=(-0.3, -0.1), variance=(0.3, 0.0), initial=(0.7, 0.0))
+        return Proposal((tilt, Tilt(price=(0.4, 0.2))), (0.4, 0.3), hours)
+    tilt = DOWN if world in (MERTON, KOU) else Tilt(**vars(DOWN) | {"variance": (0.3, 0.0), "initial": (0.7, 0.0)})
     return Proposal((tilt, Tilt(price=(0.4, 0.2))), (0.4, 0.3), hours)
 
 
@@ -45,7 +59,7 @@ def test_paths_of_the_plain_component_are_plain_paths(world):
     assert (tilted.spot_lanes[-1][:, ~own] != plain.spot_lanes[-1][:, ~own]).all()
 
 
-@pytest.mark.parametrize("world", [MERTON, BATES])
+@pytest.mark.parametrize("world", [MERTON, BATES, KOU, HESTON], ids=lambda w: w.kind)
 @pytest.mark.parametrize("hours", [None, 11.0])
 def test_weights_are_bounded_and_have_mean_one(world, hours):
     n = 16_384
@@ -145,6 +159,27 @@ def test_faults_of_a_proposal():
         MERTON.sample(GRID, 0, 8, KEYS, Proposal((Tilt(intensity=(1.0, 1.0, 2.0)),), (0.5,)))
     with pytest.raises(ValueError, match="hours of the proposal"):
         MERTON.sample(GRID, 0, 8, KEYS, Proposal((Tilt(),), (0.5,), 25.0))
+
+
+@pytest.mark.parametrize("world", [KOU, HESTON], ids=lambda w: w.kind)
+def test_weighted_tails_of_further_worlds_are_those_of_plain_paths(world):
+    n, proposal = 32_768, mixture(world)
+    plain, tilted = world.sample(GRID, 0, n, KEYS), world.sample(GRID, 0, n, KEYS, proposal)
+    weight = np.exp(tilted.log_weight)
+    for asset in range(2):
+        a, b = (np.log(p.spot_lanes[-1, asset] / world.spot[asset]) for p in (plain, tilted))
+        for sign in (-1.0, 1.0):
+            level = np.quantile(sign * a, 0.98)
+            hit = weight * (sign * b > level)
+            assert abs(hit.mean() - 0.02) < 4.5 * np.hypot(hit.std(), np.sqrt(0.02 * 0.98)) / np.sqrt(n)
+
+
+def test_variance_jumps_are_refused():
+    heston = (getattr(BATES, f.name) for f in fields(Heston))
+    both = CommonCoJumps(60.0, (-0.02, -0.03), (0.04, 0.05), 0.7, variance_mean=(0.2, 0.3), slope=(0.0, 0.0))
+    world = Svcj(*heston, both)
+    with pytest.raises(ValueError, match="variance jumps, got kind svcj"):
+        world.tilt_space(GRID)
 
 
 def test_a_tilt_and_its_row_are_the_same():

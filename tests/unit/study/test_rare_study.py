@@ -186,7 +186,7 @@ def test_sampling_that_cannot_be_is_refused(small_study, overrides, message):
 def test_a_world_that_cannot_be_tilted_is_refused(small_study, monkeypatch):
     monkeypatch.setattr("riskengine.study.spec.Tiltable", HasLaw)
     monkeypatch.delattr(Bates, "law")
-    with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, bates\), got kind bates"):
+    with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, kou, heston, bates\), got kind bates"):
         load_study(small_study, TILTED)
 
 

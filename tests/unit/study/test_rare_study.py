@@ -11,8 +11,7 @@ from riskengine.engine.outcomes import WEIGHT
 from riskengine.engine.store import BlockStore
 from riskengine.errors import InputError, UsageError
 from riskengine.report.render import write_reports
-from riskengine.roles import HasLaw
-from riskengine.scenario.bates import Bates
+from riskengine.roles import MadeOfData
 from riskengine.study.result import load_result
 from riskengine.study.run import run_study
 from riskengine.study.sampling import pilot_of, spent
@@ -184,8 +183,7 @@ def test_sampling_that_cannot_be_is_refused(small_study, overrides, message):
 
 
 def test_a_world_that_cannot_be_tilted_is_refused(small_study, monkeypatch):
-    monkeypatch.setattr("riskengine.study.spec.Tiltable", HasLaw)
-    monkeypatch.delattr(Bates, "law")
+    monkeypatch.setattr("riskengine.study.spec.Tiltable", MadeOfData)  # which the small world is not
     with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, kou, heston, bates\), got kind bates"):
         load_study(small_study, TILTED)
 

@@ -47,6 +47,17 @@ class Purpose(IntEnum):
     HISTORY_RESAMPLE = 27
     HISTORY_RESAMPLE_NEXT = 28
     BOOTSTRAP = 32
+    DEPTH = 40
+    PREMIUM = 41
+    BASIS_NOISE = 42
+    BORROW_RATE = 43
+    PEG_START = 48
+    PEG_NOISE = 49
+    PEG_JUMP_TIME = 50
+    PEG_JUMP_SIZE = 51
+    HISTORY_PEG_NOISE = 52
+    HISTORY_PEG_JUMP_TIME = 53
+    HISTORY_PEG_JUMP_SIZE = 54
 
 
 @dataclass(frozen=True)

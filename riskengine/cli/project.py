@@ -89,7 +89,7 @@ def check(files: tuple[Path, ...], json_: bool) -> int:
 @click.argument("kind")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def list_(kind: str, json_: bool) -> int:
-    """List what there is of KIND: scenarios, studies, books, protocols, margin, lending, estimators or surfaces."""
+    """List all of a KIND: scenarios, states, surfaces, studies, books, protocols, margin, lending or estimators."""
     from riskengine.cli.output import as_json, table
     from riskengine.config.locate import FOLDERS, shipped
     from riskengine.errors import UsageError

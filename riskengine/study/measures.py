@@ -10,7 +10,8 @@ from riskengine.engine.coverage import LEAST_RESOURCES
 from riskengine.engine.lab import Lab
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import CalibrationQuestion
-from riskengine.estimate import Estimate, exact
+from riskengine.engine.scheme import LEVELS, SIDES, Scheme
+from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.stats.figures import Figures
 from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
@@ -40,7 +41,7 @@ def _margin_parameters(key: Key) -> dict:
 def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | None = None) -> Iterator[Row]:
     """Rows of one column; `severity` says how near each path comes to the event of a share."""
     section, model, level, setting, subject, measure = key
-    if section in ("calibration", "event") or subject not in ("all",) and measure in ("requirement", "loss"):
+    if section in ("calibration", "event", "scheme") or subject not in ("all",) and measure in ("requirement", "loss"):
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []
@@ -63,6 +64,21 @@ def event_rows(columns: Columns) -> Iterator[Row]:
             attempts = columns.select(key)[0]
             estimate = inverse_binomial(attempts.size, int(attempts.sum()), columns.plain.confidence)
             yield Row("event", key[1], {}, "event_probability", "probability", estimate)
+
+
+def scheme_rows(columns: Columns, scheme: Scheme, model: str) -> Iterator[Row]:
+    """How often paths end beyond the exact quantiles of their own law: what the simulation scheme adds of its own."""
+    for key in columns.keys:
+        if key[0] == "scheme":
+            hits = columns.select(key)[0]
+            estimate = columns.figures.probability(hits > 0)
+            yield Row("scheme", key[1], {"asset": key[4], "level": key[2]}, key[-1], "probability", estimate)
+    for asset, reason in scheme.refused.items():
+        for level in LEVELS:
+            for measure in SIDES.values():
+                yield Row(
+                    "scheme", model, {"asset": asset, "level": level}, measure, "probability", undetermined(0, reason)
+                )
 
 
 def shortfall_rows(columns: Columns) -> Iterator[Row]:

@@ -35,6 +35,8 @@ CALIBRATION = (
     "interval_coverage",
 )
 
+SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
+
 
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
@@ -57,5 +59,6 @@ def all_measures() -> frozenset[str]:
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",
+        *SCHEME,
     }
     return frozenset(named | amounts)

@@ -21,6 +21,9 @@ from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
 from riskengine.scenario.paths_file import RecordedPaths
 from riskengine.scenario.regime_switching import RegimeSwitching
+from riskengine.scenario.state.borrow_rate import BorrowRate
+from riskengine.scenario.state.depth import Depth
+from riskengine.scenario.state.perpetual import PerpetualMarket
 from riskengine.scenario.svcj import Svcj
 from riskengine.scenario.variance_filter import GarchFilter
 
@@ -103,6 +106,11 @@ _EXAMPLES = {
         jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
         pace=(1.0, 4.0),
     ),
+    "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
+    "perpetual": PerpetualMarket(
+        (0.0, 0.0), (5e-4, 5e-4), (48.0, 48.0), (0.002, 0.0), (1e-4, 1e-4), (1.0, 1.0), (0.5, 0.5), (0.36, 0.5)
+    ),
+    "borrow_rate": BorrowRate((0.03, 0.02), (0.4, 0.4), (72.0, 72.0), (0.5, 0.5), (0.36, 0.5)),
 }
 
 

@@ -105,7 +105,7 @@ def whole_job(n: int, replications: int) -> dict:
         "cost ratio, pilot included": round(seconds["tilted"] / seconds["plain"], 3),
         "share of the time in the pilot": round(seconds["pilot"] / seconds["tilted"], 3),
         "gain": round(float(variance) * seconds["plain"] / seconds["tilted"], 1),
-        "standard error of a variance ratio, relative": round(2.0 / np.sqrt(replications - 1), 2),
+        "standard error of a variance ratio, relative": round(2.0 / float(np.sqrt(replications - 1)), 2),
         "means differ by standard errors": round(
             float((np.mean(plain) - centre) / np.sqrt((np.var(plain) + np.var(tilted)) / replications)), 2
         ),

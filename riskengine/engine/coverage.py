@@ -3,7 +3,8 @@
 For each origin o (every margin period from time 0, so windows never overlap) and account: initial-margin breach is
 loss at the end of the margin period strictly above the initial requirement at o; maintenance breach is the worst loss
 within the liquidation latency strictly above the maintenance requirement at o; insolvency is the worst loss within the
-margin period strictly above all resources, which are `funding` times the initial requirement.
+margin period strictly above all resources, which are `funding` times the initial requirement.  Above means by more than
+what rounding can make of two equal figures.
 """
 
 import numpy as np
@@ -61,9 +62,9 @@ class Coverage:
         self._severities = severities
         self._origins = 0
 
-    def open(self, value: Floats, initial: Floats, maintenance: Floats) -> None:
-        """Start a window: book value (K, P), requirements (L, K, P)."""
-        self._value, self._initial, self._maintenance = value, initial, maintenance
+    def open(self, value: Floats, initial: Floats, maintenance: Floats, rounding: Floats | float = 0.0) -> None:
+        """Start a window: book value (K, P), requirements (L, K, P), rounding of the values (K, P)."""
+        self._value, self._initial, self._maintenance, self._rounding = value, initial, maintenance, rounding
         self._worst = np.zeros_like(value)
         self._worst_in_latency = np.zeros_like(value)
 
@@ -103,11 +104,11 @@ class Coverage:
             initial, maintenance = self._initial[i], self._maintenance[i]
             for multiplier in self._multipliers:
                 need = multiplier * initial
-                breach = loss > need
+                breach = loss > need + self._rounding
                 tests = {
-                    "initial_margin_breach": (loss, need),
-                    "maintenance_margin_breach": (self._worst_in_latency, multiplier * maintenance),
-                    "insolvency": (self._worst, self._funding * need),
+                    "initial_margin_breach": (loss, need + self._rounding),
+                    "maintenance_margin_breach": (self._worst_in_latency, multiplier * maintenance + self._rounding),
+                    "insolvency": (self._worst, self._funding * need + self._rounding),
                 }
                 for measure, (lost, resources) in tests.items():
                     hit = lost > resources

@@ -127,6 +127,7 @@ class MarginDesk:
             self._period,
             grid.index("liquidation_latency_hours", question.liquidation_latency_hours),
             question.funding_multiple,
+            view.paths.log_weight is not None,
         )
         self._lives: list[tuple[int, float, AccountLife]] = []
         self._reference: dict[Key, Floats] = {}

@@ -7,8 +7,8 @@ from typing import Any
 
 from riskengine.report.chapter import Chapter, Result
 from riskengine.report.chart import (
+    INK,
     MUTED,
-    PAPER,
     Point,
     handle,
     legend,
@@ -170,13 +170,13 @@ def _capital(name: str, where: str, rows: list[Row]) -> Figure | None:
         for i, who in enumerate(names):
             own = sorted(((c, r) for c, r in points if r.model == who), key=lambda t: t[1].parameters["sample_size"])
             marks(ax, [Point(c.value, r.estimate) for c, r in own], i, line=True)
-            ax.plot(own[0][0].value, own[0][1].value, marker="o", ms=2.4, color=PAPER, zorder=5)
+            ax.plot(own[0][0].value, own[0][1].value, marker="o", ms=2.6, color=INK, zorder=5)
         unit_axis(ax.xaxis, "share")
         ax.set_xlabel("mean estimate, of the true quantile")
         ax.set_ylabel("breach probability")
         legend(figure, [handle(i, line=True) for i in range(len(names))], [model_of(n) for n in names])
         drawing = svg(figure, name, title)
-    note = "Lines run over sample sizes; the mark with a light dot is the smallest. Dashed: true quantile and nominal rate. "
+    note = "Lines run over sample sizes; a dark dot marks the smallest. Dashed: true quantile and nominal rate. "
     return Figure(name, title, drawing, note + interval_note([r.estimate for _, r in points]))
 
 

@@ -177,7 +177,7 @@ MEASURES: dict[str, Measure] = {
 
 # Spelled as the field spells them, so that a new model needs no entry here.
 ACRONYMS = {
-    w.lower(): w for w in ("VaR", "ES", "EWMA", "PMRM", "GPD", "GARCH", "SPAN", "IM", "MM", "BTC", "ETH", "USD", "POT")
+    w.lower(): w for w in ("VaR", "ES", "EWMA", "PMRM", "GPD", "GARCH", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
 }
 
 PARAMETERS = {

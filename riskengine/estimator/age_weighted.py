@@ -2,7 +2,7 @@
 
 The loss of age a (0 = newest) has weight w_a = d^a (1 - d) / (1 - d^W).  VaR is the smallest loss with cumulative
 weight >= level, ES the weighted mean of the worst share 1 - level.  The effective number of losses is 1 / sum w^2,
-which tends to (1 + d) / (1 - d): 99 for d = 0.98, where the 99 % VaR is about the largest recent loss; `fit` refuses it.
+which tends to (1 + d) / (1 - d): 99 for d = 0.98, where the 99 % VaR is about the largest recent loss: refused.
 The interval takes the order-statistic ranks of that many losses and reads the weighted law there; it holds
 approximately, and for independent losses of one law (for which equal weights are better).  Reference: Boudoukh,
 Richardson, Whitelaw, Risk 11 (1998), 64-67.

@@ -8,18 +8,21 @@ from scipy.special import chdtri, nctdtr, ndtri
 
 from riskengine.estimator.adaptive_conformal import AdaptiveConformalEstimator
 from riskengine.estimator.age_weighted import AgeWeightedEstimator
+from riskengine.estimator.caviar import CaviarEstimator
 from riskengine.estimator.cornish_fisher import CornishFisherEstimator
 from riskengine.estimator.ewma import EwmaEstimator, effective_observations, ewma_variance
 from riskengine.estimator.filtered_historical import FilteredHistoricalEstimator
+from riskengine.estimator.garch_filtered import GarchFilteredEstimator
 from riskengine.estimator.harrell_davis import HarrellDavisEstimator
 from riskengine.estimator.historical import HistoricalEstimator
 from riskengine.estimator.normal import NormalEstimator, tolerance_factors, variance_bounds
 from riskengine.estimator.pot_gpd import PotGpdEstimator
+from riskengine.estimator.quantile_regression import QuantileRegressionEstimator
 from riskengine.estimator.split_conformal import SplitConformalEstimator
 from riskengine.estimator.student_t import StudentTEstimator
 from riskengine.roles import Estimator
 
-LOSSES = np.random.default_rng(14).standard_t(4, (400, 6))
+LOSSES = np.random.default_rng(14).standard_t(4, (500, 6))
 NEW = [
     HistoricalEstimator("hazen"),
     StudentTEstimator(),
@@ -32,6 +35,10 @@ NEW = [
     SplitConformalEstimator(),
     SplitConformalEstimator("scaled"),
     AdaptiveConformalEstimator(),
+    GarchFilteredEstimator(),
+    QuantileRegressionEstimator(),
+    CaviarEstimator(),
+    CaviarEstimator("asymmetric"),
 ]
 ALL = [HistoricalEstimator(), NormalEstimator(), EwmaEstimator(0.97), *NEW]
 
@@ -39,7 +46,7 @@ ALL = [HistoricalEstimator(), NormalEstimator(), EwmaEstimator(0.97), *NEW]
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_lanes_are_single_fits(estimator):
     assert isinstance(estimator, Estimator)
-    levels = (0.95, 0.99, 0.996)
+    levels = (0.95, 0.975, 0.99)
     many = estimator.fit_lanes(LOSSES, levels, 0.9)
     for i, level in enumerate(levels):
         one = estimator.fit_lanes(LOSSES, level, 0.9)

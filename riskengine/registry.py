@@ -50,6 +50,7 @@ MODELS: dict[str, dict[str, str]] = {
         "quantile_regression": "riskengine.estimator.quantile_regression:QuantileRegressionEstimator",
         "caviar": "riskengine.estimator.caviar:CaviarEstimator",
         "split_conformal": "riskengine.estimator.split_conformal:SplitConformalEstimator",
+        "isotonic_recalibration": "riskengine.estimator.isotonic_recalibration:IsotonicRecalibrationEstimator",
         "adaptive_conformal": "riskengine.estimator.adaptive_conformal:AdaptiveConformalEstimator",
     },
 }

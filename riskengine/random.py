@@ -31,6 +31,9 @@ class Purpose(IntEnum):
     COMMON_JUMP_TIME = 4
     COMMON_JUMP_SIZE = 5
     INITIAL_STATE = 6
+    REGIME = 7
+    VARIANCE_JUMP = 10
+    COMMON_VARIANCE_JUMP = 11
     RESAMPLE = 12
     RESAMPLE_NEXT = 13
     HISTORY_DIFFUSION = 17
@@ -38,9 +41,23 @@ class Purpose(IntEnum):
     HISTORY_JUMP_SIZE = 19
     HISTORY_COMMON_JUMP_TIME = 20
     HISTORY_COMMON_JUMP_SIZE = 21
+    HISTORY_REGIME = 22
+    HISTORY_VARIANCE_JUMP = 25
+    HISTORY_COMMON_VARIANCE_JUMP = 26
     HISTORY_RESAMPLE = 27
     HISTORY_RESAMPLE_NEXT = 28
     BOOTSTRAP = 32
+    DEPTH = 40
+    PREMIUM = 41
+    BASIS_NOISE = 42
+    BORROW_RATE = 43
+    PEG_START = 48
+    PEG_NOISE = 49
+    PEG_JUMP_TIME = 50
+    PEG_JUMP_SIZE = 51
+    HISTORY_PEG_NOISE = 52
+    HISTORY_PEG_JUMP_TIME = 53
+    HISTORY_PEG_JUMP_SIZE = 54
 
 
 @dataclass(frozen=True)
@@ -78,17 +95,16 @@ class DrawKeys:
 def philox(c0, c1, c2, c3, k0, k1):
     """Philox4x32-10 of a counter of four 32-bit words and a key of two (all held in uint64); two 64-bit words."""
     for _ in range(10):
-        p0 = _M0 * c0
-        p1 = _M1 * c2
-        n0 = (p1 >> _S32) ^ c1 ^ k0
-        n2 = (p0 >> _S32) ^ c3 ^ k1
-        c1 = p1 & _LOW32
-        c3 = p0 & _LOW32
-        c0 = n0
-        c2 = n2
+        # high halves left over from the last round fall to the masks, which the multiplication instruction implies
+        p0 = _M0 * (c0 & _LOW32)
+        p1 = _M1 * (c2 & _LOW32)
+        c0 = (p1 >> _S32) ^ c1 ^ k0
+        c2 = (p0 >> _S32) ^ c3 ^ k1
+        c1 = p1
+        c3 = p0
         k0 = (k0 + _W0) & _LOW32
         k1 = (k1 + _W1) & _LOW32
-    return (c0 << _S32) | c1, (c2 << _S32) | c3
+    return (c0 << _S32) | (c1 & _LOW32), (c2 << _S32) | (c3 & _LOW32)
 
 
 @kernel(inline=True)
@@ -104,6 +120,14 @@ def fill_words(a, b, first_path, step, purpose, asset, k0, k1):
     wide_vectors()
     for i in range(a.size):
         a[i], b[i] = draw(first_path + i, step, purpose, asset, k0, k1)
+
+
+@kernel
+def scattered_words(a, b, first_path, lane, number, n, purpose, asset, k0, k1):
+    """Write the two words of draw ``number[i]`` of path ``first_path + lane[i]``, i < `n`: for what happens on few."""
+    wide_vectors()
+    for i in range(n):
+        a[i], b[i] = draw(first_path + lane[i], number[i], purpose, asset, k0, k1)
 
 
 @kernel

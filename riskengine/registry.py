@@ -19,11 +19,22 @@ MODELS: dict[str, dict[str, str]] = {
     "scenarios": {
         "gbm": "riskengine.scenario.gbm:Gbm",
         "merton": "riskengine.scenario.merton:Merton",
+        "heston": "riskengine.scenario.heston:Heston",
         "bates": "riskengine.scenario.bates:Bates",
+        "svcj": "riskengine.scenario.svcj:Svcj",
+        "kou": "riskengine.scenario.kou:Kou",
+        "regime_switching": "riskengine.scenario.regime_switching:RegimeSwitching",
+        "pegged": "riskengine.scenario.pegged:Pegged",
         "block_bootstrap": "riskengine.scenario.block_bootstrap:BlockBootstrap",
         "filtered_bootstrap": "riskengine.scenario.filtered_bootstrap:FilteredBootstrap",
         "history": "riskengine.scenario.history:HistoryWindows",
         "paths": "riskengine.scenario.paths_file:RecordedPaths",
+    },
+    "states": {
+        "depth": "riskengine.scenario.state.depth:Depth",
+        "perpetual": "riskengine.scenario.state.perpetual:PerpetualMarket",
+        "borrow_rate": "riskengine.scenario.state.borrow_rate:BorrowRate",
+        "oracle": "riskengine.scenario.state.oracle:OracleFeed",
     },
     "surfaces": {
         "factor_surface": "riskengine.market.surface:FactorSurface",
@@ -91,7 +102,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

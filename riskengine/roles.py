@@ -43,7 +43,7 @@ class ScenarioModel(Protocol):
     kind : str
     assets : tuple of str
     spot : tuple of float
-        Price of each asset at time 0, USD.
+        Price of each asset at time 0, USD.  Assets that a model names in an attribute ``floating`` start around it.
     starts_stationary : bool
         Whether time 0 is in the same state whether or not a history came before it: true without a state, and with one
         that starts in its stationary law.
@@ -56,6 +56,28 @@ class ScenarioModel(Protocol):
 
     def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
         """Paths ``first_path`` to ``first_path + count - 1``; the only place where market randomness is drawn."""
+
+
+@runtime_checkable
+class StateComponent(Protocol):
+    """One part of the market's state beyond prices: depth, funding and basis, a borrow rate, what an oracle is told.
+
+    Attributes
+    ----------
+    kind : str
+    fills : tuple of str
+        The lanes of `MarketPaths` that it makes, such as ``depth_lanes``.
+    """
+
+    kind: str
+    fills: tuple[str, ...]
+
+    def check(self, model: ScenarioModel) -> None:
+        """ValueError where the component cannot go with `model`: lengths per asset, a variance it needs."""
+
+    def fill(self, paths: MarketPaths, keys: DrawKeys) -> dict[str, Floats]:
+        """The lanes named by `fills`, shape (T + 1, A, P) each, on sampled `paths`; draws under purposes of its own, so
+        no price moves."""
 
 
 @runtime_checkable
@@ -168,7 +190,10 @@ class LendingProtocol(Protocol):
         """State of the book on every lane: balances (L, R, P), oracle, pools, keepers.  `spot` has shape (A, P)."""
 
     def step(self, state: Any, step: int, spot: Floats) -> LendingEvents:
-        """Let the market live through one step; changes only the arrays of `state`."""
+        """Let the market live through one step; changes only the arrays of `state`.
+
+        A market that can live with an oracle told another price than `spot` takes it, (A, P), as the optional ``told``.
+        """
 
     def close(self, state: Any, spot: Floats) -> dict[str, Floats]:
         """Figures at the horizon, each (P,): ``residual_shortfall``, ``liquidated_loans``, ``borrow_capacity``."""

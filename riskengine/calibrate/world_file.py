@@ -64,9 +64,8 @@ def write_world(path: str | Path, fit: FitResult, **options: Any) -> Path:
 def write_record(path: str | Path, record: dict[str, Any]) -> Path:
     """Write a world as plain values to `path` as YAML, whole or not at all; returns the path."""
     path = Path(path)
-    text = to_yaml(record)
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_text(to_yaml(record), encoding="utf-8")
     os.replace(beside, path)
     return path
 
@@ -94,12 +93,13 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "bootstrap_seed": fit.bands.seed,
         "verdict": fit.report.verdict,
         "outside": [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in fit.report.outside],
-        "bands": _rows(fit.report, "long"),
-        "bands_short": _rows(fit.report, "short"),
+        "bands": band_rows(fit.report, "long"),
+        "bands_short": band_rows(fit.report, "short"),
     }
 
 
-def _rows(report: FitReport, side: str) -> list[dict[str, Any]]:
+def band_rows(report: FitReport, side: str) -> list[dict[str, Any]]:
+    """Cells of one side as a world file lists them."""
     return [
         {
             "asset": r.band.asset,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.fit_peg import peg
 from riskengine.cli.fit_volatility import volatility
 from riskengine.errors import UsageError
 
@@ -106,5 +107,6 @@ def _fit(prices, model: str, spot, out: Path, command: str, json_: bool) -> int:
 
 
 fit.add_command(volatility)
+fit.add_command(peg)
 
 COMMANDS = {"fit": fit}

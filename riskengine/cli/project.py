@@ -63,20 +63,23 @@ def init(directory: Path, study: str, json_: bool) -> int:
 def check(files: tuple[Path, ...], json_: bool) -> int:
     """Check FILES (studies, worlds, books, parameter sets) and run nothing; every fault with its place."""
     from riskengine.cli.output import as_json
-    from riskengine.config.check import check_file
+    from riskengine.config.check import inspect_file
     from riskengine.errors import InputError
 
     found: list[dict] = []
     for file in files:
         try:
-            found.append({"file": str(file), "kind": check_file(file), "faults": []})
+            kind, notes = inspect_file(file)
+            found.append({"file": str(file), "kind": kind, "notes": list(notes), "faults": []})
         except InputError as error:
-            found.append({"file": str(file), "kind": None, "faults": [str(f) for f in error.faults]})
+            found.append({"file": str(file), "kind": None, "notes": [], "faults": [str(f) for f in error.faults]})
     if json_:
         as_json(found)
     for each in found if not json_ else ():
         if each["kind"]:
             click.echo(f"{each['file']}: in order ({each['kind']})")
+        for note in each["notes"]:
+            click.echo(f"{each['file']}: note: {note}")
         for fault in each["faults"]:
             click.echo(fault, err=True)
     return 2 if any(each["faults"] for each in found) else 0
@@ -86,7 +89,7 @@ def check(files: tuple[Path, ...], json_: bool) -> int:
 @click.argument("kind")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def list_(kind: str, json_: bool) -> int:
-    """List what there is of KIND: scenarios, studies, books, protocols, margin, lending, estimators or surfaces."""
+    """List all of a KIND: scenarios, states, surfaces, studies, books, protocols, margin, lending or estimators."""
     from riskengine.cli.output import as_json, table
     from riskengine.config.locate import FOLDERS, shipped
     from riskengine.errors import UsageError

@@ -26,12 +26,13 @@ from riskengine.config.locate import find
 from riskengine.config.reader import Path_, Tree, dotted, read_yaml
 from riskengine.errors import Fault, InputError, RepairWarning, UsageError
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel
+from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel, StateComponent
 from riskengine.scenario.world import Stress, World
 
 # roles that are filled by a registered model, chosen by `kind:`
 FAMILY: dict[Any, str] = {
     ScenarioModel: "scenarios",
+    StateComponent: "states",
     FactorSurface: "surfaces",
     MarginModel: "margin",
     LendingProtocol: "lending",

@@ -20,28 +20,35 @@ def check_file(file: Path) -> str:
     InputError
         With every fault, or where the file is nothing that is known here.
     """
+    return inspect_file(file)[0]
+
+
+def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
+    """What `file` is, as `check_file` says it, and what its reader should know: the ``notes`` of its market model."""
     if file.suffix == ".csv":
         header = read_text(file, limit=50_000_000).partition("\n")[0]
         if header.startswith("borrower"):
             load_loans(str(file.absolute()))
-            return "borrower book"
+            return "borrower book", ()
         load_book(file)
-        return "margin book"
+        return "margin book", ()
     tree = read_yaml(file)
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
     if {"model", "surface", "base"} & keys:
-        load_world(str(file.absolute()))
-        return "world"
+        return "world", _notes(load_world(str(file.absolute())))
     if {"accounts", "positions"} & keys:
         load_book(file)
-        return "margin book"
+        return "margin book", ()
     if "borrowers" in keys:
         load_loans(str(file.absolute()))
-        return "borrower book"
+        return "borrower book", ()
     if {"world", "kind", "horizon_hours", "margin"} & keys:
-        load_study(str(file.absolute()))
-        return "study"
-    return _check_parameters(tree, keys)
+        return "study", _notes(load_study(str(file.absolute())).study.world)
+    return _check_parameters(tree, keys), ()
+
+
+def _notes(world: Any) -> tuple[str, ...]:
+    return tuple(getattr(world.model, "notes", ()))
 
 
 def _check_parameters(tree: Tree, keys: set[str]) -> str:

@@ -24,7 +24,7 @@ def dump(record: Any) -> Any:
     if type(record) in DATA:
         return dump_data(record)
     if is_dataclass(record) and not isinstance(record, type):
-        plain = {f.name: dump(getattr(record, f.name)) for f in fields(record) if f.init and f.name[0] != "_"}
+        plain = {f.name: dump(getattr(record, f.name)) for f in fields(record) if _written(f, record)}
         kind = _kind(record)
         return plain if kind is None else {"kind": kind} | plain
     if isinstance(record, dict):
@@ -36,6 +36,12 @@ def dump(record: Any) -> Any:
     if isinstance(record, np.generic):
         return record.item()
     return record
+
+
+def _written(f: Any, record: Any) -> bool:
+    """Whether a field is one that a file gives, and holds something where it is written only then."""
+    told = f.init and f.name[0] != "_"
+    return told and (f.metadata.get("written") != "unless empty" or bool(getattr(record, f.name)))
 
 
 def _kind(record: Any) -> str | None:

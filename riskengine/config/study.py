@@ -16,11 +16,11 @@ from riskengine.config.faults import BAD
 from riskengine.config.loans import build_loans
 from riskengine.config.locate import find
 from riskengine.config.reader import Path_, Tree, dotted, parse_yaml, read_yaml
+from riskengine.engine.desks import check_feed
 from riskengine.errors import Fault, InputError
 from riskengine.instrument.terms import EuropeanOption
-from riskengine.market.grid import TimeGrid
-from riskengine.random import DrawKeys
-from riskengine.roles import MadeOfData, MarginModel
+from riskengine.roles import MarginModel
+from riskengine.scenario.state.lanes import has_variance
 from riskengine.scenario.world import World
 from riskengine.study.spec import BacktestStudy, Study
 
@@ -105,7 +105,7 @@ def _check(builder: Builder, study: Study) -> None:
             f"surface must have one number per asset ({len(assets)}), got {study.world.surface.count}",
             ("world", "surface"),
         )
-    elif _state_is_missing(study.world):
+    elif not study.world.surface.static and not has_variance(study.world.model):
         message = "surface must be static on a world without a variance state, got one that moves with it"
         builder.fault(message, ("world", "surface"))
     if isinstance(study, BacktestStudy):
@@ -121,26 +121,24 @@ def _check(builder: Builder, study: Study) -> None:
     if study.lending is not None:
         spot = np.asarray(study.world.model.spot, dtype=np.float64)[:, None]
         try:
+            check_feed(study.lending.market, study.world.filled)
             study.lending.market.init(study.lending.book, assets, spot, study.grid)
             for shift in study.lending.threshold_shifts:
                 study.lending.market.with_threshold_shift(shift)
         except ValueError as error:
             builder.fault(str(error), ("lending",))
+    for i, part in enumerate(study.world.state):
+        if hasattr(part, "source"):
+            try:
+                part.source(study.grid)
+            except ValueError as error:
+                builder.fault(str(error), ("world", "state", i))
     if study.feedback is not None:
         for asset in study.feedback.depth_usd:
             _known(builder, asset, assets, ("feedback", "depth_usd", asset))
     if study.calibration is not None:
         for i, exposure in enumerate(study.calibration.exposures):
             _known(builder, exposure.asset, assets, ("calibration", "exposures", i, "asset"))
-
-
-def _state_is_missing(world: World) -> bool:
-    """Whether the surface moves with a variance that the paths do not have."""
-    if world.surface.static or hasattr(world.model, "initial_variance"):
-        return False
-    if isinstance(world.model, MadeOfData):
-        return not world.model.has_variance
-    return world.model.sample(TimeGrid(3600, 1), 0, 1, DrawKeys(0)).variance_lanes is None
 
 
 def _periods(builder: Builder, models: tuple[MarginModel, ...], hours: float, windows: int, path: Path_) -> None:

@@ -93,7 +93,7 @@ def load_prices(
         With every fault: unordered or repeated stamps, stamps off the grid, prices that are NaN, zero or negative,
         missing assets, gaps beyond the policy.
     """
-    table = _within(read_table(file, assets, source), start, end, str(file))
+    table = within(read_table(file, assets, source), start, end, str(file))
     faults = _row_faults(table, assets, str(file))
     if faults:
         raise InputError(faults)
@@ -172,7 +172,8 @@ def _some(places: list[str]) -> str:
     return ", ".join(places[:_SHOWN]) + rest
 
 
-def _within(table: Table, start: str | None, end: str | None, file: str) -> Table:
+def within(table: Table, start: str | None, end: str | None, file: str) -> Table:
+    """Rows of `table` from date `start` on and before `end` (ISO, UTC); InputError where none is left."""
     keep = np.ones(table.seconds.size, dtype=bool)
     for name, text in (("start", start), ("end", end)):
         if text is None:

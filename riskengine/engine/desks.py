@@ -1,5 +1,8 @@
 """Participants of the step loop: a margin desk (one model, all its levels and multipliers) and a lending desk."""
 
+from collections.abc import Iterable
+from inspect import signature
+
 import numpy as np
 
 from riskengine.arrays import Floats
@@ -23,7 +26,10 @@ _BUMP = 1e-4
 class BookView:
     """Values of the book along the paths; desks on one path share one, so each step is priced once.
 
-    A view keeps the last step only.
+    Where the world has them, perpetuals are marked at spot times e^basis, closing costs are divided by the relative
+    depth, and funding is exchanged between longs and shorts: over a step a position of q coins pays q times mark times
+    the rate per year times the step, all at its start.  What whole positions have paid since time 0 is part of their
+    value, so an account that holds a share of them has paid that share.  A view keeps the last step only.
     """
 
     def __init__(self, portfolio: Portfolio, surface: FactorSurface, paths: MarketPaths, terms: LiquidationTerms):
@@ -31,21 +37,43 @@ class BookView:
         self._surface = surface
         self._costs = terms.costs
         self._spot: Floats | None = None
+        self._step = 0
+        self._funding = 0.0
+        self._coins = np.zeros((len(portfolio.assets), portfolio.accounts))
+        for m in portfolio.perpetuals:
+            self._coins[portfolio.asset_index[m]] += portfolio.quantity[:, m]
 
     def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
         variance = self.paths.variance_lanes
         hours = step * self.paths.grid.step_seconds / 3600.0
         state = np.zeros_like(spot) if variance is None else variance[step]
-        return snapshot(self.portfolio, self._surface, spot, state, hours)
+        basis = self.paths.basis_lanes
+        mark = None if basis is None else spot * np.exp(basis[step])
+        return snapshot(self.portfolio, self._surface, spot, state, hours, perpetual=mark)
+
+    def _paid(self, step: int) -> Floats:
+        """Funding that the accounts paid, net, between the last step and `step`, USD, shape (K, P)."""
+        years = (step - self._step) * self.paths.grid.dt
+        flow = self.snapshot.perpetual * self.paths.funding_lanes[self._step] * years
+        out = np.zeros((self.portfolio.accounts, flow.shape[1]))
+        for coins, unit in zip(self._coins, flow, strict=True):
+            out += coins[:, None] * unit
+        return out
 
     def move_to(self, step: int, spot: Floats) -> None:
         """Price the book at `step` unless this was done already for the same prices."""
         if self._spot is spot:
             return
+        if self.paths.funding_lanes is not None and self._spot is not None:
+            self._funding = self._funding + self._paid(step)
         self._spot, self._step = spot, step
         self.snapshot = self._snapshot(step, spot)
-        self.value = account_values(self.portfolio, self.snapshot)
-        self.closing_cost = close_costs(self.portfolio, self.snapshot, self._costs)
+        self._marked = account_values(self.portfolio, self.snapshot)
+        self.value = self._marked if self.paths.funding_lanes is None else self._marked - self._funding
+        depth = self.paths.depth_lanes
+        self.closing_cost = close_costs(
+            self.portfolio, self.snapshot, self._costs, None if depth is None else depth[step]
+        )
 
     def deltas(self) -> Floats:
         """Coins each account is long of each asset, shape (A, K, P), by a bump of the spot."""
@@ -54,7 +82,7 @@ class BookView:
             bumped = self._spot.copy()
             bumped[a] *= 1.0 + _BUMP
             moved = account_values(self.portfolio, self._snapshot(self._step, bumped))
-            out[a] = (moved - self.value) / (_BUMP * self._spot[a])
+            out[a] = (moved - self._marked) / (_BUMP * self._spot[a])
         return out
 
 
@@ -153,8 +181,18 @@ class MarginDesk:
         return out
 
 
+def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
+    """ValueError where the world tells oracles a price of their own and `market` cannot take it."""
+    if "oracle_lanes" in filled and "told" not in signature(market.step).parameters:
+        raise ValueError(
+            "kind must be a market whose step takes the price its oracle is told (told), as the world sets one, "
+            f"got {market.kind}"
+        )
+
+
 class LendingDesk:
-    """One lending market under one shift of its liquidation thresholds."""
+    """One lending market under one shift of its liquidation thresholds; its oracle is told the market price, or what
+    the world's ``oracle_lanes`` say."""
 
     def __init__(self, market: LendingProtocol, shift: float, loans: Loans, paths: MarketPaths, spot: Floats):
         self._market, self._shift, self._paths = market, shift, paths
@@ -165,7 +203,9 @@ class LendingDesk:
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Participant of the step loop: oracle, keepers, liquidations."""
         self._last_spot = spot
-        events = self._market.step(self._state, step, spot)
+        oracle = self._paths.oracle_lanes
+        told = {} if oracle is None else {"told": oracle[step]}
+        events = self._market.step(self._state, step, spot, **told)
         for name in ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable"):
             column = getattr(events, name)
             self._sums[name] = self._sums[name] + column if name in self._sums else column.copy()

@@ -33,9 +33,10 @@ class Impact:
         self._per_usd = 0.01 / np.asarray(depth)[:, None]
         self._keep = 0.5 ** (1.0 / half_life)
 
-    def after(self, impact: Floats, sold: Floats, spot: Floats) -> Floats:
-        """Log-impact at the next step."""
-        return (impact - self._per_usd * sold * spot) * self._keep
+    def after(self, impact: Floats, sold: Floats, spot: Floats, relative_depth: Floats | None = None) -> Floats:
+        """Log-impact at the next step; `relative_depth` (A, P) is the depth now relative to the one given."""
+        moved = self._per_usd * sold * spot
+        return (impact - (moved if relative_depth is None else moved / relative_depth)) * self._keep
 
 
 def run_loop(paths: MarketPaths, participants: list[Participant], impact: Impact | None = None) -> None:
@@ -53,4 +54,5 @@ def run_loop(paths: MarketPaths, participants: list[Participant], impact: Impact
             if sales is not None:
                 sold += sales
         if impact is not None:
-            displaced = impact.after(displaced, sold, spot)
+            depth = paths.depth_lanes
+            displaced = impact.after(displaced, sold, spot, None if depth is None else depth[step])

@@ -12,6 +12,7 @@ from riskengine.engine.lab import Lab
 from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.outcomes import Key, PathOutcomes
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
+from riskengine.engine.scheme import Scheme
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
@@ -45,6 +46,11 @@ class Simulation:
         """The exact laws that estimates are held against, built once."""
         return Lab(self.world, self.calibration, self.grid.history_dt, self.confidence)
 
+    @cached_property
+    def scheme(self) -> Scheme:
+        """The exact quantiles that the paths themselves are held against, computed once."""
+        return Scheme(self.world, self.grid)
+
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
         paths = self.world.sample(self.grid, block.first, block.count, self.keys)
@@ -53,6 +59,7 @@ class Simulation:
             columns["event", self.world.name, None, None, "all", "attempts"] = paths.attempts
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
+        columns |= self.scheme.columns(paths)
         for desks, reporting in self._couplings(paths):
             run_loop(paths, desks, self._impact(paths))
             for desk in reporting:

@@ -62,21 +62,32 @@ class BatesLaw(AffineLaw):
         """A(s), B(s) with log E[e^{sX} | v0] = A + B v0 (complex128, shape of `s`): drift and jumps are in A."""
         s = np.asarray(s, dtype=np.complex128)
         c, b = heston_exponents(s, *self._heston)
-        return c + self.horizon * (s * (self.drift - compensator(self.jumps)) + jump_exponent(s, self.jumps)), b
+        return c + self.horizon * (s * (self.drift - compensator(self.jumps)) + self._jump_exponent(s)), b
+
+    def _jump_exponent(self, s: np.ndarray) -> np.ndarray:
+        """What jumps add to A(s) per year of the horizon, their compensator left out."""
+        return jump_exponent(s, self.jumps)
+
+    def _stationary_exponent(self, b: np.ndarray) -> np.ndarray:
+        """log E[e^{b v}] under the stationary law of variance."""
+        return -2 * self.kappa * self.theta / self.xi**2 * np.log(1.0 - b * self.xi**2 / (2 * self.kappa))
+
+    def _explodes(self, s: Floats) -> np.ndarray:
+        """Whether E[e^{sX}] is infinite at real `s`."""
+        return moment_explodes(s, *self._heston, stationary=self.variance is None)
 
     def exponent(self, s: ArrayLike) -> np.ndarray:
         """log E[e^{sX}] at complex `s` (complex128, shape of `s`)."""
         a, b = self.exponents(s)
         if self.variance is not None:
             return a + b * self.variance
-        shape = 2 * self.kappa * self.theta / self.xi**2
-        return a - shape * np.log(1.0 - b * self.xi**2 / (2 * self.kappa))
+        return a + self._stationary_exponent(b)
 
     def log_mgf(self, s: ArrayLike) -> Floats:
         """log E[e^{sX}] at real `s`, infinite where the moment does not exist."""
         s = np.asarray(s, dtype=np.float64)
-        infinite = moment_explodes(s, *self._heston, stationary=self.variance is None)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            infinite = self._explodes(s)
             value = self.exponent(s).real
         return np.where(infinite | ~np.isfinite(value), np.inf, value)
 

@@ -85,7 +85,11 @@ class UnitExposure:
         return self.loss(law.quantile(tail if self.side == "long" else 1.0 - tail))
 
     def expected_shortfall(self, law: HorizonLaw, level: ArrayLike) -> Floats:
-        """Mean of the losses beyond VaR at `level`, shape of `level`."""
+        """Mean of the losses beyond VaR at `level`, shape of `level`.
+
+        A difference of moments: `law.checked.checked_expected_shortfall` keeps the digits that it loses where
+        the losses are small beside the notional, or E[e^{-X}] is large beside them.
+        """
         tail = _tail(level)
         if self.side == "long":
             moment = law.lower_expectation(law.quantile(tail), self._power)

@@ -13,10 +13,8 @@ import numpy as np
 from riskengine.arrays import Floats
 
 
-def heston_exponents(
-    s: np.ndarray, kappa: float, theta: float, xi: float, rho: float, horizon: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """C(s) and B(s), complex128, shape of `s`; `s` is iu for a characteristic function."""
+def heston_parts(s: np.ndarray, kappa: float, theta: float, xi: float, rho: float, horizon: float) -> tuple:
+    """a - D without cancellation, D, q and 1 - e^{-D T}: what the exponents are made of (complex128, shape of `s`)."""
     s = np.asarray(s, dtype=np.complex128)
     a = kappa - rho * xi * s
     q = s - s * s
@@ -26,7 +24,14 @@ def heston_exponents(
     # a - root without cancellation where a and root point the same way
     total = a + root
     gap = np.where(a.real > 0, -xi * xi * q / np.where(total == 0, 1.0, total), a - root)
-    decay = -np.expm1(-root * horizon)
+    return gap, root, q, -np.expm1(-root * horizon)
+
+
+def heston_exponents(
+    s: np.ndarray, kappa: float, theta: float, xi: float, rho: float, horizon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """C(s) and B(s), complex128, shape of `s`; `s` is iu for a characteristic function."""
+    gap, root, q, decay = heston_parts(s, kappa, theta, xi, rho, horizon)
     bottom = gap * decay / (2 * root)
     c = kappa * theta / xi**2 * (gap * horizon - 2 * np.log(1.0 + bottom))
     b = -q * decay / (2 * root * (1.0 + bottom))

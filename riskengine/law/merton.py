@@ -21,7 +21,7 @@ _WEIGHT_FLOOR = 1e-22
 _CHUNK = 1 << 21  # elements of one (points x components) table
 
 
-def _poisson_counts(mean: float) -> tuple[np.ndarray, np.ndarray]:
+def poisson_counts(mean: float) -> tuple[np.ndarray, np.ndarray]:
     """Counts and probabilities of a Poisson law, every one of at least `_WEIGHT_FLOOR`."""
     top = int(mean + 12 * np.sqrt(mean) + 40)
     count = np.arange(top + 1)
@@ -66,7 +66,7 @@ class MertonLaw:
         mean = np.full(1, self.horizon * (self.drift - 0.5 * self.sigma**2 - compensator(self.jumps)))
         variance = np.full(1, self.horizon * self.sigma**2)
         for (m, d), rate in rates.items():
-            count, probability = _poisson_counts(rate * self.horizon)
+            count, probability = poisson_counts(rate * self.horizon)
             weight = np.multiply.outer(weight, probability).ravel()
             mean = np.add.outer(mean, count * m).ravel()
             variance = np.add.outer(variance, count * d * d).ravel()
@@ -109,6 +109,11 @@ class MertonLaw:
         )
 
     @property
+    def scale(self) -> float:
+        """Standard deviation of X."""
+        return float(np.sqrt(self.cumulants()[1]))
+
+    @property
     def narrowest(self) -> float:
         """Standard deviation of the narrowest component of the mixture: that without jumps."""
         return float(self.sigma * np.sqrt(self.horizon))
@@ -130,6 +135,21 @@ class MertonLaw:
         return self._mix(
             x, lambda w, m, s, y: w * np.exp(power * m + 0.5 * (power * s) ** 2) * ndtr((y - m - power * s * s) / s)
         )
+
+    def lower_excess(self, x: ArrayLike, power: float = 1.0) -> Floats:
+        """E[(e^{power x} - e^{power X}) 1{X <= x}], shape of `x`: an undiscounted put per unit of spot for power 1."""
+        return self._excess(x, power, 1.0)
+
+    def upper_excess(self, x: ArrayLike, power: float = 1.0) -> Floats:
+        """E[(e^{power X} - e^{power x}) 1{X > x}], shape of `x`: an undiscounted call per unit of spot for power 1."""
+        return -self._excess(x, power, -1.0)
+
+    def _excess(self, x: ArrayLike, power: float, side: float) -> Floats:
+        def component(w, m, s, y):
+            whole = np.exp(power * m + 0.5 * (power * s) ** 2)
+            return w * (np.exp(power * y) * ndtr(side * (y - m) / s) - whole * ndtr(side * (y - m - power * s * s) / s))
+
+        return self._mix(x, component)
 
     def expectation(self, power: float = 1.0) -> float:
         """E[e^{power X}]; e^{drift T} for power 1."""

@@ -129,10 +129,11 @@ def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     return _book_sums(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1), values, constant)
 
 
-def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates) -> Floats:
+def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, depth: Floats | None = None) -> Floats:
     """Cost in USD of closing every position and selling every coin of each account, shape (K, P).
 
-    Linear in the size of the account: closing a fraction f of everything costs f times as much.
+    Linear in the size of the account: closing a fraction f of everything costs f times as much.  `depth` (A, P),
+    relative to usual, divides the cost of what follows each asset: half the depth, twice the spread and impact.
     """
     unit = np.empty((len(portfolio.instruments) + len(portfolio.assets), market.count))
     spot = market.spot[portfolio.asset_index]
@@ -141,6 +142,8 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates) 
     )
     unit[portfolio.perpetuals] = rates.perpetual * market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
     unit[len(portfolio.instruments) :] = rates.coin * market.spot
+    if depth is not None:
+        unit /= np.concatenate([depth[portfolio.asset_index], depth])
     sizes = np.abs(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1))
     return _book_sums(sizes, unit, np.zeros(portfolio.accounts))
 

@@ -9,7 +9,7 @@ from riskengine.report.effect_chapters import calibration, effect_of_level, join
 from riskengine.report.figures import Figure
 from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
-from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses
+from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
 from riskengine.report.provenance import provenance
 from riskengine.report.rows import Row, rows_of
 from riskengine.report.stress_chapter import stress
@@ -32,6 +32,7 @@ ORDER: tuple[Maker, ...] = (
     joint,
     kinds,
     backtest,
+    scheme,
 )
 
 

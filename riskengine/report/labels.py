@@ -96,6 +96,17 @@ MEASURES: dict[str, Measure] = {
     "probability_below_truth": _M(
         "P(below truth)", "How often the estimate is lower than the true quantile: the chance of too little margin."
     ),
+    # scheme
+    "scheme_lower_tail": _M(
+        "Paths below the exact lower quantile",
+        "Share of paths whose log-return over the horizon lies at or below the exact quantile of the world's law at 1 "
+        "less the level; without bias of the simulation scheme, one less the level.",
+    ),
+    "scheme_upper_tail": _M(
+        "Paths above the exact upper quantile",
+        "Share of paths whose log-return over the horizon lies above the exact quantile of the world's law at the "
+        "level; without bias of the simulation scheme, one less the level.",
+    ),
     # joint
     "insolvency_on_path": _M("P(insolvency)", "Share of paths on which at least one margin account is insolvent."),
     "bad_debt_given_insolvency": _M(

@@ -67,6 +67,17 @@ def kinds(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     return Chapter("kinds", "Which accounts break?", lead, [figure or None, table])
 
 
+def scheme(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """The simulated tails beside the exact ones."""
+    own = select(rows, "scheme")
+    lead = (
+        "The share of paths that end beyond an exact quantile of the world's own law must be one less the level; what "
+        "differs beyond the interval is the bias of the simulation scheme at this step.",
+    )
+    table = pivot("Simulated against exact tails", own, unique(r.measure for r in own), lead=("asset", "level"))
+    return Chapter("scheme", "Does the simulation draw from its own law?", lead, [table])
+
+
 def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Replay over real prices."""
     own = select(rows, "backtest")

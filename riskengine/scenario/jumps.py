@@ -38,30 +38,22 @@ class CommonJumps:
     correlation: float | Matrix = 0.0
 
     def __post_init__(self) -> None:
-        count = np.size(self.mean)
         check = ParameterCheck()
-        rows = equicorrelation(self.correlation, count) if isinstance(self.correlation, (int, float)) else None
-        matrix = check.correlation(
-            "jump size correlation",
-            self.correlation if rows is None else rows,
-            count,
-            allow_singular=True,
-            # one number for all pairs is no matrix that has a nearest one of its kind
-            repair=rows is None,
-        )
+        self._check(check)
+        check.finish()
+
+    def _check(self, check: ParameterCheck) -> None:
+        count = np.size(self.mean)
         object.__setattr__(self, "intensity", check.number("common jump intensity", self.intensity, 0.0))
         object.__setattr__(self, "mean", check.vector("common jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("common jump sd", self.sd, count, 0.0, closed=True))
-        object.__setattr__(self, "correlation", matrix if rows is None else float(self.correlation))
+        object.__setattr__(self, "correlation", check_size_correlation(check, self.correlation, count))
         _check_sizes(check, "common jump", (self.intensity,), self.mean, self.sd)
-        check.finish()
 
     @property
     def size_correlation(self) -> Floats:
         """Correlation of the sizes of one arrival, shape (A, A)."""
-        if isinstance(self.correlation, float):
-            return equicorrelation(self.correlation, len(self.mean))
-        return np.array(self.correlation)
+        return correlation_matrix(self.correlation, len(self.mean))
 
 
 @dataclass(frozen=True)
@@ -81,15 +73,18 @@ class OwnJumps:
     sd: Vector
 
     def __post_init__(self) -> None:
-        count = np.size(self.intensity)
         check = ParameterCheck()
+        self._check(check)
+        check.finish()
+
+    def _check(self, check: ParameterCheck) -> None:
+        count = np.size(self.intensity)
         object.__setattr__(
             self, "intensity", check.vector("own jump intensity", self.intensity, count, 0.0, closed=True)
         )
         object.__setattr__(self, "mean", check.vector("own jump mean", self.mean, count))
         object.__setattr__(self, "sd", check.vector("own jump sd", self.sd, count, 0.0, closed=True))
         _check_sizes(check, "own jump", self.intensity, self.mean, self.sd)
-        check.finish()
 
 
 def _check_sizes(check: ParameterCheck, name: str, intensity: Vector, mean: Vector, sd: Vector) -> None:
@@ -100,6 +95,20 @@ def _check_sizes(check: ParameterCheck, name: str, intensity: Vector, mean: Vect
                 check.faults.append(
                     f"{name} {part} must lie in [{-limit if part == 'mean' else 0:g}, {limit:g}], got {value:g}"
                 )
+
+
+def correlation_matrix(value: float | Matrix, count: int) -> Floats:
+    """`value` as a matrix (count, count): one number is the same for every pair."""
+    return equicorrelation(value, count) if isinstance(value, (int, float)) else np.array(value)
+
+
+def check_size_correlation(check: ParameterCheck, value: float | Matrix, count: int) -> float | Matrix:
+    """`value` as a float or as rows; a fault where it is no correlation of `count` sizes.  It may be singular."""
+    number = isinstance(value, (int, float))
+    rows = correlation_matrix(value, count) if number else value
+    # one number for all pairs is no matrix that has a nearest one of its kind
+    matrix = check.correlation("jump size correlation", rows, count, allow_singular=True, repair=not number)
+    return float(value) if number else matrix
 
 
 def mean_relative_jump(mean: float, sd: float) -> float:
@@ -136,9 +145,17 @@ class JumpTable:
     compensator: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        variance = np.einsum("cij,cij->ci", self.mix, self.mix)
-        relative = np.expm1(self.mean + 0.5 * variance)
+        relative = np.expm1(self._log_mean())
         object.__setattr__(self, "compensator", self.intensity[0] * relative[0] + self.intensity[1:] * relative[1])
+
+    def _log_mean(self) -> Floats:
+        """log E[e^J], shape (2, A)."""
+        return self.mean + 0.5 * np.einsum("cij,cij->ci", self.mix, self.mix)
+
+    @property
+    def size(self) -> Floats:
+        """The size law in the form that `riskengine.scenario.clock` reads: of normal sizes, their means."""
+        return self.mean
 
 
 def jump_table(count: int, common: CommonJumps | None, own: OwnJumps | None) -> JumpTable:

@@ -10,7 +10,15 @@ from riskengine.vecmath import exp, fma
 _LOG_LIMIT = 700.0
 
 FORWARD = np.array(
-    [Purpose.DIFFUSION, Purpose.JUMP_TIME, Purpose.JUMP_SIZE, Purpose.COMMON_JUMP_TIME, Purpose.COMMON_JUMP_SIZE],
+    [
+        Purpose.DIFFUSION,
+        Purpose.JUMP_TIME,
+        Purpose.JUMP_SIZE,
+        Purpose.COMMON_JUMP_TIME,
+        Purpose.COMMON_JUMP_SIZE,
+        Purpose.VARIANCE_JUMP,
+        Purpose.COMMON_VARIANCE_JUMP,
+    ],
     dtype=np.int64,
 )
 HISTORY = np.array(
@@ -20,6 +28,8 @@ HISTORY = np.array(
         Purpose.HISTORY_JUMP_SIZE,
         Purpose.HISTORY_COMMON_JUMP_TIME,
         Purpose.HISTORY_COMMON_JUMP_SIZE,
+        Purpose.HISTORY_VARIANCE_JUMP,
+        Purpose.HISTORY_COMMON_VARIANCE_JUMP,
     ],
     dtype=np.int64,
 )

@@ -1,4 +1,4 @@
-"""Lognormal diffusion with jumps, the kernel behind `gbm` and `merton`.
+"""Lognormal diffusion with jumps, the kernel behind `gbm`, `merton` and `kou`.
 
     d log S_i = (drift_i - sigma_i^2 / 2 - sum of intensity * E[e^J - 1]) dt + sigma_i dW_i + dJ_i
 
@@ -6,7 +6,9 @@ Increments are exact at any step.  One Philox call serves two successive steps: 
 normal of draw t // 2.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,9 +19,21 @@ from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys, fill_words, normals_from_words
 from riskengine.scenario.clock import LANES, ROOM, WINDOW, any_jumps, fill_jumps, start_clocks
 from riskengine.scenario.correlation import factor
-from riskengine.scenario.jumps import CommonJumps, Matrix, OwnJumps, Vector, jump_table
+from riskengine.scenario.jumps import Matrix, Vector, jump_table
 from riskengine.scenario.lanes import FORWARD, HISTORY, anchor, write_lanes, write_prices
 from riskengine.vecmath import fma
+
+
+class SizeTable(Protocol):
+    """Both jump components in the arrays of `riskengine.scenario.clock.fill_until`, and their compensator per year."""
+
+    intensity: Floats
+    size: Floats
+    mix: Floats
+    compensator: Floats
+
+
+TableOf = Callable[[int, Any, Any], SizeTable]
 
 
 @kernel
@@ -57,7 +71,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
     first_path : int
     history : bool
         The path ends, rather than starts, at `spot`.
-    purposes : ndarray of int, shape (5,)
+    purposes : ndarray of int, shape (7,)
     k0, k1 : uint64
     """
     steps, assets, count = out.shape[0] - 1, out.shape[1], out.shape[2]
@@ -69,7 +83,7 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
     jump = np.zeros((WINDOW, assets, LANES))
     position = np.empty((assets + 1, LANES))
     arrivals = np.empty((assets + 1, LANES), np.int64)
-    whole = np.empty((3, ROOM), np.int64)
+    whole = np.empty((2, ROOM), np.int64)
     real = np.empty((2 + assets, ROOM))
     words = np.empty((2, ROOM), np.uint64)
     jumps = any_jumps(rate)
@@ -110,15 +124,15 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
 
 
 @lru_cache(maxsize=256)
-def _coefficients(
-    drift: Vector, volatility: Vector, correlation: Matrix, common: CommonJumps | None, own: OwnJumps | None, dt: float
+def step_coefficients(
+    drift: Vector, volatility: Vector, correlation: Matrix, common: Any, own: Any, table_of: TableOf, dt: float
 ) -> tuple[Floats, ...]:
     """Kernel arrays for steps of `dt` years; the same for every block, so computed once."""
     sigma = np.array(volatility)
-    table = jump_table(len(drift), common, own)
+    table = table_of(len(drift), common, own)
     step_drift = (np.array(drift) - 0.5 * sigma * sigma - table.compensator) * dt
     mix = np.sqrt(dt) * sigma[:, None] * factor(np.array(correlation))
-    return step_drift, mix, table.intensity * dt, table.mean, table.mix
+    return step_drift, mix, table.intensity * dt, table.size, table.mix
 
 
 def sample_lognormal(
@@ -127,23 +141,27 @@ def sample_lognormal(
     drift: Vector,
     volatility: Vector,
     correlation: Matrix,
-    common: CommonJumps | None,
-    own: OwnJumps | None,
+    common: Any,
+    own: Any,
     grid: TimeGrid,
     first_path: int,
     count: int,
     keys: DrawKeys,
+    table_of: TableOf = jump_table,
 ) -> MarketPaths:
-    """`MarketPaths` of paths ``first_path`` to ``first_path + count - 1``; the parameters of `Merton`."""
+    """`MarketPaths` of paths ``first_path`` to ``first_path + count - 1``; the parameters of `Merton`.
+
+    `table_of` makes the `SizeTable` of the common and the own component, whose records are hashable.
+    """
     k0, k1 = keys.words()
     start = np.array(spot)
     failed = np.zeros(count, dtype=bool)
     before = None
     if grid.history_steps:
         before = np.empty((grid.history_steps + 1, len(assets), count))
-        coefficients = _coefficients(drift, volatility, correlation, common, own, grid.history_dt)
+        coefficients = step_coefficients(drift, volatility, correlation, common, own, table_of, grid.history_dt)
         lognormal_paths(before, failed, start, *coefficients, first_path, True, HISTORY, k0, k1)
     out = np.empty((grid.steps + 1, len(assets), count))
-    coefficients = _coefficients(drift, volatility, correlation, common, own, grid.dt)
+    coefficients = step_coefficients(drift, volatility, correlation, common, own, table_of, grid.dt)
     lognormal_paths(out, failed, start, *coefficients, first_path, False, FORWARD, k0, k1)
     return MarketPaths(grid, assets, first_path, out, history_spot_lanes=before, failed=failed)

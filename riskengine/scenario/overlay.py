@@ -231,6 +231,12 @@ class Overlay:
         if faults:
             raise ValueError("; ".join(faults))
 
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """Lanes of `MarketPaths` beyond prices and variance that it sets."""
+        given = {"depth_lanes": self.depth, "basis_lanes": self.basis, "oracle_lanes": self.oracle_freeze}
+        return tuple(name for name, part in given.items() if part)
+
     def apply(self, paths: MarketPaths, model: ScenarioModel) -> MarketPaths:
         """`paths` of `model` with the stress on top.  History is left alone; nothing is drawn.
 
@@ -239,9 +245,16 @@ class Overlay:
         ValueError
             Where the start is off the time grid.
         """
-        grid = paths.grid
+        return self.on_state(self.on_prices(paths, model))
+
+    def _hours(self, grid: TimeGrid) -> tuple[int, Floats]:
+        """Step at which it starts, and hours since then at every time, shape (T + 1,)."""
         start = grid.index("at_hours", self.at_hours)
-        hours = (np.arange(grid.steps + 1) - start) * (grid.step_seconds / 3600.0)
+        return start, (np.arange(grid.steps + 1) - start) * (grid.step_seconds / 3600.0)
+
+    def on_prices(self, paths: MarketPaths, model: ScenarioModel) -> MarketPaths:
+        """The part of `apply` that changes prices and variances."""
+        start, hours = self._hours(paths.grid)
         change: dict[str, Floats] = {}
         spot = paths.spot_lanes
         if self.variance is not None or self.correlation is not None:
@@ -253,6 +266,16 @@ class Overlay:
             spot = spot.copy() if spot is paths.spot_lanes else spot
             for asset, move in self.moves.items():
                 spot[:, paths.assets.index(asset)] *= np.exp(move.log_path(hours))[:, None]
+        if paths.oracle_lanes is not None and spot is not paths.spot_lanes:
+            # what the feed says keeps its distance to the market
+            change["oracle_lanes"] = paths.oracle_lanes * (spot / paths.spot_lanes)
+        return replace(paths, spot_lanes=spot, failed=paths.failed, **change)
+
+    def on_state(self, paths: MarketPaths) -> MarketPaths:
+        """The part of `apply` that changes depth, basis and oracles, on top of what `paths` have."""
+        start, hours = self._hours(paths.grid)
+        change: dict[str, Floats] = {}
+        spot = paths.spot_lanes
         if self.depth is not None:
             usual = np.ones_like(spot) if paths.depth_lanes is None else paths.depth_lanes
             change["depth_lanes"] = usual * self.depth.factor(hours)[:, None, None]
@@ -261,11 +284,8 @@ class Overlay:
             for asset, shock in self.basis.items():
                 change["basis_lanes"][:, paths.assets.index(asset)] += shock.level(hours)[:, None]
         if self.oracle_freeze is not None:
-            change["oracle_lanes"] = self._frozen(paths, spot, start, grid)
-        elif paths.oracle_lanes is not None and spot is not paths.spot_lanes:
-            # what the feed says keeps its distance to the market
-            change["oracle_lanes"] = paths.oracle_lanes * (spot / paths.spot_lanes)
-        return replace(paths, spot_lanes=spot, failed=paths.failed, **change)
+            change["oracle_lanes"] = self._frozen(paths, start)
+        return replace(paths, failed=paths.failed, **change)
 
     def _agitated(self, paths: MarketPaths, model: ScenarioModel, hours: Floats, start: int) -> Floats:
         """Prices whose increments after the start are scaled by the surge and pulled together."""
@@ -298,12 +318,12 @@ class Overlay:
             out[:, i] = scale[:, i] * mixed / norm
         return out
 
-    def _frozen(self, paths: MarketPaths, spot: Floats, start: int, grid: TimeGrid) -> Floats:
+    def _frozen(self, paths: MarketPaths, start: int) -> Floats:
         """Oracle prices that stand still; the market's where the world has no feed of its own."""
-        freeze = self.oracle_freeze
+        freeze, grid = self.oracle_freeze, paths.grid
         first = start + grid.index("after_hours", freeze.after_hours)
         last = first + grid.index("hours", freeze.hours)
-        feed = spot.copy() if paths.oracle_lanes is None else paths.oracle_lanes * (spot / paths.spot_lanes)
+        feed = (paths.spot_lanes if paths.oracle_lanes is None else paths.oracle_lanes).copy()
         for asset in freeze.assets:
             a = paths.assets.index(asset)
             feed[first : last + 1, a] = feed[min(first, grid.steps), a]

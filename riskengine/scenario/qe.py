@@ -15,25 +15,12 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.random import fill_words, normals_from_words
 from riskengine.scenario.clock import LANES, ROOM, WINDOW, any_jumps, fill_jumps, start_clocks
 from riskengine.scenario.lanes import anchor, mix_lanes, write_lanes, write_prices
-from riskengine.vecmath import bits_float, float_bits, fma, log, normal_cdf, root
+from riskengine.scenario.qe_lane import NEAR, exponential_lane, near_lane, quadratic_lane
+from riskengine.vecmath import fma, root
 
 # columns of the coefficient table, one row per asset
 DECAY, PULL, SPREAD, NOISE, TILT, K2, K3, SHIFT = range(8)
 _GROUP = 32  # lanes that take the exponential branch together
-_LOG2 = 0.6931471805599453
-
-
-@kernel(inline=True)
-def two_atanh(t):
-    """log((1 + t) / (1 - t)); relative error 5e-16 for abs(t) < 0.17, 3e-14 at 0.21 (coefficients from fdlibm)."""
-    y = t * t
-    r = fma(y, 1.479819860510658591e-01, 1.531383769920937332e-01)
-    r = fma(y, r, 1.818357216161805012e-01)
-    r = fma(y, r, 2.222219843214978396e-01)
-    r = fma(y, r, 2.857142874366239149e-01)
-    r = fma(y, r, 3.999999999940941908e-01)
-    r = fma(y, r, 6.666666666666735130e-01)
-    return fma(t * y, r, 2.0 * t)
 
 
 @kernel
@@ -52,30 +39,19 @@ def quadratic_step(v, z, following, correction, c):
     wide_vectors()
     decay, pull, spread, noise, tilt = c[DECAY], c[PULL], c[SPREAD], c[NOISE], c[TILT]
     wide = 0
-    for i in range(v.size):
-        m = fma(v[i], decay, pull)
-        s2 = fma(v[i], spread, noise)
-        limit = 1.5 * m * m
-        wide += np.int64(1) if s2 > limit else np.int64(0)
-        s = min(s2, limit)
-        # b^2 = top / s, 1 + b^2 = whole / s, 1 - 2 A a = shrunk / whole
-        twice = 2.0 * m * m
-        top = twice - s + root(twice * (twice - s))
-        whole = s + top
-        shrunk = fma(-2.0 * tilt * m, s, whole)
-        # log(shrunk / whole) = k log 2 + 2 atanh(t), t = (near - whole) / (near + whole), |t| < 0.21
-        k = (float_bits(shrunk) - float_bits(whole) + np.int64(1 << 51)) >> np.int64(52)
-        near = bits_float(float_bits(shrunk) - (k << np.int64(52)))
-        # the three divisors share one division
-        first = s * whole
-        third = near + whole
-        inverse = 1.0 / (first * (shrunk * third))
-        bz = fma(z[i], s, root(top * s))
-        following[i] = m * bz * bz * (inverse * (shrunk * third))
-        t = (near - whole) * (inverse * (first * shrunk))
-        log_q = fma(np.float64(k), _LOG2, two_atanh(t))
-        value = fma(0.5, log_q, -(tilt * top * m) * (inverse * (first * third)))
-        correction[i] = value if shrunk > 0.0 else np.nan
+    # 2 A a <= A s^2 / m, and s^2 / m is largest at large variance: no lane can leave the short form's range
+    if abs(tilt) * spread < NEAR * decay:
+        for i in range(v.size):
+            m = fma(v[i], decay, pull)
+            s2 = fma(v[i], spread, noise)
+            wide += np.int64(1) if s2 > 1.5 * (m * m) else np.int64(0)
+            following[i], correction[i] = near_lane(m, s2, z[i], tilt)
+    else:
+        for i in range(v.size):
+            m = fma(v[i], decay, pull)
+            s2 = fma(v[i], spread, noise)
+            wide += np.int64(1) if s2 > 1.5 * (m * m) else np.int64(0)
+            following[i], correction[i] = quadratic_lane(m, s2, z[i], tilt)
     return wide
 
 
@@ -86,7 +62,7 @@ def exponential_lanes(v, c):
     wide = 0
     for i in range(v.size):
         m = fma(v[i], c[DECAY], c[PULL])
-        wide += np.int64(1) if fma(v[i], c[SPREAD], c[NOISE]) > 1.5 * m * m else np.int64(0)
+        wide += np.int64(1) if fma(v[i], c[SPREAD], c[NOISE]) > 1.5 * (m * m) else np.int64(0)
     return wide
 
 
@@ -98,19 +74,20 @@ def exponential_step(v, z, following, correction, c):
     for i in range(v.size):
         m = fma(v[i], decay, pull)
         s2 = fma(v[i], spread, noise)
-        mm = m * m
-        # p = (s2 - mm) / total, 1 - p = 2 mm / total, beta = 2 m / total, beta - A = room / total
-        total = s2 + mm
-        room = 2.0 * m - tilt * total
-        inverse = 1.0 / (total * room * m)
-        beyond = 2.0 * mm * (inverse * room * m) / normal_cdf(-z[i])
-        value = log(max(beyond, 1.0)) * (0.5 * total * total * room * inverse)
-        moment = fma(s2 - mm, room, 4.0 * m * mm) * (inverse * m)
-        here = s2 > 1.5 * mm
+        value, log_m = exponential_lane(m, s2, z[i], tilt)
+        here = s2 > 1.5 * (m * m)
         following[i] = value if here else following[i]
-        value = -log(max(moment, 1e-300))
-        value = value if room > 0.0 else np.nan
-        correction[i] = value if here else correction[i]
+        correction[i] = log_m if here else correction[i]
+
+
+@kernel
+def variance_step(v, z, following, correction, c):
+    """Next variance and -log M of every lane, each by the branch that its psi asks for; as in `quadratic_step`."""
+    if quadratic_step(v, z, following, correction, c) > 0:
+        for g in range(0, LANES, _GROUP):
+            h = g + _GROUP
+            if exponential_lanes(v[g:h], c) > 0:
+                exponential_step(v[g:h], z[g:h], following[g:h], correction[g:h], c)
 
 
 @kernel
@@ -128,9 +105,23 @@ def price_step(x, v, following, z, correction, jump, c):
 
 
 @kernel
+def jump_price_step(x, v, following, z, correction, jump, added, spread, c):
+    """`price_step` where jumps also add `added` to variance and `spread` to the price's variance in this step."""
+    wide_vectors()
+    k2, k3, shift = c[K2], c[K3], c[SHIFT]
+    for i in range(x.size):
+        before = v[i]
+        after = following[i]
+        v[i] = after + added[i]
+        level = x[i] + shift + correction[i] + jump[i]
+        level = fma(k2, after, fma(-0.5 * k3, before, level))
+        x[i] = fma(root(fma(k3, before + after, spread[i])), z[i], level)
+
+
+@kernel
 def bates_paths(
     out, variance, failed, spot, initial, c, variance_mix, price_mix, rate, jump_mean, jump_mix, first_path, history,
-    purposes, k0, k1,
+    purposes, k0, k1, marks,
 ):  # fmt: skip
     """Fill one block.
 
@@ -145,11 +136,13 @@ def bates_paths(
     initial : ndarray, shape (A, P)
         Variance at the start.
     c : ndarray, shape (A, 8)
-        As `riskengine.scenario.bates` computes them.
+        As `riskengine.scenario.heston` computes them.
     variance_mix, price_mix : ndarray, shape (A, A)
         Lower-triangular factors of the correlations of variance shocks and of residual price shocks.
     rate, jump_mean, jump_mix, first_path, history, purposes, k0, k1
         As in `riskengine.scenario.lognormal.lognormal_paths`.
+    marks : tuple of ndarray, or None
+        What jumps do to variance, as in `riskengine.scenario.superpose`.
     """
     steps, assets, count = out.shape[0] - 1, out.shape[1], out.shape[2]
     x = np.empty((assets, LANES))
@@ -160,11 +153,11 @@ def bates_paths(
     a = np.empty(LANES, np.uint64)
     b = np.empty(LANES, np.uint64)
     bad = np.empty(LANES)
-    jump = np.zeros((WINDOW, assets, LANES))
+    jump = np.zeros((WINDOW, assets if marks is None else 3 * assets, LANES))
     position = np.empty((assets + 1, LANES))
     arrivals = np.empty((assets + 1, LANES), np.int64)
-    whole = np.empty((3, ROOM), np.int64)
-    real = np.empty((2 + assets, ROOM))
+    whole = np.empty((2, ROOM), np.int64)
+    real = np.empty((2 + assets if marks is None else 7 + 2 * assets, ROOM))
     words = np.empty((2, ROOM), np.uint64)
     jumps = any_jumps(rate)
     for base in range(0, count, LANES):
@@ -185,7 +178,7 @@ def bates_paths(
                 stop = min(t + WINDOW, steps)
                 fill_jumps(
                     jump, position, arrivals, t, stop, rate, jump_mean, jump_mix, path, purposes, k0, k1,
-                    whole, real, words,
+                    whole, real, words, marks,
                 )  # fmt: skip
             for i in range(assets):
                 fill_words(a, b, path, t, purposes[0], i, k0, k1)
@@ -194,12 +187,14 @@ def bates_paths(
                 mix_lanes(z[0], variance_mix)
                 mix_lanes(z[1], price_mix)
             for i in range(assets):
-                if quadratic_step(v[i], z[0, i], following, correction, c[i]) > 0:
-                    for g in range(0, LANES, _GROUP):
-                        h = g + _GROUP
-                        if exponential_lanes(v[i, g:h], c[i]) > 0:
-                            exponential_step(v[i, g:h], z[0, i, g:h], following[g:h], correction[g:h], c[i])
-                price_step(x[i], v[i], following, z[1, i], correction, jump[row, i], c[i])
+                variance_step(v[i], z[0, i], following, correction, c[i])
+                if marks is None:
+                    price_step(x[i], v[i], following, z[1, i], correction, jump[row, i], c[i])
+                else:
+                    jump_price_step(
+                        x[i], v[i], following, z[1, i], correction, jump[row, i], jump[row, assets + i],
+                        jump[row, 2 * assets + i], c[i],
+                    )  # fmt: skip
                 write_lanes(variance[t + 1, i, base:end], v[i])
                 if history:
                     write_lanes(out[t + 1, i, base:end], x[i])

@@ -64,3 +64,59 @@ def stationary_variance(
         shape = 2.0 * kappa[i] * theta[i] / xi[i] ** 2
         z[i] = gamma_from_score(mixed[i], float(shape), float(xi[i] ** 2 / (2.0 * kappa[i])))
     return z
+
+
+def stationary_jumps(
+    intensity: Floats, extent: Floats, kappa: Floats, floor: Floats, first_path: int, count: int, keys: DrawKeys
+) -> Floats:
+    """What past jumps have left of themselves in stationary variances, shape (A, P): exact for each asset.
+
+    A jump of mean size m that arrived at age t is still felt with probability m y / w, w = c (1 - y) + m y,
+    y = e^{-kappa t}, c = xi^2 / (2 kappa), and is then exponential with mean w.  So the jumps that are still felt are a
+    Poisson number, with mean Lambda = intensity / kappa * m log(m / c) / (m - c), of exponentials whose means w are
+    log-uniform between m (just now) and c (long ago).  The common clock runs in units of Lambda from the youngest jump
+    on and, as its exponentials, is shared: assets remember the same crashes.
+
+    Parameters
+    ----------
+    intensity : ndarray, shape (1 + A,)
+        Arrivals per year: the common clock, then each asset's own.
+    extent : ndarray, shape (2, A)
+        Mean variance jump: common, own.
+    kappa, floor : ndarray, shape (A,)
+        Speed, and c.
+    first_path, count, keys
+        As in `stationary_variance`.
+    """
+    assets = kappa.size
+    out = np.zeros((assets, count))
+    for clock in range(1 + assets):
+        common = clock == 0
+        members = range(assets) if common else (clock - 1,)
+        felt, ratio = np.zeros(assets), np.ones(assets)
+        for i in members:
+            mean = extent[0 if common else 1, i]
+            if mean > 0.0 and intensity[clock] > 0.0:
+                ratio[i] = floor[i] / mean
+                # m log(m / c) / (m - c), which is 1 where m = c
+                gap = 1.0 - ratio[i]
+                felt[i] = intensity[clock] / kappa[i] * (-np.log1p(-gap) / gap if gap != 0.0 else 1.0)
+        # one draw for the wait and the size of each arrival; the steps beyond 0 of INITIAL_STATE are free
+        base = 1 << 30 if common else 1
+        time, n = np.zeros(count), 0
+        a, b = np.empty(count, np.uint64), np.empty(count, np.uint64)
+        while (time < felt.max()).any():
+            fill_words(a, b, first_path, base + n, int(Purpose.INITIAL_STATE), max(clock - 1, 0), *keys.words())
+            time += _exponential(a)
+            size = _exponential(b)
+            for i in members:
+                if felt[i] > 0.0:
+                    mean = extent[0 if common else 1, i] * ratio[i] ** np.minimum(time / felt[i], 1.0)
+                    out[i] += np.where(time < felt[i], mean * size, 0.0)
+            n += 1
+    return out
+
+
+def _exponential(word: np.ndarray) -> Floats:
+    """Standard exponentials from 64-bit words: -log of the uniform of `riskengine.vecmath`."""
+    return -np.log(((word >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)

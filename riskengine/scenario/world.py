@@ -1,13 +1,15 @@
-"""`World`: a scenario model, the implied-volatility surface tied to its state, and where its numbers come from."""
+"""`World`: a scenario model, the market's further state, the surface tied to it, and where its numbers come from."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
-from riskengine.roles import MadeOfData, ScenarioModel
+from riskengine.roles import MadeOfData, ScenarioModel, StateComponent
 from riskengine.scenario.event import Event
 from riskengine.scenario.overlay import Overlay
 
@@ -34,6 +36,8 @@ class World:
         What is known to happen: paths are drawn given it.
     repairs : tuple of str
         What was replaced by the nearest that is valid when the world was read, and by how much it moved.
+    state : tuple of StateComponent
+        Market state beyond prices, each kind of lanes at most once; empty for prices alone.
     """
 
     name: str
@@ -46,6 +50,8 @@ class World:
     overlay: Overlay | None = None
     event: Event | None = None
     repairs: tuple[str, ...] = ()
+    # a world without state is written, and hashed, as if there were no such field
+    state: tuple[StateComponent, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if self.overlay is not None:
@@ -53,12 +59,37 @@ class World:
         if self.event is not None and self.event.asset not in self.model.assets:
             known = ", ".join(self.model.assets)
             raise ValueError(f"event must name an asset of the world ({known}), got {self.event.asset!r}")
+        object.__setattr__(self, "state", tuple(self.state))
+        faults = []
+        for part in self.state:
+            try:
+                part.check(self.model)
+            except ValueError as error:
+                faults.append(f"state {part.kind}: {error}")
+        filled = [lanes for part in self.state for lanes in part.fills]
+        twice = sorted({lanes for lanes in filled if filled.count(lanes) > 1})
+        if twice:
+            faults.append(f"state must fill each kind of lanes once, got {', '.join(twice)} more than once")
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """Names of the lanes beyond prices that paths of this world carry, by its state or its overlay."""
+        names = [lanes for part in self.state for lanes in part.fills]
+        return tuple(dict.fromkeys([*names, *(() if self.overlay is None else self.overlay.fills)]))
 
     @property
     def stamp(self) -> str:
         """``FIT``, ``UNFIT`` or ``NOT FITTED``, or ``DATA`` where paths come from data: the model's, whatever is laid
         over it."""
-        return self.fit.get("verdict", "DATA" if isinstance(self.model, MadeOfData) else "NOT FITTED")
+        return self.fit.get("verdict", "NOT FITTED" if self.data is None else "DATA")
+
+    @property
+    def data(self) -> MadeOfData | None:
+        """The model, or the base that it adds pegged assets to, where its paths come from data."""
+        under = getattr(self.model, "base", self.model)
+        return under if isinstance(under, MadeOfData) else None
 
     @property
     def stress(self) -> tuple[str, ...]:
@@ -67,7 +98,11 @@ class World:
         return given + (() if self.overlay is None else self.overlay.text)
 
     def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
-        """Paths ``first_path`` to ``first_path + count - 1`` of the model, given the event, under the overlay."""
+        """Paths ``first_path`` to ``first_path + count - 1`` of the model, given the event, under the overlay.
+
+        State follows the prices and variances that the overlay leaves, with draws of its own, so it moves neither; what
+        the overlay says of depth, basis and oracles comes on top.  A path whose state is not a number is marked failed.
+        """
 
         def draw(grid: TimeGrid, first_path: int, count: int) -> MarketPaths:
             return self.model.sample(grid, first_path, count, keys)
@@ -76,7 +111,13 @@ class World:
             paths = draw(grid, first_path, count)
         else:
             paths = self.event.sample(draw, grid, first_path, count)
-        return paths if self.overlay is None else self.overlay.apply(paths, self.model)
+        if self.overlay is not None:
+            paths = self.overlay.on_prices(paths, self.model)
+        for part in self.state:
+            lanes = part.fill(paths, keys)
+            bad = [~np.isfinite(x).all(axis=(0, 1)) for x in lanes.values()]
+            paths = replace(paths, **lanes, failed=np.logical_or.reduce([paths.failed, *bad]))
+        return paths if self.overlay is None else self.overlay.on_state(paths)
 
 
 @dataclass(frozen=True)

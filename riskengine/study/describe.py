@@ -6,9 +6,17 @@ from typing import Any
 
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
-from riskengine.roles import MadeOfData
 from riskengine.scenario.world import World
 from riskengine.study.spec import CalibrationStudy
+
+# what each kind of market state does to the figures
+_STATE = {
+    "depth_lanes": "Depth moves on each path: closing costs, and price impact where feedback is on, are divided by it; "
+    "the pools that lending markets sell into keep their stated depth.",
+    "funding_lanes": "Longs and shorts of perpetuals exchange funding at the path's rate at every step.",
+    "basis_lanes": "Perpetuals are marked at spot times the path's basis.",
+    "oracle_lanes": "Oracles of lending markets are told the world's oracle price, not the market's.",
+}
 
 
 def world_head(world: World) -> dict[str, Any]:
@@ -43,7 +51,7 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
         "implied-volatility surface at the path's own variance (sticky in moneyness): the stated link between the two.",
         "A path is the unit of every interval: accounts and origins on one path are never counted as independent.",
     ]
-    if isinstance(study.world.model, MadeOfData):
+    if study.world.data is not None:
         said.append(
             "Paths are made of data: intervals say how well this world's figures are known from that many paths taken "
             "as independent, not how well the data know the market."
@@ -69,6 +77,7 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+    said += [_STATE[lanes] for lanes in study.world.filled if lanes in _STATE]
     if study.feedback is None:
         said.append("Prices are exogenous: liquidations do not move them (price feedback is off).")
     else:

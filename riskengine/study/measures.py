@@ -9,7 +9,8 @@ from riskengine.arrays import Floats
 from riskengine.engine.lab import Lab
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import CalibrationQuestion
-from riskengine.estimate import Estimate, exact
+from riskengine.engine.scheme import LEVELS, SIDES, Scheme
+from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.stats.bounded import share
 from riskengine.stats.maritz_jarrett import quantile_error
 from riskengine.stats.mean import conditional_severity, mean, ratio_of_means
@@ -42,7 +43,7 @@ def _margin_parameters(key: Key) -> dict:
 def column_rows(key: Key, column: Floats, confidence: float) -> Iterator[Row]:
     """Rows that need one column only."""
     section, model, level, setting, subject, measure = key
-    if section in ("calibration", "event") or subject not in ("all",) and measure in ("requirement", "loss"):
+    if section in ("calibration", "event", "scheme") or subject not in ("all",) and measure in ("requirement", "loss"):
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []
@@ -65,6 +66,21 @@ def event_rows(columns: Columns, confidence: float) -> Iterator[Row]:
             attempts = columns.select(key)[0]
             estimate = inverse_binomial(attempts.size, int(attempts.sum()), confidence)
             yield Row("event", key[1], {}, "event_probability", "probability", estimate)
+
+
+def scheme_rows(columns: Columns, scheme: Scheme, model: str, confidence: float) -> Iterator[Row]:
+    """How often paths end beyond the exact quantiles of their own law: what the simulation scheme adds of its own."""
+    for key in columns.keys:
+        if key[0] == "scheme":
+            hits = columns.select(key)[0]
+            estimate = clopper_pearson(int(hits.sum()), hits.size, confidence)
+            yield Row("scheme", key[1], {"asset": key[4], "level": key[2]}, key[-1], "probability", estimate)
+    for asset, reason in scheme.refused.items():
+        for level in LEVELS:
+            for measure in SIDES.values():
+                yield Row(
+                    "scheme", model, {"asset": asset, "level": level}, measure, "probability", undetermined(0, reason)
+                )
 
 
 def shortfall_rows(columns: Columns, confidence: float) -> Iterator[Row]:

@@ -35,6 +35,8 @@ CALIBRATION = (
     "interval_coverage",
 )
 
+SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
+
 
 def amount_name(amount: str, level: float) -> str:
     """Name of a percentile: ``bad_debt_p999`` for level 0.999."""
@@ -53,5 +55,6 @@ def all_measures() -> frozenset[str]:
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",
+        *SCHEME,
     }
     return frozenset(named | amounts)

@@ -131,6 +131,7 @@ def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> 
     rows += measures.reference_rows(columns, confidence)
     rows += paired.sweep_rows(columns, confidence)
     rows += paired.joint_rows(columns, study.feedback is not None, confidence)
+    rows += measures.scheme_rows(columns, simulation.scheme, study.world.model.kind, confidence)
     return rows
 
 

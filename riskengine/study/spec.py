@@ -8,7 +8,7 @@ from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.market.grid import TimeGrid
-from riskengine.roles import HasLaw, MadeOfData, MarginModel
+from riskengine.roles import HasLaw, MarginModel
 from riskengine.scenario.world import World
 from riskengine.study.names import all_measures
 
@@ -36,6 +36,14 @@ class Criterion:
         if self.measure not in all_measures():
             near = get_close_matches(self.measure, all_measures(), 3, 0.5) or sorted(all_measures())
             raise ValueError(f"measure must be a measure of the result such as {', '.join(near)}, got {self.measure}")
+
+
+def _check_law(world: World, asset: str, hours: float) -> None:
+    """ValueError where an asset of the world has no law, or none given a path's state, to hold estimates against."""
+    if asset in world.model.assets:
+        law = world.model.law(asset, hours / 8760.0)
+        if hasattr(law, "lanes"):
+            law.lanes()
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,8 @@ class CalibrationStudy:
         grid = self.grid
         if self.margin is None and self.lending is None and self.calibration is None:
             raise ValueError("a study must hold at least one of margin, lending, calibration, got none")
-        if isinstance(self.world.model, MadeOfData):
-            limit = self.world.model.path_limit(grid)
+        if self.world.data is not None:
+            limit = self.world.data.path_limit(grid)
             if limit is not None and self.world.event is not None:
                 raise ValueError(
                     f"event needs a world that can draw on until it happens, got kind {self.world.model.kind}, "
@@ -124,6 +132,14 @@ class CalibrationStudy:
             raise ValueError(
                 "calibration needs a world that starts in its stationary law (initial_variance: stationary), because "
                 "its truth is unconditional, got a stated initial variance"
+            )
+        if self.calibration is not None:
+            for asset in dict.fromkeys(e.asset for e in self.calibration.exposures):
+                _check_law(self.world, asset, self.window_hours)
+        if self.feedback is not None and "oracle_lanes" in self.world.filled:
+            raise ValueError(
+                "feedback must be absent in a world that tells oracles prices of its own (state oracle, "
+                "oracle_freeze), since those are set before any sale moves the market, got both"
             )
         if self.feedback is not None:
             missing = [a for a in self.world.model.assets if a not in self.feedback.depth_usd]

@@ -11,12 +11,20 @@ from riskengine.config.study import load_study, load_world
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.block_bootstrap import BlockBootstrap
+from riskengine.scenario.cojumps import CommonCoJumps
 from riskengine.scenario.filtered_bootstrap import FilteredBootstrap
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.heston import Heston
 from riskengine.scenario.history import HistoryWindows
 from riskengine.scenario.jumps import OwnJumps
+from riskengine.scenario.kou import Kou, KouCommonJumps, KouOwnJumps
 from riskengine.scenario.merton import Merton
 from riskengine.scenario.paths_file import RecordedPaths
+from riskengine.scenario.regime_switching import RegimeSwitching
+from riskengine.scenario.state.borrow_rate import BorrowRate
+from riskengine.scenario.state.depth import Depth
+from riskengine.scenario.state.perpetual import PerpetualMarket
+from riskengine.scenario.svcj import Svcj
 from riskengine.scenario.variance_filter import GarchFilter
 
 _ASSETS, _SPOT = ("BTC", "ETH"), (34_500.0, 1_810.0)
@@ -39,8 +47,29 @@ def _paths() -> PathSet:
     return PathSet(_ASSETS, spot, 3_600, history_spot=history, history_step_seconds=86_400)
 
 
+_ACROSS = ((1.0, 0.8), (0.8, 1.0))
+_VARIANCE = {
+    "assets": ("BTC", "ETH"),
+    "spot": (34_500.0, 1_810.0),
+    "drift": (0.0, 0.0),
+    "kappa": (5.0, 6.0),
+    "theta": (0.3, 0.4),
+    "xi": (1.5, 2.0),
+    "rho": (-0.4, -0.4),
+    "initial_variance": "stationary",
+    "correlation": _ACROSS,
+    "variance_correlation": _ACROSS,
+}
+
 # models that no shipped file uses and that have no defaults
 _EXAMPLES = {
+    "heston": Heston(**_VARIANCE),
+    "svcj": Svcj(
+        **_VARIANCE,
+        jumps_common=CommonCoJumps(
+            5.0, (-0.03, -0.04), (0.05, 0.06), 0.7, variance_mean=(0.4, 0.5), slope=(-0.1, -0.1)
+        ),
+    ),
     "block_bootstrap": BlockBootstrap(_ASSETS, _SPOT, _prices(), 24.0),
     "filtered_bootstrap": FilteredBootstrap(
         _ASSETS, _SPOT, _prices(), GarchFilter("garch", (2e-6, 2e-6), (0.06, 0.08), (0.9, 0.88)), "stationary"
@@ -57,6 +86,31 @@ _EXAMPLES = {
         None,
         OwnJumps((30.0, 30.0), (-0.01, -0.01), (0.04, 0.05)),
     ),
+    "kou": Kou(
+        ("BTC", "ETH"),
+        (34_500.0, 1_810.0),
+        (0.0, 0.0),
+        (0.5, 0.6),
+        ((1.0, 0.8), (0.8, 1.0)),
+        KouCommonJumps(15.0, (0.4, 0.4), (30.0, 25.0), (25.0, 20.0), 0.8),
+        KouOwnJumps((30.0, 30.0), (0.5, 0.5), (40.0, 35.0), (35.0, 30.0)),
+    ),
+    "regime_switching": RegimeSwitching(
+        ("BTC", "ETH"),
+        (34_500.0, 1_810.0),
+        ("calm", "stress"),
+        ((-12.0, 12.0), (60.0, -60.0)),
+        (0.0, 0.0),
+        ((0.4, 0.5), (1.1, 1.4)),
+        (((1.0, 0.8), (0.8, 1.0)), ((1.0, 0.9), (0.9, 1.0))),
+        jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
+        pace=(1.0, 4.0),
+    ),
+    "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
+    "perpetual": PerpetualMarket(
+        (0.0, 0.0), (5e-4, 5e-4), (48.0, 48.0), (0.002, 0.0), (1e-4, 1e-4), (1.0, 1.0), (0.5, 0.5), (0.36, 0.5)
+    ),
+    "borrow_rate": BorrowRate((0.03, 0.02), (0.4, 0.4), (72.0, 72.0), (0.5, 0.5), (0.36, 0.5)),
 }
 
 

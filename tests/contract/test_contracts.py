@@ -13,9 +13,15 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import snapshot
 from riskengine.random import DrawKeys
-from riskengine.roles import Estimator, LendingProtocol, MadeOfData, MarginModel, ScenarioModel
+from riskengine.roles import Estimator, LendingProtocol, MadeOfData, MarginModel, ScenarioModel, StateComponent
 
-ROLES = {"scenarios": ScenarioModel, "margin": MarginModel, "lending": LendingProtocol, "estimators": Estimator}
+ROLES = {
+    "scenarios": ScenarioModel,
+    "states": StateComponent,
+    "margin": MarginModel,
+    "lending": LendingProtocol,
+    "estimators": Estimator,
+}
 GRID = TimeGrid(3_600, 24, 86_400, 64)
 KEYS = DrawKeys(20231031)
 
@@ -53,7 +59,11 @@ def test_scenario_paths(kind):
     for lanes in (paths.spot_lanes, paths.history_spot_lanes):
         assert np.isfinite(lanes).all()
         assert (lanes > 0).all()
-    np.testing.assert_allclose(paths.spot_lanes[0], np.repeat(np.array(model.spot)[:, None], 8, axis=1), rtol=1e-12)
+    # prices start at `spot`, those of assets that a model declares floating only on average
+    fixed = [i for i, asset in enumerate(model.assets) if asset not in getattr(model, "floating", ())]
+    start = np.repeat(np.array(model.spot)[:, None], 8, axis=1)
+    np.testing.assert_allclose(paths.spot_lanes[0, fixed], start[fixed], rtol=1e-12)
+    np.testing.assert_allclose(paths.spot_lanes[0], start, rtol=0.2)
     np.testing.assert_array_equal(paths.history_spot_lanes[-1], paths.spot_lanes[0])
     if paths.variance_lanes is not None:
         assert (paths.variance_lanes >= 0).all()
@@ -77,6 +87,24 @@ def test_a_path_is_a_function_of_its_number(kind):
             model.sample(GRID, limit, 1, KEYS)
 
 
+@pytest.mark.parametrize("kind", every("states"))
+def test_state_component(kind):
+    """Its lanes and no others, finite, the same for any split; prices and variance are left alone."""
+    part, model = instance("states", kind), quickstart().world.model
+    before = _bits(part)
+    part.check(model)
+    paths = model.sample(GRID, 0, 8, KEYS)
+    bits = _bits(paths)
+    whole = part.fill(paths, KEYS)
+    assert set(whole) == set(part.fills)
+    split = [part.fill(model.sample(GRID, first, 4, KEYS), KEYS) for first in (0, 4)]
+    for name, lanes in whole.items():
+        assert lanes.shape == paths.spot_lanes.shape
+        assert np.isfinite(lanes).all()
+        np.testing.assert_array_equal(np.concatenate([s[name] for s in split], axis=2), lanes)
+    assert [_bits(part), _bits(paths)] == [before, bits]
+
+
 def _with_a_law() -> list[str]:
     return [kind for kind in every("scenarios") if hasattr(registry.load("scenarios", kind), "law")]
 
@@ -84,7 +112,11 @@ def _with_a_law() -> list[str]:
 @pytest.mark.parametrize("kind", _with_a_law())
 def test_law_of_a_horizon(kind):
     model = instance("scenarios", kind)
-    law = model.law(model.assets[0], 24 / 8760)
+    for asset in model.assets:
+        _check_law(model.law(asset, 24 / 8760))
+
+
+def _check_law(law):
     p = np.array([0.001, 0.01, 0.5, 0.99, 0.999])
     x = law.quantile(p)
     assert (np.diff(x) > 0).all()

@@ -19,6 +19,7 @@ from riskengine.estimator.normal import NormalEstimator, shortfall_factor
 from riskengine.law.bates import BatesLaw
 from riskengine.law.inversion import checked_cdf
 from riskengine.law.jump import NormalJump
+from riskengine.law.kou import DoubleExponentialJump, KouLaw
 from riskengine.law.merton import MertonLaw
 from riskengine.scenario.variance_filter import EwmaFilter, GarchFilter, Recursion, backcast
 from riskengine.stats.proportion import clopper_pearson_upper
@@ -74,6 +75,22 @@ def test_merton_cdf_by_mixture_and_by_inversion():
 def test_merton_cumulants():
     i, expected, tolerance = case("merton_cumulants")
     np.testing.assert_allclose(merton(i, i["r"]).cumulants(), expected, atol=tolerance["abs"], rtol=0)
+
+
+def kou(inputs):
+    jump = DoubleExponentialJump(inputs["lam"], inputs["p_up"], inputs["eta_up"], inputs["eta_down"])
+    return KouLaw(inputs["r"], inputs["sigma"], (jump,), inputs["T"])
+
+
+def test_kou_calls():
+    i, expected, tolerance = case("kou_call_strip")
+    np.testing.assert_allclose(call(kou(i), i["K"], i["S"], i["r"], i["T"]), expected, atol=tolerance["abs"], rtol=0)
+
+
+def test_kou_characteristic_function():
+    i, expected, tolerance = case("kou_characteristic_function")
+    found = kou(i).characteristic(i["u"])
+    np.testing.assert_allclose(np.stack([found.real, found.imag], axis=1), expected, atol=tolerance["abs"], rtol=0)
 
 
 def test_merton_log_likelihood():

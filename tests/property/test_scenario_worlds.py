@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
+from riskengine.scenario.cojumps import CommonCoJumps, OwnCoJumps
 from riskengine.scenario.correlation import check_correlation, factor
 from riskengine.scenario.jumps import CommonJumps, OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.shared_draws import sample_grid
+from riskengine.scenario.svcj import Svcj
 
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -46,9 +49,19 @@ def worlds(draw):
             | st.builds(OwnJumps, st.just(vector(0.0, 300.0)), st.just(vector(-0.1, 0.1)), st.just(vector(0.0, 0.1)))
         ),
     }
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from([Merton, Bates, Svcj]))
+    if kind is Merton:
         return Merton(volatility=vector(0.01, 2.0), **fields)
-    return Bates(
+    if kind is Svcj:
+        for name, with_variance in (("jumps_common", CommonCoJumps), ("jumps_own", OwnCoJumps)):
+            if fields[name] is not None:
+                plain = {f.name: getattr(fields[name], f.name) for f in dataclasses.fields(fields[name])}
+                fields[name] = with_variance(
+                    **plain,
+                    variance_mean=draw(st.just(vector(1e-6, 0.5)) | st.just((0.0,) * count)),
+                    slope=vector(-1.0, 1.0),
+                )
+    return kind(
         kappa=vector(0.5, 20.0), theta=vector(0.02, 1.0), xi=vector(0.1, 4.0), rho=(0.0,) * count,
         initial_variance=draw(st.just("stationary") | st.just(vector(0.0, 1.0))),
         variance_correlation=draw(correlations(count)), **fields,
@@ -94,3 +107,14 @@ def test_factor_reproduces_the_matrix(rows):
     lower = factor(matrix)
     assert np.array_equal(lower, np.tril(lower))
     np.testing.assert_allclose(lower @ lower.T, matrix, atol=1e-13)
+
+
+@SETTINGS
+@given(st.lists(worlds(), min_size=2, max_size=4), st.integers(0, 2**40), st.integers(1, 40), st.integers(0, 9))
+def test_sampled_together_or_alone_the_bits_are_the_same(models, first, steps, history):
+    grid = TimeGrid(86_400, steps, 43_200 if history else 0, history)
+    for world, paths in zip(models, sample_grid(models, grid, first, 30, DrawKeys(3)), strict=True):
+        alone = world.sample(grid, first, 30, DrawKeys(3))
+        for name in ("spot_lanes", "variance_lanes", "history_spot_lanes", "history_variance_lanes", "failed"):
+            if getattr(alone, name) is not None:
+                assert np.array_equal(getattr(paths, name), getattr(alone, name)), name

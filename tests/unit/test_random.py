@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from riskengine.random import DrawKeys, Purpose, draw, fill_uniforms, fill_words, normals_from_words, philox
+from riskengine.random import (
+    DrawKeys,
+    Purpose,
+    draw,
+    fill_uniforms,
+    fill_words,
+    normals_from_words,
+    philox,
+    scattered_words,
+)
 from riskengine.vecmath import uniform
 
 # Random123 known-answer vectors of philox4x32-10 (Salmon et al. 2011, file kat_vectors): counter, key, result
@@ -86,3 +95,13 @@ def test_normals_are_box_muller_of_the_words():
 def test_keys_outside_their_range_are_refused(seed, group):
     with pytest.raises(ValueError, match=r"must lie in \[0, 2\*\*"):
         DrawKeys(seed, group)
+
+
+def test_scattered_draws_are_the_draws_of_their_paths():
+    keys, purpose, first = DrawKeys(4).words(), int(Purpose.JUMP_SIZE), 2**33
+    a, b, c, d = np.empty((4, 20), np.uint64)
+    lane, number = np.arange(40)[::-2].copy(), np.arange(20) % 3
+    scattered_words(a, b, first, lane, number, 20, purpose, 1, *keys)
+    for i in range(20):
+        fill_words(c[:1], d[:1], first + lane[i], number[i], purpose, 1, *keys)
+        assert (a[i], b[i]) == (c[0], d[0])

@@ -242,13 +242,16 @@ class AaveV3:
             state.indices[0] *= growth(state.supply_rate, years)[1]
             state.indices[1] *= growth(state.borrow_rate, years)[0]
 
-    def step(self, state: AaveV3State, step: int, spot: Floats) -> LiquidationEvents:
-        """Advance `state` to time index `step` at market prices `spot` (A, P) and report what happened."""
+    def step(self, state: AaveV3State, step: int, spot: Floats, told: Floats | None = None) -> LiquidationEvents:
+        """Advance `state` to time index `step` at market prices `spot` (A, P) and report what happened.
+
+        The oracle publishes from `told` (A, P) where given, from `spot` otherwise.
+        """
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
         state.outstanding *= self.liquidity.decay(seconds / 3600.0)
-        published = self.feed.step(state.oracle, spot, seconds)
+        published = self.feed.step(state.oracle, spot if told is None else told, seconds)
         state.step = step
         sums = np.zeros((8, spot.shape[1]))
         sold = np.zeros_like(state.outstanding)

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import ndtr
 
 from riskengine.errors import RunError
+from riskengine.law.contour import upper_tail
 from riskengine.law.inversion import CosSeries, checked_cdf, chernoff_window, frequency_limit, gil_pelaez_cdf
 from riskengine.law.jump import NormalJump
 from riskengine.law.merton import MertonLaw
@@ -71,3 +72,13 @@ def test_root_that_cannot_settle_is_reported():
 
     with pytest.raises(RunError, match="must converge within 200 steps"):
         invert_cdf(jumpy, np.array([0.5]), np.array([-1e300]), np.array([1e300]), np.array([3.0]), 0.0)
+
+
+def test_revivals_of_jumps_of_one_size_are_not_cut_off():
+    # |phi| dies, and comes back at 2 pi / 0.125 = 50 with 2e-6 of its height
+    law = MertonLaw(0.0, 0.0625, (NormalJump(8.0, 0.125, 0.0),), 2.72)
+    x = law.quantile(np.array([1e-4, 0.1, 0.632, 0.99]))
+    c1, c2 = law.cumulants()[:2]
+    found = checked_cdf(law.characteristic, law.log_mgf, x, c1, np.sqrt(c2))
+    np.testing.assert_allclose(found, law.cdf(x), rtol=1e-9)
+    np.testing.assert_allclose(upper_tail(law, x), law.survival(x), rtol=1e-11)

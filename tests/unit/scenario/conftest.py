@@ -5,7 +5,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from riskengine.scenario import clock, lanes, lognormal, qe
+from riskengine import random
+from riskengine.scenario import clock, lanes, lognormal, qe, qe_lane, regimes, shared_draws, superpose
 
 SUBSTITUTES = {
     "wide_vectors": lambda: None,
@@ -15,6 +16,11 @@ SUBSTITUTES = {
     "bits_float": lambda n: np.int64(n).view(np.float64),
     # compiled on demand from a module whose intrinsics are replaced: replaced as well
     "two_atanh": lambda t: 2.0 * np.arctanh(t),
+    "near_lane": qe_lane.near_lane.py_func,
+    "quadratic_lane": qe_lane.quadratic_lane.py_func,
+    "exponential_lane": qe_lane.exponential_lane.py_func,
+    # called from Python it returns Python's integers, which no unsigned argument takes
+    "draw": lambda *key: tuple(np.uint64(word) for word in random.draw(*key)),
 }
 
 
@@ -28,7 +34,7 @@ def plain():
     @contextmanager
     def context():
         with pytest.MonkeyPatch.context() as patch:
-            for module in (clock, lanes, lognormal, qe):
+            for module in (clock, lanes, lognormal, qe, qe_lane, regimes, shared_draws, superpose):
                 for name, function in SUBSTITUTES.items():
                     if hasattr(module, name):
                         patch.setattr(module, name, function)

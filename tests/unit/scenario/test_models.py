@@ -11,9 +11,12 @@ from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.roles import ScenarioModel
 from riskengine.scenario.bates import Bates
+from riskengine.scenario.cojumps import CommonCoJumps, OwnCoJumps
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.heston import Heston
 from riskengine.scenario.jumps import CommonJumps, OwnJumps, jump_table, mean_relative_jump
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.svcj import Svcj
 
 R = ((1.0, 0.6), (0.6, 1.0))
 COMMON = CommonJumps(12.0, (-0.03, -0.04), (0.05, 0.06), 0.7)
@@ -21,11 +24,18 @@ OWN = OwnJumps((20.0, 15.0), (0.01, -0.01), (0.03, 0.04))
 PAIR = {"assets": ("BTC", "ETH"), "spot": (6e4, 3e3), "drift": (0.1, -0.2), "correlation": R}
 GBM = Gbm(**PAIR, volatility=(0.5, 0.7))
 MERTON = Merton(**PAIR, volatility=(0.5, 0.7), jumps_common=COMMON, jumps_own=OWN)
-BATES = Bates(
-    **PAIR, kappa=(5.0, 6.0), theta=(0.3, 0.5), xi=(1.5, 2.5), rho=(-0.4, -0.5), initial_variance="stationary",
-    variance_correlation=((1.0, 0.8), (0.8, 1.0)), jumps_common=COMMON, jumps_own=OWN,
-)  # fmt: skip
-WORLDS = [GBM, MERTON, BATES]
+MOVING = {
+    **PAIR, "kappa": (5.0, 6.0), "theta": (0.3, 0.5), "xi": (1.5, 2.5), "rho": (-0.4, -0.5),
+    "initial_variance": "stationary", "variance_correlation": ((1.0, 0.8), (0.8, 1.0)),
+}  # fmt: skip
+HESTON = Heston(**MOVING)
+BATES = Bates(**MOVING, jumps_common=COMMON, jumps_own=OWN)
+SVCJ = Svcj(
+    **MOVING,
+    jumps_common=CommonCoJumps(12.0, (-0.03, -0.04), (0.05, 0.06), 0.7, variance_mean=(0.3, 0.5), slope=(-0.1, 0.1)),
+    jumps_own=OwnCoJumps((20.0, 15.0), (0.01, -0.01), (0.03, 0.04), variance_mean=(0.2, 0.0), slope=(-0.1, 0.0)),
+)
+WORLDS = [GBM, MERTON, HESTON, BATES, SVCJ]
 GRID = TimeGrid(3600, 40, 86_400, 21)
 KEYS = DrawKeys(9)
 
@@ -45,7 +55,7 @@ def test_shapes_and_role(world):
     assert paths.spot_lanes.shape == (41, 2, 130) and paths.history_spot_lanes.shape == (22, 2, 130)
     assert paths.first_path == 5 and paths.assets == ("BTC", "ETH") and not paths.failed.any()
     assert (paths.spot_lanes[0] == [[6e4], [3e3]]).all() and (paths.history_spot_lanes[-1] == [[6e4], [3e3]]).all()
-    if world.kind == "bates":
+    if isinstance(world, Heston):
         assert (paths.variance_lanes >= 0.0).all()
         assert np.array_equal(paths.variance_lanes[0], paths.history_variance_lanes[-1])
     else:
@@ -82,10 +92,9 @@ def without(world, index):
             value = tuple(row[:index] for row in value[:index])
         elif isinstance(value, tuple):
             value = value[:index]
-        elif isinstance(value, CommonJumps):
-            value = dataclasses.replace(value, mean=value.mean[:index], sd=value.sd[:index])
-        elif isinstance(value, OwnJumps):
-            value = OwnJumps(value.intensity[:index], value.mean[:index], value.sd[:index])
+        elif isinstance(value, (CommonJumps, OwnJumps)):
+            parts = {n: getattr(value, n) for n in value.__dataclass_fields__}
+            value = type(value)(**{n: v[:index] if isinstance(v, tuple) else v for n, v in parts.items()})
         fields[f.name] = value
     return type(world)(**fields)
 

@@ -17,8 +17,8 @@ from riskengine.scenario.qe import (
     exponential_lanes,
     exponential_step,
     quadratic_step,
-    two_atanh,
 )
+from riskengine.scenario.qe_lane import two_atanh
 
 # reference case qe_moment_matching: Andersen (2008); m and s2 agree with the scaled noncentral chi-square
 CASES = [

@@ -3,8 +3,8 @@
     python benchmarks/estimators.py [--replications 2000]
 
 First table: relative bias, standard deviation and mean exact breach probability of the estimate, share of intervals
-that hold the true quantile, share of lanes refused, milliseconds a lane (both levels together).  Second table: the same task
-where volatility moves; the truth is the conditional quantile, and the sd is that of log(estimate / truth).
+that hold the true quantile, share of lanes refused, milliseconds a lane (both levels together).  Second table: the same
+task where volatility moves; the truth is the conditional quantile, and the sd is that of log(estimate / truth).
 """
 
 import argparse

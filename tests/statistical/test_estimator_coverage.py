@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import bdtr, bdtrc, ndtr, ndtri
 
 from riskengine.estimator.adaptive_conformal import AdaptiveConformalEstimator, walk
@@ -11,6 +13,7 @@ from riskengine.estimator.cornish_fisher import CornishFisherEstimator
 from riskengine.estimator.garch_filtered import GarchFilteredEstimator
 from riskengine.estimator.harrell_davis import HarrellDavisEstimator
 from riskengine.estimator.historical import HistoricalEstimator
+from riskengine.estimator.model_monte_carlo import ModelMonteCarloEstimator
 from riskengine.estimator.pot_gpd import PotGpdEstimator
 from riskengine.estimator.quantile_regression import QuantileRegressionEstimator
 from riskengine.estimator.split_conformal import SplitConformalEstimator, conformal_rank
@@ -18,7 +21,7 @@ from riskengine.estimator.student_t import StudentTEstimator, shortfall_factor
 from riskengine.stats.quantile import order_statistic_ranks
 
 LANES = 2000
-CHECKS = 4 * 2 + 2 + 3 * 2 + 1 + 2  # all together fail by chance once in 10,000
+CHECKS = 5 * 2 + 2 + 3 * 2 + 1 + 2  # all together fail by chance once in 10,000
 ALPHA = 1e-4 / CHECKS
 Z = float(ndtri(1 - ALPHA / 2))
 
@@ -54,6 +57,22 @@ def test_asymptotic_intervals_cover_on_their_own_law(estimator, draw, law, short
     losses = draw(np.random.default_rng(41), (1000, LANES))
     assert_share_between(held(estimator.fit_lanes(losses, 0.99), law.ppf(0.99)), LANES, 0.92, 0.98)
     assert_share_between(held(estimator.shortfall_lanes(losses, 0.99), shortfall), LANES, 0.92, 0.98)
+
+
+def test_posterior_intervals_cover_on_the_mixture():
+    """Parameters away from the middle of the priors; 400 lanes, so that a fault of 5 points shows."""
+    generator, lanes = np.random.default_rng(46), 400
+    jump = generator.random((1000, lanes)) < 0.08
+    losses = generator.standard_normal((1000, lanes)) * np.where(jump, np.sqrt(7.0), 1.0) + np.where(jump, 0.5, 0.0)
+
+    def beyond(x):
+        return 0.92 * ndtr(-x) + 0.08 * ndtr((0.5 - x) / np.sqrt(7.0))
+
+    truth = brentq(lambda x: beyond(x) - 0.01, 1.0, 9.0)
+    shortfall = truth + quad(beyond, truth, 40.0, limit=200)[0] / 0.01
+    estimator = ModelMonteCarloEstimator()
+    assert_share_between(held(estimator.fit_lanes(losses, 0.99), truth), lanes, 0.92, 0.98)
+    assert_share_between(held(estimator.shortfall_lanes(losses, 0.99), shortfall), lanes, 0.92, 0.98)
 
 
 @pytest.mark.parametrize("estimator", [HarrellDavisEstimator(), HistoricalEstimator("linear")], ids=repr)

@@ -11,6 +11,7 @@ from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
 from riskengine.report.provenance import provenance
+from riskengine.report.rare_chapter import rare_events
 from riskengine.report.rows import Row, rows_of
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
@@ -24,6 +25,7 @@ ORDER: tuple[Maker, ...] = (
     stress,
     coverage,
     losses,
+    rare_events,
     liquidation_counts,
     bad_debt,
     calibration,
@@ -134,6 +136,10 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
     ]
     if settings.get("paths"):
         badges.append(Badge("paths", plain(settings["paths"])))
+    sampling = result.get("sampling") or {}
+    if sampling:
+        badges.append(Badge("sampling", f"tilted, {plain(sampling['tilts'])} tilts"))
+        badges.append(Badge("effective paths", plain(round(sampling["effective_paths"]))))
     for key, label in (("horizon_hours", "horizon"), ("margin_period_hours", "margin period")):
         if settings.get(key):
             badges.append(Badge(label, f"{plain(settings[key])} h"))

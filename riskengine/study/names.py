@@ -38,6 +38,9 @@ CALIBRATION = (
 SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
 
 
+ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
+
+
 def amount_name(amount: str, level: float) -> str:
     """Name of a percentile: ``bad_debt_p999`` for level 0.999."""
     return f"{amount}_p{f'{level:.4g}'[2:]}"
@@ -52,6 +55,7 @@ def all_measures() -> frozenset[str]:
         *INDICATORS,
         *MEANS,
         *CALIBRATION,
+        *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",

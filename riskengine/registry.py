@@ -51,6 +51,18 @@ MODELS: dict[str, dict[str, str]] = {
         "historical": "riskengine.estimator.historical:HistoricalEstimator",
         "ewma": "riskengine.estimator.ewma:EwmaEstimator",
         "normal": "riskengine.estimator.normal:NormalEstimator",
+        "student_t": "riskengine.estimator.student_t:StudentTEstimator",
+        "cornish_fisher": "riskengine.estimator.cornish_fisher:CornishFisherEstimator",
+        "harrell_davis": "riskengine.estimator.harrell_davis:HarrellDavisEstimator",
+        "pot_gpd": "riskengine.estimator.pot_gpd:PotGpdEstimator",
+        "age_weighted": "riskengine.estimator.age_weighted:AgeWeightedEstimator",
+        "filtered_historical": "riskengine.estimator.filtered_historical:FilteredHistoricalEstimator",
+        "garch_filtered": "riskengine.estimator.garch_filtered:GarchFilteredEstimator",
+        "quantile_regression": "riskengine.estimator.quantile_regression:QuantileRegressionEstimator",
+        "caviar": "riskengine.estimator.caviar:CaviarEstimator",
+        "split_conformal": "riskengine.estimator.split_conformal:SplitConformalEstimator",
+        "isotonic_recalibration": "riskengine.estimator.isotonic_recalibration:IsotonicRecalibrationEstimator",
+        "adaptive_conformal": "riskengine.estimator.adaptive_conformal:AdaptiveConformalEstimator",
     },
 }
 

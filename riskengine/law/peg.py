@@ -109,7 +109,10 @@ class _ShotLaw(FourierLaw):
         s = np.asarray(s, dtype=np.float64)
         low, high = self._strip
         inside = (s > low) & (s < high)
-        return np.where(inside, self._at(np.where(inside, s, 0.0)), np.inf)
+        # a power within rounding of the edge may still divide by zero: no moment there either
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = self._at(np.where(inside, s, 0.0))
+        return np.where(inside & np.isfinite(value), value, np.inf)
 
     @cached_property
     def _strip(self) -> tuple[float, float]:

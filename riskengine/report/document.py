@@ -33,6 +33,9 @@ ORDER: tuple[Maker, ...] = (
     kinds,
     backtest,
     scheme,
+    surface,
+    nominal,
+    level_to_use,
 )
 
 

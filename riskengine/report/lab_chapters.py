@@ -1,4 +1,4 @@
-"""Chapters of the estimator lab: error over level and sample size, breach rate against nominal, capital, level to use."""
+"""Chapters of the estimator lab: error over level and sample size, breach rate against nominal, capital, level."""
 
 from collections.abc import Sequence
 from dataclasses import replace

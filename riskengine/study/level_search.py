@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from riskengine.arrays import Floats
 from riskengine.estimate import Estimate, undetermined
 
-_WIDE, _FINE = 65, 41
+_WIDE, _FINE = 49, 31
 _LOOSEST, _TIGHTEST = 8.0, 50.0
 
 

@@ -1,6 +1,6 @@
 """How exact the truth engine is: the tables of docs/methods/truth.md.
 
-    python benchmarks/truth.py
+python benchmarks/truth.py
 """
 
 import time

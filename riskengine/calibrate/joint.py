@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskengine.arrays import Floats
-from riskengine.law.inversion import CosSeries
 
 if TYPE_CHECKING:
     from riskengine.scenario.bates import Bates
@@ -148,19 +147,52 @@ class JointLaw:
         value = self.exponent(weights, z, years)
         return np.array([f * (value * z**-n).real.mean() for n, f in ((1, 1.0), (2, 2.0), (3, 6.0), (4, 24.0))])
 
-    def cdf(self, weights: Floats, x: Floats, hours: int) -> Floats:
-        """P(w.X <= x) over `hours`, by a cosine series cut at 60 standard frequencies: within 0.3 % of a 0.1 % tail,
-        which is far below the error of the data; the verdict on a world uses the uncut law."""
-        years = hours / HOURS
-        scale = self.scale(weights, years)
-        reach = max(16.0 * scale, 1.5 * float(np.abs(x).max()), 8.0 * self._largest_jump(weights))
-        series = CosSeries.build(lambda u: np.exp(self.exponent(weights, 1j * u, years)), (-reach, reach), 60.0 / scale)
-        return series.cdf(x)
-
     def _largest_jump(self, weights: Floats) -> float:
         w = np.abs(weights)
         common = float((w * (np.abs(self.common[1]) + self.common[2])).max())
         return max(common, float((w * (np.abs(self.own[1]) + self.own[2])).max()))
+
+
+@dataclass(frozen=True)
+class CosPoints:
+    """Points at which a fit compares probabilities, with the cosine series laid out once for all laws it tries.
+
+    Window and frequencies come from the data and stay where they are, so probabilities are smooth functions of the
+    parameters: a series cut at a frequency that follows the law's own scale jumps whenever a term is added, and a
+    search by finite differences then crawls.  Cut at 60 standard frequencies of the data, it is within 0.3 % of a
+    0.1 % tail, far below the error of the data; the verdict on a world uses the uncut law.
+
+    Attributes
+    ----------
+    points : ndarray, shape (Q,)
+    frequency : ndarray, shape (N,)
+    shift : ndarray of complex, shape (N,)
+        e^{-iua} times the factor of the series.
+    wave : ndarray, shape (Q, N)
+        Integrals of the cosines from the window's start a to each point.
+    """
+
+    points: Floats
+    frequency: Floats
+    shift: np.ndarray
+    wave: Floats
+
+    @classmethod
+    def build(cls, points: Floats, scale: float, largest: float) -> "CosPoints":
+        """Layout for data of standard deviation `scale` whose largest absolute value is `largest`."""
+        reach = max(16.0 * scale, 2.0 * largest)
+        width = 2.0 * reach
+        u = np.arange(int(np.ceil(60.0 / scale * width / np.pi)) + 1) * (np.pi / width)
+        x = np.asarray(points, dtype=np.float64) + reach
+        wave = np.empty((x.size, u.size))
+        wave[:, 0] = 0.5 * x
+        wave[:, 1:] = np.sin(np.multiply.outer(x, u[1:])) / u[1:]
+        return cls(np.asarray(points, dtype=np.float64), u, np.exp(1j * u * reach) * (2.0 / width), wave)
+
+    def cdf(self, law: JointLaw, weights: Floats, hours: int) -> Floats:
+        """P(w.X <= points) over `hours`, shape (Q,)."""
+        phi = np.exp(law.exponent(weights, 1j * self.frequency, hours / HOURS))
+        return self.wave @ (phi * self.shift).real
 
 
 def joint_law(model: "Gbm | Merton | Bates") -> JointLaw:

@@ -11,7 +11,7 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.bootstrap import BlockBootstrap
-from riskengine.calibrate.joint import HOURS, JointLaw
+from riskengine.calibrate.joint import HOURS, CosPoints, JointLaw
 from riskengine.calibrate.sample import ReturnSample
 
 TAIL_PROBS = (0.001, 0.01, 0.05, 0.25)
@@ -28,7 +28,7 @@ class Moments:
     ----------
     names : tuple of str
         ``asset/horizon/what``.
-    probabilities : tuple of (weights (A,), hours, points (Q,), P (Q,), upper (Q,))
+    probabilities : tuple of (weights (A,), hours, CosPoints, P (Q,), upper (Q,))
         Combinations w.X with the points at which probabilities are compared.
     variances, kurtoses, clusters : tuples of (weights (A,), hours or lag in days, value in the data)
     covariance : ndarray, shape (M, M)
@@ -46,7 +46,7 @@ class Moments:
         """Log or relative distance of `law` from the data for every moment, shape (M,)."""
         out = []
         for weights, hours, points, probs, upper in self.probabilities:
-            below = law.cdf(weights, points, hours)
+            below = points.cdf(law, weights, hours)
             out.append(np.log(np.maximum(np.where(upper, 1.0 - below, below), 1e-12) / probs))
         second, fourth = [], []
         for weights, hours, value in self.variances:
@@ -132,7 +132,8 @@ def _horizon(
     hit = np.where(upper, x[:, None] > points, x[:, None] <= points).astype(np.float64)
     mean, drawn = out.average(np.column_stack([hit, x * x, x**4]), exist)
     sides = [f"{label}/{'gain' if up else 'loss'} {p:g}" for up, p in zip(upper, np.tile(probs, 2), strict=True)]
-    out.add("probability", (weights, hours, points, mean[:-2], upper), sides, drawn[:, :-2] / mean[:-2] - 1.0)
+    at = CosPoints.build(points, float(np.sqrt(mean[-2])), float(np.abs(x[exist]).max()))
+    out.add("probability", (weights, hours, at, mean[:-2], upper), sides, drawn[:, :-2] / mean[:-2] - 1.0)
     per_year = float(mean[-2] * HOURS / hours)
     out.add("variance", (weights, hours, per_year), [f"{label}/variance"], drawn[:, -2] / mean[-2] - 1.0)
     if hours in KURTOSIS_HORIZONS and not spread:

@@ -5,11 +5,16 @@ move in proportion (a variance correlation of ones) and the joint law stays exac
 common jumps with one intensity, a mean and sd per asset and one size correlation.  Merton is the same without the
 variance driver, GBM without jumps.
 
+One asset may have two jump components: small ones under ``jumps_own`` and large ones under ``jumps_common``, which for
+one asset is a second component and nothing else.  The sd of the small stays below five hourly standard deviations of
+the data and that of the large above, so that the two cannot trade places.
+
 Bounds.  A jump component may not shrink to a point or dissolve into the diffusion: its sd stays above the data's hourly
 standard deviation and its intensity below 2,000 a year, away from the spike that makes the likelihood of a mixture
 infinite (Kiefer 1978).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +40,27 @@ class Free:
     high: float
     log: bool = False
 
+    def scaled(self, value: float) -> float:
+        """`value` on the scale of the search."""
+        return float(np.log(value)) if self.log else value
 
-def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats) -> list[Free]:
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Bounds on the scale of the search."""
+        return self.scaled(self.low), self.scaled(self.high)
+
+    @property
+    def unit(self) -> float:
+        """Size of a change that matters, on the scale of the search."""
+        return 0.3 if self.log else 0.1 * (self.high - self.low)
+
+
+def free_values(free: Sequence[Free], point: Floats) -> dict[str, float]:
+    """Free numbers by name at a point of the search."""
+    return {f.name: float(np.exp(x) if f.log else x) for f, x in zip(free, point, strict=True)}
+
+
+def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats, components: int = 1) -> list[Free]:
     """Free numbers of a model, given the data's hourly variance per year of every asset.
 
     Parameters
@@ -44,9 +68,16 @@ def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats) -> lis
     kind : {"bates", "merton", "gbm"}
     assets : tuple of str
     variance : ndarray, shape (A,)
+    components : {1, 2}
+        Jump components of a world of one asset.
     """
     if kind not in KINDS:
         raise ValueError(f"model must be one of {', '.join(KINDS)}, got {kind!r}")
+    if components not in (1, 2) or (components == 2 and (kind == "gbm" or len(assets) > 1)):
+        raise ValueError(
+            f"jump components must be 1, or 2 for bates or merton of one asset, got {components} for {kind} of "
+            f"{', '.join(assets)}"
+        )
     free, several = [], len(assets) > 1
     if kind == "bates":
         free += [Free("kappa", 15.0, 1.0, 200.0, True), Free("variance_ratio", 0.9, 0.05, 4.0, True)]
@@ -62,10 +93,16 @@ def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats) -> lis
                 Free(f"jumps_common.mean[{a}]", -0.5 * s, -20 * s, 20 * s) for a, s in zip(assets, hour, strict=True)
             ]
             free += [Free(f"jumps_common.sd[{a}]", 5.0 * s, s, 20 * s, True) for a, s in zip(assets, hour, strict=True)]
+        if components == 2:
+            a, s = assets[0], hour[0]
+            free.append(Free("jumps_common.intensity", 4.0, 0.2, 40.0, True))
+            free.append(Free(f"jumps_common.mean[{a}]", 0.0, -20 * s, 20 * s))
+            free.append(Free(f"jumps_common.sd[{a}]", 10.0 * s, 5.0 * s, 40 * s, True))
+        widest = 5.0 if components == 2 else 20.0
         for a, s in zip(assets, hour, strict=True):
             free.append(Free(f"jumps_own.intensity[{a}]", 40.0, 0.5, 2000.0, True))
             free.append(Free(f"jumps_own.mean[{a}]", 0.0, -5 * s, 5 * s))
-            free.append(Free(f"jumps_own.sd[{a}]", 3.0 * s, s, 20 * s, True))
+            free.append(Free(f"jumps_own.sd[{a}]", 3.0 * s, s, widest * s, True))
     if several:
         names = [(a, b) for i, a in enumerate(assets) for b in assets[i + 1 :]]
         free += [Free(f"residual_correlation[{a},{b}]", 0.8, -_PAIR_LIMIT, _PAIR_LIMIT) for a, b in names]
@@ -119,6 +156,22 @@ def published(kind: str, assets: tuple[str, ...], values: dict[str, float]) -> d
     return out
 
 
+def published_names(kind: str, assets: tuple[str, ...], free: str) -> tuple[str, ...]:
+    """Under which names a free number is published."""
+    if free == "variance_ratio":
+        return tuple(f"xi[{a}]" for a in assets)
+    if free.startswith("residual_correlation"):
+        return (free.removeprefix("residual_"),)
+    if free.startswith("theta") and kind != "bates":
+        return ("volatility" + free[5:],)
+    return (free,)
+
+
+def is_positive(name: str) -> bool:
+    """Whether a published parameter is positive, hence judged by factors."""
+    return not (name.startswith(("rho", "correlation")) or ".mean" in name or ".correlation" in name)
+
+
 def scenario_model(
     kind: str, assets: tuple[str, ...], numbers: dict[str, float], spot: tuple[float, ...]
 ) -> "Bates | Merton | Gbm":
@@ -137,12 +190,12 @@ def scenario_model(
     if kind == "gbm":
         return Gbm(*start, vector("volatility"), correlation)
     common = None
-    if count > 1:
+    if "jumps_common.intensity" in numbers:
         common = CommonJumps(
             numbers["jumps_common.intensity"],
             vector("jumps_common.mean"),
             vector("jumps_common.sd"),
-            numbers["jumps_common.correlation"],
+            numbers.get("jumps_common.correlation", 0.0),
         )
     own = OwnJumps(vector("jumps_own.intensity"), vector("jumps_own.mean"), vector("jumps_own.sd"))
     if kind == "merton":

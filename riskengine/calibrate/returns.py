@@ -7,9 +7,9 @@ both sides, variances, fourth moments, the autocovariance of daily realised vari
 all against the exact unconditional law.  The weight of a moment is one over its bootstrap standard error, which is kept
 above 5 %, so that the centre, known to a percent, does not outvote the tails.
 
-Standard errors come by the delta method: with J the Jacobian of the weighted residuals and S the bootstrap covariance
-of the moments, cov = (J'J)^-1 J' (W S W) J (J'J)^-1.  They hold to first order and for a law that is right; parameters
-of jump laws are weakly identified, so judge the quantiles they imply, which is what the bands do.
+Standard errors come from refits to histories simulated from the fitted law (`riskengine.calibrate.uncertainty`); where
+none are asked for, from the delta method: with J the Jacobian of the weighted residuals and S the bootstrap covariance
+of the moments, cov = (J'J)^-1 J' (W S W) J (J'J)^-1.
 
 References: Hansen, Econometrica 50 (1982), 1029-1054; Honore (1998) on pitfalls of jump likelihoods.
 """
@@ -31,12 +31,15 @@ from riskengine.calibrate.bands import (
 )
 from riskengine.calibrate.bootstrap import BlockBootstrap
 from riskengine.calibrate.moments import Moments, measure
-from riskengine.calibrate.parameters import Free, free_parameters, joint_law, published, scenario_model
+from riskengine.calibrate.parameters import Free, free_parameters, free_values, joint_law, published, scenario_model
 from riskengine.calibrate.sample import ReturnSample
+from riskengine.calibrate.uncertainty import Uncertainty, assess, loss_errors, refit
 from riskengine.errors import RunError
 from riskengine.roles import HasLaw
 
+REFITS = 24
 _ERROR_FLOOR = 0.05
+_REFIT_REPLICATES = 100  # they only weigh moments there
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,12 @@ class FitResult:
     kind : str
     model : ScenarioModel
         With the parameters as published (six digits), drift zero and a stationary start.
-    numbers, standard_errors : dict of str to float
-        Parameters by name as in the world file, and their errors.
+    numbers : dict of str to float
+        Parameters by name as in the world file.
+    known : Uncertainty
+        Errors, intervals and which parameters are identified.
+    loss_errors : ndarray, shape (cells,)
+        Standard error of the model's exact loss in every cell of `bands`: the fit's error carried into the margin.
     on_bound : tuple of str
         Free numbers that ended within 1e-3 of a bound of the search, where the errors are too good.
     report : FitReport
@@ -66,7 +73,8 @@ class FitResult:
     kind: str
     model: HasLaw
     numbers: dict[str, float]
-    standard_errors: dict[str, float]
+    known: Uncertainty
+    loss_errors: Floats
     on_bound: tuple[str, ...]
     report: FitReport
     bands: Bands
@@ -76,6 +84,11 @@ class FitResult:
     observations: int
     gaps: int
     flat_bars: int
+
+    @property
+    def standard_errors(self) -> dict[str, float]:
+        """Of `numbers`, by name."""
+        return self.known.standard_errors
 
 
 def fit_returns(
@@ -88,6 +101,8 @@ def fit_returns(
     block_hours: int = BLOCK_HOURS,
     replicates: int = 1000,
     seed: int = 1,
+    refits: int = REFITS,
+    components: int = 1,
 ) -> FitResult:
     """Fit `model` to `sample` across horizons and hold it against the data's bands.
 
@@ -100,32 +115,49 @@ def fit_returns(
         Prices of the world at time 0; the last of the sample where not given.
     horizons_hours, levels, confidence, block_hours, replicates, seed
         Of moments and bands, see `loss_bands`.
+    refits : int
+        Histories simulated and refitted for the errors; 0 for the delta method, which is quick and too narrow.
+    components : {1, 2}
+        Jump components of a world of one asset.
 
     Raises
     ------
     ValueError
-        Unknown model, or a sample shorter than a year.
+        Unknown model, a sample shorter than a year, a series that does not move or in which one hour is the variance.
     RunError
         The search did not converge.
     """
-    if sample.count < 8760:
-        raise ValueError(f"sample must hold at least a year of hours (8760), got {sample.count}")
-    bootstrap = BlockBootstrap(sample.count, block_hours, replicates, seed)
-    moments = measure(sample, horizons_hours, bootstrap)
-    hourly, exist = sample.returns(1)
-    free = free_parameters(model, sample.assets, (hourly[exist] ** 2).mean(axis=0) * 8760.0)
+    _check(sample)
+    if refits and refits < 10:
+        raise ValueError(f"refits must be 0 or at least 10, got {refits}")
+    moments = measure(sample, horizons_hours, BlockBootstrap(sample.count, block_hours, replicates, seed))
+    free = free_parameters(model, sample.assets, _hourly_variance(sample), components)
     point, residuals, jacobian, weight, cost = _search(moments, model, sample.assets, free)
-    values = _values(free, point)
+    values = free_values(free, point)
     numbers = {k: float(f"{v:.6g}") for k, v in published(model, sample.assets, values).items()}
-    errors = _errors(moments, jacobian, weight, model, sample.assets, free, point)
-    on_bound = tuple(f.name for f, x in zip(free, point, strict=True) if min(x - _low(f), _high(f) - x) < 1e-3)
+    on_bound = tuple(f.name for f, x in zip(free, point, strict=True) if min(x - f.bounds[0], f.bounds[1] - x) < 1e-3)
     world = scenario_model(model, sample.assets, numbers, spot or tuple(float(p) for p in sample.prices[-1]))
+    draws, failed = np.empty((0, point.size)), 0
+    if refits:
+
+        def estimate(history: ReturnSample) -> Floats:
+            boot = BlockBootstrap(history.count, block_hours, _REFIT_REPLICATES, seed)
+            theirs = free_parameters(model, history.assets, _hourly_variance(history), components)
+            return _search(measure(history, horizons_hours, boot), model, history.assets, theirs)[0]
+
+        draws, failed = refit(world, sample.hours, refits, seed, estimate)
+    sandwich = np.linalg.pinv(jacobian) * weight
+    known = assess(
+        model, sample.assets, tuple(free), point, sandwich @ moments.covariance @ sandwich.T, draws, failed, on_bound,
+        lambda i, value: _search(moments, model, sample.assets, free, (i, value))[-1],
+    )  # fmt: skip
     bands = loss_bands(sample, horizons_hours, levels, confidence, block_hours, replicates, seed)
     return FitResult(
         model,
         world,
         numbers,
-        errors,
+        known,
+        loss_errors(model, sample.assets, known, bands.cells),
         on_bound,
         check_fit(world, bands),
         bands,
@@ -138,28 +170,60 @@ def fit_returns(
     )
 
 
-def _values(free: list[Free], point: Floats) -> dict[str, float]:
-    return {f.name: float(np.exp(x) if f.log else x) for f, x in zip(free, point, strict=True)}
+def _check(sample: ReturnSample) -> None:
+    """Refuse what no law can be fitted to, all faults at once."""
+    faults = []
+    if sample.count < 8760:
+        raise ValueError(f"sample must hold at least a year of hours (8760), got {sample.count}")
+    hourly, exist = sample.returns(1)
+    for asset, x in zip(sample.assets, hourly[exist].T, strict=True):
+        square = x * x
+        still = float((square == 0.0).mean())
+        if still > 0.5:
+            faults.append(f"prices of {asset} must move in most hours, got {still:.0%} of hours without a change")
+        elif np.partition(square, -2)[-2:].sum() > 0.5 * square.sum():  # a wrong price moves twice: there and back
+            faults.append(
+                f"no two hours of {asset} may hold half of all variance, got a log-return of "
+                f"{x[square.argmax()]:+.3g} (a wrong price?)"
+            )
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _hourly_variance(sample: ReturnSample) -> Floats:
+    """Mean square of hourly returns per year, shape (A,)."""
+    hourly, exist = sample.returns(1)
+    return (hourly[exist] ** 2).mean(axis=0) * 8760.0
 
 
 def _search(
-    moments: Moments, kind: str, assets: tuple[str, ...], free: list[Free]
+    moments: Moments, kind: str, assets: tuple[str, ...], free: list[Free], held: tuple[int, float] | None = None
 ) -> tuple[Floats, Floats, Floats, Floats, float]:
+    """Point, residuals, Jacobian, weights and cost; with the free number `held` = (which, value) left where it is."""
     from scipy.optimize import least_squares
 
     weight = 1.0 / np.maximum(np.sqrt(np.diag(moments.covariance)), _ERROR_FLOOR)
     if kind == "gbm":
         # one number per asset cannot bend to tails: with all moments its volatility comes out half as high again
         weight = np.where([name.endswith("/variance") for name in moments.names], weight, 0.0)
+    full = np.array([f.scaled(f.start) for f in free])
+    moves = np.ones(full.size, dtype=bool)
+    if held is not None:
+        moves[held[0]], full[held[0]] = False, held[1]
 
     def residuals(point: Floats) -> Floats:
-        return weight * moments.residuals(joint_law(kind, assets, _values(free, point)))
+        at = full.copy()
+        at[moves] = point
+        return weight * moments.residuals(joint_law(kind, assets, free_values(free, at)))
 
+    if not moves.any():
+        fun = residuals(full[moves])
+        return full, fun, np.empty((fun.size, 0)), weight, float(0.5 * fun @ fun)
     found = least_squares(
         residuals,
-        np.array([np.log(f.start) if f.log else f.start for f in free]),
-        bounds=(np.array([_low(f) for f in free]), np.array([_high(f) for f in free])),
-        x_scale=np.array([0.3 if f.log else 0.1 * (f.high - f.low) for f in free]),
+        full[moves],
+        bounds=(np.array([f.bounds[0] for f in free])[moves], np.array([f.bounds[1] for f in free])[moves]),
+        x_scale=np.array([f.unit for f in free])[moves],
         diff_step=1e-5,
         xtol=1e-6,
         ftol=1e-7,
@@ -167,36 +231,5 @@ def _search(
     )
     if not found.success:
         raise RunError(f"the fit must converge within 200 steps, got: {found.message}")
-    return found.x, found.fun, found.jac, weight, float(found.cost)
-
-
-def _errors(
-    moments: Moments,
-    jacobian: Floats,
-    weight: Floats,
-    kind: str,
-    assets: tuple[str, ...],
-    free: list[Free],
-    point: Floats,
-) -> dict[str, float]:
-    """Delta-method standard errors of the published numbers."""
-    sandwich = np.linalg.pinv(jacobian) * weight
-    covariance = sandwich @ moments.covariance @ sandwich.T
-    base = published(kind, assets, _values(free, point))
-    slopes = np.empty((len(base), len(free)))
-    for i in range(len(free)):
-        step = 1e-5
-        moved = point.copy()
-        moved[i] += step
-        other = published(kind, assets, _values(free, moved))
-        slopes[:, i] = [(other[k] - base[k]) / step for k in base]
-    variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
-    return {k: float(np.sqrt(v)) for k, v in zip(base, variance, strict=True)}
-
-
-def _low(f: Free) -> float:
-    return float(np.log(f.low)) if f.log else f.low
-
-
-def _high(f: Free) -> float:
-    return float(np.log(f.high)) if f.log else f.high
+    full[moves] = found.x
+    return full, found.fun, found.jac, weight, float(found.cost)

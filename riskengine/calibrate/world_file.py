@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from riskengine.arrays import Floats
 from riskengine.calibrate.bands import FitReport
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
@@ -85,7 +86,14 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "moments": len(fit.residuals),
         "cost": float(f"{fit.cost:.4g}"),
         "standard_errors": {k: float(f"{v:.3g}") for k, v in fit.standard_errors.items()},
-        "standard_error_method": "delta method from the circular block bootstrap covariance of the moments",
+        "standard_error_method": fit.known.method,
+        "refits": fit.known.refits,
+        "refits_failed": fit.known.refits_failed,
+        "intervals_95": {k: [float(f"{v:.4g}") for v in ends] for k, ends in fit.known.intervals.items()},
+        "not_identified": dict(fit.known.unidentified),
+        "flat_direction": fit.known.flat,
+        "known_worst": fit.known.worst,
+        "valley": [{"value": float(f"{v:.4g}"), "cost": float(f"{cost:.4g}")} for v, cost in fit.known.valley],
         "on_bound": list(fit.on_bound),
         "band_confidence": fit.bands.confidence,
         "block_hours": fit.bands.block_hours,
@@ -93,13 +101,21 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "bootstrap_seed": fit.bands.seed,
         "verdict": fit.report.verdict,
         "outside": [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in fit.report.outside],
-        "bands": band_rows(fit.report, "long"),
-        "bands_short": band_rows(fit.report, "short"),
+        "bands": band_rows(fit.report, "long", fit.loss_errors),
+        "bands_short": band_rows(fit.report, "short", fit.loss_errors),
     }
 
 
-def band_rows(report: FitReport, side: str) -> list[dict[str, Any]]:
-    """Cells of one side as a world file lists them."""
+def band_rows(report: FitReport, side: str, errors: Floats | None = None) -> list[dict[str, Any]]:
+    """Cells of one side as a world file lists them.
+
+    Parameters
+    ----------
+    report : FitReport
+    side : {"long", "short"}
+    errors : ndarray, shape (cells,), optional
+        Standard errors of the model's losses from that of the fit: the field ``error`` of each row.
+    """
     return [
         {
             "asset": r.band.asset,
@@ -109,9 +125,10 @@ def band_rows(report: FitReport, side: str) -> list[dict[str, Any]]:
             "lower": round(r.band.lower, 6),
             "upper": round(r.band.upper, 6),
             "model": round(r.model, 6),
+            **({} if errors is None else {"error": round(float(errors[i]), 6)}),
             "inside": r.inside,
         }
-        for r in report.rows
+        for i, r in enumerate(report.rows)
         if r.band.side == side
     ]
 

@@ -18,6 +18,7 @@ TERMS = {
     "expected shortfall": "Mean of the losses beyond the value at risk at the same level.",
     "funding multiple": "Equity of an account at the start over its initial requirement.",
     "health factor": "Collateral times liquidation threshold over debt; below 1 a borrower may be liquidated.",
+    "importance sampling": "Drawing paths from a mixture tilted towards rare events, each weighted by its likelihood.",
     "initial margin": "Requirement to open and hold: covers the loss over the margin period at the level.",
     "initial-margin breach": "Loss at the end of the margin period, positions left alone, above the initial margin at "
     "its start.",
@@ -37,6 +38,7 @@ TERMS = {
     "multiplier": "Factor on a whole requirement; how models without a level are swept.",
     "oracle": "The price a protocol sees, updated by heartbeat and deviation.",
     "path": "One simulated history of the market.",
+    "pilot": "Paths of their own on which the tilts of importance sampling are chosen.",
     "requirement": "Resources needed above liquidation value, positive, in USD.",
     "scenario": "A joint move of prices and volatilities under which a model revalues a book; also a world file.",
     "shortfall": "Loss beyond a requirement or beyond resources.",
@@ -44,6 +46,7 @@ TERMS = {
     "study": "A question: which world, models, levels, limits and seed.",
     "surface": "Implied volatility by moneyness and tenor, tied to the world's variance state.",
     "tail probability": "1 - level.",
+    "tilt": "A law under which a rare event is common: shifted normals, other jump rates and sizes.",
     "unfit": "A fitted world whose tail losses leave the data's block-bootstrap bands at some horizon.",
     "value at risk": "Quantile of the loss at a level over a horizon.",
     "verdict": "PASS, FAIL or INCONCLUSIVE (the interval straddles the limit) against a declared criterion.",

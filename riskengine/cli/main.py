@@ -24,7 +24,7 @@ COMMANDS = {
     "check": ("riskengine.cli.project", "Check files and run nothing."),
     "list": ("riskengine.cli.project", "List scenarios, studies, books, protocols, margin, lending or estimators."),
     "copy": ("riskengine.cli.project", "Copy a shipped file here, to edit."),
-    "fit": ("riskengine.cli.fit", "Fit a world to market data; writes it with standard errors."),
+    "fit": ("riskengine.cli.fit", "Fit a world to prices, or a pricing law to options; with standard errors."),
     "margin": ("riskengine.cli.margin", "Margin of a portfolio under one model or all, explained."),
     "reverse": ("riskengine.cli.reverse", "The most likely move that breaks a limit of a study."),
     "compare": ("riskengine.cli.runs", "Compare two runs: which figures moved by more than their errors."),

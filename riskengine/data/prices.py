@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.data.table import Table, read_table
+from riskengine.data.table import Table, between, read_table
 from riskengine.errors import Fault, InputError
 
 _SHOWN = 10  # places named per kind of fault; the rest are counted
@@ -174,15 +174,7 @@ def _some(places: list[str]) -> str:
 
 def within(table: Table, start: str | None, end: str | None, file: str) -> Table:
     """Rows of `table` from date `start` on and before `end` (ISO, UTC); InputError where none is left."""
-    keep = np.ones(table.seconds.size, dtype=bool)
-    for name, text in (("start", start), ("end", end)):
-        if text is None:
-            continue
-        try:
-            edge = int(np.datetime64(text, "s").astype(np.int64))
-        except ValueError:
-            raise InputError(f"{name} must be an ISO date such as 2023-01-31, got {text!r}") from None
-        keep &= table.seconds >= edge if name == "start" else table.seconds < edge
+    keep = between(table.seconds, start, end)
     if not keep.any():
         raise InputError(Fault(f"prices must hold rows between {start} and {end}, got none", file))
     return Table(

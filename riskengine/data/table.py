@@ -79,8 +79,8 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
         raise InputError(Fault("prices must hold at least one row, got none", name))
     if source is not None:
         frame = _of_source(frame, columns, source, name)
-    first_row = 2 if _is_csv(file) else 0
-    seconds = _seconds(frame[stamp], first_row, name)
+    first_row = 2 if is_csv(file) else 0
+    seconds = seconds_of(frame[stamp], first_row, name)
     symbol = next((columns[c] for c in _SYMBOLS if c in columns), None)
     price = next((columns[c] for c in _PRICES if c in columns), None)
     rows = frame.index.to_numpy() + first_row
@@ -98,7 +98,8 @@ def read_table(file: Path, assets: tuple[str, ...], source: str | None = None) -
     return Table(seconds[at], which, values, rows[at], flat, sources, digest)
 
 
-def _is_csv(file: Path) -> bool:
+def is_csv(file: Path) -> bool:
+    """Whether rows of the file are lines, counted from 1 with a head, rather than rows of a parquet file."""
     return ".parquet" not in file.suffixes
 
 
@@ -110,7 +111,7 @@ def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
         raise InputError(Fault("no such file", str(file))) from None
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror}", str(file))) from None
-    if not _is_csv(file):
+    if not is_csv(file):
         try:
             import pyarrow  # noqa: F401 - the reader of parquet files; pandas would say less clearly that it is absent
         except ImportError:
@@ -118,11 +119,11 @@ def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
     import pandas
 
     try:
-        return (pandas.read_csv(file) if _is_csv(file) else pandas.read_parquet(file)), digest
+        return (pandas.read_csv(file) if is_csv(file) else pandas.read_parquet(file)), digest
     except pandas.errors.EmptyDataError:
         raise InputError(Fault("prices must hold at least one row, got an empty file", str(file))) from None
     except (pandas.errors.ParserError, OSError, ValueError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        form = "CSV" if _is_csv(file) else "parquet"
+        form = "CSV" if is_csv(file) else "parquet"
         raise InputError(
             Fault(f"must be a readable {form} file, got {str(error).splitlines()[0]}", str(file))
         ) from None
@@ -145,7 +146,7 @@ def numbers(column: "pandas.Series") -> Floats:
     return pandas.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _seconds(column: "pandas.Series", first_row: int, name: str) -> Ints:
+def seconds_of(column: "pandas.Series", first_row: int, name: str) -> Ints:
     """Unix seconds: from datetimes (without a zone: UTC), ISO texts, or numbers in s, ms, us or ns by their size."""
     import pandas
 
@@ -175,6 +176,20 @@ def _seconds(column: "pandas.Series", first_row: int, name: str) -> Ints:
             ]
         )
     return stamps.to_numpy(dtype="datetime64[s]").astype(np.int64)
+
+
+def between(seconds: Ints, start: str | None, end: str | None) -> np.ndarray:
+    """Which Unix times lie from the ISO date `start` on and before `end`, boolean; InputError where one is no date."""
+    keep = np.ones(seconds.size, dtype=bool)
+    for name, text in (("start", start), ("end", end)):
+        if text is None:
+            continue
+        try:
+            edge = int(np.datetime64(text, "s").astype(np.int64))
+        except ValueError:
+            raise InputError(f"{name} must be an ISO date such as 2023-01-31, got {text!r}") from None
+        keep &= seconds >= edge if name == "start" else seconds < edge
+    return keep
 
 
 def asset_of(symbol: str, assets: tuple[str, ...]) -> int:

@@ -28,10 +28,15 @@ class AccountLife:
     funding : float
         Equity at the start is `funding` times `initial`.
     terms : LiquidationTerms
+    rounding : ndarray, shape (K, P), or number
+        USD by which equity may miss its requirement without being short of it.
     """
 
-    def __init__(self, initial: Floats, value: Floats, funding: float, terms: LiquidationTerms):
+    def __init__(
+        self, initial: Floats, value: Floats, funding: float, terms: LiquidationTerms, rounding: Floats | float = 0.0
+    ):
         self._terms = terms
+        self._rounding = np.broadcast_to(np.asarray(rounding, dtype=np.float64), value.shape)
         self.held = np.ones_like(value)
         self.cash = funding * initial - value
         self.fund = terms.insurance_fund * initial.sum(axis=0)
@@ -58,7 +63,7 @@ class AccountLife:
         ndarray, shape (K, P), or None
             Share of the whole positions closed in this step; None where nobody was liquidated.
         """
-        count = _under_margined(self.cash, self.held, value, maintenance, multiplier, self._found)
+        count = _under_margined(self.cash, self.held, value, maintenance, multiplier, self._rounding, self._found)
         if count == 0:
             return None
         k, p = np.divmod(self._found[:count], self.fund.size)
@@ -100,14 +105,14 @@ class AccountLife:
 
 
 @kernel
-def _under_margined(cash, held, value, maintenance, multiplier, found):
+def _under_margined(cash, held, value, maintenance, multiplier, rounding, found):
     """Write the flat positions of accounts that hold something and have less than they need; return how many."""
     count = 0
     lanes = cash.shape[1]
     for k in range(cash.shape[0]):
         for p in range(lanes):
             h = held[k, p]
-            if h > 0.0 and cash[k, p] + h * value[k, p] < h * (multiplier * maintenance[k, p]):
+            if h > 0.0 and cash[k, p] + h * value[k, p] + rounding[k, p] < h * (multiplier * maintenance[k, p]):
                 found[count] = k * lanes + p
                 count += 1
     return count

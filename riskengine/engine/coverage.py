@@ -3,13 +3,26 @@
 For each origin o (every margin period from time 0, so windows never overlap) and account: initial-margin breach is
 loss at the end of the margin period strictly above the initial requirement at o; maintenance breach is the worst loss
 within the liquidation latency strictly above the maintenance requirement at o; insolvency is the worst loss within the
-margin period strictly above all resources, which are `funding` times the initial requirement.
+margin period strictly above all resources, which are `funding` times the initial requirement.  Above means by more than
+what rounding can make of two equal figures.
 """
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.engine.outcomes import Key
+
+LEAST_RESOURCES = 0.01  # USD: an account that needs nothing is near its event when it loses a cent
+
+
+def severity_name(measure: str) -> str:
+    """Measure of the column that says how near paths come to the event of `measure`."""
+    return f"{measure}_severity"
+
+
+def is_severity(measure: str) -> bool:
+    """Whether a measure orders paths and is no figure of its own."""
+    return measure.endswith("_severity")
 
 
 class Coverage:
@@ -25,6 +38,8 @@ class Coverage:
     period, latency : int
         Steps.
     funding : float
+    severities : bool
+        Also keep how near each path comes to each event: the largest ratio of loss to resources among its accounts.
     """
 
     def __init__(
@@ -36,6 +51,7 @@ class Coverage:
         period: int,
         latency: int,
         funding: float,
+        severities: bool = False,
     ):
         self._model, self._levels, self._multipliers = model, levels, multipliers
         self._period, self._latency, self._funding = period, latency, funding
@@ -43,11 +59,12 @@ class Coverage:
         member = np.array([[k == name for k in kinds] for name in self._kinds], dtype=np.float64)
         self._share = member / member.sum(axis=1, keepdims=True)
         self._sums: dict[Key, Floats] = {}
+        self._severities = severities
         self._origins = 0
 
-    def open(self, value: Floats, initial: Floats, maintenance: Floats) -> None:
-        """Start a window: book value (K, P), requirements (L, K, P)."""
-        self._value, self._initial, self._maintenance = value, initial, maintenance
+    def open(self, value: Floats, initial: Floats, maintenance: Floats, rounding: Floats | float = 0.0) -> None:
+        """Start a window: book value (K, P), requirements (L, K, P), rounding of the values (K, P)."""
+        self._value, self._initial, self._maintenance, self._rounding = value, initial, maintenance, rounding
         self._worst = np.zeros_like(value)
         self._worst_in_latency = np.zeros_like(value)
 
@@ -68,19 +85,35 @@ class Coverage:
         key = ("margin", self._model, level, multiplier, subject, measure)
         self._sums[key] = self._sums[key] + column if key in self._sums else column
 
+    def _keep_severity(
+        self, level: float | None, multiplier: float, measure: str, lost: Floats, resources: Floats
+    ) -> None:
+        """Largest loss over resources among the accounts of each subject, over all origins."""
+        ratio = lost / np.maximum(resources, LEAST_RESOURCES)
+        subjects = {"all": np.ones(ratio.shape[0], dtype=bool)}
+        if multiplier == 1.0:
+            subjects |= {kind: row > 0.0 for kind, row in zip(self._kinds, self._share, strict=True)}
+        for subject, members in subjects.items():
+            key = ("margin", self._model, level, multiplier, subject, severity_name(measure))
+            worst = ratio[members].max(axis=0)
+            self._sums[key] = np.maximum(self._sums[key], worst) if key in self._sums else worst
+
     def _close(self, loss: Floats) -> None:
         self._origins += 1
         for i, level in enumerate(self._levels):
             initial, maintenance = self._initial[i], self._maintenance[i]
             for multiplier in self._multipliers:
                 need = multiplier * initial
-                breach = loss > need
+                breach = loss > need + self._rounding
                 tests = {
-                    "initial_margin_breach": breach,
-                    "maintenance_margin_breach": self._worst_in_latency > multiplier * maintenance,
-                    "insolvency": self._worst > self._funding * need,
+                    "initial_margin_breach": (loss, need + self._rounding),
+                    "maintenance_margin_breach": (self._worst_in_latency, multiplier * maintenance + self._rounding),
+                    "insolvency": (self._worst, self._funding * need + self._rounding),
                 }
-                for measure, hit in tests.items():
+                for measure, (lost, resources) in tests.items():
+                    hit = lost > resources
+                    if self._severities:
+                        self._keep_severity(level, multiplier, measure, lost, resources)
                     self._add(level, multiplier, "all", measure, hit.mean(axis=0))
                     if multiplier == 1.0:
                         for kind, column in zip(self._kinds, self._share @ hit, strict=True):
@@ -91,5 +124,5 @@ class Coverage:
 
     def columns(self) -> dict[Key, Floats]:
         """Per path: shares and capital averaged over origins; breach counts and shortfall (USD) summed over them."""
-        summed = ("breaches", "shortfall")
-        return {k: (v if k[-1] in summed else v / self._origins) for k, v in self._sums.items()}
+        whole = ("breaches", "shortfall")
+        return {k: (v if k[-1] in whole or is_severity(k[-1]) else v / self._origins) for k, v in self._sums.items()}

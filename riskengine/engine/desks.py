@@ -16,7 +16,7 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import account_values, close_costs, snapshot
+from riskengine.pricing.valuation import account_values, close_costs, rounding, snapshot
 from riskengine.roles import LendingProtocol, MarginModel
 
 # A relative price move small enough for a delta and large enough for its rounding.
@@ -127,6 +127,7 @@ class MarginDesk:
             self._period,
             grid.index("liquidation_latency_hours", question.liquidation_latency_hours),
             question.funding_multiple,
+            view.paths.log_weight is not None,
         )
         self._lives: list[tuple[int, float, AccountLife]] = []
         self._reference: dict[Key, Floats] = {}
@@ -156,14 +157,20 @@ class MarginDesk:
             self._initial = np.stack([r.initial for r in found])
             self._maintenance = np.stack([r.maintenance for r in found])
         if step == 0:
+            funding, terms, slack = (
+                question.funding_multiple,
+                question.liquidation,
+                rounding(view.portfolio, view.snapshot),
+            )
             self._lives = [
-                (i, m, AccountLife(m * self._initial[i], view.value, question.funding_multiple, question.liquidation))
+                (i, m, AccountLife(m * self._initial[i], view.value, funding, terms, slack))
                 for i in range(len(self._levels))
                 for m in self._multipliers
             ]
         if origin:
             self._origin = step
-            self._coverage.open(view.value, self._initial, self._maintenance)
+            slack = rounding(view.portfolio, view.snapshot)
+            self._coverage.open(view.value, self._initial, self._maintenance, slack)
         sold = None
         for i, multiplier, life in self._lives:
             closed = life.step(view.value, self._maintenance[i], view.closing_cost, multiplier)

@@ -9,6 +9,8 @@ from riskengine.arrays import Floats
 # (section, model, level, multiplier or shift, subject, measure); None where an axis does not apply.  `subject` is an
 # account kind, an account name, or an exposure.
 Key = tuple[str, str, float | None, float | None, str, str]
+# world's likelihood over that of the law the paths were drawn from; present where sampling was not plain
+WEIGHT: Key = ("sampling", "importance", None, None, "all", "weight")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,11 @@ class MarginQuestion:
         Equity of each account at the start, as a multiple of its initial requirement.
     liquidation : LiquidationTerms
     reference_accounts : tuple of str
-        Accounts whose requirement is held against a simulated reference quantile of their own loss.
+        Accounts whose requirement is held against a simulated reference quantile of their own loss; ``all``, alone,
+        names every account.
+    reference_levels : tuple of float
+        Levels of the loss quantile and ES of each reference account, reported beside how often its loss exceeds the
+        requirement of each model.
     """
 
     book: Portfolio
@@ -61,6 +65,7 @@ class MarginQuestion:
     funding_multiple: float = 1.25
     liquidation: LiquidationTerms = LiquidationTerms()
     reference_accounts: tuple[str, ...] = ()
+    reference_levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -70,6 +75,12 @@ class MarginQuestion:
             raise ValueError(f"models must be of distinct kinds, got {kinds}")
         if 1.0 not in self.multipliers or any(not 0 < m <= 10 for m in self.multipliers):
             raise ValueError(f"multipliers must lie in (0, 10] and hold 1, got {self.multipliers}")
+        if self.reference_accounts == ("all",):
+            object.__setattr__(self, "reference_accounts", tuple(self.book.names))
+        for level in self.reference_levels:
+            check_range("reference_levels", level, 0.5, 1.0, open_low=True, open_high=True)
+        if self.reference_levels and not self.reference_accounts:
+            raise ValueError("reference_levels need reference_accounts, got none")
         unknown = [name for name in self.reference_accounts if name not in self.book.names]
         if unknown:
             raise ValueError(f"reference_accounts must name accounts of the book, got {unknown}")

@@ -10,13 +10,14 @@ from riskengine.engine.blocks import Block
 from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
 from riskengine.engine.loop import Impact, run_loop
-from riskengine.engine.outcomes import Key, PathOutcomes
+from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.scheme import Scheme
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
 from riskengine.roles import MarginModel
+from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
 
 Desk = MarginDesk | LendingDesk
@@ -30,6 +31,9 @@ class Simulation:
     ----------
     world, grid, keys
     margin, lending, calibration, feedback : optional questions
+    confidence : float
+    proposal : Proposal or None
+        What paths are drawn from instead of the world's own law.
     """
 
     world: World
@@ -40,6 +44,7 @@ class Simulation:
     calibration: CalibrationQuestion | None = None
     feedback: Feedback | None = None
     confidence: float = 0.95
+    proposal: Proposal | None = None
 
     @cached_property
     def lab(self) -> Lab:
@@ -53,8 +58,10 @@ class Simulation:
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
-        paths = self.world.sample(self.grid, block.first, block.count, self.keys)
+        paths = self.world.sample(self.grid, block.first, block.count, self.keys, self.proposal)
         columns: dict[Key, np.ndarray] = {}
+        if self.proposal is not None:
+            columns[WEIGHT] = np.exp(paths.log_weight)
         if paths.attempts is not None:
             columns["event", self.world.name, None, None, "all", "attempts"] = paths.attempts
         if self.calibration is not None:

@@ -41,6 +41,8 @@ class MarketPaths:
     log_weight : ndarray, shape (P,), or None
         log of the likelihood ratio of the world's law to the law that was sampled, over the whole path; None where
         sampling was plain.  Minus infinity: impossible under the world.
+    tilt_statistics : ndarray, shape (K, P), or None
+        Sufficient statistics of tilted sampling, from which the likelihood of any other tilt follows.
     attempts : ndarray, shape (P,), or None
         Candidates that a world given an event drew for each path.
     failed : ndarray of bool, shape (P,)
@@ -60,6 +62,7 @@ class MarketPaths:
     borrow_rate_lanes: Floats | None = None
     oracle_lanes: Floats | None = None
     log_weight: Floats | None = None
+    tilt_statistics: Floats | None = None
     attempts: Floats | None = None
     failed: np.ndarray = field(default=None)  # type: ignore[assignment]
 

@@ -148,6 +148,23 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, 
     return _book_sums(sizes, unit, np.zeros(portfolio.accounts))
 
 
+# share of an account's gross value below which a difference of two of its values is rounding, with room: sums of a few
+# dozen products are good to 1e-14 of their largest term
+ROUNDING = 1e-12
+
+
+def rounding(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
+    """USD of each account below which a difference of two of its values says nothing, shape (K, P).
+
+    `ROUNDING` times the gross value of its positions, coins, cash and entry prices.  A hedged account's loss and its
+    requirement are both zero but for rounding, and which of the two is larger is no breach.
+    """
+    unit = np.concatenate([market.spot[portfolio.asset_index], market.spot])
+    sizes = np.abs(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1))
+    paid = np.abs(portfolio.cash[:, 0]) + np.abs(portfolio.quantity * portfolio.entry).sum(axis=1)
+    return ROUNDING * _book_sums(sizes, unit, paid)
+
+
 def rows(quantity: Floats) -> tuple[Ints, Ints, Floats]:
     """Compressed rows of a matrix: (offsets (K + 1,), column, value) of its non-zero entries."""
     row, column = np.nonzero(quantity)

@@ -8,9 +8,11 @@ from riskengine.report.chapter import Chapter
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.labels import MEASURES, Measure
+from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
 from riskengine.report.provenance import provenance
+from riskengine.report.rare_chapter import rare_events
 from riskengine.report.rows import Row, rows_of
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
@@ -24,6 +26,7 @@ ORDER: tuple[Maker, ...] = (
     stress,
     coverage,
     losses,
+    rare_events,
     liquidation_counts,
     bad_debt,
     calibration,
@@ -138,6 +141,10 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
     for key in ("paths", "replications"):
         if settings.get(key):
             badges.append(Badge(key, plain(settings[key])))
+    sampling = result.get("sampling") or {}
+    if sampling:
+        badges.append(Badge("sampling", f"tilted, {plain(sampling['tilts'])} tilts"))
+        badges.append(Badge("effective paths", plain(round(sampling["effective_paths"]))))
     for key, label in (("horizon_hours", "horizon"), ("margin_period_hours", "margin period")):
         if settings.get(key):
             badges.append(Badge(label, f"{plain(settings[key])} h"))

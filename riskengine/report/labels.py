@@ -156,6 +156,12 @@ MEASURES: dict[str, Measure] = {
     "lending_liquidation_given_no_insolvency": _M(
         "P(loans liquidated given no insolvency)", "Share of the other paths that liquidate loans."
     ),
+    # accounts
+    "account_loss_quantile": _M(
+        "Loss quantile", "Quantile of the loss of one account over a margin period, positions left alone."
+    ),
+    "account_loss_es": _M("Loss ES", "Mean loss of one account beyond that quantile."),
+    "account_breach": _M("Account breach", "How often the loss of one account exceeds its initial requirement."),
     # backtest
     "breaches": _M("Breaches", "Number of windows with a loss greater than the requirement."),
     "expected_breaches": _M("Expected", "Number of breaches that the level promises."),

@@ -16,6 +16,7 @@ from riskengine.random import fill_words
 from riskengine.random import scattered_words as _words
 from riskengine.scenario.lanes import mix_lanes
 from riskengine.scenario.superpose import superpose_jumps
+from riskengine.scenario.tilting import tilt_first_times, tilt_sizes, tilt_times
 from riskengine.vecmath import fma, log, normal_cdf, root, sincos_turn, uniform
 
 LANES = 512  # paths handled together: a chunk's arrays stay in the first-level cache
@@ -58,7 +59,7 @@ def _double_exponential(z, n, c):
 @kernel
 def _scatter(
     buffer, position, arrivals, start, limit, inverse_rate, size, mix, low, high, first_path, purpose, sizes, asset,
-    k0, k1, whole, real, words, common=False, purposes=None, marks=None,
+    k0, k1, whole, real, words, common=False, purposes=None, marks=None, clock=0, tilt=None, statistics=None, until=0.0,
 ):  # fmt: skip
     """Add the jumps of one clock before each lane's ``limit`` (LANES,) for assets ``low`` to ``high - 1``."""
     lane, number = whole[0], whole[1]
@@ -92,6 +93,9 @@ def _scatter(
             for j in range(low, high):
                 _words(a, b, first_path, lane, number, full, sizes, j, k0, k1)
                 _normals(a, b, z[j], full)
+            if tilt is not None:
+                first = 1 + size.shape[0] * (1 if clock == 0 else 2)  # row of the shifts of its sizes
+                tilt_sizes(z, time, lane, left, low, high, until, tilt[first:], statistics[clock], statistics[first:])
             if size.ndim == 1:
                 for j in range(low, high):
                     for i in range(left):
@@ -111,6 +115,8 @@ def _scatter(
             number[i] += 1
         _words(a, b, first_path, lane, number, full, purpose, asset, k0, k1)
         _advance(a, later, time, full, inverse_rate)
+        if tilt is not None:
+            tilt_times(later, time, lane, left, tilt[clock], until)
         kept = none
         for i in range(left):
             k = np.uint64(lane[i])
@@ -134,7 +140,7 @@ def any_jumps(rate):
 
 
 @kernel
-def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
+def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words, tilt=None, until=0.0):
     """Time of the first arrival of each clock and lane, in steps.
 
     Parameters
@@ -151,6 +157,10 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
         Purposes of diffusion; of own time, own size, common time, common size; of own and common variance jump.
     words : ndarray of uint64, shape (2, ROOM)
         Scratch.
+    tilt : ndarray, shape (1 + 3 A, LANES), or None
+        Factor on each clock's rate, then shifts of the common and the own sizes; None where sampling is plain.
+    until : float
+        Step up to which tilts act.
     """
     for c in range(rate.size):
         if rate[c] > 0.0:
@@ -158,13 +168,15 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words):
             fill_words(words[0, :LANES], words[1, :LANES], first_path, 0, purpose, max(c - 1, 0), k0, k1)
             position[c] = 0.0
             _advance(words[0], position[c], position[c], LANES, 1.0 / rate[c])
+            if tilt is not None:
+                tilt_first_times(position[c], tilt[c], until)
             arrivals[c] = 0
 
 
 @kernel
 def fill_until(
     buffer, position, arrivals, start, limit, rate, size, mix, first_path, purposes, k0, k1, whole, real, words,
-    marks=None,
+    marks=None, tilt=None, statistics=None, until=0.0,
 ):  # fmt: skip
     """Sum of log jumps of each lane from time ``start`` to its own ``limit``; advances the clocks.
 
@@ -187,6 +199,10 @@ def fill_until(
         Scratch; with `marks` float64 is (7 + 2 A, ROOM).
     marks : tuple of ndarray, or None
         What jumps do to variance, as in `riskengine.scenario.superpose`; None where they move prices alone.
+    tilt, until
+        As in `start_clocks`; with `marks` None.
+    statistics : ndarray, of the shape of `tilt`
+        Written: arrivals of each clock and sums of standardised sizes, up to ``until``.
     """
     buffer[:] = 0.0
     assets = size.shape[1]
@@ -197,18 +213,18 @@ def fill_until(
                 buffer, position[c], arrivals[c], start, limit, 1.0 / rate[c],
                 size[0 if common else 1], mix[0 if common else 1], max(c - 1, 0), assets if common else c,
                 first_path, purposes[3 if common else 1], purposes[4 if common else 2], max(c - 1, 0),
-                k0, k1, whole, real, words, common, purposes, marks,
+                k0, k1, whole, real, words, common, purposes, marks, c, tilt, statistics, until,
             )  # fmt: skip
 
 
 @kernel
 def fill_jumps(
     buffer, position, arrivals, start, stop, rate, size, mix, first_path, purposes, k0, k1, whole, real, words,
-    marks=None,
+    marks=None, tilt=None, statistics=None, until=0.0,
 ):  # fmt: skip
     """Sum of log jumps of every lane in steps ``start`` to ``stop - 1``, at most WINDOW; else as `fill_until`."""
     limit = np.full(LANES, np.float64(stop))
     fill_until(
         buffer, position, arrivals, start, limit, rate, size, mix, first_path, purposes, k0, k1, whole, real, words,
-        marks,
+        marks, tilt, statistics, until,
     )  # fmt: skip

@@ -15,8 +15,9 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
 from riskengine.scenario.jumps import Matrix, Vector
-from riskengine.scenario.lognormal import sample_lognormal
+from riskengine.scenario.lognormal import lognormal_tilt_space, sample_lognormal
 from riskengine.scenario.parameters import ParameterCheck, asset_index
+from riskengine.scenario.proposal import Proposal, TiltSpace
 
 if TYPE_CHECKING:
     from riskengine.law.merton import MertonLaw
@@ -65,12 +66,18 @@ class Gbm:
         object.__setattr__(self, "correlation", check.correlation("correlation", self.correlation, count))
         check.finish()
 
-    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
-        """Paths ``first_path`` to ``first_path + count - 1``, spot (T + 1, A, P) in USD."""
+    def sample(
+        self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys, proposal: Proposal | None = None
+    ) -> MarketPaths:
+        """Paths ``first_path`` to ``first_path + count - 1``, spot (T + 1, A, P) in USD; weighted under a proposal."""
         return sample_lognormal(
             self.assets, self.spot, self.drift, self.volatility, self.correlation, None, None,
-            grid, first_path, count, keys,
+            grid, first_path, count, keys, proposal=proposal,
         )  # fmt: skip
+
+    def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:
+        """What a proposal may tilt on `grid` up to `hours` (None: the horizon)."""
+        return lognormal_tilt_space(self.correlation, None, None, grid, hours)
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> MertonLaw:
         """Exact law of the log-return of `asset` over `horizon` years; there is no variance state to condition on."""

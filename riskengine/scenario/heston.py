@@ -31,6 +31,7 @@ from riskengine.scenario.correlation import check_correlation, factor
 from riskengine.scenario.jumps import JumpTable, Matrix, Vector, jump_table
 from riskengine.scenario.lanes import FORWARD, HISTORY
 from riskengine.scenario.parameters import ParameterCheck, asset_index
+from riskengine.scenario.proposal import PLAIN, Proposal, TiltedLanes, TiltSpace
 from riskengine.scenario.qe import bates_paths
 from riskengine.scenario.stationary import stationary_variance
 
@@ -139,12 +140,20 @@ class Heston:
         np.fill_diagonal(out, 1.0)
         return out
 
-    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
-        """Paths ``first_path`` to ``first_path + count - 1``: spot in USD and variance per year, (T + 1, A, P) each."""
+    def sample(
+        self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys, proposal: Proposal | None = None
+    ) -> MarketPaths:
+        """Paths ``first_path`` to ``first_path + count - 1``: spot in USD and variance per year, (T + 1, A, P) each.
+
+        With a proposal they are drawn from its mixture and carry ``log_weight``; the history stays plain.
+        """
         k0, k1 = keys.words()
         assets, spot, failed = len(self.assets), np.array(self.spot), np.zeros(count, dtype=bool)
         variance_mix, price_mix = self._mixes
         jumps = self._jumps
+        lanes = PLAIN
+        if proposal is not None:
+            lanes = TiltedLanes.start(self.tilt_space(grid, proposal.hours), proposal, first_path, count)
 
         def fill(state, steps, dt, history):
             out = np.empty((steps + 1, assets, count))
@@ -152,17 +161,30 @@ class Heston:
             bates_paths(
                 out, variance, failed, spot, state, self._coefficients(dt), variance_mix, price_mix,
                 jumps.intensity * dt, jumps.mean, jumps.mix, first_path, history, HISTORY if history else FORWARD,
-                k0, k1, self._marks(dt),
+                k0, k1, self._marks(dt), *(PLAIN if history else lanes).arrays,
             )  # fmt: skip
             return out, variance
 
-        state = self.start(first_path, count, keys)
+        state = self.start(first_path, count, keys, *lanes.starts)
         before = before_variance = None
         if grid.history_steps:
             before, before_variance = fill(state, grid.history_steps, grid.history_dt, True)
             state = before_variance[-1]
         out, variance = fill(state, grid.steps, grid.dt, False)
-        return MarketPaths(grid, self.assets, first_path, out, variance, before, before_variance, failed=failed)
+        return MarketPaths(
+            grid, self.assets, first_path, out, variance, before, before_variance,
+            failed=failed, log_weight=lanes.log_weight(), tilt_statistics=lanes.statistics,
+        )  # fmt: skip
+
+    def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:
+        """What a proposal may tilt on `grid` up to `hours` (None: the horizon).
+
+        ValueError for a world whose jumps move variance too: their likelihood is not among the sums that are kept.
+        """
+        if self._marks(grid.dt) is not None:
+            raise ValueError(f"a proposal must not be asked of a world with variance jumps, got kind {self.kind}")
+        initial = self._mixes[0] if self.starts_stationary and not grid.history_steps else None
+        return TiltSpace.of(grid, hours, self._mixes, self._jumps, initial)
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> BatesLaw:
         """Exact law of the log-return of `asset` over `horizon` years from `variance` at its start.
@@ -187,16 +209,25 @@ class Heston:
         """Jump components of asset `index` as the law reads them."""
         return ()
 
-    def start(self, first_path: int, count: int, keys: DrawKeys) -> Floats:
-        """Variance at the start of each path (of its history, where it has one), per year, shape (A, P)."""
+    def start(
+        self, first_path: int, count: int, keys: DrawKeys, shift: Floats | None = None, statistics: Floats | None = None
+    ) -> Floats:
+        """Variance at the start of each path (of its history, where it has one), per year, shape (A, P).
+
+        A tilt adds `shift` (A, P) to the normals that draw it and keeps them in `statistics`.
+        """
         if self.starts_stationary:
+            if shift is not None:
+                return self._stationary(first_path, count, keys, shift, statistics)
             return self._stationary(first_path, count, keys)
         return np.repeat(np.array(self.initial_variance)[:, None], count, axis=1)
 
-    def _stationary(self, first_path: int, count: int, keys: DrawKeys) -> Floats:
+    def _stationary(
+        self, first_path: int, count: int, keys: DrawKeys, shift: Floats | None = None, statistics: Floats | None = None
+    ) -> Floats:
         """Draws of the stationary variances, shape (A, P)."""
         kappa, theta, xi = np.array(self.kappa), np.array(self.theta), np.array(self.xi)
-        return stationary_variance(kappa, theta, xi, self._mixes[0], first_path, count, keys)
+        return stationary_variance(kappa, theta, xi, self._mixes[0], first_path, count, keys, shift, statistics)
 
     def _marks(self, dt: float) -> tuple[Floats, Floats] | None:
         """What jumps do to variance in steps of `dt` years, as the kernel reads it; None where they do nothing."""

@@ -29,8 +29,9 @@ from riskengine.random import DrawKeys
 from riskengine.scenario.clock import PER_DOWN, PER_UP, REACH_DOWN, REACH_UP, SPLIT
 from riskengine.scenario.correlation import factor
 from riskengine.scenario.jumps import Matrix, Vector, check_size_correlation, correlation_matrix
-from riskengine.scenario.lognormal import sample_lognormal
+from riskengine.scenario.lognormal import lognormal_tilt_space, sample_lognormal
 from riskengine.scenario.parameters import ParameterCheck, asset_index
+from riskengine.scenario.proposal import Proposal, TiltSpace
 
 if TYPE_CHECKING:
     from riskengine.law.kou import KouLaw
@@ -208,12 +209,18 @@ class Kou:
                 check.faults.append(f"{name} must hold {count} numbers, one per asset, got {len(part.up)}")
         check.finish()
 
-    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
-        """Paths ``first_path`` to ``first_path + count - 1``, spot (T + 1, A, P) in USD."""
+    def sample(
+        self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys, proposal: Proposal | None = None
+    ) -> MarketPaths:
+        """Paths ``first_path`` to ``first_path + count - 1``, spot (T + 1, A, P) in USD; weighted under a proposal."""
         return sample_lognormal(
             self.assets, self.spot, self.drift, self.volatility, self.correlation, self.jumps_common, self.jumps_own,
-            grid, first_path, count, keys, kou_table,
+            grid, first_path, count, keys, kou_table, proposal,
         )  # fmt: skip
+
+    def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:
+        """What a proposal may tilt on `grid` up to `hours` (None: the horizon); sizes by the normals behind them."""
+        return lognormal_tilt_space(self.correlation, self.jumps_common, self.jumps_own, grid, hours, kou_table)
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> KouLaw:
         """Exact law of the log-return of `asset` over `horizon` years; there is no variance state to condition on."""

@@ -21,6 +21,8 @@ from riskengine.scenario.clock import LANES, ROOM, WINDOW, any_jumps, fill_jumps
 from riskengine.scenario.correlation import factor
 from riskengine.scenario.jumps import Matrix, Vector, jump_table
 from riskengine.scenario.lanes import FORWARD, HISTORY, anchor, write_lanes, write_prices
+from riskengine.scenario.proposal import PLAIN, Proposal, TiltedLanes, TiltSpace
+from riskengine.scenario.tilting import load_lanes, shift_normals
 from riskengine.vecmath import fma
 
 
@@ -51,7 +53,10 @@ def _add(x, z, weight):
 
 
 @kernel
-def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, first_path, history, purposes, k0, k1):
+def lognormal_paths(
+    out, failed, spot, drift, mix, rate, jump_mean, jump_mix, first_path, history, purposes, k0, k1, tilt=None,
+    statistics=None, tilt_steps=0,
+):  # fmt: skip
     """Fill one block.
 
     Parameters
@@ -73,6 +78,11 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
         The path ends, rather than starts, at `spot`.
     purposes : ndarray of int, shape (7,)
     k0, k1 : uint64
+    tilt, statistics : ndarray, shape (K, P), or None
+        Shifts of each path, and its sufficient statistics (written), in the rows of
+        `riskengine.scenario.proposal.TiltSpace`; None where sampling is plain.
+    tilt_steps : int
+        Steps on which tilts act.
     """
     steps, assets, count = out.shape[0] - 1, out.shape[1], out.shape[2]
     x = np.empty((assets, LANES))
@@ -86,6 +96,13 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
     whole = np.empty((2, ROOM), np.int64)
     real = np.empty((2 + assets, ROOM))
     words = np.empty((2, ROOM), np.uint64)
+    until = np.float64(tilt_steps)
+    if tilt is None:
+        clock_tilt, clock_statistics = None, None
+    else:
+        lane_tilt = np.empty((tilt.shape[0], LANES))
+        lane_statistics = np.empty((tilt.shape[0], LANES))
+        clock_tilt, clock_statistics = lane_tilt[assets:], lane_statistics[assets:]
     jumps = any_jumps(rate)
     for base in range(0, count, LANES):
         end = min(base + LANES, count)
@@ -94,20 +111,25 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
         bad[:] = 0.0
         for i in range(assets):
             out[0, i, base:end] = 0.0 if history else spot[i]
-        start_clocks(position, arrivals, rate, path, purposes, k0, k1, words)
+        if tilt is not None:
+            load_lanes(lane_tilt, tilt, base, lane_statistics)
+        start_clocks(position, arrivals, rate, path, purposes, k0, k1, words, clock_tilt, until)
         for t in range(steps):
             row = t % WINDOW
             if row == 0 and jumps:
                 stop = min(t + WINDOW, steps)
                 fill_jumps(
                     jump, position, arrivals, t, stop, rate, jump_mean, jump_mix, path, purposes, k0, k1,
-                    whole, real, words,
+                    whole, real, words, None, clock_tilt, clock_statistics, until,
                 )  # fmt: skip
             half = t & 1
             if half == 0:
                 for i in range(assets):
                     fill_words(a, b, path, t >> 1, purposes[0], i, k0, k1)
                     normals_from_words(a, b, z[0, i], z[1, i])
+            if tilt is not None and t < tilt_steps:
+                for i in range(assets):
+                    shift_normals(z[half, i], lane_tilt[i], lane_statistics[i])
             for i in range(assets):
                 _advance(x[i], z[half, 0], jump[row, i], drift[i], mix[i, 0])
                 for j in range(1, i + 1):
@@ -121,6 +143,9 @@ def lognormal_paths(out, failed, spot, drift, mix, rate, jump_mean, jump_mix, fi
                 anchor(out[:, i, base:end], bad, spot[i])
         for i in range(base, end):
             failed[i] = failed[i] or bad[i - base] != 0.0
+        if tilt is not None:
+            for k in range(tilt.shape[0]):
+                write_lanes(statistics[k, base:end], lane_statistics[k])
 
 
 @lru_cache(maxsize=256)
@@ -148,10 +173,12 @@ def sample_lognormal(
     count: int,
     keys: DrawKeys,
     table_of: TableOf = jump_table,
+    proposal: Proposal | None = None,
 ) -> MarketPaths:
     """`MarketPaths` of paths ``first_path`` to ``first_path + count - 1``; the parameters of `Merton`.
 
-    `table_of` makes the `SizeTable` of the common and the own component, whose records are hashable.
+    `table_of` makes the `SizeTable` of the common and the own component, whose records are hashable.  With a
+    `proposal` paths are drawn from its mixture and carry ``log_weight``; the history stays plain.
     """
     k0, k1 = keys.words()
     start = np.array(spot)
@@ -163,5 +190,20 @@ def sample_lognormal(
         lognormal_paths(before, failed, start, *coefficients, first_path, True, HISTORY, k0, k1)
     out = np.empty((grid.steps + 1, len(assets), count))
     coefficients = step_coefficients(drift, volatility, correlation, common, own, table_of, grid.dt)
-    lognormal_paths(out, failed, start, *coefficients, first_path, False, FORWARD, k0, k1)
-    return MarketPaths(grid, assets, first_path, out, history_spot_lanes=before, failed=failed)
+    lanes = PLAIN
+    if proposal is not None:
+        space = lognormal_tilt_space(correlation, common, own, grid, proposal.hours, table_of)
+        lanes = TiltedLanes.start(space, proposal, first_path, count)
+    lognormal_paths(out, failed, start, *coefficients, first_path, False, FORWARD, k0, k1, *lanes.arrays)
+    return MarketPaths(
+        grid, assets, first_path, out, history_spot_lanes=before, failed=failed,
+        log_weight=lanes.log_weight(), tilt_statistics=lanes.statistics,
+    )  # fmt: skip
+
+
+def lognormal_tilt_space(
+    correlation: Matrix, common: Any, own: Any, grid: TimeGrid, hours: float | None, table_of: TableOf = jump_table
+) -> TiltSpace:
+    """What a tilt may move in a lognormal world; the parameters of `sample_lognormal`."""
+    table = table_of(len(correlation), common, own)
+    return TiltSpace.of(grid, hours, (factor(np.array(correlation)),), table, None)

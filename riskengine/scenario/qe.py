@@ -16,6 +16,7 @@ from riskengine.random import fill_words, normals_from_words
 from riskengine.scenario.clock import LANES, ROOM, WINDOW, any_jumps, fill_jumps, start_clocks
 from riskengine.scenario.lanes import anchor, mix_lanes, write_lanes, write_prices
 from riskengine.scenario.qe_lane import NEAR, exponential_lane, near_lane, quadratic_lane
+from riskengine.scenario.tilting import load_lanes, shift_normals
 from riskengine.vecmath import fma, root
 
 # columns of the coefficient table, one row per asset
@@ -121,7 +122,7 @@ def jump_price_step(x, v, following, z, correction, jump, added, spread, c):
 @kernel
 def bates_paths(
     out, variance, failed, spot, initial, c, variance_mix, price_mix, rate, jump_mean, jump_mix, first_path, history,
-    purposes, k0, k1, marks,
+    purposes, k0, k1, marks, tilt=None, statistics=None, tilt_steps=0,
 ):  # fmt: skip
     """Fill one block.
 
@@ -143,6 +144,8 @@ def bates_paths(
         As in `riskengine.scenario.lognormal.lognormal_paths`.
     marks : tuple of ndarray, or None
         What jumps do to variance, as in `riskengine.scenario.superpose`.
+    tilt, statistics, tilt_steps
+        As in `riskengine.scenario.lognormal.lognormal_paths`.
     """
     steps, assets, count = out.shape[0] - 1, out.shape[1], out.shape[2]
     x = np.empty((assets, LANES))
@@ -159,6 +162,13 @@ def bates_paths(
     whole = np.empty((2, ROOM), np.int64)
     real = np.empty((2 + assets if marks is None else 7 + 2 * assets, ROOM))
     words = np.empty((2, ROOM), np.uint64)
+    until = np.float64(tilt_steps)
+    if tilt is None:
+        clock_tilt, clock_statistics = None, None
+    else:
+        lane_tilt = np.empty((tilt.shape[0], LANES))
+        lane_statistics = np.empty((tilt.shape[0], LANES))
+        clock_tilt, clock_statistics = lane_tilt[2 * assets :], lane_statistics[2 * assets :]
     jumps = any_jumps(rate)
     for base in range(0, count, LANES):
         end = min(base + LANES, count)
@@ -171,18 +181,24 @@ def bates_paths(
             for k in range(LANES):
                 v[i, k] = initial[i, min(base + k, count - 1)]
             write_lanes(variance[0, i, base:end], v[i])
-        start_clocks(position, arrivals, rate, path, purposes, k0, k1, words)
+        if tilt is not None:
+            load_lanes(lane_tilt, tilt, base, lane_statistics)
+        start_clocks(position, arrivals, rate, path, purposes, k0, k1, words, clock_tilt, until)
         for t in range(steps):
             row = t % WINDOW
             if row == 0 and jumps:
                 stop = min(t + WINDOW, steps)
                 fill_jumps(
                     jump, position, arrivals, t, stop, rate, jump_mean, jump_mix, path, purposes, k0, k1,
-                    whole, real, words, marks,
+                    whole, real, words, marks, clock_tilt, clock_statistics, until,
                 )  # fmt: skip
             for i in range(assets):
                 fill_words(a, b, path, t, purposes[0], i, k0, k1)
                 normals_from_words(a, b, z[0, i], z[1, i])
+            if tilt is not None and t < tilt_steps:
+                for i in range(assets):
+                    shift_normals(z[0, i], lane_tilt[i], lane_statistics[i])
+                    shift_normals(z[1, i], lane_tilt[assets + i], lane_statistics[assets + i])
             if assets > 1:
                 mix_lanes(z[0], variance_mix)
                 mix_lanes(z[1], price_mix)
@@ -205,3 +221,6 @@ def bates_paths(
                 anchor(out[:, i, base:end], bad, spot[i])
         for i in range(base, end):
             failed[i] = failed[i] or bad[i - base] != 0.0
+        if tilt is not None:
+            for k in range(tilt.shape[0]):
+                write_lanes(statistics[k, base:end], lane_statistics[k])

@@ -44,9 +44,20 @@ def gamma_from_score(z: Floats, shape: float, scale: float) -> Floats:
 
 
 def stationary_variance(
-    kappa: Floats, theta: Floats, xi: Floats, mix: Floats, first_path: int, count: int, keys: DrawKeys
+    kappa: Floats,
+    theta: Floats,
+    xi: Floats,
+    mix: Floats,
+    first_path: int,
+    count: int,
+    keys: DrawKeys,
+    shift: Floats | None = None,
+    statistics: Floats | None = None,
 ) -> Floats:
-    """Stationary variances, shape (A, P): Gaussian copula with factor `mix` (A, A) over the assets."""
+    """Stationary variances, shape (A, P): Gaussian copula with factor `mix` (A, A) over the assets.
+
+    A tilt adds `shift` (A, P) to the independent normals, and keeps the shifted ones in `statistics` (A, P).
+    """
     k0, k1 = keys.words()
     assets = len(kappa)
     z = np.empty((assets, count))
@@ -54,6 +65,9 @@ def stationary_variance(
     for i in range(assets):
         fill_words(a, b, first_path, 0, int(Purpose.INITIAL_STATE), i, k0, k1)
         normals_from_words(a, b, z[i], spare)
+    if shift is not None:
+        z += shift
+        statistics[:] = z
     mixed = np.empty_like(z)
     for i in range(assets):
         # not a matrix product: BLAS may round differently for another number of paths

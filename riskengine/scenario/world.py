@@ -12,6 +12,7 @@ from riskengine.random import DrawKeys
 from riskengine.roles import MadeOfData, ScenarioModel, StateComponent
 from riskengine.scenario.event import Event
 from riskengine.scenario.overlay import Overlay
+from riskengine.scenario.proposal import Proposal
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,23 @@ class World:
         given = () if self.event is None else (f"given that {self.event.text}",)
         return given + (() if self.overlay is None else self.overlay.text)
 
-    def sample(self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys) -> MarketPaths:
+    def sample(
+        self, grid: TimeGrid, first_path: int, count: int, keys: DrawKeys, proposal: Proposal | None = None
+    ) -> MarketPaths:
         """Paths ``first_path`` to ``first_path + count - 1`` of the model, given the event, under the overlay.
 
         State follows the prices and variances that the overlay leaves, with draws of its own, so it moves neither; what
         the overlay says of depth, basis and oracles comes on top.  A path whose state is not a number is marked failed.
+        With a proposal they are drawn from it and carry weights; ValueError for a world given an event, whose paths
+        are exact draws already.
         """
+        if proposal is not None and self.event is not None:
+            raise ValueError("a world given an event is drawn exactly and must not have a proposal too")
 
         def draw(grid: TimeGrid, first_path: int, count: int) -> MarketPaths:
-            return self.model.sample(grid, first_path, count, keys)
+            if proposal is None:
+                return self.model.sample(grid, first_path, count, keys)
+            return self.model.sample(grid, first_path, count, keys, proposal)
 
         if self.event is None:
             paths = draw(grid, first_path, count)

@@ -74,7 +74,9 @@ def influence(contribution: Floats, n: int | None = None, hits: float | None = N
     return Influence(units, hits, concentration, error, third / second**1.5 if second > 1e-24 else 0.0)
 
 
-def asymptotic(value: float, moments: Influence, confidence: float, method: str, n: int | None = None) -> Estimate:
+def asymptotic(
+    value: float, moments: Influence, confidence: float, method: str, n: int | None = None, note: str = ""
+) -> Estimate:
     """`value` with the skewness-corrected interval, or with infinite bounds and the reason in `method`.
 
     Parameters
@@ -86,6 +88,8 @@ def asymptotic(value: float, moments: Influence, confidence: float, method: str,
         What the figure is; the name of the interval is added.
     n : int, optional
         Units to report where they are not those of `moments`.
+    note : str
+        Why the effective hits are as few as they are; added to a refusal.
     """
     units = moments.n if n is None else n
     error = moments.std_error
@@ -95,7 +99,7 @@ def asymptotic(value: float, moments: Influence, confidence: float, method: str,
     elif moments.concentration < MINIMUM_CONCENTRATION:
         reason = f"carried by {moments.concentration:.3g} units, {MINIMUM_CONCENTRATION:g} needed"
     if reason:
-        name = f"{method}, interval refused: {reason}"
+        name = f"{method}, interval refused: {reason}" + (f" ({note})" if note else "")
         return Estimate(value, error, -math.inf, math.inf, confidence, units, moments.hits, name)
     z = float(ndtri(0.5 + 0.5 * confidence))
     low, high = (value - error * corrected_quantile(q, moments.skewness / math.sqrt(moments.n)) for q in (z, -z))

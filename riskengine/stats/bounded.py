@@ -36,7 +36,7 @@ def _chernoff_end(mean: float, budget: float, end: float) -> float:
     return outside
 
 
-def _chernoff(mean: float, n: int, confidence: float) -> tuple[float, float]:
+def chernoff(mean: float, n: int, confidence: float) -> tuple[float, float]:
     """Interval for the mean of n independent figures in [0, 1], whatever their law."""
     budget = math.log(2 / (1 - confidence)) / n
     low = _chernoff_end(mean, budget, 0.0) if mean > 0 else 0.0
@@ -69,7 +69,7 @@ def share(values: ArrayLike, confidence: float = 0.95) -> Estimate:
         if value > 0.5:
             low, high = 1.0 - high, 1.0 - low
         return replace(found, value=value, lower=min(low, value), upper=max(high, value))
-    low, high = _chernoff(value, x.size, confidence)
+    low, high = chernoff(value, x.size, confidence)
     method = "mean over paths, chernoff-hoeffding"
     return Estimate(value, moments.std_error, low, high, confidence, x.size, moments.hits, method)
 
@@ -88,7 +88,7 @@ def share_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0.
     if math.isfinite(found.upper):
         return replace(found, lower=max(-1.0, found.lower), upper=min(1.0, found.upper))
     each = 0.5 * (1.0 + confidence)
-    rise, fall = (_chernoff(float(np.maximum(part, 0.0).mean()), d.size, each) for part in (d, -d))
+    rise, fall = (chernoff(float(np.maximum(part, 0.0).mean()), d.size, each) for part in (d, -d))
     return replace(
         found,
         lower=min(rise[0] - fall[1], found.value),

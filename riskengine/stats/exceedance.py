@@ -21,12 +21,14 @@ class ExceedanceCurve:
     threshold : ndarray, shape (G,)
         Increasing, in the unit of the losses.
     hits : ndarray of int, shape (G,)
-        Paths beyond each threshold.
+        Paths beyond each threshold; effective ones where paths carry weights.
     lower, upper : ndarray, shape (G,)
-        Clopper-Pearson bounds; each holds by itself, the band as a whole does not.
+        Clopper-Pearson bounds (under weights those of `weighted_share`); each holds alone, not the band as a whole.
     confidence : float
     n : int
         Paths.
+    probability : ndarray, shape (G,)
+        Probability of more than each threshold.
     """
 
     threshold: Floats
@@ -35,11 +37,7 @@ class ExceedanceCurve:
     upper: Floats
     confidence: float
     n: int
-
-    @property
-    def probability(self) -> Floats:
-        """Share of paths beyond each threshold, shape (G,)."""
-        return self.hits / self.n
+    probability: Floats
 
     def estimates(self) -> tuple[Estimate, ...]:
         """The curve as one `Estimate` per threshold."""
@@ -49,6 +47,16 @@ class ExceedanceCurve:
             Estimate(*(float(z) for z in row), self.confidence, self.n, float(hits), "clopper-pearson, pointwise")
             for *row, hits in zip(p, error, self.lower, self.upper, self.hits, strict=True)
         )
+
+
+def loss_grid(ordered: Floats, points: int) -> Floats:
+    """Logarithmic grid from a tenth of the median positive loss of an `ordered` sample to the largest; may be empty."""
+    positive = ordered[np.searchsorted(ordered, 0.0, side="right") :]
+    if not positive.size:
+        return np.empty(0)
+    grid = np.geomspace(0.1 * positive[positive.size // 2], positive[-1], points)
+    grid[-1] = positive[-1]  # geomspace rounds: nothing may lie beyond the largest loss
+    return grid
 
 
 def exceedance_curve(
@@ -84,11 +92,7 @@ def exceedance_curve(
     if n < 1:
         raise ValueError("losses must hold at least one value, got none")
     if threshold is None:
-        positive = ordered[np.searchsorted(ordered, 0.0, side="right") :]
-        grid = np.empty(0)
-        if positive.size:
-            grid = np.geomspace(0.1 * positive[positive.size // 2], positive[-1], points)
-            grid[-1] = positive[-1]  # geomspace rounds: nothing may lie beyond the largest loss
+        grid = loss_grid(ordered, points)
     else:
         grid = as_floats("threshold", threshold, 1)
         if (np.diff(grid) <= 0).any():
@@ -97,4 +101,4 @@ def exceedance_curve(
     side = 0.5 * (1.0 - confidence)
     lower = np.where(hits > 0, betaincinv(np.maximum(hits, 1), n - hits + 1, side), 0.0)
     upper = np.where(hits < n, betaincinv(hits + 1, np.maximum(n - hits, 1), 1.0 - side), 1.0)
-    return ExceedanceCurve(grid, hits, lower, upper, confidence, n)
+    return ExceedanceCurve(grid, hits, lower, upper, confidence, n, hits / n)

@@ -14,7 +14,7 @@ from riskengine.backtest.kupiec import kupiec
 from riskengine.engine.replay import Windows, windows
 from riskengine.estimate import Estimate, exact
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import account_values, snapshot
+from riskengine.pricing.valuation import account_values, rounding, snapshot
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import mean
 from riskengine.stats.proportion import clopper_pearson
@@ -97,11 +97,12 @@ def _model_rows(study: BacktestStudy, model, cut: Windows) -> list[Row]:
     begin = snapshot(book, study.world.surface, paths.spot_lanes[0], paths.variance_lanes[0], 0.0)
     end = snapshot(book, study.world.surface, paths.spot_lanes[-1], paths.variance_lanes[-1], study.margin_period_hours)
     loss = account_values(book, begin) - account_values(book, end)
+    slack = rounding(book, begin)
     state = model.step(model.init(book, study.world.surface), paths, 0)
     follows = np.diff(cut.starts) == round(study.margin_period_hours * 3600)
     rows = []
     for level, required in zip(model.levels or (None,), model.requirement(state, begin), strict=True):
-        breach = loss > required.initial
+        breach = loss > required.initial + slack
         whole = {"level": level, "account": "all"}
         rate = share(breach.mean(axis=0), study.confidence)
         capital = mean(required.initial.sum(axis=0), study.confidence)

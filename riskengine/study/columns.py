@@ -1,14 +1,19 @@
 """`Columns`: the outcome columns of a finished run as measures read them."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.engine.blocks import Block
-from riskengine.engine.outcomes import Key
+from riskengine.engine.coverage import severity_name
+from riskengine.engine.outcomes import WEIGHT, Key
 from riskengine.engine.store import BlockStore
 from riskengine.errors import RunError
+from riskengine.scenario.proposal import Proposal
+from riskengine.stats.figures import Figures, PlainFigures, WeightedFigures
+from riskengine.stats.weighted import PathWeights
 
 
 class Columns:
@@ -23,6 +28,10 @@ class Columns:
     blocks : list of Block
     allowed : float
         Share of paths that may have failed.
+    confidence : float
+        Of every interval.
+    proposal : Proposal or None
+        What the paths were drawn from, where not from the world's own law.
 
     Raises
     ------
@@ -30,7 +39,14 @@ class Columns:
         Where more did, or fewer than two are left.
     """
 
-    def __init__(self, store: BlockStore, blocks: list[Block], allowed: float):
+    def __init__(
+        self,
+        store: BlockStore,
+        blocks: list[Block],
+        allowed: float,
+        confidence: float = 0.95,
+        proposal: Proposal | None = None,
+    ):
         self._store, self._blocks = store, blocks
         failed = store.failed(blocks)
         self.failures = {"paths": int(failed.sum()), "share": float(failed.mean())}
@@ -42,7 +58,14 @@ class Columns:
         self._good = None if not failed.any() else ~failed
         if failed.size - failed.sum() < 2:
             raise RunError(f"figures need at least two good paths, got {failed.size - failed.sum()}")
-        self.keys: tuple[Key, ...] = store.keys(blocks[0])
+        self.keys: tuple[Key, ...] = tuple(k for k in store.keys(blocks[0]) if k != WEIGHT)
+        # what a history alone decides was never tilted: plain figures of all paths
+        self.plain = PlainFigures(confidence)
+        self.figures: Figures = self.plain
+        if proposal is not None:
+            component = self._keep(proposal.component(blocks[0].first, failed.size))
+            weights = PathWeights(self.select(WEIGHT)[0], component, proposal.bound)
+            self.figures = WeightedFigures(weights, confidence)
 
     def _keep(self, column: Floats) -> Floats:
         return column if self._good is None else column[self._good]
@@ -50,8 +73,18 @@ class Columns:
     def each(self) -> Iterator[tuple[Key, Floats]]:
         """(key, column) in stored order; a few columns at a time are held in memory."""
         for key, column in self._store.columns(self._blocks):
-            yield key, self._keep(column)
+            if key != WEIGHT:
+                yield key, self._keep(column)
 
     def select(self, *keys: Key) -> list[Floats]:
         """The columns `keys`: for figures that join several."""
         return [self._keep(column) for column in self._store.select(self._blocks, list(keys))]
+
+    def severity(self, key: Key) -> Floats | None:
+        """How near each path comes to the event of a share, where the run kept it."""
+        name = (*key[:-1], severity_name(key[-1]))
+        return self.select(name)[0] if name in self._index else None
+
+    @cached_property
+    def _index(self) -> frozenset[Key]:
+        return frozenset(self.keys)

@@ -85,6 +85,21 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "Price feedback is on: sales move the price, and the move halves every "
             f"{study.feedback.half_life_hours:g} h."
         )
+    if study.sampling.tilted:
+        said += [
+            "Paths after time 0 are drawn from a mixture of the world's own law and of laws tilted towards rare "
+            "events; every figure is weighted by the exact likelihood ratio. What a history alone decides "
+            "is not tilted.",
+            "The tilts were chosen on pilot paths of their own. Intervals are refused where the effective number of "
+            "hits in a figure's own tail is below 100; an event that no tilt reaches and none of the deepest plain "
+            "paths shows would go unseen.",
+        ]
+    if study.target_error is not None:
+        said.append(
+            f"The run stops at the first of {len(study.looks)} looks, fixed before it, at which "
+            f"{study.target_error.measure} is tight enough; its interval pays for all looks, those of other figures "
+            "do not."
+        )
     return said
 
 

@@ -16,7 +16,7 @@ _NUMERIC = (
     *("rates", "backtest", "margin", "lending", "liquidation", "engine", "study"),
 )
 # How long the question is asked, what it is called and what is demanded of the answer do not change a block.
-_NOT_THE_QUESTION = ("paths", "title", "criteria", "max_failed_share")
+_NOT_THE_QUESTION = ("paths", "title", "criteria", "max_failed_share", "target_error")
 
 
 @cache

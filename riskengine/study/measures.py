@@ -6,33 +6,32 @@ from dataclasses import replace
 import numpy as np
 
 from riskengine.arrays import Floats
+from riskengine.engine.coverage import LEAST_RESOURCES
 from riskengine.engine.lab import Lab
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import CalibrationQuestion
 from riskengine.engine.scheme import LEVELS, SIDES, Scheme
 from riskengine.estimate import Estimate, exact, undetermined
-from riskengine.stats.bounded import share
-from riskengine.stats.maritz_jarrett import quantile_error
-from riskengine.stats.mean import conditional_severity, mean, ratio_of_means, root
-from riskengine.stats.proportion import clopper_pearson, inverse_binomial
-from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.stats.figures import Figures
+from riskengine.stats.mean import root
+from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
 from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
 from riskengine.study.result import Row
 
 
-def _not_negative(estimate: Estimate) -> Estimate:
+def not_negative(estimate: Estimate) -> Estimate:
     """An estimate of something that cannot be negative: its lower bound is at least 0, whatever the sample allows."""
     return replace(estimate, lower=max(0.0, estimate.lower)) if estimate.value >= 0 else estimate
 
 
-def amount_rows(column: Floats, name: str, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
+def amount_rows(column: Floats, name: str, figures: Figures) -> Iterator[tuple[str, str, Estimate]]:
     """(measure, unit, estimate) of an amount with an atom at zero: P(>0), mean, severity, ES and percentiles."""
-    yield f"{name}_probability", "probability", clopper_pearson(int((column > 0).sum()), column.size, confidence)
-    yield f"{name}_mean", "USD", _not_negative(mean(column, confidence))
-    yield f"{name}_given_positive", "USD", _not_negative(conditional_severity(column, confidence))
-    yield f"{name}_es_99", "USD", _not_negative(expected_shortfall(column, 0.99, confidence))
-    for level, estimate in zip(TAIL_LEVELS, value_at_risk(column, TAIL_LEVELS, confidence), strict=True):
+    yield f"{name}_probability", "probability", figures.probability(column > 0, column)
+    yield f"{name}_mean", "USD", not_negative(figures.mean(column))
+    yield f"{name}_given_positive", "USD", not_negative(figures.severity(column))
+    yield f"{name}_es_99", "USD", not_negative(figures.shortfall(column, 0.99))
+    for level, estimate in zip(TAIL_LEVELS, figures.quantiles(column, TAIL_LEVELS), strict=True):
         yield amount_name(name, level), "USD", estimate
 
 
@@ -40,40 +39,40 @@ def _margin_parameters(key: Key) -> dict:
     return {"level": key[2], "multiplier": key[3], "account_kind": key[4]}
 
 
-def column_rows(key: Key, column: Floats, confidence: float) -> Iterator[Row]:
-    """Rows that need one column only."""
+def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | None = None) -> Iterator[Row]:
+    """Rows of one column; `severity` says how near each path comes to the event of a share."""
     section, model, level, setting, subject, measure = key
     if section in ("calibration", "event", "scheme") or subject not in ("all",) and measure in ("requirement", "loss"):
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []
     if measure in SHARES:
-        found = [(measure, SHARES[measure], share(column, confidence))]
+        found = [(measure, SHARES[measure], figures.share(column, severity))]
     elif measure in INDICATORS:
-        found = [(measure, "probability", clopper_pearson(int(column.sum()), column.size, confidence))]
+        found = [(measure, "probability", figures.probability(column > 0, severity))]
     elif measure in MEANS:
-        found = [(measure, MEANS[measure], _not_negative(mean(column, confidence)))]
+        found = [(measure, MEANS[measure], not_negative(figures.mean(column)))]
     elif measure in AMOUNTS:
-        found = list(amount_rows(column, measure, confidence))
+        found = list(amount_rows(column, measure, figures))
     for name, unit, estimate in found:
         yield Row(section, model, parameters, name, unit, estimate)
 
 
-def event_rows(columns: Columns, confidence: float) -> Iterator[Row]:
+def event_rows(columns: Columns) -> Iterator[Row]:
     """How likely the event of a conditional world is, from the candidates that its paths took."""
     for key in columns.keys:
         if key[0] == "event":
             attempts = columns.select(key)[0]
-            estimate = inverse_binomial(attempts.size, int(attempts.sum()), confidence)
+            estimate = inverse_binomial(attempts.size, int(attempts.sum()), columns.plain.confidence)
             yield Row("event", key[1], {}, "event_probability", "probability", estimate)
 
 
-def scheme_rows(columns: Columns, scheme: Scheme, model: str, confidence: float) -> Iterator[Row]:
+def scheme_rows(columns: Columns, scheme: Scheme, model: str) -> Iterator[Row]:
     """How often paths end beyond the exact quantiles of their own law: what the simulation scheme adds of its own."""
     for key in columns.keys:
         if key[0] == "scheme":
             hits = columns.select(key)[0]
-            estimate = clopper_pearson(int(hits.sum()), hits.size, confidence)
+            estimate = columns.figures.probability(hits > 0)
             yield Row("scheme", key[1], {"asset": key[4], "level": key[2]}, key[-1], "probability", estimate)
     for asset, reason in scheme.refused.items():
         for level in LEVELS:
@@ -83,12 +82,12 @@ def scheme_rows(columns: Columns, scheme: Scheme, model: str, confidence: float)
                 )
 
 
-def shortfall_rows(columns: Columns, confidence: float) -> Iterator[Row]:
+def shortfall_rows(columns: Columns) -> Iterator[Row]:
     """Mean size of an initial-margin shortfall given that there is one, clustered by path."""
     for key in columns.keys:
         if key[0] == "margin" and key[-1] == "shortfall":
             loss, hits = columns.select(key, (*key[:-1], "breaches"))
-            estimate = _not_negative(ratio_of_means(loss, hits, confidence))
+            estimate = not_negative(columns.figures.ratio(loss, hits))
             yield Row("margin", key[1], _margin_parameters(key), "shortfall_given_breach", "USD", estimate)
 
 
@@ -97,9 +96,12 @@ def calibration_rows(
     question: CalibrationQuestion,
     lab: Lab,
     windows: int,
-    confidence: float,
 ) -> Iterator[Row]:
-    """Bias, error, exact breach probability and interval coverage of every estimator against the exact quantile."""
+    """Bias, error, exact breach probability and interval coverage of every estimator against the exact quantile.
+
+    All of it is decided by the history, which no proposal tilts: plain figures, however the paths were drawn.
+    """
+    figures = columns.plain
     exposures = {e.name: e for e in question.exposures}
     for key in columns.keys:
         if key[0] != "calibration" or key[-1] != "estimate":
@@ -115,48 +117,43 @@ def calibration_rows(
         truth = lab.true_quantile(exposures[exposure], level)
         parameters = {"estimator": model, "exposure": exposure, "level": level, "sample_size": windows}
         error = estimate - truth
-        squared = mean(error * error, confidence)
-        figures = {
+        squared = figures.mean(error * error)
+        found = {
             "true_quantile": ("return", exact(truth, "exact unconditional law by Fourier inversion or mixture")),
-            "bias": ("return", mean(error, confidence)),
-            "relative_bias": ("share", mean(error / truth, confidence)),
+            "bias": ("return", figures.mean(error)),
+            "relative_bias": ("share", figures.mean(error / truth)),
             "rmse": ("return", root(squared)),
-            "rmse_conditional": ("return", root(mean((estimate - conditional) ** 2, confidence))),
-            "probability_below_truth": (
-                "probability",
-                clopper_pearson(int((estimate < truth).sum()), estimate.size, confidence),
-            ),
-            "mean_breach_probability": ("probability", share(breach, confidence)),
-            "interval_coverage": ("probability", clopper_pearson(int(covered.sum()), covered.size, confidence)),
+            "rmse_conditional": ("return", root(figures.mean((estimate - conditional) ** 2))),
+            "probability_below_truth": ("probability", figures.probability(estimate < truth)),
+            "mean_breach_probability": ("probability", figures.share(breach)),
+            "interval_coverage": ("probability", figures.probability(covered > 0)),
         }
-        for measure, (unit, figure) in figures.items():
+        for measure, (unit, figure) in found.items():
             yield Row("calibration", model, parameters, measure, unit, figure)
 
 
-def reference_rows(columns: Columns, confidence: float) -> Iterator[Row]:
+def reference_rows(columns: Columns) -> Iterator[Row]:
     """Requirements of chosen accounts against the simulated quantile of their own loss (a reference, not the truth)."""
     for key in columns.keys:
         if key[0] != "margin" or key[-1] != "requirement" or key[2] is None:
             continue
         _, model, level, _, account, _ = key
         loss, requirement = columns.select((*key[:-1], "loss"), key)
-        reference = value_at_risk(loss, (level,), confidence)[0]
-        reference = replace(reference, std_error=quantile_error(loss, level))
+        reference = columns.figures.quantile_with_error(loss, level)
         # both parts at half the error (Bonferroni): they come from the same paths
-        half = 0.5 * (1.0 + confidence)
-        typical, wide = mean(requirement, half), value_at_risk(loss, (level,), half)[0]
+        half = columns.figures.at(0.5 * (1.0 + columns.figures.confidence))
+        typical, wide = half.mean(requirement), half.quantiles(loss, (level,))[0]
         bias = Estimate(
             typical.value - reference.value,
             float(np.hypot(typical.std_error, reference.std_error)),
             typical.lower - wide.upper,
             typical.upper - wide.lower,
-            confidence,
+            columns.figures.confidence,
             typical.n,
             reference.n_effective,
             "mean requirement less simulated reference quantile, bonferroni",
         )
         parameters = {"estimator": model, "exposure": account, "level": level}
-        hits = int((loss > requirement).sum())
         yield Row("calibration", model, parameters, "reference_quantile", "USD", reference)
         yield Row("calibration", model, parameters, "bias", "USD", bias)
         yield Row(
@@ -165,5 +162,26 @@ def reference_rows(columns: Columns, confidence: float) -> Iterator[Row]:
             parameters,
             "mean_breach_probability",
             "probability",
-            clopper_pearson(hits, loss.size, confidence),
+            columns.figures.probability(loss > requirement, loss / np.maximum(requirement, LEAST_RESOURCES)),
         )
+
+
+def account_rows(columns: Columns, levels: tuple[float, ...]) -> Iterator[Row]:
+    """Quantile and ES of the loss of each reference account over the first margin period, and how often it exceeds the
+    requirement of each model."""
+    done: set[str] = set()
+    for key in columns.keys:
+        section, model, level, _, account, measure = key
+        if section != "margin" or measure != "loss" or not levels:
+            continue
+        loss, requirement = columns.select(key, (*key[:-1], "requirement"))
+        if account not in done:
+            done.add(account)
+            for name, found in (
+                ("account_loss_quantile", columns.figures.quantiles(loss, levels)),
+                ("account_loss_es", [columns.figures.shortfall(loss, each) for each in levels]),
+            ):
+                for each, estimate in zip(levels, found, strict=True):
+                    yield Row("accounts", "book", {"account": account, "level": each}, name, "USD", estimate)
+        breach = columns.figures.probability(loss > requirement, loss / np.maximum(requirement, LEAST_RESOURCES))
+        yield Row("accounts", model, {"account": account, "level": level}, "account_breach", "probability", breach)

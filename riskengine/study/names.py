@@ -61,6 +61,9 @@ LEVEL_SEARCH = {
 }
 
 
+ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
+
+
 def amount_name(amount: str, level: float) -> str:
     """Name of a percentile: ``bad_debt_p999`` for level 0.999."""
     return f"{amount}_p{f'{level:.4g}'[2:]}"
@@ -77,6 +80,7 @@ def all_measures() -> frozenset[str]:
         *CALIBRATION,
         *LAB,
         *LEVEL_SEARCH,
+        *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",

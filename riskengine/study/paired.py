@@ -1,17 +1,14 @@
 """What needs two columns of the same paths: differences between settings, and joint effects of one shock."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from riskengine.engine.outcomes import Key
-from riskengine.estimate import Estimate, undetermined
-from riskengine.stats.bounded import share_difference
-from riskengine.stats.exceedance import exceedance_curve
-from riskengine.stats.mean import mean, paired_difference
-from riskengine.stats.proportion import clopper_pearson
+from riskengine.estimate import Estimate
+from riskengine.stats.figures import Figures
 from riskengine.study.columns import Columns
+from riskengine.study.measures import not_negative
 from riskengine.study.result import Row
 
 _MARGIN = {
@@ -33,18 +30,18 @@ _LENDING = {
 }
 
 
-def _difference(columns: Columns, base: Key, other: Key, unit: str, confidence: float) -> Row:
+def _difference(columns: Columns, base: Key, other: Key, unit: str) -> Row:
     before, after = columns.select(base, other)
     position = 2 if base[2] != other[2] else 3
     axis = "level" if position == 2 else "multiplier" if base[0] == "margin" else "threshold_shift"
     parameters = {"measure": base[-1], "axis": axis, "from": base[position], "to": other[position]}
     if axis == "multiplier":
         parameters["level"] = base[2]
-    difference = paired_difference if unit in ("USD", "count") else share_difference
-    return Row("sweep", base[1], parameters, "paired_difference", unit, difference(after, before, confidence))
+    difference = columns.figures.difference(after, before, shares=unit not in ("USD", "count"))
+    return Row("sweep", base[1], parameters, "paired_difference", unit, difference)
 
 
-def sweep_rows(columns: Columns, confidence: float) -> Iterator[Row]:
+def sweep_rows(columns: Columns) -> Iterator[Row]:
     """Paired differences on common random numbers: each level to the next, multiplier 1 to the others, shift 0 to the
     others.  An interval that holds 0 means: not distinguishable at this number of paths."""
     present = set(columns.keys)
@@ -61,26 +58,18 @@ def sweep_rows(columns: Columns, confidence: float) -> Iterator[Row]:
                 rank = levels[model].index(level)
                 if rank > 0:
                     base = (section, model, levels[model][rank - 1], setting, subject, measure)
-                    yield _difference(columns, base, key, _MARGIN[measure], confidence)
+                    yield _difference(columns, base, key, _MARGIN[measure])
             elif setting != 1.0:
                 base = (section, model, level, 1.0, subject, measure)
                 if base in present:
-                    yield _difference(columns, base, key, _MARGIN[measure], confidence)
+                    yield _difference(columns, base, key, _MARGIN[measure])
         elif section == "lending" and measure in _LENDING and setting != 0.0:
             base = (section, model, level, 0.0, subject, measure)
             if base in present:
-                yield _difference(columns, base, key, _LENDING[measure], confidence)
+                yield _difference(columns, base, key, _LENDING[measure])
 
 
-def _mean_of(values: np.ndarray, confidence: float) -> Estimate:
-    """Mean of amounts that cannot be negative, on the paths of an event."""
-    if values.size < 2:
-        return undetermined(values.size, f"mean: {values.size} such paths, at least 2 needed")
-    found = mean(values, confidence)
-    return replace(found, lower=max(0.0, found.lower))
-
-
-def joint_rows(columns: Columns, coupled: bool, confidence: float) -> Iterator[Row]:
+def joint_rows(columns: Columns, coupled: bool) -> Iterator[Row]:
     """What a shock that breaks margin accounts does to the lending market on the same path.
 
     Every margin setting is held against every threshold shift.  Under price feedback (`coupled`) only the base margin
@@ -102,20 +91,20 @@ def joint_rows(columns: Columns, coupled: bool, confidence: float) -> Iterator[R
                 "threshold_shift": debt_key[3],
                 "market": debt_key[1],
             }
-            for measure, unit, estimate in _given(hit, debt, liquidated, confidence):
+            for measure, unit, estimate in _given(hit, debt, liquidated, columns.severity(key), columns.figures):
                 yield Row("joint", key[1], parameters, measure, unit, estimate)
 
 
 def _given(
-    hit: np.ndarray, debt: np.ndarray, liquidated: np.ndarray, confidence: float
+    hit: np.ndarray, debt: np.ndarray, liquidated: np.ndarray, severity: np.ndarray | None, figures: Figures
 ) -> Iterator[tuple[str, str, Estimate]]:
     """Lending figures on paths with and without the event `hit`."""
-    yield "insolvency_on_path", "probability", clopper_pearson(int(hit.sum()), hit.size, confidence)
+    yield "insolvency_on_path", "probability", figures.probability(hit, severity)
     for name, chosen in (("insolvency", hit), ("no_insolvency", ~hit)):
-        yield f"bad_debt_given_{name}", "USD", _mean_of(debt[chosen], confidence)
-        if chosen.any():
-            both, n = int(liquidated[chosen].sum()), int(chosen.sum())
-            yield f"lending_liquidation_given_{name}", "probability", clopper_pearson(both, n, confidence)
+        yield f"bad_debt_given_{name}", "USD", not_negative(figures.mean_given(debt, chosen))
+        both = figures.probability_given(liquidated > 0, chosen)
+        if both is not None:
+            yield f"lending_liquidation_given_{name}", "probability", both
 
 
 def exceedance_keys(columns: Columns) -> Iterator[tuple[str, str, Key]]:
@@ -139,10 +128,10 @@ def exceedance_keys(columns: Columns) -> Iterator[tuple[str, str, Key]]:
             )
 
 
-def curves(columns: Columns, confidence: float) -> Iterator[dict]:
-    """Loss-exceedance curves P(loss > x) with pointwise Clopper-Pearson bands, as plain lists."""
+def curves(columns: Columns) -> Iterator[dict]:
+    """Loss-exceedance curves P(loss > x) with pointwise bands, as plain lists."""
     for name, title, key in exceedance_keys(columns):
-        found = exceedance_curve(columns.select(key)[0], confidence=confidence)
+        found = columns.figures.exceedance(columns.select(key)[0])
         yield {
             "name": name,
             "title": title,

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 from riskengine.engine.blocks import Block, plan
 from riskengine.engine.executor import default_workers, run_blocks
+from riskengine.engine.outcomes import WEIGHT
 from riskengine.engine.simulate import Simulation
 from riskengine.engine.store import BlockStore
 from riskengine.random import DrawKeys
@@ -18,6 +19,7 @@ from riskengine.study.describe import head
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
 from riskengine.study.result import Row, StudyResult
+from riskengine.study.sampling import describe, pilot_of, spent, stopped_rows, tight
 from riskengine.study.spec import CalibrationStudy
 from riskengine.study.verdict import judge
 
@@ -87,7 +89,8 @@ def run_study(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume)
     store = BlockStore(folder.path / "blocks")
-    blocks = plan(study.paths)
+    pilot = pilot_of(study)
+    proposal = None if pilot is None else pilot.proposal
     simulation = Simulation(
         study.world,
         study.grid,
@@ -97,23 +100,39 @@ def run_study(
         study.calibration,
         study.feedback,
         study.confidence,
+        proposal,
     )
-    missing = [b for b in blocks if not store.check(b)]
-    done = study.paths - sum(b.count for b in missing)
     watch = _Watch(store)
-    for block in run_blocks(missing, lambda b: store.write(b, simulation.block(b)), workers or default_workers()):
-        done += block.count
-        if progress is not None:
-            progress(Progress(done, study.paths, time.perf_counter() - start, watch.after(block)))
-    simulated = time.perf_counter()
-    columns = Columns(store, blocks, study.max_failed_share)
+    looks, wanted = study.looks, study.target_error
+    looking = 0.0
+    for look, paths in enumerate(looks, 1):
+        blocks = plan(paths)
+        missing = [b for b in blocks if not store.check(b)]
+        done = paths - sum(b.count for b in missing)
+        which = f"look {look} of {len(looks)}  " if len(looks) > 1 else ""
+        for block in run_blocks(missing, lambda b: store.write(b, simulation.block(b)), workers or default_workers()):
+            done += block.count
+            if progress is not None:
+                progress(Progress(done, paths, time.perf_counter() - start, which + watch.after(block)))
+        began = time.perf_counter()
+        columns = Columns(store, blocks, study.max_failed_share, spent(study.confidence, len(looks)), proposal)
+        at_look = [] if wanted is None else _rows(study, simulation, columns)
+        looking += time.perf_counter() - began
+        if wanted is not None and tight(at_look, wanted):
+            break
+    simulated = time.perf_counter() - looking
+    columns = Columns(store, blocks, study.max_failed_share, study.confidence, proposal)
+    rows = _rows(study, simulation, columns)
+    if wanted is not None:
+        rows = stopped_rows(rows, at_look, wanted, look, len(looks))
     result = StudyResult(
-        head(study, name, command),
-        tuple(judge(_rows(study, simulation, columns), study.criteria)),
-        tuple(paired.curves(columns, study.confidence)),
+        head(replace(study, paths=paths), name, command)
+        | ({} if pilot is None else {"sampling": describe(study, pilot, columns)}),
+        tuple(judge(rows, study.criteria)),
+        tuple(paired.curves(columns)),
         columns.failures,
     )
-    folder.write_json("manifest.json", manifest(resolved, study.paths))
+    folder.write_json("manifest.json", manifest(resolved, paths))
     folder.write_json("result.json", result.as_dict())
     now = time.perf_counter()
     folder.write_json("timing.json", {"simulate_seconds": simulated - start, "measure_seconds": now - simulated})
@@ -121,17 +140,23 @@ def run_study(
 
 
 def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> list[Row]:
-    confidence = study.confidence
-    rows = [row for key, column in columns.each() for row in measures.column_rows(key, column, confidence)]
-    rows += measures.event_rows(columns, confidence)
-    rows += measures.shortfall_rows(columns, confidence)
+    figures = columns.figures
+    rows = [
+        row
+        for key, column in columns.each()
+        for row in measures.column_rows(key, column, figures, columns.severity(key))
+    ]
+    rows += measures.event_rows(columns)
+    rows += measures.shortfall_rows(columns)
     if study.calibration is not None:
         windows = study.history_windows
-        rows += measures.calibration_rows(columns, study.calibration, simulation.lab, windows, confidence)
-    rows += measures.reference_rows(columns, confidence)
-    rows += paired.sweep_rows(columns, confidence)
-    rows += paired.joint_rows(columns, study.feedback is not None, confidence)
-    rows += measures.scheme_rows(columns, simulation.scheme, study.world.model.kind, confidence)
+        rows += measures.calibration_rows(columns, study.calibration, simulation.lab, windows)
+    rows += measures.reference_rows(columns)
+    if study.margin is not None:
+        rows += measures.account_rows(columns, study.margin.reference_levels)
+    rows += paired.sweep_rows(columns)
+    rows += paired.joint_rows(columns, study.feedback is not None)
+    rows += measures.scheme_rows(columns, simulation.scheme, study.world.model.kind)
     return rows
 
 
@@ -150,6 +175,8 @@ class _Watch:
         if key is None:
             return ""
         column = self._store.select([block], [key])[0]
+        if WEIGHT in keys:
+            column = column * self._store.select([block], [WEIGHT])[0]
         self._count += column.size
         self._sum += float(column.sum())
         self._squares += float((column * column).sum())

@@ -7,8 +7,11 @@ from typing import Literal
 from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.questions import CalibrationQuestion, Exposure, Feedback, LendingQuestion, MarginQuestion
+from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import Estimator, HasLaw, MarginModel
+from riskengine.scenario.cross_entropy import PilotSettings
+from riskengine.scenario.proposal import Tiltable
 from riskengine.scenario.world import World
 from riskengine.study.names import all_measures
 
@@ -33,9 +36,97 @@ class Criterion:
     where: dict[str, float | str] | None = None
 
     def __post_init__(self) -> None:
-        if self.measure not in all_measures():
-            near = get_close_matches(self.measure, all_measures(), 3, 0.5) or sorted(all_measures())
-            raise ValueError(f"measure must be a measure of the result such as {', '.join(near)}, got {self.measure}")
+        _known_measure(self.measure)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What paths are drawn from: the world's own law, or a mixture tilted towards rare events.
+
+    Attributes
+    ----------
+    method : {"plain", "importance"}
+        The other fields belong to ``importance``.
+    plain_share : float
+        Share of paths that follow the world's own law; no weight exceeds one over it.
+    pilot_paths : int
+        Paths of each pilot round, drawn apart from those of the study.
+    components : int
+        Tilts at most.
+    level : float
+        The mixture is fitted to what lies beyond this quantile of each target.
+    targets : tuple of {"accounts", "assets"}
+        Losses of every account over a margin period; falls and rises of every asset.
+    hours : float or None
+        Tilts act from time 0 to here; None is the horizon.
+    """
+
+    method: Literal["plain", "importance"] = "plain"
+    plain_share: float = 0.2
+    pilot_paths: int = 8192
+    components: int = 40
+    level: float = 0.999
+    targets: tuple[Target, ...] = ("accounts",)
+    hours: float | None = None
+
+    def __post_init__(self) -> None:
+        check_range("plain_share", self.plain_share, 0.05, 0.9)
+        check_range("pilot_paths", self.pilot_paths, 512, 2**30)
+        check_range("components", self.components, 1, 64)
+        check_range("level", self.level, 0.9, 1.0, open_high=True)
+        if not self.targets or len(set(self.targets)) != len(self.targets):
+            raise ValueError(f"targets must hold at least one of accounts, assets, each once, got {list(self.targets)}")
+
+    @property
+    def tilted(self) -> bool:
+        """Whether paths carry weights."""
+        return self.method == "importance"
+
+    @property
+    def pilot(self) -> PilotSettings:
+        """How the mixture is looked for."""
+        return PilotSettings(self.plain_share, self.components, self.pilot_paths, self.level, self.hours)
+
+
+@dataclass(frozen=True)
+class TargetError:
+    """Run until a figure is tight enough: ``paths``, then twice as many, up to a ceiling.
+
+    The looks are fixed before the run and each uses a part of the error probability, so that stopping at a lucky one
+    does not make the interval too short.
+
+    Attributes
+    ----------
+    measure : str
+        Name of a measure of the result.
+    max_paths : int
+        Ceiling; the run ends there whatever the error.
+    relative, absolute : float or None
+        Half-width of the interval wanted, as a share of the figure or in its unit; one of the two.
+    where : dict
+        Row parameters that must match; every row that does must be tight enough.
+    """
+
+    measure: str
+    max_paths: int
+    relative: float | None = None
+    absolute: float | None = None
+    where: dict[str, float | str] | None = None
+
+    def __post_init__(self) -> None:
+        _known_measure(self.measure)
+        if (self.relative is None) == (self.absolute is None):
+            raise ValueError(f"one of relative and absolute must be given, got {self.relative} and {self.absolute}")
+        for name in ("relative", "absolute"):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 0.0, 1e300, open_low=True)
+        check_range("max_paths", self.max_paths, 2, 2**40)
+
+
+def _known_measure(measure: str) -> None:
+    if measure not in all_measures():
+        near = get_close_matches(measure, all_measures(), 3, 0.5) or sorted(all_measures())
+        raise ValueError(f"measure must be a measure of the result such as {', '.join(near)}, got {measure}")
 
 
 def _check_law(world: World, asset: str, hours: float) -> None:
@@ -64,6 +155,9 @@ class CalibrationStudy:
     criteria : tuple of Criterion
     max_failed_share : float
         The run fails when more than this share of paths had numerical trouble.
+    sampling : Sampling
+    target_error : TargetError or None
+        Run on, up to a ceiling, until a figure is tight enough.
     """
 
     kind: Literal["calibration"]
@@ -81,6 +175,8 @@ class CalibrationStudy:
     confidence: float = 0.95
     criteria: tuple[Criterion, ...] = ()
     max_failed_share: float = 0.001
+    sampling: Sampling = Sampling()
+    target_error: TargetError | None = None
 
     def __post_init__(self) -> None:
         check_range("paths", self.paths, 2, 2**40)
@@ -116,6 +212,7 @@ class CalibrationStudy:
                     f"horizon_hours must hold at least one margin period, got {self.horizon_hours:g} h "
                     f"for a period of {self.margin.margin_period_hours:g} h"
                 )
+        self._check_sampling()
         if self.calibration is not None and self.history_windows < 2:
             raise ValueError(f"calibration needs history_windows of at least 2, got {self.history_windows}")
         if self.calibration is not None and self.world.stress:
@@ -145,6 +242,36 @@ class CalibrationStudy:
             missing = [a for a in self.world.model.assets if a not in self.feedback.depth_usd]
             if missing and set(self.feedback.depth_usd) <= set(self.world.model.assets):
                 raise ValueError(f"feedback must give depth_usd of every asset, got none for {', '.join(missing)}")
+
+    def _check_sampling(self) -> None:
+        if self.target_error is not None and self.target_error.max_paths < self.paths:
+            raise ValueError(
+                f"max_paths must be at least the {self.paths} paths of the first look, "
+                f"got {self.target_error.max_paths}"
+            )
+        if not self.sampling.tilted:
+            return
+        if not isinstance(self.world.model, Tiltable):
+            raise ValueError(
+                "sampling by importance needs a world whose law can be tilted (gbm, merton, kou, heston, bates), "
+                f"got kind {self.world.model.kind}"
+            )
+        if self.world.event is not None:
+            raise ValueError(
+                "sampling by importance must not be asked of a world given an event, whose paths are exact draws "
+                f"already, got one given that {self.world.event.text}"
+            )
+        self.world.model.tilt_space(self.grid, self.sampling.hours)
+        if "accounts" in self.sampling.targets and self.margin is None:
+            raise ValueError("targets must not hold accounts without a margin part, got no margin; assets would do")
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of paths at which the error is looked at: doubling, the last at the ceiling."""
+        out = [self.paths]
+        while self.target_error is not None and out[-1] < self.target_error.max_paths:
+            out.append(min(2 * out[-1], self.target_error.max_paths))
+        return tuple(out)
 
     @property
     def window_hours(self) -> float:

@@ -17,16 +17,17 @@ def verdict(estimate: Estimate, criterion: Criterion) -> str:
     return "PASS" if high <= limit else "FAIL" if low > limit else "INCONCLUSIVE"
 
 
-def _matches(row: Row, criterion: Criterion) -> bool:
+def matches(row: Row, measure: str, where: dict[str, float | str] | None) -> bool:
+    """Whether a row is the figure `measure` with the parameters `where`."""
     known = {**row.parameters, "model": row.model, "section": row.section}
-    return row.measure == criterion.measure and all(known.get(k) == v for k, v in (criterion.where or {}).items())
+    return row.measure == measure and all(known.get(k) == v for k, v in (where or {}).items())
 
 
 def judge(rows: list[Row], criteria: tuple[Criterion, ...]) -> list[Row]:
     """Rows with the verdict of the criterion that names them; UsageError for a criterion that names no row."""
     out = list(rows)
     for criterion in criteria:
-        hits = [i for i, row in enumerate(out) if _matches(row, criterion)]
+        hits = [i for i, row in enumerate(out) if matches(row, criterion.measure, criterion.where)]
         if not hits:
             names = ", ".join(sorted({row.measure for row in rows}))
             raise UsageError(

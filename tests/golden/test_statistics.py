@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import betaln, ndtri, stdtr
+from scipy.special import betaln, ndtr, ndtri, stdtr
 
 from riskengine.backtest.christoffersen import christoffersen_counts
 from riskengine.backtest.kupiec import kupiec
@@ -21,6 +21,10 @@ from riskengine.law.inversion import checked_cdf
 from riskengine.law.jump import NormalJump
 from riskengine.law.kou import DoubleExponentialJump, KouLaw
 from riskengine.law.merton import MertonLaw
+from riskengine.market.grid import TimeGrid
+from riskengine.random import DrawKeys
+from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.proposal import Proposal, Tilt
 from riskengine.scenario.variance_filter import EwmaFilter, GarchFilter, Recursion, backcast
 from riskengine.stats.proportion import clopper_pearson_upper
 from riskengine.stats.quantile import expected_shortfall, order_statistic_ranks, value_at_risk
@@ -348,3 +352,30 @@ def test_ewma_filter_has_the_published_variances_and_scaled_returns():
     assert h == pytest.approx(expected["sigma2"], rel=tolerance["rel"])
     scaled = e[:, 0] * np.sqrt(h[-1] / h[:-1])
     assert scaled == pytest.approx(expected["scaled_returns"], rel=tolerance["rel"], abs=tolerance["abs"])
+
+
+def test_second_moment_of_a_normal_shift():
+    """The engine's weights of a shifted normal have the closed-form second moment on the tail."""
+    inputs, expected, tolerance = case("importance_sampling_normal_tail")
+    world, grid = Gbm(("A",), (1.0,), (0.0,), (1.0,), ((1.0,),)), TimeGrid(31_536_000, 1)
+    n = 65_536
+    for wanted, i in zip(expected, inputs["cases"], strict=True):
+        c, mu = i["c"], i["mu"]
+        assert float(ndtr(-c)) == pytest.approx(wanted["prob"], **tolerance)
+        space = world.tilt_space(grid)
+        slope, offset = space.likelihood(space.row(Tilt(price=(mu,)))[None])
+        # E_P[1{z > c} dP/dQ] = E_P[1{z > c} e^{offset - slope z}]: a normal shifted the other way
+        second = float(np.exp(offset[0] + 0.5 * slope[0, 0] ** 2) * ndtr(-c - slope[0, 0]))
+        assert second == pytest.approx(wanted["second_moment"], **tolerance)
+        relative = np.sqrt(second / wanted["prob"] ** 2 - 1.0)
+        assert relative == pytest.approx(wanted["rel_sd_per_sample"], **tolerance)
+        if mu == 0:
+            continue
+        proposal = Proposal((Tilt(price=(mu,)),), (0.95,))
+        paths = world.sample(grid, 0, n, DrawKeys(8), proposal)
+        z = np.log(paths.spot_lanes[-1, 0]) + 0.5
+        own = proposal.component(0, n) == 1
+        ratio = (np.exp(-paths.log_weight[own]) - proposal.plain_share) / proposal.shares[0]
+        found = np.where(z[own] > c, 1.0 / np.maximum(ratio, 1e-9), 0.0)
+        assert abs((found**2).mean() - second) < Z * (found**2).std() / np.sqrt(own.sum())
+        assert abs(found.mean() - wanted["prob"]) < Z * found.std() / np.sqrt(own.sum())

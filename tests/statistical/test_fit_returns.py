@@ -11,17 +11,16 @@ import pytest
 from scipy.special import stdtrit
 
 from riskengine.calibrate.bands import BLOCK_HOURS, HORIZONS_HOURS, Band, model_losses
-from riskengine.calibrate.bootstrap import BlockBootstrap
+from riskengine.calibrate.joint import CosPoints
 from riskengine.calibrate.moments import (
     CLUSTER_LAGS_DAYS,
     KURTOSIS_HORIZONS,
     TAIL_PROBS,
     Moments,
     cluster_moment,
-    measure,
 )
-from riskengine.calibrate.parameters import free_parameters, joint_law, published, scenario_model
-from riskengine.calibrate.returns import _search, _values, fit_returns
+from riskengine.calibrate.parameters import free_parameters, free_values, joint_law, published, scenario_model
+from riskengine.calibrate.returns import _search, fit_returns
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.law.jump import NormalJump
 from riskengine.law.merton import MertonLaw
@@ -47,11 +46,13 @@ def exact_moments(law):
     groups, names = [], []
     for hours in HORIZONS_HOURS:
         grid = np.linspace(-14, 14, 4001) * law.scale(w, hours / 8760)
-        points = np.interp(np.concatenate([probs, 1 - probs]), law.cdf(w, grid, hours), grid)
+        scale, reach = law.scale(w, hours / 8760), float(grid[-1])
+        below = CosPoints.build(grid, scale, reach).cdf(law, w, hours)
+        points = CosPoints.build(np.interp(np.concatenate([probs, 1 - probs]), below, grid), scale, reach)
         upper = np.repeat([False, True], probs.size)
-        below = law.cdf(w, points, hours)
+        below = points.cdf(law, w, hours)
         groups.append((w, hours, points, np.where(upper, 1 - below, below), upper))
-        names += [f"A/{hours}h/{i}" for i in range(points.size)]
+        names += [f"A/{hours}h/{i}" for i in range(points.points.size)]
     second = [(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
     cumulants = {h: law.cumulants(w, h / 8760) for h in KURTOSIS_HORIZONS}
     fourth = [(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
@@ -73,7 +74,7 @@ def test_bates_quantiles_are_recovered_from_exact_moments():
     point, residuals, _, _, cost = _search(moments, "bates", ("A",), free)
     assert cost < 1e-2
     worlds = [
-        scenario_model("bates", ("A",), published("bates", ("A",), v), (1.0,)) for v in (true, _values(free, point))
+        scenario_model("bates", ("A",), published("bates", ("A",), v), (1.0,)) for v in (true, free_values(free, point))
     ]
     wanted, got = (model_losses(world, CELLS) for world in worlds)
     # each moment is off by at most sqrt(2 cost) units of 5 %, and where a tail probability is off by x, its loss is off
@@ -96,38 +97,19 @@ def simulated():
     )
 
 
-def loss_errors(sample, cells):
-    """Delta-method standard errors of the exact losses of a fitted Merton law."""
-    moments = measure(sample, HORIZONS_HOURS, BlockBootstrap(sample.count, BLOCK_HOURS, REPLICATES))
-    hourly, exist = sample.returns(1)
-    free = free_parameters("merton", ("A",), (hourly[exist] ** 2).mean(axis=0) * 8760.0)
-    point, _, jacobian, weight, _ = _search(moments, "merton", ("A",), free)
-
-    def losses(at):
-        return model_losses(
-            scenario_model("merton", ("A",), published("merton", ("A",), _values(free, at)), (1.0,)), cells
-        )
-
-    step = 1e-4 * np.eye(point.size)
-    slopes = np.column_stack([(losses(point + s) - losses(point - s)) / 2e-4 for s in step])
-    spread = slopes @ (np.linalg.pinv(jacobian) * weight)
-    return np.sqrt(np.einsum("ij,jk,ik->i", spread, moments.covariance, spread))
-
-
 def test_merton_quantiles_are_recovered_within_their_error(simulated):
     sample, true = simulated
-    fit = fit_returns(sample, "merton", replicates=REPLICATES)
+    fit = fit_returns(sample, "merton", replicates=REPLICATES, refits=0)
     assert fit.observations == 35_041 and len(fit.bands.cells) == len(CELLS)
     wanted, got = model_losses(true, fit.bands.cells), model_losses(fit.model, fit.bands.cells)
-    error = loss_errors(sample, fit.bands.cells)
-    assert (np.abs(got - wanted) < T * error).all()
+    assert (np.abs(got - wanted) < T * fit.loss_errors).all()
     assert isinstance(fit.model.law("A", 0.01), MertonLaw)
     for name, value in {"volatility[A]": 0.5, "jumps_own.intensity[A]": 60.0, "jumps_own.sd[A]": 0.04}.items():
         assert abs(fit.numbers[name] - value) < T * fit.standard_errors[name], name
 
 
 def test_gbm_on_jumps_has_the_right_variance_and_is_stamped_unfit(simulated):
-    fit = fit_returns(simulated[0], "gbm", replicates=REPLICATES)
+    fit = fit_returns(simulated[0], "gbm", replicates=REPLICATES, refits=0)
     total = 0.25 + 60 * (0.01**2 + 0.04**2)
     assert abs(fit.numbers["volatility[A]"] - np.sqrt(total)) < T * fit.standard_errors["volatility[A]"]
     assert fit.report.verdict == "UNFIT"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from riskengine.calibrate.joint import JointLaw
+from riskengine.calibrate.joint import CosPoints, JointLaw
 from riskengine.calibrate.parameters import free_parameters, joint_law, published, scenario_model
 
 ASSETS = ("A", "B")
@@ -50,7 +50,13 @@ def test_one_asset_is_the_exact_law_of_the_scenario_model(kind):
         exact = model.law(asset, 24 / 8760)
         assert np.exp(law.exponent(np.eye(2)[a], 1j * u, 24 / 8760)) == pytest.approx(exact.characteristic(u), rel=1e-9)
         points = exact.quantile(np.array([0.001, 0.01, 0.99, 0.999]))
-        assert law.cdf(np.eye(2)[a], points, 24) == pytest.approx([0.001, 0.01, 0.99, 0.999], rel=3e-3)  # as promised
+        scale = law.scale(np.eye(2)[a], 24 / 8760)
+        at = CosPoints.build(points, scale, 0.4)
+        below = at.cdf(law, np.eye(2)[a], 24)
+        assert below == pytest.approx([0.001, 0.01, 0.99, 0.999], rel=3e-3)  # as promised
+        # the data's scale need not be the law's
+        wide = CosPoints.build(points, 1.3 * scale, 0.4).cdf(law, np.eye(2)[a], 24)
+        assert wide == pytest.approx(below, rel=6e-3)
 
 
 def test_second_moments_of_the_spread():

@@ -10,6 +10,7 @@ from riskengine.calibrate.bands import Band, Bands, FitReport, FitRow, check_fit
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
 from riskengine.calibrate.sample import ReturnSample
+from riskengine.calibrate.uncertainty import Uncertainty
 from riskengine.calibrate.world_file import to_yaml, world_record, write_world
 from riskengine.market.surface import FactorSurface
 from riskengine.scenario.bates import Bates
@@ -20,6 +21,8 @@ from riskengine.scenario.merton import Merton
 SHIPPED = Path(__file__).resolve().parents[3] / "scenarios" / "baseline"
 SIX_DECIMALS = 5.01e-7  # half a unit of the last, and rounding
 WORLDS = {"btc_eth": Bates, "btc_eth_merton": Merton, "btc_eth_gbm": Gbm}
+SINGLE = ("btc", "eth", "sol", "link", "aave", "uni")  # Bates, with errors by refits
+WORLDS |= dict.fromkeys(SINGLE, Bates)
 
 
 def load(name):
@@ -52,7 +55,7 @@ def test_stored_table_is_that_of_the_stored_parameters(name):
     assert report.verdict == fit["verdict"]
     assert [r.inside for r in report.rows if r.band.side == "long"] == [b["inside"] for b in fit["bands"]]
     assert fit["outside"] == [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in report.outside]
-    assert len(fit["bands"]) == 20
+    assert len(fit["bands"]) == 10 * len(model.assets)
 
 
 def test_main_world_fits_and_the_simpler_ones_are_stamped():
@@ -60,7 +63,19 @@ def test_main_world_fits_and_the_simpler_ones_are_stamped():
         "btc_eth": "FIT",
         "btc_eth_merton": "UNFIT",
         "btc_eth_gbm": "UNFIT",
-    }
+    } | dict.fromkeys(SINGLE, "FIT") | {"sol": "UNFIT"}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_worlds_of_one_asset_say_what_is_known_of_them(name):
+    record, model = load(name)
+    fit, (asset,) = record["fit"], model.assets
+    assert asset == name.upper() and fit["refits"] + fit["refits_failed"] == 24
+    assert set(fit["not_identified"]) <= set(fit["intervals_95"]) == set(fit["standard_errors"])
+    low, high = fit["intervals_95"]["kappa"]
+    assert low < model.kappa[0] < high
+    assert all(b["error"] > 0 for b in fit["bands"]) and len(fit["valley"]) >= 3
+    assert f"--assets {asset} " in fit["command"] and record["source"][0].startswith("prices: hourly closes")
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -69,7 +84,7 @@ def test_shipped_surface_is_the_linked_one(name):
     fields = dict(record["surface"])
     assert fields.pop("kind") == "factor_surface"
     assert FactorSurface(**fields) == linked_surface(model)
-    assert FactorSurface(**fields).static == (name != "btc_eth")
+    assert FactorSurface(**fields).static == (WORLDS[name] is not Bates)
 
 
 def test_stored_bands_are_those_of_the_data(shared):
@@ -102,7 +117,21 @@ def fit():
         "gbm",
         Gbm(("A",), (100.0,), (0.0,), (0.6,), ((1.0,),)),
         {"volatility[A]": 0.6},
-        {"volatility[A]": 1e-05},
+        Uncertainty(
+            (),
+            np.zeros(1),
+            np.ones((1, 1)),
+            0,
+            0,
+            {"volatility[A]": 1e-05},
+            {"volatility[A]": (0.5, 0.7)},
+            {},
+            "theta[A] up",
+            ((0.36, 0.5),),
+            "theta[A]",
+            np.empty((0, 1)),
+        ),
+        np.array([0.01]),
         (),
         FitReport((FitRow(band, 0.0706),)),
         Bands((band,), 0.9, 336, 10, 1),
@@ -121,6 +150,8 @@ def test_an_unfit_world_says_where(fit, tmp_path):
     assert record["fit"]["verdict"] == "UNFIT" and record["fit"]["outside"] == ["A 24 h 0.99"]
     assert "UNFIT" in record["title"] and record["measure"] == "P"
     assert record["fit"]["standard_errors"] == {"volatility[A]": 1e-05}
+    assert record["fit"]["intervals_95"] == {"volatility[A]": [0.5, 0.7]} and record["fit"]["not_identified"] == {}
+    assert record["fit"]["bands"][0]["error"] == 0.01 and record["fit"]["valley"] == [{"value": 0.36, "cost": 0.5}]
     assert record["source"][0] == "prices: here" and record["fit"]["data_sha256"] == "ab"
     assert [p.name for p in tmp_path.iterdir()] == ["w.yaml"]
 

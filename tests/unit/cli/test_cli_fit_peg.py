@@ -60,7 +60,7 @@ def test_a_world_is_written_with_its_report(capsys, here):
         ((*FIT, "--out", "x.yaml", "--to", "ETH"), "ETH"),
         (("fit", "peg", "quotes.csv", "--asset", "USDY", "--base", "world.yaml", "--out", "x.yaml"), "USDY"),
         ((*FIT, "--out", "x.yaml", "--end", "2021-06-01"), "at least a year of hours (8760)"),
-        ((*FIT, "--out", "x.yaml", "--base", "btc"), "btc"),
+        ((*FIT, "--out", "x.yaml", "--base", "doge"), "doge"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_written(capsys, here, arguments, message):

@@ -78,6 +78,30 @@ def test_bates_block():
         )  # fmt: skip
 
 
+def test_tilted_blocks():
+    """The same with a row of shifts for each path, its statistics written beside the prices."""
+    rng = np.random.default_rng(6)
+    normals, clocks, sizes = rng.normal(0.0, 0.5, (4, 130)), rng.uniform(0.5, 3.0, (3, 130)), rng.normal(size=(4, 130))
+    mix = np.array([[0.02, 0.0], [0.01, 0.03]])
+    out, failed, spot = np.zeros((6, 2, 130)), np.zeros(130, bool), np.array([10.0, 20.0])
+    tilt = np.concatenate([normals[:2], clocks, sizes])
+    runs = both(
+        lognormal.lognormal_paths, out, failed, spot, np.array([1e-3, -1e-3]), mix, RATE, TABLE.mean, TABLE.mix, 7,
+        False, FORWARD, K0, K1, tilt, np.zeros_like(tilt), 3,
+    )  # fmt: skip
+    assert_same(runs)
+    assert (runs[0][1][14][:2] != 0.0).all()
+    assert runs[0][1][14][2].max() >= 1.0
+    tilt = np.concatenate([normals, clocks, sizes])
+    state = np.repeat([[0.3], [0.02]], 130, axis=1)
+    assert_same(
+        both(
+            qe.bates_paths, out, out, failed, spot, state, WORLD._coefficients(1 / 365), *WORLD._mixes, RATE,
+            TABLE.mean, TABLE.mix, 7, False, FORWARD, K0, K1, None, tilt, np.zeros_like(tilt), 3,
+        )
+    )  # fmt: skip
+
+
 def test_stages(plain):
     rng = np.random.default_rng(3)
     x, z, jump = rng.normal(size=(3, clock.LANES))

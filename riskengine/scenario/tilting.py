@@ -1,0 +1,116 @@
+"""Kernels of tilted sampling: shift normals, stretch jump clocks, move jump sizes, and the likelihood of a mixture.
+
+Path kernels hold one row per tilted quantity and lane, in the order of `riskengine.scenario.proposal.TiltSpace`:
+normals, clocks, sizes.  Beside each row of shifts stands a row of sufficient statistics (sums of normals, arrivals,
+sums of standardised sizes), which is all that the likelihood of any other tilt needs.  A plain run passes None.
+"""
+
+import numpy as np
+
+from riskengine.jit import kernel, wide_vectors
+from riskengine.vecmath import exp, fma, log
+
+
+@kernel
+def load_lanes(rows, source, base, statistics):
+    """Copy lanes ``base`` on of `source` (K, P) into `rows` (K, LANES), the last one repeated; clear `statistics`."""
+    last = source.shape[1] - 1
+    for k in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[k, i] = source[k, min(base + i, last)]
+    statistics[:] = 0.0
+
+
+@kernel
+def shift_normals(z, shift, total):
+    """Add the shift of each lane to its normal, and the shifted normal to its sum."""
+    wide_vectors()
+    for i in range(shift.size):
+        value = z[i] + shift[i]
+        z[i] = value
+        total[i] += value
+
+
+@kernel(inline=True)
+def tilted_time(start, plain, multiplier, until):
+    """Arrival time of a clock whose rate is `multiplier` times as large before `until`.
+
+    `plain` is the arrival under the plain rate after `start`: the same exponential is spent at another speed.
+    """
+    wait = plain - start
+    room = max(until - start, 0.0)
+    spent = room * multiplier
+    return start + wait / multiplier if wait <= spent else start + room + (wait - spent)
+
+
+@kernel
+def tilt_first_times(position, multiplier, until):
+    """Turn plain first arrivals of a clock (LANES,) into tilted ones."""
+    for i in range(position.size):
+        position[i] = tilted_time(0.0, position[i], multiplier[i], until)
+
+
+@kernel
+def tilt_times(later, time, lane, n, multiplier, until):
+    """Turn the plain next arrivals of `n` listed lanes into tilted ones."""
+    for i in range(n):
+        later[i] = tilted_time(time[i], later[i], multiplier[lane[i]], until)
+
+
+@kernel
+def tilt_sizes(z, time, lane, n, low, high, until, shift, arrivals, total):
+    """Move the standardised sizes (A, ROOM) of the arrivals before `until`, count them and sum their sizes.
+
+    Parameters
+    ----------
+    z, time, lane, n
+        Sizes, arrival times and lanes of `n` arrivals of one clock.
+    low, high : int
+        The clock moves assets ``low`` to ``high - 1``.
+    until : float
+        In steps.
+    shift, total : ndarray, shape (A, LANES)
+        Shift of each standardised size, and its sum so far.
+    arrivals : ndarray, shape (LANES,)
+        Arrivals so far.
+    """
+    for i in range(n):
+        if time[i] < until:
+            k = lane[i]
+            arrivals[k] += 1.0
+            for j in range(low, high):
+                z[j, i] += shift[j, k]
+                total[j, k] += z[j, i]
+
+
+@kernel
+def mixture_log_weight(out, statistics, slope, offset, share):
+    """log of plain density over mixture density of each path: -log sum_c share_c exp(slope_c . statistics - offset_c).
+
+    Parameters
+    ----------
+    out : ndarray, shape (P,)
+        Written.
+    statistics : ndarray, shape (K, P)
+    slope : ndarray, shape (C, K)
+    offset, share : ndarray, shape (C,)
+    """
+    wide_vectors()
+    components = share.size
+    value = np.empty((components, out.size))
+    for c in range(components):
+        for i in range(out.size):
+            value[c, i] = -offset[c]
+        for k in range(statistics.shape[0]):
+            weight = slope[c, k]
+            if weight != 0.0:
+                for i in range(out.size):
+                    value[c, i] = fma(weight, statistics[k, i], value[c, i])
+    for i in range(out.size):
+        largest = value[0, i]
+        for c in range(1, components):
+            largest = max(largest, value[c, i])
+        total = 0.0
+        for c in range(components):
+            total += share[c] * exp(max(value[c, i] - largest, -700.0))
+        out[i] = -(largest + log(total))

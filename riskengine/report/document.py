@@ -7,8 +7,8 @@ from typing import Any
 from riskengine.report.chapter import Chapter
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
-from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
+from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
 from riskengine.report.provenance import provenance

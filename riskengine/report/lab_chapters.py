@@ -1,12 +1,24 @@
 """Chapters of the estimator lab: error over level and sample size, breach rate against nominal, capital, level."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import log2
+from typing import Any
 
 from riskengine.report.chapter import Chapter, Result
-from riskengine.report.chart import MUTED, Point, handle, legend, log_axis, log_range, marks, sheet, svg, unit_axis
-from riskengine.report.dots import Dot, dots
+from riskengine.report.chart import (
+    INK,
+    MUTED,
+    Point,
+    handle,
+    legend,
+    log_axis,
+    log_range,
+    marks,
+    sheet,
+    svg,
+    unit_axis,
+)
 from riskengine.report.figures import Figure, against_nominal, interval_note
 from riskengine.report.heat import Tile, heat
 from riskengine.report.labels import model_of
@@ -73,7 +85,7 @@ def _ratio_map(name: str, where: str, rows: list[Row]) -> Figure | None:
         "Exact mean breach probability divided by the nominal one: 1.00 is right, 2.00 breaches twice as often as "
         f"promised. Orange: too often; purple: too seldom; full colour from a factor {_FULL_RATIO:g}. "
     )
-    shown = [r.estimate for r in select(rows, measure="mean_breach_probability")]
+    shown = [(r.estimate, 1.0 - r.parameters["level"]) for r in select(rows, measure="mean_breach_probability")]
     axes = ("level", "losses in the sample")
     title = f"Realised over nominal breach probability{where}"
     return heat(name, title, panels, (percent, plain), axes, caption + _worst_error(shown))
@@ -93,18 +105,18 @@ def _bias_map(name: str, where: str, rows: list[Row]) -> Figure | None:
         "Mean estimate less the true quantile, in percent of it. Orange: too little capital; purple: too much; full "
         f"colour from {_FULL_BIAS * 100:g} %. "
     )
-    shown = [r.estimate for r in select(rows, measure="relative_bias")]
+    shown = [(r.estimate, 0.01) for r in select(rows, measure="relative_bias")]
     axes = ("level", "losses in the sample")
     return heat(name, f"Relative bias, %{where}", panels, (percent, plain), axes, caption + _worst_error(shown))
 
 
-def _worst_error(estimates) -> str:
-    """The largest standard error of the figures shown, relative to its figure or absolute where that is near zero."""
-    errors = [e["std_error"] for e in estimates if e.get("std_error") is not None]
-    sizes = unique(e.get("n") for e in estimates if e.get("n"))
+def _worst_error(shown: Sequence[tuple[Mapping[str, Any], float]]) -> str:
+    """The largest standard error among cells, each with the unit that its number is in."""
+    errors = [e["std_error"] / unit for e, unit in shown if e.get("std_error") is not None]
+    sizes = [e["n"] for e, _ in shown if e.get("n")]
     if not errors:
         return ""
-    return f"Largest standard error of a figure: {max(errors) * 100:.2g} points, from {plain(max(sizes))} samples."
+    return f"Largest standard error of a number: {max(errors):.2g}, from {plain(max(sizes))} samples."
 
 
 def nominal(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -158,14 +170,13 @@ def _capital(name: str, where: str, rows: list[Row]) -> Figure | None:
         for i, who in enumerate(names):
             own = sorted(((c, r) for c, r in points if r.model == who), key=lambda t: t[1].parameters["sample_size"])
             marks(ax, [Point(c.value, r.estimate) for c, r in own], i, line=True)
-            c, r = own[0]
-            ax.annotate(plain(r.parameters["sample_size"]), (c.value, r.value), (5, 5), textcoords="offset points")
+            ax.plot(own[0][0].value, own[0][1].value, marker="o", ms=2.6, color=INK, zorder=5)
         unit_axis(ax.xaxis, "share")
         ax.set_xlabel("mean estimate, of the true quantile")
         ax.set_ylabel("breach probability")
         legend(figure, [handle(i, line=True) for i in range(len(names))], [model_of(n) for n in names])
         drawing = svg(figure, name, title)
-    note = "Lines run over sample sizes; the number is the smallest. Dashed: the true quantile, and the nominal rate. "
+    note = "Lines run over sample sizes; a dark dot marks the smallest. Dashed: true quantile and nominal rate. "
     return Figure(name, title, drawing, note + interval_note([r.estimate for _, r in points]))
 
 
@@ -175,16 +186,7 @@ def level_to_use(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     items: list[Figure | Table | None] = []
     for i, (where, part) in enumerate(_settings(own) if pictures else ()):
         for target in unique(r.parameters.get("target") for r in part):
-            at = select(part, target=target)
-            panels = [
-                (head, [Dot(_losses(r), model_of(r.model), r) for r in select(at, measure=measure)])
-                for measure, head in (
-                    ("calibrated_level", "level to use"),
-                    ("calibrated_capital", f"mean capital, of the true {percent(round(1 - target, 12))} quantile"),
-                )
-            ]
-            title = f"What keeps a breach probability of {percent(target)}{where}"
-            items.append(dots(f"lab-level-{i}-{target}", title, panels))
+            items.append(_level_figure(f"lab-level-{i}-{target}", where, select(part, target=target), target))
     items.append(pivot("Level that keeps the target", own, _LEVEL, lead=("target", "estimator", "sample_size")))
     lead = (
         "The lowest nominal level at which the mean breach probability does not exceed the target, on the same draws "
@@ -192,3 +194,36 @@ def level_to_use(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "An order statistic moves in steps: it cannot breach exactly as often as asked, and pays for the step.",
     )
     return Chapter("level", "Which level must be used?", lead, items)
+
+
+def _level_figure(name: str, where: str, rows: list[Row], target: float) -> Figure | None:
+    """The level to use and the capital at it: one line for each sample size, one mark for each estimator."""
+    wanted = percent(round(1 - target, 12))
+    panels = [("calibrated_level", "level to use", 1 - target)]
+    panels.append(("calibrated_capital", f"mean capital, of the true {wanted} quantile", 1.0))
+    shown = {m: [r for r in select(rows, measure=m) if r.value is not None] for m, _, _ in panels}
+    if not shown["calibrated_level"]:
+        return None
+    sizes = sorted(unique(r.parameters["sample_size"] for r in shown["calibrated_level"]), reverse=True)
+    names = unique(r.model for r in shown["calibrated_level"])
+    title = f"What keeps a breach probability of {percent(target)}{where}"
+    with sheet(1, 2, 1.4 + 0.16 * len(sizes) * (len(names) + 1), share_y=True) as (figure, axes):
+        for ax, (measure, head, right) in zip(axes, panels, strict=True):
+            seen = [r.estimate.get(k) for r in shown[measure] for k in ("value", "lower", "upper")] + [right]
+            ends = [v for v in seen if v is not None]
+            pad = 0.06 * (max(ends) - min(ends)) or 0.01
+            ax.set_xlim(min(ends) - pad, max(ends) + pad)
+            ax.axvline(right, color=MUTED, lw=1.1, ls=(0, (4, 3)), zorder=1)
+            for i, who in enumerate(names):
+                spread = 0.72 * (0.5 - (i + 0.5) / len(names))
+                own = [r for r in shown[measure] if r.model == who]
+                points = [Point(sizes.index(r.parameters["sample_size"]) + spread, r.estimate) for r in own]
+                marks(ax, points, i, sideways=True)
+            unit_axis(ax.xaxis, "share")
+            ax.set_title(head)
+            ax.set_ylim(-0.5, len(sizes) - 0.5)
+            ax.set_yticks(range(len(sizes)), [f"{plain(n)} losses" for n in sizes])
+        legend(figure, [handle(i) for i in range(len(names))], [model_of(n) for n in names])
+        drawing = svg(figure, name, title)
+    note = "Dashed: the level that the target names, and the true quantile. "
+    return Figure(name, title, drawing, note + interval_note([r.estimate for part in shown.values() for r in part]))

@@ -202,9 +202,11 @@ def words(name: str) -> str:
 
 
 def model_of(name: str) -> str:
-    """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``."""
-    parts = [ACRONYMS.get(part, part) for part in name.split("_") if part]
-    return " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]) if parts else name
+    """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``; what stands in brackets stays."""
+    kind, bracket, rest = name.partition(" (")
+    parts = [ACRONYMS.get(part, part) for part in kind.split("_") if part]
+    shown = " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]) if parts else kind
+    return shown + bracket + rest
 
 
 def value_of(name: str, value: Any) -> str:

@@ -119,3 +119,15 @@ def test_a_fit_writes_a_world_that_can_be_run(capsys, here):
     assert call(capsys, "check", "fitted.yaml")[:2] == (0, "fitted.yaml: in order (world)\n")
     plan = json.loads(call(capsys, "run", "study.yaml", "--set", "world=fitted.yaml", "--dry-run", "--json")[1])
     assert plan["world"] == "fitted"
+
+
+def test_estimator_lab_plan_check_and_refusals(tmp_path, capsys):
+    code, out, _ = call(capsys, "run", "calibration_lab", "--dry-run", "--json", "--set", "replications=200")
+    plan = json.loads(out)
+    assert code == 0
+    assert plan["kind"] == "estimator_lab"
+    assert plan["replications"] == 200
+    assert plan["world"] == "merton_day"
+    assert call(capsys, "run", "calibration_lab", "--resume", "--dry-run")[0] == 2
+    assert call(capsys, "run", "calibration_lab", "--data", "p.csv", "--dry-run")[0] == 2
+    assert "kind estimator_lab" in call(capsys, "reverse", "calibration_lab")[2]

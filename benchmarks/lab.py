@@ -2,10 +2,10 @@
 
     python benchmarks/lab.py [--workers 2]
 
-One-day Merton law (volatility 60 %, 30 jumps a year of mean -2 % and deviation 6 %), log-losses, 6,000 samples, sizes
-250 and 1,000, levels 99 and 99.9 %, every estimator of the experiment that is registered.  Printed: seconds of the whole
-experiment with and without the search for the level that keeps 1 %, and the rows (relative bias, standard deviation,
-mean exact breach probability, each with its standard error).  Kernels are compiled before the clock starts.
+One-day Merton law (volatility 60 %, 30 jumps a year of mean -2 %, deviation 6 %), log-losses, 6,000 samples, sizes
+250 and 1,000, levels 99 and 99.9 %, every estimator of the experiment that is registered.  Printed: seconds of the
+whole experiment with and without the search for the level that keeps 1 %, and the rows (relative bias, scatter, mean
+exact breach probability, each with its standard error).  Kernels are compiled before the clock starts.
 """
 
 import argparse

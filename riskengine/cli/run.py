@@ -79,11 +79,12 @@ def _describe(loaded, prices, json_: bool) -> None:
     """What would run."""
     from riskengine.cli.output import as_json
     from riskengine.study.manifest import question_hash
+    from riskengine.study.spec import worlds_of
 
     asked = loaded.study
     plan = {"study": loaded.name, "kind": asked.kind, "title": asked.title}
     lab = asked.kind == "estimator_lab"
-    plan |= {"world": ", ".join(w.name for w in asked.worlds) if lab else asked.world.name}
+    plan |= {"world": ", ".join(w.name for w in worlds_of(asked))}
     plan |= {"question": question_hash(loaded.resolved)}
     if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}

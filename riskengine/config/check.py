@@ -10,6 +10,7 @@ from riskengine.config.build import FAMILY, NAMED, Builder
 from riskengine.config.reader import Tree, read_text, read_yaml
 from riskengine.config.study import load_loans, load_study, load_world
 from riskengine.errors import Fault, InputError
+from riskengine.study.spec import worlds_of
 
 
 def check_file(file: Path) -> str:
@@ -43,7 +44,8 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         load_loans(str(file.absolute()))
         return "borrower book", ()
     if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:
-        return "study", _notes(load_study(str(file.absolute())).study.world)
+        worlds = worlds_of(load_study(str(file.absolute())).study)
+        return "study", tuple(dict.fromkeys(said for world in worlds for said in _notes(world)))
     return _check_parameters(tree, keys), ()
 
 

@@ -110,7 +110,8 @@ def stationary_jumps(
         felt, ratio = np.zeros(assets), np.ones(assets)
         for i in members:
             mean = extent[0 if common else 1, i]
-            if mean > 0.0 and intensity[clock] > 0.0:
+            # what is rarer or smaller moves no digit of a variance, and would overflow the ratio
+            if mean > 1e-30 and intensity[clock] > 1e-30:
                 ratio[i] = floor[i] / mean
                 # m log(m / c) / (m - c), which is 1 where m = c
                 gap = 1.0 - ratio[i]

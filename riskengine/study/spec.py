@@ -437,3 +437,8 @@ class EstimatorLabStudy:
 
 
 Study = CalibrationStudy | BacktestStudy | EstimatorLabStudy
+
+
+def worlds_of(study: Study) -> tuple[World, ...]:
+    """Every world that a study is on."""
+    return study.worlds if isinstance(study, EstimatorLabStudy) else (study.world,)

@@ -99,7 +99,7 @@ def test_a_law_that_cannot_be_inverted_is_said_not_dropped():
     world = replace(MERTON, model=Stubborn(**vars(MERTON.model)))
     scheme = Scheme(world, DAY)
     assert not scheme.columns(MERTON.sample(DAY, 0, 10, DrawKeys(7)))
-    rows = list(scheme_rows(NoColumns(), scheme, "merton", 0.95))
+    rows = list(scheme_rows(NoColumns(), scheme, "merton"))
     assert len(rows) == 4 and {r.parameters["level"] for r in rows} == set(LEVELS)
     assert all(np.isnan(r.estimate.value) and "must fall" in r.estimate.method for r in rows)
     assert isinstance(MERTON.model.law("BTC", 1.0), MertonLaw)

@@ -130,4 +130,4 @@ def test_estimator_lab_plan_check_and_refusals(tmp_path, capsys):
     assert plan["world"] == "merton_day"
     assert call(capsys, "run", "calibration_lab", "--resume", "--dry-run")[0] == 2
     assert call(capsys, "run", "calibration_lab", "--data", "p.csv", "--dry-run")[0] == 2
-    assert "kind estimator_lab" in call(capsys, "reverse", "calibration_lab")[2]
+    assert "an estimator lab" in call(capsys, "reverse", "calibration_lab")[2]

@@ -176,7 +176,7 @@ def test_faults_of_all_files_come_at_once(tmp_path):
             "study",
             "kind: calibration",
             "kind: calibrate",
-            "study.yaml:1: kind: kind must be one of calibration, backtest, got 'calibrate'; "
+            "study.yaml:1: kind: kind must be one of calibration, backtest, estimator_lab, got 'calibrate'; "
             "did you mean 'calibration'?",
         ),
         (

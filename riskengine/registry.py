@@ -60,6 +60,7 @@ MODELS: dict[str, dict[str, str]] = {
         "garch_filtered": "riskengine.estimator.garch_filtered:GarchFilteredEstimator",
         "quantile_regression": "riskengine.estimator.quantile_regression:QuantileRegressionEstimator",
         "caviar": "riskengine.estimator.caviar:CaviarEstimator",
+        "model_monte_carlo": "riskengine.estimator.model_monte_carlo:ModelMonteCarloEstimator",
         "split_conformal": "riskengine.estimator.split_conformal:SplitConformalEstimator",
         "isotonic_recalibration": "riskengine.estimator.isotonic_recalibration:IsotonicRecalibrationEstimator",
         "adaptive_conformal": "riskengine.estimator.adaptive_conformal:AdaptiveConformalEstimator",

@@ -11,17 +11,18 @@ cross.  At least five losses beyond the level are asked for.  Interval: the sand
 gradient from its own recursion; asymptotic.  Reference: Engle, Manganelli, JBES 22 (2004), 367-381.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from riskengine.arrays import Floats
+from riskengine.arrays import Floats, as_floats
 from riskengine.estimator.quantile_regression import hits_needed, line_error, nearest_count, ratio_tails, sandwich
 from riskengine.estimator.tails import LaneEstimator, Tail
 from riskengine.jit import kernel
+from riskengine.stats.quantile import quantile_rank
 
 _FIRST = 300
 _MEMORY = (0.0, 0.5, 0.8, 0.9, 0.95)
@@ -194,34 +195,39 @@ class CaviarEstimator(LaneEstimator):
         if self.dynamics not in ("symmetric", "asymmetric"):
             raise ValueError(f"dynamics must be 'symmetric' or 'asymmetric', got {self.dynamics!r}")
 
+    def coefficients(self, losses: ArrayLike, level: float) -> Floats:
+        """(b0, b1, b2) or (b0, b1, b2, b3) of losses over their mean absolute value, from losses of shape (W,)."""
+        x = as_floats("losses", losses, 1)[None, :]
+        return self._fit(x / np.abs(x).mean(), level)[0][0, :-1]
+
     def _tails(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
         lanes, n = x.shape
         hits_needed(n, levels)
         scale = np.abs(x).mean(axis=1)[:, None]
         if not (scale > 0).all():
             raise ValueError(f"losses must not all be zero, as in lane {int(np.argmin(scale[:, 0] > 0))}")
-        unit = x / scale
+        var, error = np.empty((2, levels.size, lanes))
+        paths = []
+        for i, level in enumerate(levels):
+            _, q, gradient, outer, density = self._fit(x / scale, float(level))
+            var[i] = scale[:, 0] * q[:, -1]
+            error[i] = scale[:, 0] * line_error(outer, density, gradient, n, float(level))
+            paths.append(scale * q[:, :-1])
+        return ratio_tails(x, paths, var, error, levels, confidence, f"caviar, {self.dynamics}")
+
+    def _fit(self, unit: Floats, level: float) -> tuple[Floats, ...]:
+        """What `fit_dynamics` writes, from losses (P, W) over their mean absolute value."""
+        lanes, n = unit.shape
         if self.dynamics == "asymmetric":
             grid = np.array([(0.0, m, a, a * r) for m, a, r in product(_MEMORY, _NEWS, (0.0, 1.0))])
         else:
             grid = np.array([(0.0, m, a) for m, a in product(_MEMORY, _NEWS)])
         d = grid.shape[1]
-        var, error = np.empty((2, levels.size, lanes))
-        paths = []
-        for i, level in enumerate(levels):
-            first = unit[:, : min(n, _FIRST)]
-            ends = [
-                np.partition(part, math.ceil(part.shape[1] * level - 1e-9) - 1, axis=1)[
-                    :, math.ceil(part.shape[1] * level - 1e-9) - 1
-                ]
-                for part in (first, unit)
-            ]
-            out, q, gradient = np.empty((lanes, d + 1)), np.empty((lanes, n + 1)), np.empty((lanes, d))
-            outer, density = np.empty((2, lanes, d, d))
-            start = np.ascontiguousarray(np.array(ends).T)
-            nearest = nearest_count(n, float(level))
-            fit_dynamics(unit, float(level), start, grid, nearest, out, q, gradient, outer, density)
-            var[i] = scale[:, 0] * q[:, -1]
-            error[i] = scale[:, 0] * line_error(outer, density, gradient, n, float(level))
-            paths.append(scale * q[:, :-1])
-        return ratio_tails(x, paths, var, error, levels, confidence, f"caviar, {self.dynamics}")
+        start = np.empty((lanes, 2))
+        for column, part in enumerate((unit[:, :_FIRST], unit)):
+            rank = quantile_rank(part.shape[1], level) - 1
+            start[:, column] = np.partition(part, rank, axis=1)[:, rank]
+        out, q, gradient = np.empty((lanes, d + 1)), np.empty((lanes, n + 1)), np.empty((lanes, d))
+        outer, density = np.empty((2, lanes, d, d))
+        fit_dynamics(unit, level, start, grid, nearest_count(n, level), out, q, gradient, outer, density)
+        return out, q, gradient, outer, density

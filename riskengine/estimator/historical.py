@@ -57,8 +57,9 @@ class HistoricalEstimator:
     def fit(self, losses: ArrayLike, level: float, confidence: float = 0.95) -> tuple[Estimate, Estimate]:
         """(VaR, ES) at `level` from losses of shape (W,), oldest first (the order does not matter here).
 
-        Where the sample is too short `method` says what it would take: for the level, the value is NaN and the lower
-        bound still holds; for the upper bound, it is infinite.
+        Where the sample is too short `method` says what it would take: for the level, VaR is NaN and its lower bound
+        still holds, ES is the largest loss by its definition, without bounds; for the upper bound of VaR, it is
+        infinite.
         """
         var = value_at_risk(losses, (level,), confidence)[0]
         es = expected_shortfall(losses, level, confidence)
@@ -72,7 +73,7 @@ class HistoricalEstimator:
             var = replace(var, method=f"{var.method}, {why}")
         if not reaches(var.n, level):
             var = replace(var, value=math.nan)
-            es = replace(es, value=math.nan, std_error=math.nan, method=f"{es.method}, {why}")
+            es = replace(es, method=f"{es.method}, the largest loss: {why.removeprefix('refused: ')}")
         return var, es
 
     def fit_lanes(

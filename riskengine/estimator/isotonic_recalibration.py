@@ -1,7 +1,7 @@
 """Isotonic recalibration: detect a systematic bias of another estimator, correct it, and judge the correction.
 
-Over the window the base estimator forecasts every loss from the `window` losses before it, at nominal tail shares around
-p = 1 - level.  The first half of those forecasts is for training, the second for judging.
+Over the window the base estimator forecasts every loss from the `window` losses before it, at nominal tail shares
+around p = 1 - level.  The first half of those forecasts is for training, the second for judging.
 
 1. Detect: the breaches at `level` in training against p, exact two-sided binomial test.  No bias at `significance`: the
    base estimate stands.
@@ -148,8 +148,8 @@ class IsotonicRecalibrationEstimator(LaneEstimator):
         need = self.window + math.ceil(2.0 / (1.0 - float(levels.max())) - 1e-9)
         if x.shape[1] < need:
             raise ValueError(
-                f"losses must hold at least {need} values ({self.window} for the base estimator, and one breach expected "
-                f"in each half of the rest), got {x.shape[1]}"
+                f"losses must hold at least {need} values ({self.window} for the base estimator, and one breach "
+                f"expected in each half of the rest), got {x.shape[1]}"
             )
         figures = np.empty((2, 4, levels.size, x.shape[0]))
         words = np.empty((levels.size, x.shape[0]), dtype=object)
@@ -170,7 +170,9 @@ class IsotonicRecalibrationEstimator(LaneEstimator):
         if math.isnan(found.share):
             none = Estimate(math.nan, math.nan, -math.inf, math.inf, confidence, recent.size, 0.0, found.found)
             return [none, none]
-        fits = [self.base.fit(recent, 1.0 - share, confidence) for share in (found.share, found.largest, found.smallest)]
+        fits = [
+            self.base.fit(recent, 1.0 - share, confidence) for share in (found.share, found.largest, found.smallest)
+        ]
         return [
             replace(at, lower=min(at.lower, below.lower), upper=max(at.upper, above.upper))
             for at, below, above in zip(*fits, strict=True)

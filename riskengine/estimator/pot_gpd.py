@@ -148,7 +148,7 @@ class PotGpdEstimator(LaneEstimator):
         fit_excesses(np.ascontiguousarray(top[:, 1:] - u[:, None]), fitted)
         xi, b = fitted.T
         ratio = (n * (1 - levels) / k)[:, None]
-        inside = ratio[:, 0] >= 1
+        inside = ratio[:, 0] >= 1 - 1e-9
         regular = xi > -0.5
         information = np.where(regular, 1 + xi, np.nan)
         covariance = np.empty((2, 2, xi.size))  # of (xi, log b)

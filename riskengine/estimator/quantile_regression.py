@@ -23,6 +23,7 @@ from riskengine.estimator.filtered_historical import ewma_variances
 from riskengine.estimator.ordered import with_enough_hits
 from riskengine.estimator.tails import LaneEstimator, Tail, bounded
 from riskengine.jit import kernel
+from riskengine.stats.quantile import quantile_rank
 
 LEAST_HITS = 5
 _GOLDEN = 0.6180339887498949
@@ -161,7 +162,8 @@ def ratio_tails(
     """
     es, es_error, hits = np.empty((3, *var.shape))
     for i, q in enumerate(paths):
-        beyond = x > q
+        # the line passes through as many losses as it has coefficients: equal up to rounding is no breach
+        beyond = x - q > 1e-7 * np.abs(q)
         # a breach of a quantile that is not positive has no ratio, and its lane no ES
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(beyond & (q > 0), x / q, np.where(beyond, np.nan, 0.0))
@@ -213,7 +215,7 @@ class QuantileRegressionEstimator(LaneEstimator):
         for i, level in enumerate(levels):
             fitted, q = np.empty((lanes, 2)), np.empty((lanes, n))
             outer, density = np.empty((2, lanes, 2, 2))
-            rank = math.ceil(n * level - 1e-9)
+            rank = quantile_rank(n, float(level))
             fit_line(x, s, float(level), rank, nearest_count(n, float(level)), fitted, q, outer, density)
             var[i] = fitted[:, 0] + fitted[:, 1] * s[:, -1]
             gradient = np.stack([np.ones(lanes), s[:, -1]], axis=1)

@@ -111,7 +111,7 @@ def maximise(x, fixed, out):
         s = math.sqrt(s / n)
         out[lane, 3] = 0.0
         if not s > 0.0:
-            out[lane, 0], out[lane, 1], out[lane, 2] = m, s, fixed
+            out[lane, 0], out[lane, 1], out[lane, 2] = m, s, (fixed if fixed > 0.0 else 5.0)
             continue
         nu = fixed if fixed > 0.0 else 5.0
         s *= 0.75

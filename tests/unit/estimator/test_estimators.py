@@ -15,6 +15,7 @@ from riskengine.estimator.filtered_historical import FilteredHistoricalEstimator
 from riskengine.estimator.garch_filtered import GarchFilteredEstimator
 from riskengine.estimator.harrell_davis import HarrellDavisEstimator
 from riskengine.estimator.historical import HistoricalEstimator
+from riskengine.estimator.model_monte_carlo import ModelMonteCarloEstimator
 from riskengine.estimator.normal import NormalEstimator, tolerance_factors, variance_bounds
 from riskengine.estimator.pot_gpd import PotGpdEstimator
 from riskengine.estimator.quantile_regression import QuantileRegressionEstimator
@@ -39,6 +40,7 @@ NEW = [
     QuantileRegressionEstimator(),
     CaviarEstimator(),
     CaviarEstimator("asymmetric"),
+    ModelMonteCarloEstimator(),
 ]
 ALL = [HistoricalEstimator(), NormalEstimator(), EwmaEstimator(0.97), *NEW]
 

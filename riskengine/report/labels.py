@@ -221,6 +221,8 @@ def value_of(name: str, value: Any) -> str:
         return f"×{value:g}"
     if name == "measure":
         return title_of(str(value))
+    if name == "estimator":
+        return model_of(str(value))
     return words(str(value)) if isinstance(value, str) else plain(value)
 
 

@@ -84,7 +84,10 @@ def empirical_tails(
     lower, upper = order_statistic_bounds(ordered, levels, confidence)
 
     def reason(level: int, _lane: int) -> str:
-        return (shortage(n, float(levels[level])) if shortage else "") or too_short(n, float(levels[level]), confidence)
+        short = too_short(n, float(levels[level]), confidence)
+        if shortage is None:
+            return short
+        return shortage(n, float(levels[level])) or ("" if short.startswith("refused") else short)
 
     hits = (n * (1 - levels))[:, None]
     nothing = np.full_like(value, np.nan)

@@ -427,6 +427,11 @@ def test_wrong_input_raises(call, message):
         call()
 
 
+def test_as_many_scores_as_the_threshold_needs_are_enough():
+    var, _ = SplitConformalEstimator().fit(NORMAL[:99], 0.99)
+    assert var.value == NORMAL[:99].max() and "refused" not in var.method
+
+
 def test_equal_losses_have_no_t_law_and_no_moments():
     for estimator in (StudentTEstimator(), CornishFisherEstimator(), ModelMonteCarloEstimator()):
         var, es = estimator.fit(np.full(50, 2.0), 0.99)

@@ -8,20 +8,22 @@ that of ES is the jackknife's, refused below 100 losses in the tail.  A level be
 loss of the sample lies beyond it.  Reference: Harrell, Davis, Biometrika 69 (1982), 635-640.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import betainc
 
-from riskengine.arrays import Floats
+from riskengine.arrays import Floats, as_floats
 from riskengine.estimator.ordered import with_enough_hits
 from riskengine.estimator.tails import LaneEstimator, Tail, bounded
 from riskengine.stats.quantile import order_statistic_bounds, too_short
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def quantile_weights(n: int, level: float) -> Floats:
     """Weights of the order statistics, smallest first, in the estimate of the quantile; they add to 1."""
     return np.diff(betainc((n + 1) * level, (n + 1) * (1 - level), np.arange(n + 1) / n))
@@ -48,6 +50,19 @@ class HarrellDavisEstimator(LaneEstimator):
     """
 
     kind: Literal["harrell_davis"] = "harrell_davis"
+
+    def fit_lanes(
+        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
+    ) -> tuple[Floats, Floats, Floats]:
+        """As every estimator's, without the jackknife and the shortfall, which cost 20 times as much as VaR itself."""
+        x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
+        levels = np.atleast_1d(np.asarray(level, dtype=np.float64))
+        self._check(x, levels, confidence)
+        ordered = np.sort(x, axis=1)
+        value = np.stack([(ordered * quantile_weights(x.shape[1], float(a))).sum(axis=1) for a in levels])
+        lower, upper = order_statistic_bounds(ordered, levels, confidence)
+        found = value, np.minimum(lower, value), np.maximum(upper, value)
+        return found if np.ndim(level) else (found[0][0], found[1][0], found[2][0])
 
     def _tails(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
         n = x.shape[1]

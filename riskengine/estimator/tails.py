@@ -133,12 +133,16 @@ class LaneEstimator:
         return found if np.ndim(level) else (found[0][0], found[1][0], found[2][0])
 
     def _checked(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
+        self._check(x, levels, confidence)
+        return self._tails(x, levels, confidence)
+
+    def _check(self, x: Floats, levels: Floats, confidence: float) -> None:
+        """Raise ValueError where levels, confidence or the length of the lanes are not legal."""
         check_confidence(confidence)
         if not ((levels > 0.5) & (levels < 1)).all():
             raise ValueError(f"level must lie in (0.5, 1), got {levels.tolist()}")
         if x.shape[1] < self._least:
             raise ValueError(f"losses must hold at least {self._least} values, got {x.shape[1]}")
-        return self._tails(x, levels, confidence)
 
     def _tails(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
         """(VaR, ES) of lanes `x`, shape (P, W), at every level."""

@@ -1,9 +1,9 @@
 """Figures of a path whose expectation the world's exact law gives: the controls of plain sampling.
 
 Per asset: the growth e^X over the horizon, and how often a return lies beyond the exact quantiles of its own law, over
-the horizon (the columns of `riskengine.engine.scheme`) and over the margin periods.  What is known of them holds for the
-law.  GBM, Merton and Kou draw from it without error; where a scheme has a bias (quadratic-exponential: Heston, Bates)
-the controls carry figures by beta times that bias towards the law.
+the horizon (the columns of `riskengine.engine.scheme`) and over the margin periods.  What is known of them holds for
+the law.  GBM, Merton and Kou draw from it without error; where a scheme has a bias (quadratic-exponential: Heston,
+Bates) the controls carry figures by beta times that bias towards the law.
 """
 
 import numpy as np

@@ -3,9 +3,9 @@
     python benchmarks/evidence_plots.py [OUT]
 
 For each world with an exact law: 2^20 paths of one day in six steps of four hours (two of twelve for worlds that are
-exact at any step), one asset.  Shown is the share of paths beyond the exact quantile over its nominal probability, both tails, from
-1e-4 to one half, with the 95 % Clopper-Pearson interval of each point; right is a line at 1.  Points are correlated,
-so a whole tail may lean to one side by chance.
+exact at any step), one asset.  Shown is the share of paths beyond the exact quantile over its nominal probability, both
+tails, from 1e-4 to one half, with the 95 % Clopper-Pearson interval of each point; right is a line at 1.  Points are
+correlated, so a whole tail may lean to one side by chance.
 """
 
 import sys

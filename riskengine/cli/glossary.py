@@ -11,6 +11,7 @@ TERMS = {
     "close factor": "Largest share of a borrower's debt that one liquidation may repay.",
     "common random numbers": "The same draws in every variant compared, so that differences carry little noise.",
     "confidence": "Nominal coverage of an interval (0.95); never a level of a requirement.",
+    "control variate": "A figure of a path whose expectation is known exactly; what it missed by corrects the others.",
     "deficit": "Bad debt as a lending protocol books it.",
     "effective sample size": "Hits in the tail behind a figure, or the weighted size of a weighted sample.",
     "equity": "Cash plus coins at spot plus profit of perpetuals plus value of options.",

@@ -54,6 +54,11 @@ class Scheme:
             except RunError as trouble:
                 self.refused[asset] = str(trouble)
 
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Assets whose paths are held against exact quantiles."""
+        return tuple(self._quantiles)
+
     def columns(self, paths: MarketPaths) -> dict[Key, Floats]:
         """Per asset, level and side: 1 where the path's log-return lies beyond its exact quantile."""
         out: dict[Key, Floats] = {}

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from riskengine.engine.blocks import Block
+from riskengine.engine.controls import Controls
 from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
 from riskengine.engine.loop import Impact, run_loop
@@ -34,6 +35,8 @@ class Simulation:
     confidence : float
     proposal : Proposal or None
         What paths are drawn from instead of the world's own law.
+    controlled : bool
+        Whether paths also keep the controls that plain figures can be corrected by.
     """
 
     world: World
@@ -45,6 +48,7 @@ class Simulation:
     feedback: Feedback | None = None
     confidence: float = 0.95
     proposal: Proposal | None = None
+    controlled: bool = False
 
     @cached_property
     def lab(self) -> Lab:
@@ -55,6 +59,15 @@ class Simulation:
     def scheme(self) -> Scheme:
         """The exact quantiles that the paths themselves are held against, computed once."""
         return Scheme(self.world, self.grid)
+
+    @cached_property
+    def controls(self) -> Controls | None:
+        """The exact expectations that correct plain figures, computed once; None where none were asked for."""
+        if not self.controlled:
+            return None
+        margin = self.margin
+        period = None if margin is None else self.grid.index("margin_period_hours", margin.margin_period_hours)
+        return Controls(self.world, self.grid, self.scheme, period)
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
@@ -67,6 +80,8 @@ class Simulation:
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
         columns |= self.scheme.columns(paths)
+        if self.controls is not None:
+            columns |= self.controls.columns(paths)
         for desks, reporting in self._couplings(paths):
             run_loop(paths, desks, self._impact(paths))
             for desk in reporting:

@@ -74,6 +74,15 @@ def influence(contribution: Floats, n: int | None = None, hits: float | None = N
     return Influence(units, hits, concentration, error, third / second**1.5 if second > 1e-24 else 0.0)
 
 
+def refusal(moments: Influence) -> str:
+    """Why there is no asymptotic interval; empty where there is one."""
+    if moments.hits < MINIMUM_TAIL_HITS:
+        return f"{moments.hits:.4g} effective hits, {MINIMUM_TAIL_HITS} needed"
+    if moments.concentration < MINIMUM_CONCENTRATION:
+        return f"carried by {moments.concentration:.3g} units, {MINIMUM_CONCENTRATION:g} needed"
+    return ""
+
+
 def asymptotic(
     value: float, moments: Influence, confidence: float, method: str, n: int | None = None, note: str = ""
 ) -> Estimate:
@@ -93,11 +102,7 @@ def asymptotic(
     """
     units = moments.n if n is None else n
     error = moments.std_error
-    reason = ""
-    if moments.hits < MINIMUM_TAIL_HITS:
-        reason = f"{moments.hits:.4g} effective hits, {MINIMUM_TAIL_HITS} needed"
-    elif moments.concentration < MINIMUM_CONCENTRATION:
-        reason = f"carried by {moments.concentration:.3g} units, {MINIMUM_CONCENTRATION:g} needed"
+    reason = refusal(moments)
     if reason:
         name = f"{method}, interval refused: {reason}" + (f" ({note})" if note else "")
         return Estimate(value, error, -math.inf, math.inf, confidence, units, moments.hits, name)

@@ -5,13 +5,14 @@ sampling estimate follows from how the paths were drawn.  Binomial and order-sta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.estimate import Estimate, undetermined
 from riskengine.stats.bounded import share, share_difference
+from riskengine.stats.control import ControlVariates, controlled_difference, controlled_mean, controlled_share
 from riskengine.stats.exceedance import ExceedanceCurve, exceedance_curve
 from riskengine.stats.maritz_jarrett import quantile_error
 from riskengine.stats.mean import conditional_severity, mean, paired_difference, ratio_of_means
@@ -97,6 +98,25 @@ class PlainFigures:
     def exceedance(self, losses: Floats) -> ExceedanceCurve:
         """P(loss > x) on a grid."""
         return exceedance_curve(losses, confidence=self.confidence)
+
+
+@dataclass(frozen=True)
+class ControlledFigures(PlainFigures):
+    """Plain figures whose means over all paths are corrected by controls; counts and quantiles are as without."""
+
+    controls: ControlVariates = field(kw_only=True)
+
+    def share(self, values: Floats, severity: Floats | None = None) -> Estimate:
+        """Mean of path figures in [0, 1]."""
+        return controlled_share(values, self.controls, self.confidence)
+
+    def mean(self, values: Floats) -> Estimate:
+        """Mean over paths."""
+        return controlled_mean(values, self.controls, self.confidence)
+
+    def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
+        """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""
+        return controlled_difference(first, second, self.controls, self.confidence, shares=shares)
 
 
 @dataclass(frozen=True)

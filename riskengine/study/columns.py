@@ -1,6 +1,6 @@
 """`Columns`: the outcome columns of a finished run as measures read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,8 @@ from riskengine.engine.outcomes import WEIGHT, Key
 from riskengine.engine.store import BlockStore
 from riskengine.errors import RunError
 from riskengine.scenario.proposal import Proposal
-from riskengine.stats.figures import Figures, PlainFigures, WeightedFigures
+from riskengine.stats.control import ControlVariates, KnownMean
+from riskengine.stats.figures import ControlledFigures, Figures, PlainFigures, WeightedFigures
 from riskengine.stats.weighted import PathWeights
 
 
@@ -32,6 +33,8 @@ class Columns:
         Of every interval.
     proposal : Proposal or None
         What the paths were drawn from, where not from the world's own law.
+    known : mapping of Key to KnownMean, optional
+        Columns whose expectation is known exactly: they correct the means of plain paths.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Columns:
         allowed: float,
         confidence: float = 0.95,
         proposal: Proposal | None = None,
+        known: Mapping[Key, KnownMean] | None = None,
     ):
         self._store, self._blocks = store, blocks
         failed = store.failed(blocks)
@@ -66,6 +70,9 @@ class Columns:
             component = self._keep(proposal.component(blocks[0].first, failed.size))
             weights = PathWeights(self.select(WEIGHT)[0], component, proposal.bound)
             self.figures = WeightedFigures(weights, confidence)
+        elif known:
+            controls = ControlVariates((mean, self.select(key)[0]) for key, mean in known.items())
+            self.figures = ControlledFigures(confidence, controls=controls)
 
     def _keep(self, column: Floats) -> Floats:
         return column if self._good is None else column[self._good]

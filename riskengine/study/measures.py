@@ -42,7 +42,7 @@ def _margin_parameters(key: Key) -> dict:
 def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | None = None) -> Iterator[Row]:
     """Rows of one column; `severity` says how near each path comes to the event of a share."""
     section, model, level, setting, subject, measure = key
-    if section in ("calibration", "event", "scheme") or subject not in ("all",) and measure in ("requirement", "loss"):
+    if section not in ("margin", "lending") or subject != "all" and measure in ("requirement", "loss"):
         return
     parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
     found: list[tuple[str, str, Estimate]] = []

@@ -101,7 +101,9 @@ def run_study(
         study.feedback,
         study.confidence,
         proposal,
+        study.sampling.controls,
     )
+    known = None if simulation.controls is None else simulation.controls.known
     watch = _Watch(store)
     looks, wanted = study.looks, study.target_error
     looking = 0.0
@@ -115,13 +117,13 @@ def run_study(
             if progress is not None:
                 progress(Progress(done, paths, time.perf_counter() - start, which + watch.after(block)))
         began = time.perf_counter()
-        columns = Columns(store, blocks, study.max_failed_share, spent(study.confidence, len(looks)), proposal)
+        columns = Columns(store, blocks, study.max_failed_share, spent(study.confidence, len(looks)), proposal, known)
         at_look = [] if wanted is None else _rows(study, simulation, columns)
         looking += time.perf_counter() - began
         if wanted is not None and tight(at_look, wanted):
             break
     simulated = time.perf_counter() - looking
-    columns = Columns(store, blocks, study.max_failed_share, study.confidence, proposal)
+    columns = Columns(store, blocks, study.max_failed_share, study.confidence, proposal, known)
     rows = _rows(study, simulation, columns)
     if wanted is not None:
         rows = stopped_rows(rows, at_look, wanted, look, len(looks))

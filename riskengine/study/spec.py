@@ -6,6 +6,7 @@ from typing import Literal
 
 from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
+from riskengine.engine.controls import unfit
 from riskengine.engine.questions import CalibrationQuestion, Exposure, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
@@ -47,7 +48,7 @@ class Sampling:
     Attributes
     ----------
     method : {"plain", "importance"}
-        The other fields belong to ``importance``.
+        The other fields but ``controls`` belong to ``importance``.
     plain_share : float
         Share of paths that follow the world's own law; no weight exceeds one over it.
     pilot_paths : int
@@ -60,6 +61,8 @@ class Sampling:
         Losses of every account over a margin period; falls and rises of every asset.
     hours : float or None
         Tilts act from time 0 to here; None is the horizon.
+    controls : bool
+        With ``plain``: means and shares are corrected by figures whose expectation the world's exact law gives.
     """
 
     method: Literal["plain", "importance"] = "plain"
@@ -69,6 +72,7 @@ class Sampling:
     level: float = 0.999
     targets: tuple[Target, ...] = ("accounts",)
     hours: float | None = None
+    controls: bool = False
 
     def __post_init__(self) -> None:
         check_range("plain_share", self.plain_share, 0.05, 0.9)
@@ -77,6 +81,8 @@ class Sampling:
         check_range("level", self.level, 0.9, 1.0, open_high=True)
         if not self.targets or len(set(self.targets)) != len(self.targets):
             raise ValueError(f"targets must hold at least one of accounts, assets, each once, got {list(self.targets)}")
+        if self.controls and self.tilted:
+            raise ValueError("controls must be false with method importance, whose control is the weight, got true")
 
     @property
     def tilted(self) -> bool:
@@ -262,6 +268,10 @@ class CalibrationStudy:
                 f"max_paths must be at least the {self.paths} paths of the first look, "
                 f"got {self.target_error.max_paths}"
             )
+        if self.sampling.controls:
+            fault = unfit(self.world, self.grid)
+            if fault:
+                raise ValueError(f"controls need a world that follows its exact law, got {fault}")
         if not self.sampling.tilted:
             return
         if not isinstance(self.world.model, Tiltable):

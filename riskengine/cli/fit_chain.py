@@ -229,7 +229,7 @@ def _follow(data: str, model: str, asset: str, rules, out, log, json_: bool, mor
 
     family, fit_rules, quote_rules = rules
     pull = {} if more["pull"] is None else {"pull": more["pull"]}
-    follower = Follower(family, FollowRules(fit=fit_rules, **pull))
+    follower = Follower(family, FollowRules(fit=fit_rules, quotes=quote_rules, **pull), asset)
     book = None if log is None else FollowLog(log)
     if book is not None and book.state is not None:
         try:

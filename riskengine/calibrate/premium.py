@@ -7,9 +7,9 @@ So the premium is a censored normal sample (Tobit), and mean and sd maximise
     sum over rates between  log n((rate -+ band - m) / s) / s  +  count at interest * log(N(b) - N(a))
         +  count at the cap below * log N(l)  +  count at the cap above * log N(-u),
 
-with l, a, b, u the knots of the formula in units of s.  The half-life is where the lag-one autocorrelation of the formula's
-rate, sum_n c_n^2 rho^n / sum_n c_n^2 over the Hermite coefficients of the formula (n >= 1), is that of the data.
-Errors: circular block bootstrap.  Reference: Tobin, Econometrica 26 (1958), 24-36.
+with l, a, b, u the knots of the formula in units of s.  The half-life is where the lag-one autocorrelation of the
+formula's rate, sum_n c_n^2 rho^n / sum_n c_n^2 over the Hermite coefficients of the formula (n >= 1), is that of the
+data.  Errors: circular block bootstrap.  Reference: Tobin, Econometrica 26 (1958), 24-36.
 """
 
 from dataclasses import dataclass
@@ -148,7 +148,7 @@ def _solve(
         capped = below * log_ndtr((lowest - mean) / sd) + above * log_ndtr((mean - highest) / sd)
         return 0.5 * squares + seen * point[1] - inside - capped
 
-    # premiums that are seen lie on one side, as a rule: their spread is a lower bound (and more so under a cap); resamples start from the whole
+    # premiums that are seen lie on one side, as a rule: their spread is a lower bound; resamples start from the whole
     spread = np.log(max(np.sqrt(max(second / seen - (first / seen) ** 2, 0.0)), 1e-3 * unit) / unit)
     starts = [(first / seen / unit, spread + k) for k in (0.0, 0.7, 1.5)]
     if near is not None:

@@ -64,6 +64,12 @@ def jumps(data, assets, start, end, source, level, window, max_missing, json_) -
         ],
         head,
     )  # fmt: skip
+    for name, r in reports.items():
+        if r.bars_left_out:
+            click.echo(
+                f"{name}: {r.bars_left_out} bars in stretches no longer than the window of {r.window} bars are not "
+                "tested one by one; the volatilities hold those with two neighbours"
+            )
     click.echo(f"\nlargest jump bars (all tests at level {level:g}, family-wise):")
     rows = [
         (name, stamp_text(j.seconds), f"{j.log_return:+.4f}", f"{j.statistic:+.2f}", f"{r.threshold:.2f}")

@@ -88,7 +88,8 @@ class FollowEntry:
     evidence : float
         Of drift.
     alarm, renewed : bool
-        Whether drift was found, here or at a snapshot whose fresh fit failed, and whether the published structure was replaced.
+        Whether drift was found (here or before, where the fresh fit failed), and whether the published structure was
+        replaced.
     reason : str
         Why it was.
     """

@@ -27,6 +27,15 @@ def test_jumps_are_listed(capsys, hourly):
     report = json.loads(call(capsys, "fit", "jumps", hourly, "--asset", "BTC", "--json")[1])["assets"]["BTC"]
     assert report["bars"] == 957 and [j["seconds"] for j in report["jumps"]] == [JULY + 700 * 3600]
     assert report["volatility_median"] == pytest.approx(0.6, rel=0.15)
+    assert "no longer than the window" not in out
+
+
+def test_bars_that_the_window_leaves_out_are_told(capsys, hourly, tmp_path):
+    rows = hourly.read_text(encoding="utf-8").splitlines()
+    gap = tmp_path / "gap.csv"
+    gap.write_text("\n".join(rows[:801] + rows[803:]) + "\n", encoding="utf-8")
+    code, out, _ = call(capsys, "fit", "jumps", gap, "--asset", "BTC", "--window", "200")
+    assert code == 0 and "BTC: 156 bars in stretches no longer than the window of 200 bars are not tested" in out
 
 
 def test_likelihood_has_intervals_and_says_what_it_cannot_know(capsys, hourly):

@@ -186,9 +186,7 @@ def fit_likelihood(returns: Floats, step_years: float, model: str = "merton", pr
         profiles[name] = tuple(ProfilePoint(problem.shown(i, v), drop) for v, drop in curve)
     for i, name in enumerate(problem.names):
         if np.isnan(sd[i]):
-            reasons[name] = (
-                f"{name} has no standard error: the likelihood is not curved downwards where the search ended"
-            )
+            reasons[name] = f"{name} has no standard error: the likelihood does not curve down where the search ended"
             continue
         if name == "drift":  # years of data never decide it, and no use is made of it
             continue

@@ -132,7 +132,7 @@ def test_what_the_data_do_not_decide_is_said():
 
 
 def test_a_curvature_of_the_wrong_sign_gives_no_standard_error():
-    """400 hours without a jump: where the search ends the information has a negative direction, which is no variance."""
+    """400 hours without a jump: where the search ends the information has a negative direction."""
     x = draw(400, 7, intensity=1e-9)
     fit = fit_likelihood(x, HOUR, profile=False)
     jumps = ["volatility", "intensity", "jump_mean", "jump_sd"]

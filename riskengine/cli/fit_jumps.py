@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.inputs import asset_names
 from riskengine.errors import UsageError
 
 
@@ -28,9 +29,7 @@ def jumps(data, assets, start, end, source, level, window, max_missing, json_) -
     from riskengine.cli.output import as_json, table
     from riskengine.data.prices import load_prices, stamp_text
 
-    names = tuple(a.strip() for a in assets.split(",") if a.strip())
-    if not names or len(set(names)) != len(names):
-        raise UsageError(f"--asset must be distinct names such as BTC,ETH, got {assets!r}")
+    names = asset_names(assets, "--asset")
     reports = {}
     for name in names:
         prices = load_prices(data, (name,), start=start, end=end, source=source, max_missing_share=max_missing)

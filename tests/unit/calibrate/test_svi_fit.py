@@ -107,9 +107,7 @@ def test_a_smile_whose_lowest_variance_is_nothing(side):
 
 
 def test_a_smile_without_variance_is_refused():
-    with pytest.raises(
-        ValueError, match=r"slice of 182.5 days must have a positive variance, got 0 at log-moneyness -1"
-    ):
+    with pytest.raises(ValueError, match=r"of 182.5 days must have a positive variance, got 0 at log-moneyness -1"):
         fit_svi(K, np.full(K.size, 1e-170), 0.5)
 
 

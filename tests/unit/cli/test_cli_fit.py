@@ -67,6 +67,14 @@ def test_variance_of_today(capsys, hourly):
         (("likelihood", "twice.csv", "--asset", "BTC"), "distinct"),
         (("variance", "btc_eth_gbm", "hourly.csv", "--asset", "BTC"), "must be a bates world"),
         (("variance", "btc_eth", "hourly.csv", "--asset", "DOGE"), "must be one of BTC, ETH"),
+        (
+            # worlds that are simulated and not fitted, refused before DATA is looked for
+            ("returns", "none.csv", "--model", "kou", "--assets", "BTC", "--out", "o.yaml"),
+            "--model must be one of bates, merton, gbm, got 'kou'",
+        ),
+        (("returns", "none.csv", "--model", "betes", "--assets", "BTC", "--out", "o.yaml"), "did you mean 'bates'"),
+        (("returns", "half.csv", "--model", "gbm", "--assets", "BTC", "--out", "o.yaml"), "stamps must lie on full"),
+        (("variance", "btc_eth", "half.csv", "--asset", "BTC"), "half.csv: stamps must lie on full hours"),
         (("returns", "hourly.csv", "--model", "bates", "--assets", "BTC", "--out", "o.yaml"), "at least a year"),
         (("returns", "flat.csv", "--model", "bates", "--assets", "BTC", "--out", "o.yaml"), "move in most hours"),
         (
@@ -80,6 +88,7 @@ def test_bad_input_is_one_message(capsys, hourly, tmp_path, monkeypatch, argumen
     (tmp_path / "hourly.csv").write_bytes(hourly.read_bytes())
     head = "timestamp,BTC\n"
     (tmp_path / "flat.csv").write_text(head + "".join(f"{3600 * i},100\n" for i in range(9000)), encoding="utf-8")
+    (tmp_path / "half.csv").write_text(head + "".join(f"{3600 * i + 1800},{100 + i}\n" for i in range(50)))
     (tmp_path / "bad.csv").write_text(head + "0,100\n3600,-1\n7200,0\n", encoding="utf-8")
     (tmp_path / "twice.csv").write_text(head + "0,100\n3600,101\n3600,102\n", encoding="utf-8")
     code, _, err = call(capsys, "fit", *arguments)

@@ -55,6 +55,7 @@ def _plain(broken, assets: tuple[str, ...]) -> dict:
         "level": broken.level,
         "limit_usd": broken.limit,
         "hours": broken.hours,
+        "reach": broken.reach,
     }
     if found is None:
         return out | {"move": None, "variance_ratio": None, "distance": None, "loss_usd": None}
@@ -76,7 +77,8 @@ def _show(broken, assets: tuple[str, ...]) -> None:
         head = [each.subject, each.model, level, f"{each.limit:,.0f}", f"{each.hours:g}"]
         found = each.found
         if found is None:
-            rows.append([*head, *("none within 12 sd" if i == 0 else "" for i in range(len(assets))), "", ""])
+            none = f"none within {each.reach:.1f}"
+            rows.append([*head, *(none if i == 0 else "" for i in range(len(assets))), "", ""])
         else:
             moves = [f"{100 * m:+.1f} %" for m in found.move]
             rows.append([*head, *moves, f"{found.variance_ratio:.2f}", f"{found.distance:.2f}"])

@@ -141,8 +141,9 @@ MEASURES: dict[str, Measure] = {
 
 # Spelled as the field spells them, so that a new model needs no entry here.
 ACRONYMS = {
-    w.lower(): w for w in ("VaR", "ES", "EWMA", "PMRM", "GPD", "GARCH", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-}
+    w.lower(): w
+    for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo"}
 
 PARAMETERS = {
     "account_kind": "account kind",

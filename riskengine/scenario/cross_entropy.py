@@ -54,7 +54,7 @@ class PilotSettings:
         Tilts act from time 0 to here; None is the horizon.
     """
 
-    plain_share: float = 0.25
+    plain_share: float = 0.2
     components: int = 40
     paths: int = 8192
     level: float = 0.999

@@ -7,8 +7,8 @@ From time t0 on, with w(t) = 2^(-(t - t0) / half-life) and r the world's own log
     correlation   e -> ((1 - a) e + a e_lead) / norm, e the increments over sqrt(v dt), a such that every asset has at
                   least the stated correlation with the first; with 1 all assets move as one (jumps are mixed with
                   the same weights)
-    moves         log(1 + move) is added to the log-price: evenly over the stated hours, or with one hour in their
-                  middle that carries a stated part; what is to recover comes back with its own half-life
+    moves         log(1 + move) is added to the log-price: evenly over the stated hours, or with one whole hour in
+                  their middle that carries a stated part; what is to recover comes back with its own half-life
     depth         relative depth times (1 + (multiple - 1) w)
     basis         log(mark / spot) of a perpetual plus size w
     oracle        stands still at what it last said
@@ -41,7 +41,8 @@ class Move:
     hours : float
         Over which it happens.
     worst_hour : float or None
-        Relative move of the hour in the middle, part of `move`; the rest is even.  None: all of it is even.
+        Relative move of one whole hour in the middle, part of `move`; the rest is even over the other hours.  None: all
+        of it is even.
     recovers : float
         Share of the log move that comes back after it, 0 to 1.
     half_life_hours : float
@@ -66,17 +67,23 @@ class Move:
                     f"worst_hour must be part of the move of {self.move:g}, same sign and no larger, "
                     f"got {self.worst_hour:g}"
                 )
-            if self.hours < 1.0:
-                raise ValueError(f"worst_hour needs a move over at least one hour, got hours of {self.hours:g}")
+            if self.hours < 1.0 or (self.hours == 1.0 and self.worst_hour != self.move):
+                raise ValueError(
+                    f"worst_hour needs a move over more than one hour, or to be all of it, got {self.worst_hour:g} in "
+                    f"hours of {self.hours:g}"
+                )
 
     def log_path(self, hours: Floats) -> Floats:
         """Log of the factor on the price `hours` after the start (0 before it), shape of `hours`."""
         total = np.log1p(self.move)
         worst = 0.0 if self.worst_hour is None else np.log1p(self.worst_hour)
-        start = 0.5 * (self.hours - 1.0)
-        done = (total - worst) * np.clip(hours / self.hours, 0.0, 1.0)
-        if self.worst_hour is not None:
-            done = done + worst * np.clip(hours - start, 0.0, 1.0)
+        if self.worst_hour is None:
+            done = total * np.clip(hours / self.hours, 0.0, 1.0)
+        else:
+            # a whole hour of the clock, so that an hourly path shows it as one step
+            inside = np.clip(hours - np.floor(0.5 * (self.hours - 1.0)), 0.0, 1.0)
+            rest = np.clip(hours, 0.0, self.hours) - inside
+            done = worst * inside + (total - worst) * rest / max(self.hours - 1.0, 1e-9)
         after = np.maximum(hours - self.hours, 0.0)
         return done - total * self.recovers * -np.expm1(-np.log(2.0) * after / self.half_life_hours)
 
@@ -226,7 +233,12 @@ class Overlay:
         ]
         if self.correlation is not None and not hasattr(model, "correlation"):
             faults.append(
-                f"correlation must be raised on a world that states one, got kind {model.kind}, which does not"
+                f"correlation must be raised on a world with one `correlation` for all times, got kind {model.kind}"
+            )
+        if self.implied is not None and not _moves_a_surface(model):
+            faults.append(
+                f"implied must be raised on a world with a variance state, got kind {model.kind}, whose option prices "
+                "read none"
             )
         if faults:
             raise ValueError("; ".join(faults))
@@ -328,6 +340,13 @@ class Overlay:
             a = paths.assets.index(asset)
             feed[first : last + 1, a] = feed[min(first, grid.steps), a]
         return feed
+
+
+def _moves_a_surface(model: ScenarioModel) -> bool:
+    """Whether paths of `model` have a variance state."""
+    from riskengine.scenario.state.lanes import has_variance
+
+    return has_variance(model)
 
 
 def _pull(correlation: float, target: Floats) -> Floats:

@@ -15,34 +15,9 @@ from typing import Literal
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.jit import kernel
 from riskengine.scenario.jumps import Vector
 from riskengine.scenario.parameters import ParameterCheck
-
-_BACKCAST = 75
-_BACKCAST_DECAY = 0.94
-
-
-@kernel
-def filter_variance(out, e, missing, omega, alpha, beta):
-    """Run the recursion over one series.
-
-    Parameters
-    ----------
-    out : ndarray, shape (R + 1,)
-        ``out[0]`` is the variance of the first return; the others are written, the last being the forecast after it.
-    e : ndarray, shape (R,)
-        Returns less their mean.
-    missing : ndarray of int, shape (R,)
-        Returns missing before each.
-    omega, alpha, beta : float
-    """
-    for t in range(e.size):
-        h = out[t]
-        for _ in range(missing[t]):
-            h = omega + (alpha + beta) * h
-        out[t] = h
-        out[t + 1] = omega + alpha * e[t] * e[t] + beta * h
+from riskengine.stats.variance import backcast, filter_variance
 
 
 @dataclass(frozen=True)
@@ -157,9 +132,3 @@ class Recursion:
         """Steps after which the share `left` of a variance shock is left; 0 where shocks do not outlive a step."""
         slowest = float(self.persistence.max())
         return 0 if slowest <= 0.0 else max(0, math.ceil(math.log(left) / math.log(slowest)))
-
-
-def backcast(e: Floats) -> Floats:
-    """Exponentially weighted mean of the first squared returns, shape (A,): where a recursion starts."""
-    weight = _BACKCAST_DECAY ** np.arange(min(_BACKCAST, e.shape[0]))
-    return (weight / weight.sum()) @ (e[: weight.size] ** 2)

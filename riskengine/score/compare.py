@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats
+from riskengine.stats.tracking import newey_west_error
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,8 @@ def diebold_mariano(first: ArrayLike, second: ArrayLike, horizon: int = 1, lags:
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1, got {horizon}")
     d, n = a - b, a.size
-    used = max(horizon - 1, int(4 * (n / 100) ** (2 / 9))) if lags is None else lags
-    e = d - d.mean()
-    variance = float(e @ e) / n
-    for k in range(1, used + 1):
-        variance += 2.0 * (1.0 - k / (used + 1.0)) * float(e[k:] @ e[:-k]) / n
-    error = float(np.sqrt(variance / n))
+    used = max(horizon - 1, int(4 * (n / 100) ** (2 / 9)) if lags is None else lags)
+    error = newey_west_error(d, used)
     if error == 0.0:
         same = d.mean() == 0.0
         return DieboldMariano(float(d.mean()), 0.0, 0.0 if same else np.inf, 1.0 if same else 0.0, used)

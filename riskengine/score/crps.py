@@ -78,11 +78,15 @@ def crps_law(
     outcome : array_like
     cdf : callable
     low, high : float
-        All but a negligible part of law and outcomes lies between.
+        All but a negligible part of the law lies between.
     threshold : float, optional
         Only points above it count: weight 1{x > threshold}.
     """
-    y = np.clip(np.asarray(outcome, dtype=np.float64), low, high)
+    given = np.asarray(outcome, dtype=np.float64)
+    y = np.clip(given, low, high)
+    # beyond an end the cdf is 0 or 1, so the integrand is 1 from there to the outcome (below a threshold it is nothing)
+    beyond = np.maximum(given - high, 0.0)
+    beyond = beyond + (np.maximum(low - given, 0.0) if threshold is None else 0.0)
     start = low if threshold is None else max(low, threshold)
     node, weight = np.polynomial.legendre.leggauss(256)
 
@@ -93,4 +97,4 @@ def crps_law(
         return half * ((((1.0 - value) if upper else value) ** 2) @ weight)
 
     split = np.maximum(y, start)
-    return integral(np.full(y.shape, start), split, False) + integral(split, np.full(y.shape, high), True)
+    return integral(np.full(y.shape, start), split, False) + integral(split, np.full(y.shape, high), True) + beyond

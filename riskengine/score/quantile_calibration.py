@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats
 from riskengine.score.pinball import pinball_loss
+from riskengine.stats.quantile import quantile_rank
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class QuantileParts:
 
 def _quantile(sorted_values: Floats, level: float) -> float:
     """Smallest x with F(x) >= level of an empirical law."""
-    return float(sorted_values[max(int(np.ceil(level * sorted_values.size * (1 - 1e-12))) - 1, 0)])
+    return float(sorted_values[quantile_rank(sorted_values.size, level) - 1])
 
 
 def recalibrated_quantile(forecast: ArrayLike, outcome: ArrayLike, level: float) -> Floats:

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from riskengine.arrays import Floats, as_floats
-from riskengine.estimate import Estimate
 from riskengine.stats.proportion import check_confidence
 from riskengine.stats.quantile import refuse_weights
 
@@ -38,15 +37,6 @@ class ExceedanceCurve:
     confidence: float
     n: int
     probability: Floats
-
-    def estimates(self) -> tuple[Estimate, ...]:
-        """The curve as one `Estimate` per threshold."""
-        p = self.probability
-        error = np.where((p > 0) & (p < 1), np.sqrt(p * (1 - p) / self.n), np.nan)
-        return tuple(
-            Estimate(*(float(z) for z in row), self.confidence, self.n, float(hits), "clopper-pearson, pointwise")
-            for *row, hits in zip(p, error, self.lower, self.upper, self.hits, strict=True)
-        )
 
 
 def loss_grid(ordered: Floats, points: int) -> Floats:

@@ -75,6 +75,54 @@ def order_statistic_ranks(n: int, level: float, confidence: float) -> Ranks:
     return Ranks(quantile_rank(n, level), lower, upper, float(bdtr(upper - 1, n, level)) - below)
 
 
+def order_statistic_bounds(ordered: Floats, levels: Sequence[float], confidence: float) -> tuple[Floats, Floats]:
+    """Exact interval of the quantile from sorted lanes.
+
+    Parameters
+    ----------
+    ordered : ndarray, shape (P, n)
+        Each lane in ascending order.
+    levels : sequence of float
+    confidence : float
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (len(levels), P)
+        Infinite where the sample cannot give them.
+    """
+    n = ordered.shape[1]
+    lower, upper = np.full((2, len(levels), ordered.shape[0]), np.inf)
+    lower *= -1.0
+    for i, level in enumerate(levels):
+        ranks = order_statistic_ranks(n, float(level), confidence)
+        if ranks.lower >= 1:
+            lower[i] = ordered[:, ranks.lower - 1]
+        if ranks.upper <= n:
+            upper[i] = ordered[:, ranks.upper - 1]
+    return lower, upper
+
+
+def needed_for_upper_bound(level: float, confidence: float) -> int:
+    """Losses for the largest of them to bound the quantile from above: level^n <= 1 - confidence (Wilks 1941)."""
+    return math.ceil(math.log(1.0 - confidence) / math.log(level) - _SLACK)
+
+
+def reaches(n: int, level: float) -> bool:
+    """Whether `n` losses have one beyond the quantile at `level` on average: n (1 - level) >= 1."""
+    return n * (1.0 - level) >= 1.0 - _SLACK
+
+
+def too_short(n: int, level: float, confidence: float) -> str:
+    """What an order statistic of `n` losses cannot give at `level`, and what it would take; empty if nothing."""
+    if not reaches(n, level):
+        need = math.ceil(1.0 / (1.0 - level) - _SLACK)
+        return f"refused: {n} losses reach level {1 - 1 / n:.5g}, {need} needed at {level:g} without a tail model"
+    if order_statistic_ranks(n, level, confidence).upper > n:
+        both, one = (needed_for_upper_bound(level, c) for c in (0.5 + 0.5 * confidence, confidence))
+        return f"no upper bound from {n} losses: {both} needed, {one} for a one-sided one"
+    return ""
+
+
 def refuse_weights(weight: ArrayLike | None) -> None:
     """Raise ValueError for a weighted sample: order statistics and binomial counts need equal weights."""
     if weight is not None:

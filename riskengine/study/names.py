@@ -41,6 +41,34 @@ SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
+JOINT = (
+    "insolvency_on_path",
+    "bad_debt_given_insolvency",
+    "bad_debt_given_no_insolvency",
+    "lending_liquidation_given_insolvency",
+    "lending_liquidation_given_no_insolvency",
+)
+# parameters of a row, and what else tells rows apart: what `where` may name
+PLACES = (
+    "account",
+    "account_kind",
+    "asset",
+    "estimator",
+    "exposure",
+    "level",
+    "market",
+    "model",
+    "multiplier",
+    "sample_size",
+    "section",
+    "threshold_shift",
+    "axis",
+    "from",
+    "to",
+    "measure",
+)
+
+
 def amount_name(amount: str, level: float) -> str:
     """Name of a percentile: ``bad_debt_p999`` for level 0.999."""
     return f"{amount}_p{f'{level:.4g}'[2:]}"
@@ -59,6 +87,7 @@ def all_measures() -> frozenset[str]:
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",
+        *JOINT,
         *SCHEME,
     }
     return frozenset(named | amounts)

@@ -36,7 +36,13 @@ def pilot_of(study: CalibrationStudy) -> Pilot | None:
     def figures(paths: MarketPaths) -> Floats:
         return targets(paths if world.overlay is None else world.overlay.apply(paths, world.model))
 
-    return fit_proposal(world.model, study.grid, figures, study.seed, study.sampling.pilot)
+    try:
+        return fit_proposal(world.model, study.grid, figures, study.seed, study.sampling.pilot)
+    except ValueError as error:
+        raise UsageError(
+            f"sampling: {error}; targets {', '.join(study.sampling.targets)} beyond level {study.sampling.level:g} in "
+            f"pilot_paths of {study.sampling.pilot_paths}: a lower level or more pilot paths would do"
+        ) from None
 
 
 def describe(study: CalibrationStudy, pilot: Pilot, columns: Columns) -> dict[str, Any]:

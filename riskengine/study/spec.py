@@ -13,7 +13,7 @@ from riskengine.roles import HasLaw, MarginModel
 from riskengine.scenario.cross_entropy import PilotSettings
 from riskengine.scenario.proposal import Tiltable
 from riskengine.scenario.world import World
-from riskengine.study.names import all_measures
+from riskengine.study.names import PLACES, all_measures
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Criterion:
 
     def __post_init__(self) -> None:
         _known_measure(self.measure)
+        _known_place(self.where)
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,24 @@ class TargetError:
 
     def __post_init__(self) -> None:
         _known_measure(self.measure)
+        _known_place(self.where)
         if (self.relative is None) == (self.absolute is None):
             raise ValueError(f"one of relative and absolute must be given, got {self.relative} and {self.absolute}")
         for name in ("relative", "absolute"):
             if getattr(self, name) is not None:
                 check_range(name, getattr(self, name), 0.0, 1e300, open_low=True)
         check_range("max_paths", self.max_paths, 2, 2**40)
+
+
+def _known_place(where: dict[str, float | str] | None) -> None:
+    """A misspelt name would match no figure, and that is only seen when the run is over."""
+    for name in where or {}:
+        if name not in PLACES:
+            near = get_close_matches(name, PLACES, 1, 0.6)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"where must name parameters of a figure ({', '.join(sorted(PLACES))}), got {name!r}{hint}"
+            )
 
 
 def _known_measure(measure: str) -> None:

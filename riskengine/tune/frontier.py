@@ -89,7 +89,7 @@ def front(values: ArrayLike, confidence: float = 0.95) -> tuple[FrontPoint, ...]
                 continue
             difference = x[j] - x[i]
             error = difference.std(axis=1, ddof=1) / np.sqrt(n)
-            if not (difference.mean(axis=1) >= -1e-300).all() or not (difference.mean(axis=1) > z * error).any():
+            if not (difference.mean(axis=1) > z * error).all():
                 contested.append(j)
         out.append(FrontPoint(int(i), mean[i], np.atleast_2d(np.cov(x[i])) / n, tuple(contested)))
     return tuple(out)

@@ -34,7 +34,9 @@ class BrokenLimit:
     hours : float
         Horizon of the move.
     found : ReverseStress or None
-        None where no move within twelve standard deviations breaks it.
+        None where no move that was searched breaks it.
+    reach : float
+        Distance up to which every direction was searched.
     """
 
     subject: str
@@ -43,6 +45,7 @@ class BrokenLimit:
     limit: float
     hours: float
     found: ReverseStress | None
+    reach: float
 
 
 class StudyLimits:
@@ -88,9 +91,8 @@ class StudyLimits:
                 for k, name in enumerate(book.names):
                     if not names or name in names:
                         found = search.find(values.of(k), float(initial[k]))
-                        yield BrokenLimit(
-                            name, model.kind, level, float(initial[k]), question.margin_period_hours, found
-                        )
+                        hours = question.margin_period_hours
+                        yield BrokenLimit(name, model.kind, level, float(initial[k]), hours, found, search.reach)
 
     def bad_debt(self, limit: float) -> BrokenLimit | None:
         """Bad debt of at least `limit` USD at the study's horizon, had the move come in the first step and stayed."""
@@ -111,7 +113,9 @@ class StudyLimits:
             return np.concatenate([one(x[:, i : i + _LANES]) for i in range(0, x.shape[1], _LANES)])
 
         found = search.find(loss, limit)
-        return BrokenLimit("lending market", question.market.kind, None, limit, self._study.horizon_hours, found)
+        return BrokenLimit(
+            "lending market", question.market.kind, None, limit, self._study.horizon_hours, found, search.reach
+        )
 
     def _requirements(self, model) -> Iterator[tuple[float | None, Floats]]:
         """(level, initial margin of every account) in the mean state."""

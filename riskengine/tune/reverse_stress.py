@@ -69,6 +69,11 @@ class ReverseSearch:
         self._space, self._seed = _Tilts(law, years), seed
         self._rays = _Rays(self._space, self._space.directions(np.random.default_rng(seed)))
 
+    @property
+    def reach(self) -> float:
+        """Distance up to which every direction is searched: no nearer move breaks a limit that is not found."""
+        return self._rays.reach
+
     def find(self, loss: Loss, limit: float) -> ReverseStress | None:
         """The most likely move that loses at least `limit`.
 
@@ -82,7 +87,8 @@ class ReverseSearch:
         Returns
         -------
         ReverseStress or None
-            None where no move within twelve standard deviations breaks the limit.
+            None where no move along the directions searched breaks the limit before the law's moments end; `reach` says
+            how far that is.
         """
         space, random = self._space, np.random.default_rng(self._seed)
         found = self._rays.first_break(loss, limit)
@@ -177,11 +183,15 @@ class _Rays:
         grid = space.tilt(np.tile(directions, (_STEPS, 1)), np.repeat(_LENGTHS, count))
         self._x, self._variance, density = space.at(grid)
         far = np.abs(self._x / space.size[:, None]).max(axis=0)
-        # a direction ends where a moment explodes, or where the move no longer grows: the differences cross the edge
+        # a direction ends where a moment explodes, or where the differences cross the edge: along a ray s.K'(s) grows,
+        # because K is convex (the size of the move itself may shrink at first, where the mean return points back)
+        along = (np.tile(directions, (_STEPS, 1)) * (self._x / space.size[:, None]).T).sum(axis=1)
         usable = (np.isfinite(density) & (far <= _FARTHEST)).reshape(_STEPS, count)
-        usable[1:] &= np.diff(far.reshape(_STEPS, count), axis=0) > 0
+        usable[1:] &= np.diff(along.reshape(_STEPS, count), axis=0) > 0
         self._usable = np.logical_and.accumulate(usable, axis=0)
         self._where = np.flatnonzero(self._usable.ravel())
+        ends = np.where(self._usable, density.reshape(_STEPS, count), np.inf).min(axis=0)
+        self.reach = float(np.sqrt(2.0 * max(space.peak - ends.max(), 0.0))) if np.isfinite(ends).all() else 0.0
         self._points = np.ascontiguousarray(self._x[:, self._where]), self._variance[self._where]
 
     def first_break(self, loss: Loss, limit: float) -> tuple[Floats, float, Floats] | None:

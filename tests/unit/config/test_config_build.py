@@ -182,9 +182,9 @@ def test_a_fault_in_a_list_has_its_index():
 def test_kind_chooses_a_model_through_the_registry():
     assert build("kind: historical", Estimator).kind == "historical"
     assert build("historical", Estimator).kind == "historical"
-    assert faults("kind: historcal", Estimator) == [
-        "f.yaml:1: kind: kind must be one of historical, ewma, normal, got 'historcal'; did you mean 'historical'?"
-    ]
+    (wrong,) = faults("kind: historcal", Estimator)
+    assert wrong.startswith("f.yaml:1: kind: kind must be one of historical, ewma, normal, student_t, ")
+    assert wrong.endswith(", got 'historcal'; did you mean 'historical'?")
     assert faults("levels: [0.9]", MarginModel) == ["f.yaml:1: kind must be given, one of " + _margin_kinds()]
     assert faults("kind: 5", MarginModel) == ["f.yaml:1: kind: kind must be one of " + _margin_kinds() + ", got '5'"]
     assert faults("kind: ewma_var\nlevels: [1.0]\ndecai: 0.9", MarginModel) == [

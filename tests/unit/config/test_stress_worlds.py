@@ -56,8 +56,8 @@ def test_figures_of_an_event_come_from_the_table(shared, name):
         assert math.log1p(move.worst_hour) == pytest.approx(float(row["worst_1h_log_return"]), abs=1e-4)
         back = 1 - math.log(float(row["close"]) / float(row["open"])) / math.log1p(float(row["open_to_min_close"]))
         assert move.recovers == pytest.approx(min(back, 1.0), abs=0.005)
-        even = (math.log1p(move.move) - math.log1p(move.worst_hour)) / 24
-        stated = (math.log1p(move.worst_hour) + even) ** 2 + 23 * even**2
+        even = (math.log1p(move.move) - math.log1p(move.worst_hour)) / 23
+        stated = math.log1p(move.worst_hour) ** 2 + 23 * even**2
         left = max(float(row["realised_vol_annual"]) ** 2 - stated * 8760 / hours, 0.0)
         expected = model.theta[i] + surface.add[i] / surface.premium[i]
         # the mean of 2^-t over one half-life is 1 / (2 log 2)

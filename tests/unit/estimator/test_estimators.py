@@ -6,19 +6,49 @@ import numpy as np
 import pytest
 from scipy.special import chdtri, nctdtr, ndtri
 
+from riskengine.estimator.adaptive_conformal import AdaptiveConformalEstimator
+from riskengine.estimator.age_weighted import AgeWeightedEstimator
+from riskengine.estimator.caviar import CaviarEstimator
+from riskengine.estimator.cornish_fisher import CornishFisherEstimator
 from riskengine.estimator.ewma import EwmaEstimator, effective_observations, ewma_variance
+from riskengine.estimator.filtered_historical import FilteredHistoricalEstimator
+from riskengine.estimator.garch_filtered import GarchFilteredEstimator
+from riskengine.estimator.harrell_davis import HarrellDavisEstimator
 from riskengine.estimator.historical import HistoricalEstimator
+from riskengine.estimator.model_monte_carlo import ModelMonteCarloEstimator
 from riskengine.estimator.normal import NormalEstimator, tolerance_factors, variance_bounds
+from riskengine.estimator.pot_gpd import PotGpdEstimator
+from riskengine.estimator.quantile_regression import QuantileRegressionEstimator
+from riskengine.estimator.split_conformal import SplitConformalEstimator
+from riskengine.estimator.student_t import StudentTEstimator
 from riskengine.roles import Estimator
 
-LOSSES = np.random.default_rng(14).standard_t(4, (400, 6))
-ALL = [HistoricalEstimator(), NormalEstimator(), EwmaEstimator(0.97)]
+LOSSES = np.random.default_rng(14).standard_t(4, (500, 6))
+NEW = [
+    HistoricalEstimator("hazen"),
+    StudentTEstimator(),
+    StudentTEstimator(5.0, "deviation"),
+    CornishFisherEstimator(),
+    HarrellDavisEstimator(),
+    PotGpdEstimator(0.15),
+    AgeWeightedEstimator(0.998),
+    FilteredHistoricalEstimator(0.97),
+    SplitConformalEstimator(),
+    SplitConformalEstimator("scaled"),
+    AdaptiveConformalEstimator(),
+    GarchFilteredEstimator(),
+    QuantileRegressionEstimator(),
+    CaviarEstimator(),
+    CaviarEstimator("asymmetric"),
+    ModelMonteCarloEstimator(),
+]
+ALL = [HistoricalEstimator(), NormalEstimator(), EwmaEstimator(0.97), *NEW]
 
 
-@pytest.mark.parametrize("estimator", ALL, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_lanes_are_single_fits(estimator):
     assert isinstance(estimator, Estimator)
-    levels = (0.95, 0.99, 0.999)
+    levels = (0.95, 0.975, 0.99)
     many = estimator.fit_lanes(LOSSES, levels, 0.9)
     for i, level in enumerate(levels):
         one = estimator.fit_lanes(LOSSES, level, 0.9)
@@ -31,14 +61,14 @@ def test_lanes_are_single_fits(estimator):
             )
 
 
-@pytest.mark.parametrize("estimator", ALL, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_bits_of_a_lane_do_not_depend_on_its_neighbours(estimator):
     whole, part = estimator.fit_lanes(LOSSES, 0.99), estimator.fit_lanes(LOSSES[:, 2:4], 0.99)
     for a, b in zip(whole, part, strict=True):
         np.testing.assert_array_equal(a[2:4], b)
 
 
-@pytest.mark.parametrize("estimator", ALL, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_shortfall_is_beyond_var_and_scales(estimator):
     var, es = estimator.fit(LOSSES[:, 0], 0.99)
     assert es.value > var.value

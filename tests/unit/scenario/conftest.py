@@ -15,6 +15,7 @@ SUBSTITUTES = {
     "float_bits": lambda x: np.float64(x).view(np.int64),
     "bits_float": lambda n: np.int64(n).view(np.float64),
     # compiled on demand from a module whose intrinsics are replaced: replaced as well
+    "near_two_atanh": lambda t: 2.0 * np.arctanh(t),
     "two_atanh": lambda t: 2.0 * np.arctanh(t),
     "near_lane": qe_lane.near_lane.py_func,
     "quadratic_lane": qe_lane.quadratic_lane.py_func,

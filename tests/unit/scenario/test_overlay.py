@@ -46,12 +46,18 @@ def test_a_move_is_added_to_the_log_price_and_recovers():
     np.testing.assert_allclose(one[:5], 0.0, atol=1e-12)
     assert one[14] == pytest.approx(np.log(0.6), abs=1e-12)
     assert one[20] == pytest.approx(np.log(0.6) * (1 - 0.5 * 0.5), abs=1e-12)
-    even = (np.log(0.6) - np.log(0.9)) / 10.0
+    # the worst hour is one whole hour in the middle, the rest is even over the other nine
     steps = np.diff(one[4:15])
-    assert steps[0] == pytest.approx(even)
-    # the worst hour lies in the middle: hours 4.5 to 5.5 after the start, half of it in each of two steps
-    assert steps[4] == pytest.approx(even + 0.5 * np.log(0.9))
-    assert steps.sum() == pytest.approx(np.log(0.6))
+    wanted = np.full(10, (np.log(0.6) - np.log(0.9)) / 9.0)
+    wanted[4] = np.log(0.9)
+    np.testing.assert_allclose(steps, wanted, atol=1e-12)
+
+
+def test_a_step_of_four_hours_sums_its_hours():
+    move = Move(-0.4, 24.0, worst_hour=-0.1)
+    np.testing.assert_allclose(move.log_path(np.arange(0, 49, 4.0)), move.log_path(np.arange(49.0))[::4], atol=1e-14)
+    whole = Move(-0.1, 1.0, worst_hour=-0.1).log_path(np.array([0.0, 0.5, 1.0, 2.0]))
+    np.testing.assert_allclose(whole, np.log(0.9) * np.array([0.0, 0.5, 1.0, 1.0]), atol=1e-14)
 
 
 def test_a_surge_scales_increments_and_the_state_of_the_surface():
@@ -114,7 +120,12 @@ def test_a_feed_of_the_world_keeps_its_distance_to_the_market():
         (lambda: Move(-1.0, 4.0), r"move must lie in \(-1"),
         (lambda: Move(-0.1, 4.0, worst_hour=-0.2), "part of the move"),
         (lambda: Move(-0.1, 4.0, worst_hour=0.05), "same sign"),
-        (lambda: Move(-0.1, 0.5, worst_hour=-0.05), "at least one hour"),
+        (lambda: Move(-0.1, 0.5, worst_hour=-0.05), "more than one hour"),
+        (lambda: Move(-0.1, 1.0, worst_hour=-0.05), "all of it"),
+        (
+            lambda: Overlay(0.0, implied=Surge(2.0, 4.0)).check(Gbm(("A",), (1.0,), (0.0,), (0.5,), ((1.0,),))),
+            "variance state, got kind gbm",
+        ),
         (lambda: Surge(0.0, 4.0), "multiple"),
         (lambda: OracleFreeze((), 0.0, 1.0), "at least one oracle"),
         (lambda: Overlay(0.0, {"X": Move(-0.1, 1.0)}, basis={"Y": BasisShock(0.1, 1.0)}).check(MODEL), "'X'.*'Y'"),
@@ -130,5 +141,5 @@ def test_no_correlation_to_raise():
     class Bare:
         kind, assets = "bare", ("A",)
 
-    with pytest.raises(ValueError, match="world that states one, got kind bare"):
+    with pytest.raises(ValueError, match="one `correlation` for all times, got kind bare"):
         Overlay(0.0, correlation=0.9).check(Bare())

@@ -216,7 +216,7 @@ def test_law_of_a_regime():
 
 
 def test_an_overlay_that_raises_one_correlation_is_refused():
-    with pytest.raises(ValueError, match="a world that states one, got kind regime_switching"):
+    with pytest.raises(ValueError, match="one `correlation` for all times, got kind regime_switching"):
         Overlay(at_hours=2.0, correlation=0.95).check(WORLD)
 
 

@@ -69,6 +69,14 @@ def test_crps_of_a_law_a_mixture_and_a_sample_agree():
     np.testing.assert_allclose(crps_sample(y, sample), closed, atol=4.5 * 0.6 / np.sqrt(n))
 
 
+def test_an_outcome_beyond_the_window_costs_its_distance():
+    inside, outside = crps_law(np.array([9.0, 12.0, 30.0, -12.0]), ndtr, -10.0, 10.0), np.array([9.0, 12.0, 30.0, 12.0])
+    np.testing.assert_allclose(inside, outside - 1 / np.sqrt(np.pi), rtol=1e-9)
+    assert crps_law(np.array([-12.0]), ndtr, -10.0, 10.0, threshold=0.0) == crps_law(
+        np.array([-1.0]), ndtr, -10.0, 10.0, threshold=0.0
+    )
+
+
 def test_crps_of_a_sample_is_its_definition():
     x, y = RNG.standard_normal(7), np.array([-0.2, 0.9])
     pairs = np.abs(np.subtract.outer(x, x))

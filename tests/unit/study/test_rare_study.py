@@ -202,3 +202,8 @@ def test_assets_as_targets_need_no_margin(small_study, tmp_path):
     assert {r.section for r in result.rows} == {"lending", "sweep"}
     assert all("importance weights" in r.estimate.method or "weights up to" in r.estimate.method for r in result.rows
                if np.isfinite(r.estimate.value))  # fmt: skip
+
+
+def test_a_tail_that_the_pilot_cannot_see_is_a_fault_of_the_study(small_study, tmp_path):
+    with pytest.raises(UsageError, match="sampling: figures must have tails.*a lower level or more pilot paths"):
+        run(small_study, tmp_path / "far", "sampling.level=0.9999999999", "sampling.pilot_paths=512", workers=1)

@@ -51,3 +51,8 @@ def test_a_criterion_that_matches_no_row_is_an_error():
 def test_a_misspelt_measure_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="such as insolvency.*got insolvensy"):
         Criterion("insolvensy", 0.15)
+
+
+def test_a_place_that_no_figure_has_is_named_before_the_run():
+    with pytest.raises(ValueError, match="got 'levle'; did you mean 'level'"):
+        Criterion("initial_margin_breach", 0.01, where={"levle": 0.99})

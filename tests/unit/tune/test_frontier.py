@@ -43,6 +43,14 @@ def test_a_setting_that_noise_may_have_beaten_is_said():
     np.testing.assert_allclose(found[0].covariance, np.cov(a) / 400, rtol=1e-12)
 
 
+def test_a_setting_is_surely_dominated_only_where_every_measure_says_so():
+    """Far worse in one measure and a hair's breadth worse in the other: contested."""
+    base = RNG.standard_normal((2, 400))
+    noise = RNG.standard_normal(400)
+    near = np.stack([base[0] + 1.0, base[1] + 0.01 + noise - noise.mean()])
+    assert front(np.stack([base, near]))[0].contested_by == (1,)
+
+
 def test_an_ellipse_holds_its_share():
     c = np.array([[2.0, 0.8], [0.8, 1.0]])
     x = RNG.multivariate_normal([0, 0], c, 40_000)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from riskengine.calibrate.joint import JointLaw
+from riskengine.calibrate.joint import JointLaw, joint_law
+from riskengine.config.study import load_world
 from riskengine.tune.reverse_stress import ReverseSearch
 
 DAY = 1.0 / 365.0
@@ -80,3 +81,16 @@ def test_one_asset():
     assert found.move[0] == pytest.approx(-0.2, abs=1e-5)
     assert found.variance_ratio > 1.5
     assert found.distance > 2.0
+
+
+def test_a_mean_that_points_back_ends_no_direction():
+    """Over 72 h the mean of the log-return is far from 0: the short side of one asset is searched all the same."""
+    law = joint_law(load_world("sol").model)
+    search = ReverseSearch(law, 3 * DAY)
+    found = search.find(lambda x, v: np.expm1(x[0]), 0.05)
+    assert found.move[0] == pytest.approx(0.05, abs=1e-5)
+    assert found.distance < 2.0
+    assert 1.0 < search.reach < 12.0
+    pair = joint_law(load_world("btc_eth").model)
+    spread = ReverseSearch(pair, DAY).find(lambda x, v: np.expm1(x[1]) - np.expm1(x[0]), 0.05)
+    assert spread.distance < 2.45

@@ -1,0 +1,145 @@
+"""What estimators of VaR and ES share: one computation for a single sample and for many lanes.
+
+A subclass gives VaR and ES of every lane at every level (`_tails`); the single fit is its case of one lane, so that
+the two cannot differ.  A figure that cannot be formed is NaN between infinite bounds, and the single fit says in
+`method` what would be needed; wrong input raises.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from riskengine.arrays import Floats, as_floats
+from riskengine.estimate import Estimate
+from riskengine.stats.proportion import check_confidence
+
+
+@dataclass(frozen=True)
+class Tail:
+    """VaR or ES on many lanes.
+
+    Attributes
+    ----------
+    value, error, lower, upper : ndarray, shape (L, P)
+        Figure, standard error (NaN where the method gives an interval only) and bounds at every level.
+    effective : float or ndarray, shape (P,) or (L, P)
+        Observations that really bear on the figure.
+    method : str
+        How the interval was made.
+    reason : callable, optional
+        ``reason(level index, lane)``: why the figure or a bound is missing and what it would take; empty where nothing
+        is missing.  Where it starts with "refused" a single fit withholds the figure, even one that the lanes show
+        (what the formula gives on a sample too short for it is what the lab measures).
+    """
+
+    value: Floats
+    error: Floats
+    lower: Floats
+    upper: Floats
+    effective: Floats | float
+    method: str
+    reason: Callable[[int, int], str] | None = None
+
+    def estimate(self, n: int, confidence: float) -> Estimate:
+        """The figure of the first lane at the first level."""
+        value, error, lower, upper = (float(a[0, 0]) for a in (self.value, self.error, self.lower, self.upper))
+        effective = float(np.broadcast_to(self.effective, self.value.shape)[0, 0])
+        reason = self.reason(0, 0) if self.reason else ""
+        method = f"{self.method}, {reason}" if reason else self.method
+        if reason.startswith("refused"):
+            value = error = math.nan
+        return Estimate(value, error, lower, upper, confidence, n, effective, method)
+
+
+def bounded(
+    value: Floats,
+    error: Floats,
+    confidence: float,
+    effective: Floats | float,
+    method: str,
+    *,
+    origin: Floats | float | None = None,
+    reason: Callable[[int, int], str] | None = None,
+) -> Tail:
+    """A `Tail` whose bounds come from a standard error.
+
+    Parameters
+    ----------
+    value, error : ndarray, shape (L, P)
+    confidence : float
+    effective, method, reason
+        As in `Tail`.
+    origin : array_like, broadcast to (L, P), optional
+        The interval is symmetric in log(value - origin) where value > origin: an error that grows with the figure.
+        Without it, it is symmetric in the figure.
+    """
+    z = float(ndtri(0.5 + 0.5 * confidence))
+    lower, upper = value - z * error, value + z * error
+    if origin is not None:
+        above = value - origin
+        use = above > 0
+        with np.errstate(over="ignore"):
+            ratio = np.exp(z * np.divide(error, above, out=np.zeros_like(value), where=use))
+            lower = np.where(use, origin + above / ratio, lower)
+            upper = np.where(use, origin + above * ratio, upper)
+    known = np.isfinite(lower) & np.isfinite(upper)
+    return Tail(
+        value, error, np.where(known, lower, -np.inf), np.where(known, upper, np.inf), effective, method, reason
+    )
+
+
+def standard_error(gradient: Sequence[Floats], covariance: Sequence[Sequence[Floats]]) -> Floats:
+    """sqrt(sum_ij g_i C_ij g_j), element by element: the delta method."""
+    total = sum(g * covariance[i][j] * other for i, g in enumerate(gradient) for j, other in enumerate(gradient))
+    return np.sqrt(np.maximum(total, 0.0))
+
+
+class LaneEstimator:
+    """An estimator whose figures come from `_tails`; see `riskengine.roles.Estimator`."""
+
+    _least = 2
+
+    def fit(self, losses: ArrayLike, level: float, confidence: float = 0.95) -> tuple[Estimate, Estimate]:
+        """(VaR, ES) at `level` from losses of shape (W,), oldest first.
+
+        A figure that the sample cannot give is NaN, and `method` says what it would take.
+        """
+        x = as_floats("losses", losses, 1)[None, :]
+        var, es = self._checked(x, np.array([float(level)]), confidence)
+        return var.estimate(x.size, confidence), es.estimate(x.size, confidence)
+
+    def fit_lanes(
+        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
+    ) -> tuple[Floats, Floats, Floats]:
+        """VaR on many samples: losses (W, P); value, lower, upper (P,), or (levels, P) for a sequence of levels."""
+        return self._on_lanes(losses, level, confidence, 0)
+
+    def shortfall_lanes(
+        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
+    ) -> tuple[Floats, Floats, Floats]:
+        """ES on many samples, in the shape of `fit_lanes`."""
+        return self._on_lanes(losses, level, confidence, 1)
+
+    def _on_lanes(
+        self, losses: ArrayLike, level: float | Sequence[float], confidence: float, which: int
+    ) -> tuple[Floats, Floats, Floats]:
+        x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
+        tail = self._checked(x, np.atleast_1d(np.asarray(level, dtype=np.float64)), confidence)[which]
+        found = tail.value, tail.lower, tail.upper
+        return found if np.ndim(level) else (found[0][0], found[1][0], found[2][0])
+
+    def _checked(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
+        check_confidence(confidence)
+        if not ((levels > 0.5) & (levels < 1)).all():
+            raise ValueError(f"level must lie in (0.5, 1), got {levels.tolist()}")
+        if x.shape[1] < self._least:
+            raise ValueError(f"losses must hold at least {self._least} values, got {x.shape[1]}")
+        return self._tails(x, levels, confidence)
+
+    def _tails(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
+        """(VaR, ES) of lanes `x`, shape (P, W), at every level."""
+        raise TypeError(f"{type(self).__name__} must define _tails")

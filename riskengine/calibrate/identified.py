@@ -1,4 +1,10 @@
-"""When a fitted parameter is called identified: one rule, stated before any fit.
+"""When a parameter fitted to a history of returns is called identified: a rule stated before any fit.
+
+It is that of the fits across horizons (`riskengine.calibrate.uncertainty`) and by likelihood
+(`riskengine.calibrate.likelihood`), which have a 95 % interval of every parameter.  A pricing law has none, only the
+curvature of one chain's errors, a lower bound of the uncertainty, and a stricter rule on it
+(`riskengine.calibrate.pricing_law.identify`).  A peg and a variance filter only name what ended on a bound, and print
+standard errors.
 
 A parameter is identified where its interval says what it is worth, and not where
 

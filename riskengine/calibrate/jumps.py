@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import gamma, ndtr
 
 from riskengine.arrays import Floats
+from riskengine.backtest.multiplicity import holm
 
 _MU_43 = 2.0 ** (2.0 / 3.0) * gamma(7.0 / 6.0) / gamma(0.5)
 _MEDIAN = np.pi / (6.0 - 4.0 * np.sqrt(3.0) + np.pi)
@@ -68,16 +69,6 @@ def ratio_test(returns: Floats) -> tuple[float, float]:
     return float(z), float(ndtr(-z))
 
 
-def holm(p_values: Floats) -> Floats:
-    """Family-wise adjusted p-values (Holm 1979), shape of `p_values`: reject where at most the level."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p)
-    adjusted = np.minimum(np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)), 1.0)
-    out = np.empty_like(p)
-    out[order] = adjusted
-    return out
-
-
 def lee_mykland_threshold(bars: int, level: float = 0.01) -> float:
     """What the largest |L| of `bars` bars without a jump exceeds with probability `level`: C_n + S_n beta."""
     if bars < 3 or not 0.0 < level < 1.0:
@@ -107,10 +98,9 @@ def lee_mykland(returns: Floats, window: int) -> Floats:
     return out
 
 
-def mancini_threshold(returns: Floats, step_years: float) -> float:
-    """Absolute return above which a bar counts as a jump: 3 sqrt(BV / T) dt^0.49."""
-    x = _returns(returns, 2)
-    return float(3.0 * np.sqrt(bipower_variation(x) / (x.size * step_years)) * step_years**0.49)
+def mancini_threshold(bipower: float, bars: int, step_years: float) -> float:
+    """Absolute return above which a bar counts as a jump: 3 sqrt(BV / T) dt^0.49 from the BV of `bars` bars."""
+    return float(3.0 * np.sqrt(bipower / (bars * step_years)) * step_years**0.49)
 
 
 @dataclass(frozen=True)
@@ -130,11 +120,13 @@ class JumpReport:
     ----------
     bars : int
         Returns between neighbouring bars; none bridges a gap.
+    bars_left_out : int
+        Of these, in stretches no longer than the window: they have no local test.
     step_seconds : int
     volatility, volatility_bipower, volatility_median : float
-        Per year: from RV, BV and MedRV.
+        Per year: from RV, BV and MedRV of all stretches of at least three bars.
     jump_share : float
-        1 - BV / RV of the whole history.
+        1 - BV / RV of the same.
     days, jump_days : int
         Whole days tested by the ratio, and those that reject after Holm.
     jump_days_unadjusted : int
@@ -152,6 +144,7 @@ class JumpReport:
     """
 
     bars: int
+    bars_left_out: int
     step_seconds: int
     volatility: float
     volatility_bipower: float
@@ -192,14 +185,17 @@ def jump_report(
     step_years = step_seconds / _SECONDS_PER_YEAR
     window = int(np.ceil(np.sqrt(1.0 / step_years))) if window is None else window
     edges = np.flatnonzero(np.diff(np.concatenate([[False], whole, [False]]).astype(np.int8)))
-    stretches = [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > window]
-    if not stretches:
+    # medians need three neighbours
+    stretches = [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= 3]
+    if not any(part.stop - part.start > window for part in stretches):
         raise ValueError(f"prices must hold an unbroken stretch of more than {window} bars (the window), got none")
     statistic = np.full(x.size, np.nan)
     rv = bv = median = 0.0
-    bars = 0
+    bars = reached = 0
     for part in stretches:
-        statistic[part] = lee_mykland(x[part], window)
+        if part.stop - part.start > window:
+            statistic[part] = lee_mykland(x[part], window)
+            reached += int(part.stop - part.start)
         rv, bv, median = rv + realised_variance(x[part]), bv + bipower_variation(x[part]), median + med_rv(x[part])
         bars += int(part.stop - part.start)
     if rv == 0.0:
@@ -208,11 +204,12 @@ def jump_report(
     threshold = lee_mykland_threshold(int(np.isfinite(statistic).sum()), level)
     found = np.flatnonzero(np.abs(np.nan_to_num(statistic)) > threshold)
     tested_years = np.isfinite(statistic).sum() * step_years
-    cut = 3.0 * np.sqrt(bv / (bars * step_years)) * step_years**0.49
+    cut = mancini_threshold(bv, bars, step_years)
     kept = np.concatenate([x[part] for part in stretches])
     yearly = bars * step_years
     return JumpReport(
-        bars,
+        int(whole.sum()),
+        int(whole.sum()) - reached,
         step_seconds,
         float(np.sqrt(rv / yearly)),
         float(np.sqrt(bv / yearly)),

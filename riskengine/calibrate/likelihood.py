@@ -31,6 +31,7 @@ MODELS = ("merton", "kou")
 FLOOR = 0.1  # smallest diffusive sd of a step, in robust standard deviations of the data
 _DROP = 1.9207294103470595  # half the 95 % quantile of chi-square with one degree of freedom
 _CHUNK = 1 << 20
+_NO_PART = 1e-6  # squared component below which a parameter has no part in a direction
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ class LikelihoodFit:
         Parameters per year: drift (growth of the price, jumps compensated), volatility, intensity, then the jump sizes
         (of Kou: share of up-jumps and the two rates; the mean up-jump is one over its rate).
     standard_errors : dict of str to float
-        By observed information.
+        By observed information; NaN where it is not positive in the parameter's direction.
     intervals : dict of str to (float, float)
-        95 % by profile likelihood; an end at the edge of the search is infinite (or 0).
+        95 % by profile likelihood; an end at the edge of the search is infinite (or 0).  Without profiles those of the
+        information, NaN where the standard error is.
     unidentified : dict of str to str
         Parameters that the data do not decide, with the reason (`riskengine.calibrate.identified`).
     flat : str
@@ -170,18 +172,22 @@ def fit_likelihood(returns: Floats, step_years: float, model: str = "merton", pr
     x = _checked(returns)
     problem = _problem(model, x, step_years)
     point, top, spike = _maximum(problem, x)
-    covariance, flat = _information(problem, point)
-    sd = np.sqrt(np.diag(covariance))
+    sd, flat = _information(problem, point)
+    # a profile starts its steps from the error, and from ten units where there is none
+    steps = np.clip(np.nan_to_num(sd, nan=np.inf), 0.1 * problem.unit, 10.0 * problem.unit)
     numbers, errors, intervals, profiles, reasons = {}, {}, {}, {}, {}
     for i, name in enumerate(problem.names):
         value = numbers[name] = problem.shown(i, point[i])
         errors[name] = float(sd[i] * (value if problem.positive[i] else 1.0))
         low, high, curve = point[i] - 1.96 * sd[i], point[i] + 1.96 * sd[i], []
         if profile:
-            low, high, curve = _profile(problem, point, top, i, np.clip(sd, 0.1 * problem.unit, 10.0 * problem.unit))
+            low, high, curve = _profile(problem, point, top, i, steps)
         intervals[name] = (problem.shown(i, low), problem.shown(i, high))
         profiles[name] = tuple(ProfilePoint(problem.shown(i, v), drop) for v, drop in curve)
     for i, name in enumerate(problem.names):
+        if np.isnan(sd[i]):
+            reasons[name] = f"{name} has no standard error: the likelihood does not curve down where the search ended"
+            continue
         if name == "drift":  # years of data never decide it, and no use is made of it
             continue
         yardstick = _YARDSTICK[name](numbers) if name in _YARDSTICK else np.inf
@@ -311,7 +317,11 @@ def _maximum(problem: Problem, x: Floats) -> tuple[Floats, float, float | None]:
 
 
 def _information(problem: Problem, point: Floats) -> tuple[Floats, str]:
-    """Inverse of the observed information, and its flattest direction in words."""
+    """Standard errors by the observed information, shape (P,), and its flattest direction in words.
+
+    Where the information is not positive definite, a parameter that takes part in a direction of no or wrong curvature
+    has no error: NaN.
+    """
     step = 1e-3 * problem.unit
     rows = [
         (problem.value(point + s)[1] - problem.value(point - s)[1]) / (2 * h)
@@ -322,10 +332,14 @@ def _information(problem: Problem, point: Floats) -> tuple[Floats, str]:
     # a direction is compared with others in the unit of each number
     scaled = information * np.multiply.outer(problem.unit, problem.unit)
     vector = np.linalg.eigh(np.linalg.pinv(scaled, hermitian=True)[np.ix_(judged, judged)])[1][:, -1]
-    covariance = np.linalg.pinv(scaled, hermitian=True) * np.multiply.outer(problem.unit, problem.unit)
-    covariance[np.diag_indices_from(covariance)] = np.abs(np.diag(covariance))
+    size, directions = np.linalg.eigh(scaled)
+    wrong = size <= 1e-12 * np.abs(size).max()
+    part = directions[:, wrong]
+    variance = (directions[:, ~wrong] ** 2 / size[~wrong]).sum(axis=1)
+    known = (part**2).sum(axis=1) <= _NO_PART
+    sd = np.where(known, np.sqrt(variance), np.nan) * problem.unit
     words = flat_direction([problem.names[i] for i in judged], vector)
-    return covariance, words
+    return sd, words
 
 
 def _profile(

@@ -1,17 +1,20 @@
-"""Fit of a peg to hourly deviations: match the distribution function of its change at several horizons.
+"""Fit of a peg to hourly deviations: match the distribution functions of the deviation and of its change.
 
 Moments.  For horizons h of 1 to 72 hours and thresholds q_hp, the data's own p-quantiles of the h-hour change of the
-log deviation, on both sides:
+log deviation d, and for thresholds q_p, those of d itself:
 
-    E[1{d_{t+h} - d_t <= q_hp}] = F_h(q_hp; parameters),       F_h the exact law of `riskengine.law.peg`
+    E[1{d_{t+h} - d_t <= q_hp}] = F_h(q_hp; parameters),       E[1{d_t <= q_p}] = F(q_p - level; parameters),
 
-weighted by their circular-block-bootstrap errors; standard errors of the parameters by the delta method from the
-bootstrap covariance of all moments.  Distribution functions are bounded, so one wild quote is one count, not a moment.
+F_h and F the exact laws `PegLaw` and `DeviationLaw` of `riskengine.law.peg`, weighted by their circular-block-bootstrap
+errors; standard errors of the parameters by the delta method from the bootstrap covariance of all moments.
+Distribution functions are bounded, so one wild quote is one count, not a moment.
 
-Parameters.  A fast noise, whose half-life is fixed at a quarter of an hour since hourly data cannot tell it from white
-noise (spread between venues, stale quotes); a slow noise; dislocations down and up with one half-life.  What the sample
-does not hold is not fitted: a depeg that happened outside it, and permanent breaks, are for the writer of a world to
-state.  Reference: Hansen, Econometrica 50 (1982), 1029-1054.
+Parameters.  The level; sd and half-life of one noise; rate, mean size and half-life of two kinds of dislocations,
+frequent and rare, each of which comes down and up alike.  What the sample does not hold is not fitted: a depeg that
+happened outside it, and permanent breaks, are for the writer of a world to state.  A parameter that ended on its bound
+is named as not identified; the others have their standard error to be judged by.
+
+Reference: Hansen, Econometrica 50 (1982), 1029-1054.
 """
 
 from dataclasses import dataclass

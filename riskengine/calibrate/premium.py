@@ -1,14 +1,15 @@
 """Premium of a perpetual from its funding history: what the venue's formula hides, read back.
 
 Outside the band the formula of `riskengine.scenario.state.perpetual` is one to one, premium = rate -+ band; where the
-rate is the interest rate, the premium is only known to lie inside the band.  So the premium is a censored normal
-sample (Tobit), and mean and sd maximise
+rate is the interest rate, the premium is only known to lie inside the band, and where it is the cap, beyond cap + band.
+So the premium is a censored normal sample (Tobit), and mean and sd maximise
 
-    sum over rates below  log n((rate - band - m) / s) / s  +  count at interest * log(N(b) - N(a))  +  the same above,
+    sum over rates between  log n((rate -+ band - m) / s) / s  +  count at interest * log(N(b) - N(a))
+        +  count at the cap below * log N(l)  +  count at the cap above * log N(-u),
 
-with a, b the ends of the band in units of s.  The half-life is where the lag-one autocorrelation of the formula's
-rate, sum_n c_n^2 rho^n / sum_n c_n^2 over the Hermite coefficients of the formula (n >= 1), is that of the data.
-Errors: circular block bootstrap.  Reference: Tobin, Econometrica 26 (1958), 24-36.
+with l, a, b, u the knots of the formula in units of s.  The half-life is where the lag-one autocorrelation of the
+formula's rate, sum_n c_n^2 rho^n / sum_n c_n^2 over the Hermite coefficients of the formula (n >= 1), is that of the
+data.  Errors: circular block bootstrap.  Reference: Tobin, Econometrica 26 (1958), 24-36.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from riskengine.scenario.state.perpetual import FundingFormula
 
 BINANCE = FundingFormula()
 _TERMS = 60
-_AT_INTEREST = 1e-9
+_NEAR = 1e-9  # a rate that is this near to interest or cap is there
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,26 @@ def fit_premium(
     Raises
     ------
     ValueError
-        Too few rates, or fewer than 20 outside the band: the premium is then not identified.
+        Too few rates, rates beyond the cap (it is then another), or fewer than 20 that are neither at interest nor at
+        the cap: the premium is then not identified.
     """
     f = np.asarray(rates, dtype=np.float64)
     if f.size < 200 or not np.isfinite(f).all():
         raise ValueError(f"rates must hold at least 200 finite numbers, got {f.size}")
-    at = np.abs(f - formula.interest) < _AT_INTEREST
-    if (~at).sum() < 20:
-        raise ValueError(f"at least 20 rates must lie outside the band, got {int((~at).sum())}")
-    premium = np.where(at, 0.0, f + np.sign(f - formula.interest) * formula.band)
+    if (beyond := np.abs(f) > formula.cap + _NEAR).any():
+        raise ValueError(
+            f"rates must lie within the cap of {formula.cap:g} either way, got {int(beyond.sum())} beyond it, "
+            f"up to {np.abs(f).max():g}"
+        )
+    at = np.abs(f - formula.interest) < _NEAR
+    below, above = ~at & (f < _NEAR - formula.cap), ~at & (f > formula.cap - _NEAR)
+    exact = ~(at | below | above)
+    if exact.sum() < 20:
+        raise ValueError(f"at least 20 rates must lie outside the band and within the cap, got {int(exact.sum())}")
+    premium = np.where(exact, f + np.sign(f - formula.interest) * formula.band, 0.0)
     follows = np.append(f[1:], f[:1])
-    columns = np.stack([at, ~at, premium, premium**2, f, f * f, f * follows], axis=1).astype(np.float64)
+    columns = np.stack([at, below, above, exact, premium, premium**2, f, f * f, f * follows], axis=1)
+    columns = columns.astype(np.float64)
     whole = _solve(columns.sum(axis=0), formula)
     drawn = BlockBootstrap(f.size, block, replicates, seed).sums(columns)
     errors = np.std([_solve(row, formula, whole) for row in drawn], axis=0, ddof=1)
@@ -125,14 +135,18 @@ def _solve(
 ) -> tuple[float, float, float]:
     """(mean, sd, half-life in hours) from the sums of the columns of `fit_premium`; `near` starts the search."""
     from scipy.optimize import brentq, minimize
+    from scipy.special import log_ndtr
 
-    hidden, seen, first, second, f, ff, cross = sums
+    hidden, below, above, seen, first, second, f, ff, cross = sums
+    lowest, highest = formula.knots[[0, 3]]
     unit = formula.band or formula.cap
 
     def cost(point: Floats) -> float:
         mean, sd = point[0] * unit, np.exp(point[1]) * unit
         squares = (second - 2.0 * mean * first + seen * mean * mean) / (sd * sd)
-        return 0.5 * squares + seen * point[1] - hidden * np.log(max(_inside(formula, mean, sd), 1e-300))
+        inside = hidden * np.log(max(_inside(formula, mean, sd), 1e-300))
+        capped = below * log_ndtr((lowest - mean) / sd) + above * log_ndtr((mean - highest) / sd)
+        return 0.5 * squares + seen * point[1] - inside - capped
 
     # premiums that are seen lie on one side, as a rule: their spread is a lower bound; resamples start from the whole
     spread = np.log(max(np.sqrt(max(second / seen - (first / seen) ** 2, 0.0)), 1e-3 * unit) / unit)
@@ -142,7 +156,7 @@ def _solve(
     tries = [minimize(cost, x, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8}) for x in starts]
     found = min(tries, key=lambda t: t.fun)
     mean, sd = float(found.x[0] * unit), float(np.exp(found.x[1]) * unit)
-    count = hidden + seen
+    count = hidden + below + above + seen
     target = (cross / count - (f / count) ** 2) / (ff / count - (f / count) ** 2)
     c, low, high = hermite_coefficients(formula, mean, sd), 1e-6, 1.0 - 1e-9
     span = _autocorrelation(c, np.array([low, high]))

@@ -117,7 +117,8 @@ def fit_svi(k: Floats, volatility: Floats, tau: float, weight: Floats | None = N
     Raises
     ------
     ValueError
-        Where there are fewer than five quotes, or a volatility or tau is not positive.
+        Where there are fewer than five quotes, a volatility or tau is not positive, or the variance of the best slice
+        is 0 where it is looked at.
     """
     from scipy.optimize import minimize
 
@@ -140,7 +141,7 @@ def fit_svi(k: Floats, volatility: Floats, tau: float, weight: Floats | None = N
     best = None
     # a may be negative while w is positive; where the free fit has w < 0 somewhere, a is held at 0 or above
     for floor in (-float(w.max()), 0.0):
-        for m in (float(k[np.argmin(w)]), 0.0):
+        for m in (float(k[np.argmin(w)]), float(np.clip(0.0, k.min() - width, k.max() + width))):
             for sigma in (0.1 * width, 0.4 * width):
                 found = minimize(
                     lambda p, f=floor: outer(p, f)[0],
@@ -151,13 +152,19 @@ def fit_svi(k: Floats, volatility: Floats, tau: float, weight: Floats | None = N
                 )
                 if best is None or found.fun < best[0]:
                     best = (found.fun, outer(found.x, floor)[1])
-        a, b, rho, m, sigma = best[1]
+        a, b, rho, m, sigma = raw = best[1]
         if a + b * sigma * np.sqrt(1.0 - rho * rho) > 0.0:
             break
         best = None
-    raw = best[1]
     low, high = float(k.min()) - _BEYOND * width, float(k.max()) + _BEYOND * width
     grid = np.linspace(low, high, 601)
+    # a wing that falls to 0 at infinity is a slice; one that is 0 within reach has no density
+    variance = svi_total_variance(grid, *raw)
+    if not (variance > 0.0).all():
+        raise ValueError(
+            f"the SVI slice of {365.0 * tau:.4g} days must have a positive variance, got {variance.min():.3g} at "
+            f"log-moneyness {grid[np.argmin(variance)]:+.3g}: its smile falls to nothing there"
+        )
     g = svi_density_factor(grid, *raw)
     error = np.sqrt(svi_total_variance(k, *raw) / tau) - volatility
     at = int(np.argmin(g))

@@ -110,12 +110,13 @@ def refit(
 
     RunError where more than a fifth did not: the error of what is left would flatter the fit.
     """
-    points, failed = [], 0
+    points = []
     for sample in simulated_histories(model, hours, count, seed):
         try:
             points.append(estimate(sample))
         except RunError:
-            failed += 1
+            continue
+    # a history that could not be simulated is missing too
     failed = count - len(points)
     if failed > 0.2 * count:
         raise RunError(f"at most a fifth of {count} refits may fail, got {failed}: the fit is not determined")

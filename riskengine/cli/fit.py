@@ -11,6 +11,7 @@ from riskengine.cli.fit_likelihood import likelihood
 from riskengine.cli.fit_peg import peg
 from riskengine.cli.fit_variance import variance
 from riskengine.cli.fit_volatility import volatility
+from riskengine.cli.inputs import asset_names, check_hourly, check_writable, spot_prices
 from riskengine.errors import UsageError
 
 
@@ -48,23 +49,20 @@ def returns(
     that the data do not decide are named.  With --variants K, OUT gets K neighbours NAME_v01.yaml and on: the same
     world with parameters drawn from the law of the fit, to carry its uncertainty through a study.
     """
+    from riskengine.calibrate.parameters import KINDS
     from riskengine.cli.progress import compile_notice
     from riskengine.data.prices import load_prices
-    from riskengine.registry import kinds, suggest
+    from riskengine.registry import suggest
 
-    known = kinds("scenarios")
-    if model not in known:
-        raise UsageError(f"--model must be one of {', '.join(known)}, got {model!r}{suggest(model, known)}")
+    if model not in KINDS:
+        raise UsageError(f"--model must be one of {', '.join(KINDS)}, got {model!r}{suggest(model, KINDS)}")
     names = asset_names(assets)
     if components == 2 and (model == "gbm" or len(names) > 1):
         raise UsageError(f"--components must be 1 for {model} of {assets}: 2 is for merton or bates of one asset")
     at = spot_prices(spot, names)
     check_writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
-    if prices.step_seconds != 3600:
-        raise UsageError(f"{data}: prices must be hourly, got a step of {prices.step_seconds} s")
-    if (prices.seconds % 3600).any():
-        raise UsageError(f"{data}: stamps must lie on full hours")
+    check_hourly(prices, data)
     command = ["riskengine", "fit", "returns", data.name, "--model", model, "--assets", ",".join(names)]
     for name, value in (("--start", start), ("--end", end), ("--source", source), ("--spot", spot)):
         command += [name, value] if value is not None else []
@@ -82,34 +80,6 @@ def returns(
             variants or 0,
             json_,
         )
-
-
-def asset_names(text: str) -> tuple[str, ...]:
-    """Names of ``--assets``."""
-    names = tuple(a.strip() for a in text.split(",") if a.strip())
-    if not names or len(set(names)) != len(names):
-        raise UsageError(f"--assets must be distinct names such as BTC,ETH, got {text!r}")
-    return names
-
-
-def spot_prices(text: str | None, names: tuple[str, ...]) -> tuple[float, ...] | None:
-    """Prices of ``--spot``, one for each name; None where it is not given."""
-    from riskengine.config.reader import parse_number
-
-    if text is None:
-        return None
-    values = [parse_number(part.strip()) for part in text.split(",")]
-    if len(values) != len(names) or any(v is None or v <= 0 for v in values):
-        raise UsageError(f"--spot must be one positive price for each of {', '.join(names)}, got {text!r}")
-    return tuple(values)
-
-
-def check_writable(out: Path) -> None:
-    """A fit takes minutes: refuse a place that cannot be written before it starts."""
-    import os
-
-    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise UsageError(f"{out}: must be a file in a folder that can be written")
 
 
 def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int], variants: int, json_: bool) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.inputs import check_writable
 from riskengine.errors import UsageError
 
 _LIVE = "live:"
@@ -53,8 +54,6 @@ def chain(data, model, asset, at, out, follow, log, json_, **more) -> int:
         raise UsageError("--log, --start, --end and --pull belong to --follow")
     for place in (out, log):
         if place is not None:
-            from riskengine.cli.fit import check_writable
-
             check_writable(place)
     words = ["riskengine", "fit", "chain", data if data.startswith(_LIVE) else Path(data).name]
     words += ["--model", model, "--asset", asset] + (["--at", at] if at else []) + (["--follow"] if follow else [])
@@ -229,7 +228,7 @@ def _follow(data: str, model: str, asset: str, rules, out, log, json_: bool, mor
 
     family, fit_rules, quote_rules = rules
     pull = {} if more["pull"] is None else {"pull": more["pull"]}
-    follower = Follower(family, FollowRules(fit=fit_rules, **pull))
+    follower = Follower(family, FollowRules(fit=fit_rules, quotes=quote_rules, **pull), asset)
     book = None if log is None else FollowLog(log)
     if book is not None and book.state is not None:
         try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.inputs import asset_names
 from riskengine.errors import UsageError
 
 
@@ -28,9 +29,7 @@ def jumps(data, assets, start, end, source, level, window, max_missing, json_) -
     from riskengine.cli.output import as_json, table
     from riskengine.data.prices import load_prices, stamp_text
 
-    names = tuple(a.strip() for a in assets.split(",") if a.strip())
-    if not names or len(set(names)) != len(names):
-        raise UsageError(f"--asset must be distinct names such as BTC,ETH, got {assets!r}")
+    names = asset_names(assets, "--asset")
     reports = {}
     for name in names:
         prices = load_prices(data, (name,), start=start, end=end, source=source, max_missing_share=max_missing)
@@ -64,6 +63,12 @@ def jumps(data, assets, start, end, source, level, window, max_missing, json_) -
         ],
         head,
     )  # fmt: skip
+    for name, r in reports.items():
+        if r.bars_left_out:
+            click.echo(
+                f"{name}: {r.bars_left_out} bars in stretches no longer than the window of {r.window} bars are not "
+                "tested one by one; the volatilities hold those with two neighbours"
+            )
     click.echo(f"\nlargest jump bars (all tests at level {level:g}, family-wise):")
     rows = [
         (name, stamp_text(j.seconds), f"{j.log_return:+.4f}", f"{j.statistic:+.2f}", f"{r.threshold:.2f}")

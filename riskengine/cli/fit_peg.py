@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.inputs import check_writable
 from riskengine.errors import UsageError
 
 
@@ -35,7 +36,6 @@ def peg(data, asset, to, par, base, depegs, start, end, source, out, json_) -> i
     from riskengine.calibrate.peg import fit_peg, peg_sample
     from riskengine.calibrate.peg_file import peg_record
     from riskengine.calibrate.world_file import write_record
-    from riskengine.cli.fit import check_writable
     from riskengine.cli.output import as_json, table
     from riskengine.cli.progress import compile_notice
     from riskengine.config.study import load_world

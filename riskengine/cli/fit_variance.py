@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.inputs import check_hourly
 from riskengine.errors import UsageError
 
 _HOUR = 1.0 / 8760.0
@@ -41,8 +42,7 @@ def variance(world, data, asset, start, end, source, max_missing, particles, run
     if not isinstance(law, BatesLaw):
         raise UsageError(f"WORLD must be a bates world, whose variance can be filtered, got {model.kind!r}")
     prices = load_prices(data, (asset,), start=start, end=end, source=source, max_missing_share=max_missing)
-    if prices.step_seconds != 3600:
-        raise UsageError(f"{data}: prices must be hourly, got a step of {prices.step_seconds} s")
+    check_hourly(prices, data)
     returns, observed = _hours(prices.seconds, prices.prices[:, 0])
     with compile_notice():
         found = filter_variance(law, returns, observed, particles, runs, seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from riskengine.cli.inputs import asset_names, check_writable, spot_prices
 from riskengine.errors import UsageError
 
 
@@ -39,7 +40,6 @@ def volatility(
     """
     from riskengine.calibrate.volatility import filtered_world, fit_garch, given_ewma
     from riskengine.calibrate.world_file import write_record
-    from riskengine.cli.fit import asset_names, check_writable, spot_prices
     from riskengine.cli.output import as_json, table
     from riskengine.cli.progress import compile_notice
     from riskengine.data.prices import load_prices

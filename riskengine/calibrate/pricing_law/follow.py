@@ -10,8 +10,11 @@ Of each snapshot:
 3.  The *published* structure is replaced where an identified parameter has moved by more than `band` standard errors
     (and more than `least` of its coordinate), where the published law prices `worse` times worse than the new fit, or
     after an alarm.  Otherwise it stays, so that margins do not flap with noise; state and shift always are today's.
+
+An alarm stands until its fresh fit is published: where that fit fails, the next snapshot is fitted afresh too.
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,7 +27,7 @@ from riskengine.calibrate.pricing_law.law import PricingLaw
 from riskengine.calibrate.pricing_law.levenberg import minimise
 from riskengine.calibrate.pricing_law.objective import FitRules, Objective
 from riskengine.calibrate.pricing_law.parameters import Coordinates
-from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS, Chain
+from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS, Chain, QuoteRules
 
 STATE = ("v0", "sigma")
 _DAY = 86400.0
@@ -49,6 +52,8 @@ class FollowRules:
         Factor by which the published law may price worse than the fit, in mean error in half spreads.
     run_length : float
         Expected number of snapshots to a false drift alarm, at least.
+    quotes : QuoteRules
+        By which the quotes of every snapshot are chosen.
     """
 
     fit: FitRules = field(default_factory=lambda: FitRules(shift=True))
@@ -57,6 +62,7 @@ class FollowRules:
     least: float = 0.25
     worse: float = 1.5
     run_length: float = 365.0
+    quotes: QuoteRules = field(default_factory=QuoteRules)
 
     def __post_init__(self) -> None:
         for name, low in (("pull", 0.0), ("band", 0.0), ("least", 0.0), ("worse", 1.0)):
@@ -82,7 +88,8 @@ class FollowEntry:
     evidence : float
         Of drift.
     alarm, renewed : bool
-        Whether drift was found, and whether the published structure was replaced.
+        Whether drift was found (here or before, where the fresh fit failed), and whether the published structure was
+        replaced.
     reason : str
         Why it was.
     """
@@ -127,12 +134,16 @@ class Follower:
     ----------
     family : str
     rules : FollowRules, optional
+    asset : str, optional
+        That of the first snapshot where not given.
     """
 
-    def __init__(self, family: str, rules: FollowRules | None = None) -> None:
+    def __init__(self, family: str, rules: FollowRules | None = None, asset: str | None = None) -> None:
+        self.asset = asset
         self.coordinates = Coordinates.of(family)
         self.rules = FollowRules() if rules is None else rules
         self.alarm = DriftAlarm(self.rules.run_length)
+        self.pending = False
         self.last: PricingLaw | None = None
         self.published: PricingLaw | None = None
         self._structure = np.array([n not in STATE for n in self.coordinates.names])
@@ -144,18 +155,23 @@ class Follower:
         ------
         ValueError
             Where it is not later than the last one, of another asset, or has too few quotes; nothing has changed then.
+        RunError
+            Where the fresh fit after an alarm does not converge; the alarm stands.
         """
+        quotes = chain.quotes
+        late = self.last is None or quotes.seconds > self.last.seconds
+        if not late or self.asset not in (None, quotes.asset):
+            after = "" if self.last is None else f" and after {np.datetime64(self.last.seconds, 's')}Z"
+            raise ValueError(
+                f"snapshots must be of {self.asset}{after}, got {quotes.asset} at {np.datetime64(quotes.seconds, 's')}Z"
+            )
         if self.last is None:
             return self._first(chain)
-        if chain.quotes.seconds <= self.last.seconds or chain.quotes.asset != self.last.asset:
-            raise ValueError(
-                f"snapshots must be of {self.last.asset} and after {np.datetime64(self.last.seconds, 's')}Z, "
-                f"got {chain.quotes.asset} at {np.datetime64(chain.quotes.seconds, 's')}Z"
-            )
         check_enough(chain, self.coordinates, self.rules.fit)
         _, one_step = self._with_state(chain, self.last, self._start(chain))
-        alarm = self.alarm.update(one_step.spreads)
-        if alarm:
+        # the alarm forgets its evidence as it rings, and a fit may fail: what is owed is kept until it is published
+        self.pending = self.pending or self.alarm.update(one_step.spreads)
+        if self.pending:
             fit = fit_law(chain, self.coordinates.family, self.rules.fit)
             return self._publish(chain, fit, one_step.spreads, True, "drift alarm")
         fit = self._refit(chain)
@@ -172,6 +188,7 @@ class Follower:
 
     def _publish(self, chain: Chain, fit: LawFit, one_step: float, alarm: bool, reason: str) -> FollowEntry:
         self.last = self.published = fit.law
+        self.asset, self.pending = fit.law.asset, False
         return self._entry(chain, fit, fit.quality, one_step, alarm, reason)
 
     def _entry(
@@ -241,17 +258,39 @@ class Follower:
         laws = {"last": self.last, "published": self.published}
         return {
             "family": self.coordinates.family,
+            "asset": self.asset,
+            "rules": json.loads(json.dumps(asdict(self.rules))),
+            "pending": self.pending,
             "alarm": {"evidence": self.alarm.evidence, "scores": list(self.alarm.scores)},
         } | {name: None if law is None else _plain(law) for name, law in laws.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`; ValueError where it is that of another family."""
-        if state["family"] != self.coordinates.family:
-            raise ValueError(f"the state must be one of {self.coordinates.family}, got {state['family']!r}")
+        """Go on from `state`; ValueError, with all that differs, where it is of another family, asset or rules."""
+        here = self.state()
+        if missing := here.keys() - state.keys():
+            raise ValueError(f"the state must hold {', '.join(sorted(missing))}, which it does not: start again")
+        asked = ("family", "rules") if None in (self.asset, state["asset"]) else ("family", "asset", "rules")
+        there, mine = (_flat({name: s[name] for name in asked}) for s in (state, here))
+        differ = [
+            f"{name} must be {there.get(name)!r}, got {mine.get(name)!r}"
+            for name in sorted(there | mine)
+            if there.get(name) != mine.get(name)
+        ]
+        if differ:
+            raise ValueError(f"can only be continued as it was begun: {'; '.join(differ)}")
         self.alarm = DriftAlarm(self.rules.run_length, state["alarm"]["evidence"], list(state["alarm"]["scores"]))
+        self.asset, self.pending = state["asset"] or self.asset, state["pending"]
         self.last, self.published = (
             None if state[n] is None else PricingLaw(**state[n]) for n in ("last", "published")
         )
+
+
+def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested `values` as one level, ``rules.fit.shift`` and so on."""
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        out |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {above + name: value}
+    return out
 
 
 def _prices(objective: Objective, residuals: Floats) -> Floats:

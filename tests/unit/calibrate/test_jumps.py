@@ -6,7 +6,6 @@ from scipy.special import gamma, ndtri
 
 from riskengine.calibrate.jumps import (
     bipower_variation,
-    holm,
     jump_report,
     lee_mykland,
     lee_mykland_threshold,
@@ -63,10 +62,6 @@ def test_threshold_of_lee_and_mykland(bars, threshold):
     assert lee_mykland_threshold(bars, 0.01) == pytest.approx(threshold, abs=1e-9)
 
 
-def test_holm_by_hand():
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
 def test_local_statistic_uses_only_the_bars_before():
     x = np.random.default_rng(3).normal(0, 0.01, 40)
     found = lee_mykland(x, 10)
@@ -104,10 +99,35 @@ def test_report_finds_the_jump_and_bridges_no_gap():
     # cut the history where it jumps: nothing is left to find
     keep = np.r_[0:2001, 2010 : x.size + 1]
     assert jump_report(seconds[keep], prices[keep], 300).jumps == ()
+    assert report.bars_left_out == 0
     # truncation: three standard deviations, and a little more as bars get shorter
     step = 300 / 31_536_000
-    assert mancini_threshold(x, step) == pytest.approx(3 * 0.5 * step**0.49, rel=0.1)
+    assert mancini_threshold(bipower_variation(x), x.size, step) == pytest.approx(3 * 0.5 * step**0.49, rel=0.1)
     assert 1 <= report.bars_truncated < 15
+
+
+def test_stretches_shorter_than_the_window_are_counted_and_stay_in_the_volatilities():
+    """Half the history in pieces of 100 bars, four times as wild: no local test reaches them, the volatilities do."""
+    rng = np.random.default_rng(6)
+    step, sd = 300 / 31_536_000, np.repeat([0.2, 0.8], 2000) * np.sqrt(300 / 31_536_000)
+    x = rng.normal(0, sd)
+    seconds = np.arange(x.size + 1) * 300
+    seconds[2001:] += 300 * (1 + np.arange(2000) // 100)  # twenty gaps
+    prices = 100 * np.exp(np.concatenate([[0.0], np.cumsum(x)]))
+    report = jump_report(seconds, prices, 300, window=270)
+    # a return over each gap is lost
+    assert (report.bars, report.bars_left_out) == (3980, 1980)
+    level = np.sqrt((2000 * 0.2**2 + 1980 * 0.8**2) / 3980)
+    got = (report.volatility, report.volatility_bipower, report.volatility_median)
+    assert got == pytest.approx([level] * 3, rel=0.1)
+    whole = np.diff(seconds) == 300
+    assert report.volatility == pytest.approx(np.sqrt(realised_variance(x[whole]) / (3980 * step)), rel=1e-12)
+    assert report.jumps == ()
+    # a stretch of two bars has no median, and is counted
+    keep = np.r_[0:2001, 2001:2004]
+    report = jump_report(seconds[keep], prices[keep], 300, window=270)
+    assert (report.bars, report.bars_left_out) == (2002, 2)
+    assert report.volatility == pytest.approx(np.sqrt(realised_variance(x[:2000]) / (2000 * step)), rel=1e-12)
 
 
 @pytest.mark.parametrize(

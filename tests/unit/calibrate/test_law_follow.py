@@ -9,6 +9,8 @@ from synthetic_chains import BATES, HESTON, START, chain
 
 from riskengine.calibrate.pricing_law.follow import Follower, FollowRules
 from riskengine.calibrate.pricing_law.objective import FitRules
+from riskengine.calibrate.pricing_law.quotes import QuoteRules
+from riskengine.errors import RunError
 
 DAY = 86400
 PLAIN = FollowRules(fit=FitRules())
@@ -102,8 +104,54 @@ def test_the_state_goes_on_to_the_same_bits():
     resumed.restore(json.loads(json.dumps(broken.state())))
     assert [resumed.step(c).record() for c in chains[3:]] == records[3:]
     assert json.dumps(records, allow_nan=False)
-    with pytest.raises(ValueError, match="state must be one of bates, got 'heston'"):
-        Follower("bates").restore(broken.state())
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Follower("bates", PLAIN), "family must be 'heston', got 'bates'$"),
+        (Follower("heston", PLAIN, "ETH"), "begun: asset must be 'BTC', got 'ETH'$"),
+        (Follower("heston"), "begun: rules.fit.shift must be False, got True$"),
+        (
+            Follower("heston", replace(PLAIN, fit=FitRules(loss="cauchy"), pull=1.0)),
+            "rules.fit.loss must be 'huber', got 'cauchy'; rules.pull must be 10.0, got 1.0$",
+        ),
+        (
+            Follower("heston", replace(PLAIN, quotes=QuoteRules(moneyness=(0.5, 2.0)))),
+            r"rules.quotes.moneyness must be \[0.6, 1.4\], got \[0.5, 2.0\]$",
+        ),
+    ],
+)
+def test_another_question_does_not_continue_a_log(other, message):
+    follower = Follower("heston", PLAIN)
+    follower.step(next(market(1))[1])
+    state, before = json.loads(json.dumps(follower.state())), other.state()
+    with pytest.raises(ValueError, match=message):
+        other.restore(state)
+    assert other.state() == before
+    del state["pending"]
+    with pytest.raises(ValueError, match="the state must hold pending"):
+        follower.restore(state)
+
+
+def test_an_alarm_stands_until_its_fit_is_published(monkeypatch):
+    """The fresh fit fails at the snapshot of the alarm: the next one is fitted afresh, also by a run that goes on."""
+    chains = [c for _, c in market(4)]
+    follower, resumed = Follower("heston", PLAIN), Follower("heston", PLAIN)
+    follower.step(chains[0])
+    follower.alarm.evidence = 1e9  # so that any score rings it
+
+    def fails(*_):
+        raise RunError("no fit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("riskengine.calibrate.pricing_law.follow.fit_law", fails)
+        with pytest.raises(RunError, match="no fit"):
+            follower.step(chains[1])
+    resumed.restore(json.loads(json.dumps(follower.state())))
+    entries = [f.step(chains[2]) for f in (follower, resumed)]
+    assert [(e.reason, e.alarm, e.renewed, e.evidence) for e in entries] == [("drift alarm", True, True, 0.0)] * 2
+    assert [f.step(chains[3]).reason for f in (follower, resumed)] == ["", ""]
 
 
 def test_refusals_change_nothing():

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import ndtri
 
 from riskengine.calibrate.identified import flat_direction, not_identified
-from riskengine.calibrate.likelihood import _merton_problem, fit_likelihood, merton_loglik
+from riskengine.calibrate.likelihood import Problem, _information, _merton_problem, fit_likelihood, merton_loglik
 from riskengine.calibrate.likelihood_kou import kou_law, kou_problem
 from riskengine.law.jump import NormalJump
 from riskengine.law.kou import DoubleExponentialJump
@@ -129,6 +129,31 @@ def test_what_the_data_do_not_decide_is_said():
     assert "jump" in fit.flat or "intensity" in fit.flat
     # the valley: somewhere far from the maximum the likelihood is hardly lower
     assert max(abs(np.log(p.value / fit.numbers["intensity"])) for p in fit.profiles["intensity"] if p.drop < 1.92) > 1
+
+
+def test_a_curvature_of_the_wrong_sign_gives_no_standard_error():
+    """400 hours without a jump: where the search ends the information has a negative direction."""
+    x = draw(400, 7, intensity=1e-9)
+    fit = fit_likelihood(x, HOUR, profile=False)
+    jumps = ["volatility", "intensity", "jump_mean", "jump_sd"]
+    assert all(np.isnan(fit.standard_errors[n]) and np.isnan(fit.intervals[n]).all() for n in jumps)
+    assert all("has no standard error" in fit.unidentified[n] for n in jumps)
+    assert np.isfinite(fit.standard_errors["drift"]) and "drift" not in fit.unidentified
+    # a profile needs no information: it is there, and the verdict stays
+    profiled = fit_likelihood(x, HOUR)
+    assert not np.isnan(list(profiled.intervals.values())).any() and profiled.unidentified == fit.unidentified
+
+
+def test_errors_are_those_of_the_part_of_the_information_that_is_positive():
+    """A saddle in two numbers beside a definite pair, in closed form."""
+    information = np.array([[4.0, 1.0, 0, 0], [1.0, 2.0, 0, 0], [0, 0, 1.0, 2.0], [0, 0, 2.0, 1.0]])
+    problem = Problem(
+        ("a", "b", "c", "d"), (False,) * 4, np.full(4, -9.0), np.full(4, 9.0), np.array([1.0, 0.5, 2.0, 1.0]), (),
+        lambda p: (-0.5 * p @ information @ p, -information @ p),
+    )  # fmt: skip
+    sd, _ = _information(problem, np.zeros(4))
+    assert sd[:2] == pytest.approx(np.sqrt(np.diag(np.linalg.inv(information[:2, :2]))), rel=1e-9)
+    assert np.isnan(sd[2:]).all()
 
 
 def test_a_likelihood_that_runs_to_the_spike_is_refused(returns):

@@ -39,12 +39,33 @@ def test_autocorrelation_against_a_double_integral():
     assert rate_autocorrelation(FORMULA, mean, sd, np.array(rho)) == pytest.approx(expected, abs=2e-3)
 
 
-def test_known_premium_is_found_again():
-    rng, a = np.random.default_rng(2), 0.5 ** (8 / 24)
-    p = np.empty(4_000)
+def standard_premium(seed, count=4_000, half_life=24):
+    rng, a = np.random.default_rng(seed), 0.5 ** (8 / half_life)
+    p = np.empty(count)
     p[0] = rng.standard_normal()
     for t in range(1, p.size):
         p[t] = a * p[t - 1] + np.sqrt(1 - a * a) * rng.standard_normal()
+    return p
+
+
+@pytest.mark.parametrize(("mean", "sd", "share"), [(0.0, 2e-3, 0.080), (0.0, 3e-3, 0.243), (-1.5e-3, 2e-3, 0.165)])
+def test_a_premium_beyond_the_cap_is_known_to_lie_there_and_no_more(mean, sd, share):
+    """Taken for the edge where it is hidden, a premium of sd 30 bp came out as one of 23 bp."""
+    formula = FundingFormula(interest=1e-4, band=5e-4, cap=3e-3)
+    rates = formula.rate(mean + sd * standard_premium(3))
+    assert np.isclose(np.abs(rates), formula.cap).mean() == pytest.approx(share, abs=0.04)
+    fit = fit_premium(rates, formula, replicates=40)
+    for got, error, true in (
+        (fit.mean, fit.mean_error, mean),
+        (fit.sd, fit.sd_error, sd),
+        (fit.half_life_hours, fit.half_life_error, 24.0),
+    ):
+        assert abs(got - true) < 4 * error
+    assert fit.sd_error < 0.05 * sd
+
+
+def test_known_premium_is_found_again():
+    p = standard_premium(2)
     fit = fit_premium(FORMULA.rate(-3e-4 + 3e-4 * p), FORMULA, replicates=60)
     for got, error, true in (
         (fit.mean, fit.mean_error, -3e-4),
@@ -60,7 +81,8 @@ def test_known_premium_is_found_again():
     ("rates", "message"),
     [
         (np.full(100, 1e-4), "at least 200 finite numbers, got 100"),
-        (np.full(300, 1e-4), "at least 20 rates must lie outside the band, got 0"),
+        (np.full(300, 1e-4), "at least 20 rates must lie outside the band and within the cap, got 0"),
+        (np.r_[np.full(300, 1e-4), 2.5e-3], "within the cap of 0.002 either way, got 1 beyond it, up to 0.0025"),
         (np.tile([-1e-4, 3e-4], 200), "lag-one autocorrelation of the rates must lie in"),
     ],
 )

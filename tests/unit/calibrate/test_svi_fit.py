@@ -95,3 +95,23 @@ def test_refusals():
         fit_ssvi(K[:3], np.ones(3), np.array([0, 0, 1]), np.array([0.1, 0.2]))
     with pytest.raises(ValueError, match="increasing"):
         fit_ssvi(K, np.ones(K.size), np.arange(K.size) % 2, np.array([0.2, 0.1]))
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_smile_whose_lowest_variance_is_nothing(side):
+    """A wing that falls to 0 at infinity: the best slice has rho = -+1 and a = 0, and is one."""
+    w = 0.2 * np.maximum(side * (K - 0.1), 0.0) + 1e-10
+    found = fit_svi(K, np.sqrt(w / 0.5), 0.5)
+    assert found.rho == pytest.approx(side) and found.a == pytest.approx(0.0, abs=1e-9)
+    assert found.rmse < 2e-3 and (found.volatility(K) > 0.0).all()
+
+
+def test_a_smile_without_variance_is_refused():
+    with pytest.raises(ValueError, match=r"of 182.5 days must have a positive variance, got 0 at log-moneyness -1"):
+        fit_svi(K, np.full(K.size, 1e-170), 0.5)
+
+
+def test_a_smile_far_from_the_money_needs_no_start_at_it():
+    k = K + 4.0
+    raw = (0.04, 0.4, -0.3, 4.05, 0.1)
+    assert fit_svi(k, np.sqrt(svi_total_variance(k, *raw)), 1.0).raw == pytest.approx(raw, abs=1e-6)

@@ -27,6 +27,15 @@ def test_jumps_are_listed(capsys, hourly):
     report = json.loads(call(capsys, "fit", "jumps", hourly, "--asset", "BTC", "--json")[1])["assets"]["BTC"]
     assert report["bars"] == 957 and [j["seconds"] for j in report["jumps"]] == [JULY + 700 * 3600]
     assert report["volatility_median"] == pytest.approx(0.6, rel=0.15)
+    assert "no longer than the window" not in out
+
+
+def test_bars_that_the_window_leaves_out_are_told(capsys, hourly, tmp_path):
+    rows = hourly.read_text(encoding="utf-8").splitlines()
+    gap = tmp_path / "gap.csv"
+    gap.write_text("\n".join(rows[:801] + rows[803:]) + "\n", encoding="utf-8")
+    code, out, _ = call(capsys, "fit", "jumps", gap, "--asset", "BTC", "--window", "200")
+    assert code == 0 and "BTC: 156 bars in stretches no longer than the window of 200 bars are not tested" in out
 
 
 def test_likelihood_has_intervals_and_says_what_it_cannot_know(capsys, hourly):
@@ -58,6 +67,14 @@ def test_variance_of_today(capsys, hourly):
         (("likelihood", "twice.csv", "--asset", "BTC"), "distinct"),
         (("variance", "btc_eth_gbm", "hourly.csv", "--asset", "BTC"), "must be a bates world"),
         (("variance", "btc_eth", "hourly.csv", "--asset", "DOGE"), "must be one of BTC, ETH"),
+        (
+            # worlds that are simulated and not fitted, refused before DATA is looked for
+            ("returns", "none.csv", "--model", "kou", "--assets", "BTC", "--out", "o.yaml"),
+            "--model must be one of bates, merton, gbm, got 'kou'",
+        ),
+        (("returns", "none.csv", "--model", "betes", "--assets", "BTC", "--out", "o.yaml"), "did you mean 'bates'"),
+        (("returns", "half.csv", "--model", "gbm", "--assets", "BTC", "--out", "o.yaml"), "stamps must lie on full"),
+        (("variance", "btc_eth", "half.csv", "--asset", "BTC"), "half.csv: stamps must lie on full hours"),
         (("returns", "hourly.csv", "--model", "bates", "--assets", "BTC", "--out", "o.yaml"), "at least a year"),
         (("returns", "flat.csv", "--model", "bates", "--assets", "BTC", "--out", "o.yaml"), "move in most hours"),
         (
@@ -71,6 +88,7 @@ def test_bad_input_is_one_message(capsys, hourly, tmp_path, monkeypatch, argumen
     (tmp_path / "hourly.csv").write_bytes(hourly.read_bytes())
     head = "timestamp,BTC\n"
     (tmp_path / "flat.csv").write_text(head + "".join(f"{3600 * i},100\n" for i in range(9000)), encoding="utf-8")
+    (tmp_path / "half.csv").write_text(head + "".join(f"{3600 * i + 1800},{100 + i}\n" for i in range(50)))
     (tmp_path / "bad.csv").write_text(head + "0,100\n3600,-1\n7200,0\n", encoding="utf-8")
     (tmp_path / "twice.csv").write_text(head + "0,100\n3600,101\n3600,102\n", encoding="utf-8")
     code, _, err = call(capsys, "fit", *arguments)

@@ -167,7 +167,7 @@ def _fit_free(e: Floats, likelihood: str) -> tuple[dict[str, float], dict[str, f
     try:
         from arch import arch_model
     except ImportError:
-        raise UsageError("a free long-run variance is fitted by arch: pip install 'riskengine[arch]'") from None
+        raise UsageError("a free long-run variance is fitted by arch: pip install arch") from None
     result = arch_model(e, mean="Zero", p=1, q=1, dist=likelihood, rescale=False).fit(disp="off", show_warning=False)
     if result.convergence_flag != 0:
         return {}, {}

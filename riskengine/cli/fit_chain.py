@@ -40,7 +40,7 @@ _LIVE = "live:"
 def chain(data, model, asset, at, out, follow, log, json_, **more) -> int:
     """Fit a pricing law to the option chain in DATA, or follow it through time.
 
-    DATA is a CSV or parquet file of snapshots, or live:EXCHANGE with --follow (needs riskengine[live]).
+    DATA is a CSV or parquet file of snapshots, or live:EXCHANGE with --follow (needs the package ccxt).
     """
     smiles = model == "svi"
     rules = _rules("black" if smiles else model, more)

@@ -39,6 +39,8 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
         raise UsageError("one of --model NAME and --all must be given")
     world = load_world(world_name)
     book = load_book(find("books", portfolio), world)
+    if world.stress:
+        click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
     levels = None if level is None else [level]
     wanted = [
         margin_model(kind, levels=levels, margin_period_hours=period) for kind in (kinds("margin") if every else models)
@@ -70,7 +72,11 @@ def _requirements(model, book, world, period: float, windows: int, seed: int, ex
         spot = spot[:, :1]
         variance = None if variance is None else variance.mean(axis=1, keepdims=True)
     now = snapshot(book, world.surface, spot, variance, 0.0)
-    state = model.step(model.init(book, world.surface), paths, 0)
+    try:
+        prepared = model.init(book, world.surface)
+    except ValueError as error:
+        raise UsageError(f"{model.kind} cannot take this book on world {world.name}: {error}") from None
+    state = model.step(prepared, paths, 0)
     # a model whose figure has parts takes the word `explain`
     parts = explained and "explain" in signature(model.requirement).parameters
     required = model.requirement(state, now, explain=True) if parts else model.requirement(state, now)

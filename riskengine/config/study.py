@@ -79,7 +79,10 @@ def study_of(resolved: dict[str, Any]) -> Study:
 def load_world(name: str | Path) -> World:
     """A world by the name of a shipped one or by file; InputError with every fault."""
     builder = Builder(Tree(str(name), str(name)))
-    return builder.done(builder.build(World))
+    world = builder.build(World)
+    if world is not BAD:
+        _surface(builder, world, ("surface",))
+    return builder.done(world)
 
 
 def load_loans(name: str | Path) -> Loans:
@@ -144,7 +147,11 @@ def _surface(builder: Builder, world: World, path: Path_) -> None:
     if world.surface.count != count:
         builder.fault(f"surface must have one number per asset ({count}), got {world.surface.count}", path)
     elif not world.surface.static and not has_variance(world.model):
-        builder.fault("surface must be static on a world without a variance state, got one that moves with it", path)
+        builder.fault(
+            "surface must be static on a world without a variance state, got one that moves with "
+            "it: premium of 0 for every asset makes it static",
+            path,
+        )
 
 
 def _periods(builder: Builder, models: tuple[MarginModel, ...], hours: float, windows: int, path: Path_) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskengine.calibrate.pricing_law.quotes import OptionQuotes
-from riskengine.data.table import between, is_csv, numbers, read_frame, seconds_of
+from riskengine.data.table import between, is_csv, numbers, read_frame, seconds_of, span
 from riskengine.errors import Fault, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def load_chains(file: Path, asset: str, *, start: str | None = None, end: str | 
     _check(frame, first_row, name)
     frame = frame[between(frame["timestamp"].to_numpy(), start, end)]
     if frame.empty:
-        raise InputError(Fault(f"chains of {asset} must hold rows between {start} and {end}, got none", name))
+        raise InputError(Fault(f"chains of {asset} must hold rows {span(start, end)}, got none", name))
     return ChainFile(file.name, digest, asset, tuple(_snapshots(frame, asset)))
 
 

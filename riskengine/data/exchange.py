@@ -30,7 +30,7 @@ def open_exchange(name: str) -> OptionExchange:
     try:
         import ccxt
     except ImportError:
-        raise UsageError(f"following {name} live needs ccxt: pip install 'riskengine[live]'") from None
+        raise UsageError(f"following {name} live needs ccxt: pip install ccxt") from None
     if name not in ccxt.exchanges:
         raise UsageError(f"the exchange must be one that ccxt knows, such as deribit, got {name!r}")
     return getattr(ccxt, name)({"enableRateLimit": True})

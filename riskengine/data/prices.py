@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.data.table import Table, between, read_table
+from riskengine.data.table import Table, between, read_table, span
 from riskengine.errors import Fault, InputError
 
 _SHOWN = 10  # places named per kind of fault; the rest are counted
@@ -176,7 +176,7 @@ def within(table: Table, start: str | None, end: str | None, file: str) -> Table
     """Rows of `table` from date `start` on and before `end` (ISO, UTC); InputError where none is left."""
     keep = between(table.seconds, start, end)
     if not keep.any():
-        raise InputError(Fault(f"prices must hold rows between {start} and {end}, got none", file))
+        raise InputError(Fault(f"prices must hold rows {span(start, end)}, got none", file))
     return Table(
         *(a[keep] for a in (table.seconds, table.asset, table.price, table.row, table.flat)),
         table.sources,

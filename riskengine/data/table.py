@@ -115,7 +115,7 @@ def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
         try:
             import pyarrow  # noqa: F401 - the reader of parquet files; pandas would say less clearly that it is absent
         except ImportError:
-            raise UsageError(f"{file}: reading parquet needs pyarrow: pip install 'riskengine[parquet]'") from None
+            raise UsageError(f"{file}: reading parquet needs pyarrow: pip install pyarrow") from None
     import pandas
 
     try:
@@ -242,3 +242,12 @@ def _sources(frame: "pandas.DataFrame", columns: dict, which: Ints, at: Ints) ->
         return {}
     names = frame[columns["source"]].astype(str).to_numpy()[at]
     return {int(p): sorted(set(names[which == p])) for p in np.unique(which)}
+
+
+def span(start: object, end: object) -> str:
+    """``between A and B``, ``from A on``, ``before B`` or ``at all``: the dates a user asked for."""
+    if start is None and end is None:
+        return "at all"
+    if start is None:
+        return f"before {end}"
+    return f"from {start} on" if end is None else f"between {start} and {end}"

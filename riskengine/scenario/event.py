@@ -22,7 +22,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 
 _STREAM = 24  # bits of a path's own stream of candidates
-_CHUNK = 256  # candidates drawn at once: the width of the kernels
+_CHUNK = 512  # candidates drawn at once: the width of the kernels
 MOST_PATHS = 1 << (47 - _STREAM)  # path numbers have 48 bits
 
 

@@ -60,7 +60,7 @@ def test_faults(tmp_path):
     rows.to_csv(file, index=False)
     with pytest.raises(InputError, match="asset must be one of BTC, got 'ETH'"):
         load_chains(file, "ETH")
-    with pytest.raises(InputError, match="between 2027-01-01 and None, got none"):
+    with pytest.raises(InputError, match="from 2027-01-01 on, got none"):
         load_chains(file, "BTC", start="2027-01-01")
     rows.loc[2, "strike"] = -5.0
     rows.loc[4, "type"] = "X"

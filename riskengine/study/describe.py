@@ -1,5 +1,6 @@
 """What a result says about its own study: world, settings, assumptions, provenance."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,26 @@ def world_head(world: World) -> dict[str, Any]:
         "repairs": list(world.repairs),
         "fit": world.fit,
         "source": list(world.source),
+    }
+
+
+def worlds_head(every: Sequence[World]) -> dict[str, Any]:
+    """One or several worlds as the report shows them."""
+    worlds = [world_head(w) for w in every]
+    stamps = [w["stamp"] for w in worlds]
+    if len(worlds) == 1:
+        return worlds[0]
+    return {
+        "name": ", ".join(w["name"] for w in worlds),
+        "title": "; ".join(w["title"] for w in worlds),
+        "measure": "P",
+        "model": ", ".join(dict.fromkeys(w["model"] for w in worlds)),
+        "assets": list(dict.fromkeys(a for w in worlds for a in w["assets"])),
+        "stamp": stamps[0] if len(set(stamps)) == 1 else "UNFIT" if "UNFIT" in stamps else "NOT FITTED",
+        "stress": [],
+        "repairs": [said for w in worlds for said in w["repairs"]],
+        "fit": {},
+        "source": [f"{w['name']}: {said}" for w in worlds for said in w["source"]],
     }
 
 
@@ -131,24 +152,6 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
 
 def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[str, str]) -> dict[str, Any]:
     """Head of an estimator lab; `sampled` says for each world how its samples were made."""
-    worlds = [world_head(w) for w in study.worlds]
-    stamps = [w["stamp"] for w in worlds]
-    world = (
-        worlds[0]
-        if len(worlds) == 1
-        else {
-            "name": ", ".join(w["name"] for w in worlds),
-            "title": "; ".join(w["title"] for w in worlds),
-            "measure": "P",
-            "model": ", ".join(dict.fromkeys(w["model"] for w in worlds)),
-            "assets": list(dict.fromkeys(a for w in worlds for a in w["assets"])),
-            "stamp": stamps[0] if len(set(stamps)) == 1 else "UNFIT" if "UNFIT" in stamps else "NOT FITTED",
-            "stress": [],
-            "repairs": [said for w in worlds for said in w["repairs"]],
-            "fit": {},
-            "source": [f"{w['name']}: {said}" for w in worlds for said in w["source"]],
-        }
-    )
     how = {
         "independent": "independent draws from the exact horizon law, by counter-based uniforms through its quantile",
         "history": "consecutive windows of history that the world simulates; breach probabilities are conditional on "
@@ -157,7 +160,7 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
     return {
         "study": {"name": name, "title": study.title, "kind": study.kind},
         "command": command,
-        "world": world,
+        "world": worlds_head(study.worlds),
         "settings": {
             "seed": study.seed,
             "replications": study.replications,

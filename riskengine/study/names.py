@@ -61,6 +61,20 @@ LEVEL_SEARCH = {
 }
 
 
+# of a study of backtests
+BACKTEST_POWER = {
+    "test_size": "probability",
+    "test_power": "probability",
+    "untestable": "probability",
+    "es_ratio": "number",
+    "breach_after_breach": "number",
+    "detectable_multiple": "number",
+    "months_to_detect": "number",
+    "false_alarm": "probability",
+    "family_power": "probability",
+}
+
+
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
@@ -75,13 +89,22 @@ JOINT = (
 PLACES = (
     "account",
     "account_kind",
+    "accounts",
+    "alternative",
     "asset",
+    "case",
     "estimator",
     "exposure",
+    "family",
     "level",
+    "losses",
     "market",
     "model",
+    "multiple",
     "multiplier",
+    "overlap",
+    "p_value",
+    "procedure",
     "sample_size",
     "section",
     "threshold_shift",
@@ -108,6 +131,7 @@ def all_measures() -> frozenset[str]:
         *CALIBRATION,
         *LAB,
         *LEVEL_SEARCH,
+        *BACKTEST_POWER,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

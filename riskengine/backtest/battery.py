@@ -216,7 +216,7 @@ def first_breach_p_values(n: int, tail_prob: float) -> Floats:
     return np.array([*(time_until_failure(day + 1, tail_prob).p_value for day in range(n)), 1.0])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def count_p_values(n: int, tail_prob: float) -> dict[Way, Floats]:
     """p-value of every possible count, shape (n + 1,), of the tests that read nothing else.
 

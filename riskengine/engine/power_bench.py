@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from riskengine.arrays import Floats
 from riskengine.backtest.battery import Histories
-from riskengine.backtest.expected_shortfall import expected_worst
+from riskengine.backtest.expected_shortfall import expected_worst, unit_quadrature
 from riskengine.backtest.lanes import BreachLanes
 from riskengine.engine.estimator_lab import Bench, fit
 from riskengine.engine.questions import Exposure
@@ -28,8 +28,6 @@ from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.roles import Estimator
 from riskengine.scenario.world import World
-
-_NODES = 400
 
 
 @dataclass(frozen=True)
@@ -118,12 +116,11 @@ class HeldForecast:
 
     def es_ratio(self, multiple: float, tail_prob: float) -> float:
         """True over forecast ES where returns beyond the VaR point are multiplied, by quadrature over the tail."""
-        node, weight = np.polynomial.legendre.leggauss(_NODES)
-        t = 0.5 * (node + 1.0)
+        t, weight = unit_quadrature()
         share = tail_prob * t**3  # nodes crowd into the tail
         x = self.law.quantile(share if self._long else 1.0 - share)
         loss = self.exposure.unit.loss(self.beyond(x, multiple, tail_prob))
-        return float((0.5 * weight * 3.0 * t * t) @ loss) / self.es(tail_prob)
+        return float((weight * 3.0 * t * t) @ loss) / self.es(tail_prob)
 
     def histories(self, returns: Floats, tail_prob: float, *, dense: bool = True) -> Histories:
         """Log-returns (n, P) against this forecast; without `dense` the tests of breaches and of the tail only."""

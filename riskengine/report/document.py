@@ -11,6 +11,7 @@ from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
+from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.rows import Row, rows_of
@@ -39,6 +40,13 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    size,
+    rate,
+    excess,
+    clusters,
+    rolling,
+    many,
+    overlaps,
 )
 
 

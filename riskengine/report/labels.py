@@ -156,6 +156,31 @@ MEASURES: dict[str, Measure] = {
     "lending_liquidation_given_no_insolvency": _M(
         "P(loans liquidated given no insolvency)", "Share of the other paths that liquidate loans."
     ),
+    # backtests and what they can see
+    "test_size": _M("True size", "How often the test rejects a forecast that is right."),
+    "test_power": _M("Power", "How often the test rejects a forecast that is wrong in the stated way."),
+    "untestable": _M(
+        "Untestable",
+        "Share of histories of a right forecast on which the statistic cannot be formed; they do not reject.",
+    ),
+    "es_ratio": _M("True over forecast ES", "Expected shortfall of the truth divided by that of the forecast."),
+    "breach_after_breach": _M(
+        "Breach after a breach", "Probability of a breach on the day after one, divided by the promised probability."
+    ),
+    "detectable_multiple": _M(
+        "Smallest rate found",
+        "Least multiple of the promised breach rate that the test rejects with the stated power at these days.",
+    ),
+    "months_to_detect": _M(
+        "Months until found",
+        "Months of non-overlapping days until the test rejects the stated multiple of the rate with the stated power.",
+    ),
+    "false_alarm": _M(
+        "Any false alarm", "Chance that at least one of several tests rejects although every forecast is right."
+    ),
+    "family_power": _M(
+        "Any rightful alarm", "Chance that at least one of several tests rejects a rate that is the stated multiple."
+    ),
     # accounts
     "account_loss_quantile": _M(
         "Loss quantile", "Quantile of the loss of one account over a margin period, positions left alone."
@@ -181,7 +206,43 @@ ACRONYMS = {
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
 } | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo"}
 
+# Names of tests, where spelling out their own would not do.
+TESTS = {
+    "binomial": "Binomial",
+    "kupiec": "Kupiec",
+    "traffic_light": "Traffic light",
+    "time_until_failure": "Time until first breach",
+    "christoffersen_independence": "Christoffersen independence",
+    "christoffersen": "Christoffersen coverage",
+    "weibull_duration": "Weibull durations",
+    "gmm_duration": "GMM durations",
+    "dynamic_quantile": "Dynamic quantile",
+    "e_var": "E-process VaR",
+    "e_var_overstated": "E-process VaR too high",
+    "e_es": "E-process ES",
+    "berkowitz": "Berkowitz",
+    "berkowitz_tail": "Berkowitz tail",
+    "z1": "Acerbi–Szekely Z1",
+    "z2": "Acerbi–Szekely Z2",
+    "z3": "Acerbi–Szekely Z3",
+    "mcneil_frey": "McNeil–Frey",
+    "du_escanciano": "Du–Escanciano",
+    "du_escanciano_conditional": "Du–Escanciano conditional",
+    "conditional_calibration": "Nolde–Ziegel two-sided",
+    "conditional_calibration_one_sided": "Nolde–Ziegel one-sided",
+}
+
+VALUES = {
+    "best": "keeping size",
+    "printed": "asymptotic where there is one",
+    "none": "not adjusted",
+    "holm": "Holm",
+    "hommel": "Hommel",
+    "clusters": "breaches together",
+}
+
 PARAMETERS = {
+    "p_value": "p-value",
     "account_kind": "account kind",
     "threshold_shift": "threshold shift",
     "sample_size": "sample size",
@@ -203,6 +264,8 @@ def words(name: str) -> str:
 
 def model_of(name: str) -> str:
     """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``; what stands in brackets stays."""
+    if name in TESTS:
+        return TESTS[name]
     kind, bracket, rest = name.partition(" (")
     parts = [ACRONYMS.get(part, part) for part in kind.split("_") if part]
     shown = " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]) if parts else kind
@@ -217,12 +280,14 @@ def value_of(name: str, value: Any) -> str:
         return percent(value)
     if name == "threshold_shift" and isinstance(value, (int, float)):
         return f"{value * 100:+g} pp" if value else "as it is"
-    if name == "multiplier" and isinstance(value, (int, float)):
+    if name in ("multiplier", "multiple") and isinstance(value, (int, float)):
         return f"×{value:g}"
     if name == "measure":
         return title_of(str(value))
-    if name == "estimator":
+    if name in ("estimator", "case"):
         return model_of(str(value))
+    if name in ("p_value", "procedure", "alternative"):
+        return VALUES.get(str(value), words(str(value)))
     return words(str(value)) if isinstance(value, str) else plain(value)
 
 

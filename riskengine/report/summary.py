@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
+from riskengine.report.power_summary import POWER
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -78,7 +79,7 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use)
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER)
     return [text for text in (make(result, rows) for make in makers) if text][:6]
 
 

@@ -202,6 +202,8 @@ class _Figures:
                         powers = [self._rejects(case, way, (i, j)) for j in range(len(lab.sizes))]
                         at = [math.sqrt(n) for n in lab.sizes]
                         months = self._reached(at, powers, lambda root, days=days: root * root / days, "months")
+                        if not math.isfinite(months.value):  # beyond the sizes that were simulated
+                            continue
                     parameters = {"p_value": way[1], "multiple": case.multiple, "level": level}
                     yield Row("detection", way[0], parameters, "months_to_detect", "number", months)
 
@@ -265,6 +267,8 @@ class _Figures:
             tables = count_p_values(n - h + 1, tail)
             naive = {way: tables[way][counts.astype(np.int64)] for way in _NAIVE}
             for said, found in (("overlapping, as if apart", naive), ("overlapping, simulated bounds", corrected)):
+                if found is naive and case is not lab.null:
+                    continue  # without its size a test has no power worth the name
                 for way, p in found.items():
                     parameters = {"losses": said, "p_value": way[1], **at}
                     figure = rejections(p, study.test_level, study.confidence)

@@ -96,7 +96,7 @@ class BacktestPowerStudy(Study):
     clustered_worlds: tuple[World, ...] = ()
     rolling: tuple[RollingForecast, ...] = ()
     overlaps: tuple[int, ...] = ()
-    accounts: tuple[int, ...] = (1, 10, 100)
+    accounts: tuple[int, ...] = (10, 100)
     bootstrap_draws: int = 499
     confidence: float = 0.95
     criteria: tuple[Criterion, ...] = ()

@@ -239,6 +239,10 @@ VALUES = {
     "holm": "Holm",
     "hommel": "Hommel",
     "clusters": "breaches together",
+    "counts": "breach counts",
+    "breaches": "days of breaches",
+    "breaches_and_tail": "breaches and tail",
+    "battery": "all tests",
 }
 
 PARAMETERS = {
@@ -286,7 +290,7 @@ def value_of(name: str, value: Any) -> str:
         return title_of(str(value))
     if name in ("estimator", "case"):
         return model_of(str(value))
-    if name in ("p_value", "procedure", "alternative"):
+    if name in ("p_value", "procedure", "alternative", "family"):
         return VALUES.get(str(value), words(str(value)))
     return words(str(value)) if isinstance(value, str) else plain(value)
 

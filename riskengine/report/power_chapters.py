@@ -1,9 +1,11 @@
 """Chapters of a study of backtests: true size, power by alternative, what is found when, many tests, overlaps."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import log
 
 from riskengine.report.chapter import Chapter, Result
-from riskengine.report.chart import MUTED, Point, handle, legend, marks, sheet, svg, unit_axis
+from riskengine.report.chart import MUTED, Point, handle, legend, log_axis, marks, sheet, svg, unit_axis
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure, interval_note
 from riskengine.report.labels import model_of, value_of
@@ -49,17 +51,7 @@ def size(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """True size of every test against its nominal level."""
     own = select(rows, "test_size", "test_size")
     level, nominal = headline_level(own), _setting(result, "test_level", 0.05)
-    figure = None
-    if pictures and own:
-        shown = at_level(own, level)
-        panels = []
-        for n in unique(r.parameters["sample_size"] for r in shown):
-            here = select(shown, sample_size=n)
-            order = unique(r.model for r in here)
-            made = [Dot(model_of(r.model), value_of("p_value", r.parameters["p_value"]), r) for r in here]
-            panels.append((f"{plain(n)} days", sorted(made, key=lambda d: order.index(d.row.model))))
-        title = f"True size of a {percent(nominal)} test at {percent(level or 0.99)}"
-        figure = dots("power-size", title, panels)
+    figure = _sizes(at_level(own, level), level or 0.99, nominal) if pictures else None
     lead = (
         f"How often a test rejects a forecast that is right, where {percent(nominal)} is promised: too often is false "
         "alarm, too seldom wastes what the data could say.",
@@ -70,6 +62,34 @@ def size(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     both = ("test_size", "untestable")
     table = pivot("True size and untestable histories", select(rows, "test_size"), both, lead=lines, folded=True)
     return Chapter("power-size", "Does a test keep what it promises?", lead, [figure, table])
+
+
+def _sizes(rows: Sequence[Row], level: float, nominal: float) -> Figure | None:
+    """True sizes on a logarithmic axis: a line for each test, a mark for each way to its p-value, a panel for days."""
+    if not rows:
+        return None
+    tests, ways = unique(r.model for r in rows), unique(r.parameters["p_value"] for r in rows)
+    days = unique(r.parameters["sample_size"] for r in rows)
+    title = f"True size of a {percent(nominal)} test at {percent(level)}"
+    with sheet(1, len(days), 1.3 + 0.26 * len(tests), share_y=True) as (figure, axes):
+        for ax, n in zip(axes, days, strict=True):
+            log_axis(ax, "x", (0.0025, 0.6), "probability")
+            ticks = (0.005, 0.02, nominal, 0.1, 0.3)
+            ax.set_xticks(ticks, [f"{100 * t:g}" for t in ticks])
+            ax.axvline(nominal, color=MUTED, lw=1.1, ls=(0, (4, 3)), zorder=1)
+            for i, way in enumerate(ways):
+                own = [r for r in select(rows, sample_size=n) if r.parameters["p_value"] == way]
+                at = [tests.index(r.model) + 0.3 * (i / max(1, len(ways) - 1) - 0.5) for r in own]
+                marks(ax, [Point(y, r.estimate) for y, r in zip(at, own, strict=True)], i, sideways=True)
+            ax.set_title(f"{plain(n)} days")
+            ax.set_xlabel("rejected, %")
+            ax.set_yticks(range(len(tests)), [model_of(t) for t in tests])
+            ax.set_ylim(len(tests) - 0.4, -0.6)
+            ax.tick_params(axis="y", length=0)
+        legend(figure, [handle(i) for i in range(len(ways))], [f"{value_of('p_value', w)} p-value" for w in ways])
+        drawing = svg(figure, "power-size", title)
+    note = f"Dashed: {percent(nominal)}. Hollow marks on the left edge: less than a quarter of a percent. "
+    return Figure("power-size", title, drawing, note + interval_note([r.estimate for r in rows]))
 
 
 def rate(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -84,15 +104,16 @@ def rate(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "A dash among the months: outside the numbers of days that were simulated.",
     )
     at = headline_level(detect)
+    few = [r for r in at_level(detect, at) if r.model in _RATE]
     return Chapter(
         "power-rate",
         "How wrong must the breach rate be before a test sees it?",
         lead if own else (),
         [
             *(figures if pictures else ()),
-            _wide(f"Smallest rate found, {_found(result)}, at {percent(at or 0.99)}", at_level(detect, at),
+            _wide(f"Smallest rate found with {_found(result)} power, at {percent(at or 0.99)}", few,
                   "detectable_multiple", "sample_size", lambda n: f"{plain(n)} days", (), folded=False),
-            _wide(f"Months until found, {_found(result)}, at {percent(at or 0.99)}", at_level(detect, at),
+            _wide(f"Months until found with {_found(result)} power, at {percent(at or 0.99)}", few,
                   "months_to_detect", "multiple", lambda m: f"×{m:g}", (), folded=False),
             _wide("Smallest rate found, at every level", detect, "detectable_multiple", "sample_size",
                   lambda n: f"{plain(n)} days", ("level",)),
@@ -105,7 +126,7 @@ def rate(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 
 
 def _found(result: Result) -> str:
-    return f"found {percent(_setting(result, 'detection_power', 0.8))} of the time"
+    return percent(_setting(result, "detection_power", 0.8))
 
 
 def excess(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -221,6 +242,17 @@ def _against_multiple(
     return [_curves(name, title, panels, chosen, lambda r: r.parameters.get("multiple", 1.0), ticks, *marked)]
 
 
+def _sparse(at: Sequence[float], names: Sequence[str], panels: int) -> list[str]:
+    """Tick labels from the left; one that would run into the label before it is left out."""
+    inch = 7.4 / panels / log(max(at) / min(at))
+    out, end = [], -9.0
+    for v, name in zip(at, names, strict=True):
+        middle, half = inch * log(v / min(at)), 0.04 * len(name) + 0.03
+        out.append(name if middle - half >= end else "")
+        end = middle + half if out[-1] else end
+    return out
+
+
 def _curves(
     name: str,
     title: str,
@@ -237,14 +269,15 @@ def _curves(
     if not panels:
         return None
     at, names, axis = ticks
+    highest = max(r.estimate.get("upper") or r.value for _, p in panels for r in p)
+    top = next(t for t in (0.1, 0.2, 0.4, 0.6, 1.0) if highest <= t or t == 1.0)
     with sheet(1, len(panels), 4.2, share_y=True) as (figure, axes):
         for ax, (head, shown) in zip(axes, panels, strict=True):
             ax.set_xscale("log")
             ax.set_xlim(min(at) / 1.12, max(at) * 1.12)
-            ax.set_ylim(0.0, 1.0)
+            ax.set_ylim(0.0, top)
             ax.minorticks_off()
-            apart = max(1, len(at) // 4) if len(panels) > 2 else 1  # labels that would run into each other are left out
-            ax.set_xticks(at, [n if (len(at) - 1 - i) % apart == 0 else "" for i, n in enumerate(names)])
+            ax.set_xticks(at, _sparse(at, names, len(panels)))
             unit_axis(ax.yaxis, "probability")
             for line in (nominal, target):
                 if line is not None:
@@ -273,8 +306,6 @@ def _wide(
     folded: bool = True,
 ):
     """One measure with a column for each value of a setting."""
-    from dataclasses import replace
-
     own = select(rows, measure=measure)
     values = sorted(unique(r.parameters[across] for r in own))
     renamed = [
@@ -301,7 +332,7 @@ def many(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "nothing is wrong. Holm and Hommel keep the chance of any false alarm at the level of one test and cost power. "
         "Hommel and Benjamini–Hochberg raise some alarm on the same histories; they differ in which.",
     )
-    lines = ("tests", "p_value", "procedure")
+    lines = ("family", "tests", "p_value", "procedure")
     return Chapter(
         "power-many",
         "What do many tests cost?",
@@ -314,9 +345,9 @@ def many(result: Result, rows: list[Row], pictures: bool) -> Chapter:
                   accounts, "false_alarm", "sample_size", lambda n: f"{plain(n)} days",
                   ("accounts", "p_value", "procedure"), folded=False),
             _wide(f"Chance that at least one test finds a wrong rate, {percent(level or 0.99)}", tests, "family_power",
-                  "sample_size", lambda n: f"{plain(n)} days", ("multiple", "tests", "procedure")),
+                  "sample_size", lambda n: f"{plain(n)} days", ("multiple", "family", "tests", "procedure")),
             pivot("Many tests, at every level", own, ("false_alarm", "family_power"), folded=True,
-                  lead=("level", "sample_size", "tests", "accounts", "p_value", "procedure")),
+                  lead=("level", "sample_size", "family", "tests", "accounts", "p_value", "procedure")),
         ],
     )  # fmt: skip
 

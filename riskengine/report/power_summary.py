@@ -51,9 +51,14 @@ def _rate(result: Mapping[str, Any], rows: list[Row]) -> str:
     months = at_level(select(rows, "detection", "months_to_detect"), level)
     twice = _first(months, "traffic_light", multiple=2.0)
     when = f"; to find twice the rate it takes {twice.value:.0f} months" if twice is not None else ""
-    if not said:
+    sizes = at_level(select(rows, "test_size", "test_size"), level)
+    true = _first(sizes, "traffic_light", sample_size=days)
+    if not said or true is None:
         return ""
-    return f"With {wanted} power the yellow zone finds {', '.join(said)}{when}: a pass before rules little out."
+    return (
+        f"With {wanted} power the yellow zone (true size {_said(true)} at {plain(days)} days) finds "
+        f"{', '.join(said)}{when}: a pass before rules little out."
+    )
 
 
 def _best(result: Mapping[str, Any], rows: list[Row]) -> str:

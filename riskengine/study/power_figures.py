@@ -92,7 +92,7 @@ def detection(
     low = back(lower) if math.isfinite(lower) else -math.inf
     high = back(upper) if math.isfinite(upper) else math.inf
     confidence = max(e.confidence for e in power if e.confidence < 1.0)
-    method = "interpolated between simulated powers, normal scores"
+    method = "interpolation of simulated powers in normal scores"
     return Estimate(back(value), math.nan, low, high, confidence, n, float(n), method)
 
 

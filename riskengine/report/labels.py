@@ -198,6 +198,25 @@ MEASURES: dict[str, Measure] = {
         "Independence p", "p-value of Christoffersen's test that breaches do not follow one another."
     ),
     "christoffersen_p": _M("Christoffersen p", "p-value of the joint test of breach rate and independence."),
+    "holm_p": _M("Holm p", "Binomial p-value adjusted for testing every account of the model and level."),
+    "traffic_light": _M(
+        "Traffic light",
+        "Zone of the breach count: yellow from the smallest count with P(at most as many) of 95 % under the promised "
+        "rate, red from 99.99 %.",
+    ),
+    "e_process_p": _M(
+        "E-process p", "Any-time valid p-value against a requirement that is too low: it may be looked at every day."
+    ),
+    "e_process_overstated_p": _M("E-process p, too high", "The same against a requirement that is too high."),
+    "accounts_rejected": _M("Rejected", "Accounts whose binomial p-value is at most 5 %."),
+    "accounts_rejected_holm": _M("Rejected, Holm", "Accounts whose adjusted p-value is at most 5 %."),
+    "e_process_alarms": _M("E-process alarms", "Accounts whose e-process ever reached 20."),
+    "accounts_yellow": _M("Yellow", "Accounts in the yellow zone of the traffic light."),
+    "accounts_red": _M("Red", "Accounts in the red zone of the traffic light."),
+    "detectable_rate": _M(
+        "Detectable rate", "Smallest breach rate that the binomial test rejects with 80 % power in this many windows."
+    ),
+    "power_at_twice": _M("Power at twice", "How often the binomial test rejects twice the promised rate."),
 }
 
 # Spelled as the field spells them, so that a new model needs no entry here.

@@ -6,7 +6,28 @@ from riskengine.report.figures import against_nominal, curve
 from riskengine.report.labels import model_of, setup_of, value_of, words
 from riskengine.report.rows import Row, at_level, headline, headline_level, select, unique, whole_book
 from riskengine.report.tables import pivot
+from riskengine.report.wording import percent
 
+_VERDICT = (
+    "breach_rate",
+    "capital",
+    "accounts_rejected",
+    "accounts_rejected_holm",
+    "accounts_yellow",
+    "accounts_red",
+    "e_process_alarms",
+    "detectable_rate",
+    "power_at_twice",
+)
+_ACCOUNT = (
+    "breaches",
+    "expected_breaches",
+    "traffic_light",
+    "binomial_p",
+    "holm_p",
+    "christoffersen_independence_p",
+    "e_process_p",
+)
 CURVES = {"margin_shortfall_exceedance": "Loss beyond initial margin in the book: how often more than"}
 
 
@@ -90,19 +111,25 @@ def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         lambda r: model_of(r.model),
         ("breach_rate",),
     )
-    measures = unique(r.measure for r in own)
     single = [r for r in own if not whole_book(r)]
+    level = headline_level(single)
+    tested = [r for r in at_level(single, level) if r.parameters.get("level") is not None]
     return Chapter(
         "backtest",
         "What happened on real prices",
-        ("Windows do not overlap; the counts are exact, and so are the binomial p-values.",),
+        (
+            "Windows do not overlap; the counts are exact, and so are the binomial p-values.",
+            "A pass is worth what the test could have found: the detectable rate is the smallest that it rejects with "
+            "80 % power in these windows. Rejections are counted over accounts, alone and adjusted for their number.",
+        ),
         [
             figure or None,
-            pivot("Backtest", book, measures, lead=("level",)),
+            pivot("Verdict", book, _VERDICT, lead=("level",)),
+            pivot(f"Account by account at {percent(level or 0.99)}", tested, _ACCOUNT, lead=("account",)),
             pivot(
-                "Account by account, with exact binomial, Kupiec and Christoffersen p-values",
+                "Account by account, every test and level",
                 single,
-                measures,
+                unique(r.measure for r in single),
                 lead=("level",),
                 folded=True,
             ),

@@ -16,7 +16,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
-from riskengine.report.wording import parts, percent, phrase, plain
+from riskengine.report.wording import amount, parts, percent, phrase, plain
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
 
@@ -159,7 +159,12 @@ def _backtest(result: Mapping[str, Any], rows: list[Row]) -> str:
     level = headline_level(shown)
     said = []
     for r in select(at_level(shown, level), measure="breach_rate"):
-        said.append(f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}")
+        told = f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}"
+        own = {o.measure: o for o in shown if (o.model, o.parameters) == (r.model, r.parameters)}
+        if "accounts_rejected_holm" in own and own["detectable_rate"].value is not None:
+            told += f", {own['accounts_rejected_holm'].value:.0f} accounts rejected after Holm"
+            told += f" (a test finds {amount(own['detectable_rate'].value, 'probability')} with 80 % power)"
+        said.append(told)
     return f"Share of windows of real prices in which the requirement was exceeded: {'; '.join(said)}." if said else ""
 
 

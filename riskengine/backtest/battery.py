@@ -266,16 +266,22 @@ def rank_p_values(statistic: Floats, null: Floats, ties: Floats) -> Floats:
 
 
 def any_rejection(p_values: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Smallest adjusted p-value over tests of each history, (P,), by procedure.
+    """Smallest adjusted p-value over tests of each history, (P,), by procedure of `riskengine.backtest.multiplicity`.
 
-    ``none`` does not adjust.  The smallest adjusted p-value is k times the smallest of k for Holm, and that of Simes,
-    the least of k p_(j) / j, for Hommel and for Benjamini and Hochberg alike: they differ in which tests they reject,
-    not in whether they reject any.
+    ``none`` does not adjust.  Of k sorted p-values Holm's smallest is k p_(1), that of Benjamini and Hochberg is that
+    of Simes, the least of k p_(j) / j.  Hommel's is at least as large: Simes may reject that all is right and yet no
+    single test, so the smallest is also held against every m of the tests that it could belong to.
     """
     p = np.sort(np.stack(list(p_values.values())), axis=0)
     k = p.shape[0]
+    simes = (p * (k / np.arange(1.0, k + 1.0))[:, None]).min(axis=0)
+    closed = simes
+    for m in range(k - 1, 1, -1):
+        largest = (m * p[k - m + 1 :] / np.arange(2.0, m + 1.0)[:, None]).min(axis=0)
+        closed = np.maximum(closed, np.minimum(largest, m * p[0]))
     return {
         "none": p[0],
         "holm": np.minimum(1.0, k * p[0]),
-        "hommel": np.minimum(1.0, (p * (k / np.arange(1.0, k + 1.0))[:, None]).min(axis=0)),
+        "hommel": np.maximum(closed, p[0]),
+        "benjamini_hochberg": np.minimum(1.0, simes),
     }

@@ -252,11 +252,12 @@ TESTS = {
 }
 
 VALUES = {
-    "best": "keeping size",
+    "best": "exact or simulated",
     "printed": "asymptotic where there is one",
     "none": "not adjusted",
     "holm": "Holm",
     "hommel": "Hommel",
+    "benjamini_hochberg": "Benjamini–Hochberg",
     "clusters": "breaches together",
     "counts": "breach counts",
     "breaches": "days of breaches",

@@ -6,7 +6,7 @@ from riskengine.report.figures import against_nominal, curve
 from riskengine.report.labels import model_of, setup_of, value_of, words
 from riskengine.report.rows import Row, at_level, headline, headline_level, select, unique, whole_book
 from riskengine.report.tables import pivot
-from riskengine.report.wording import percent
+from riskengine.report.wording import percent, plain
 
 _VERDICT = (
     "breach_rate",
@@ -99,6 +99,13 @@ def scheme(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     return Chapter("scheme", "Does the simulation draw from its own law?", lead, [table])
 
 
+def _farthest(rows: list[Row]) -> list[Row]:
+    """Rows of the ten accounts with the smallest p-values, the smallest first."""
+    p = {(r.model, r.parameters["account"]): r.value for r in select(rows, measure="binomial_p")}
+    worst = sorted(p, key=lambda key: p[key])[:10]
+    return [r for key in worst for r in rows if (r.model, r.parameters["account"]) == key]
+
+
 def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Replay over real prices."""
     own = select(rows, "backtest")
@@ -114,18 +121,23 @@ def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     single = [r for r in own if not whole_book(r)]
     level = headline_level(single)
     tested = [r for r in at_level(single, level) if r.parameters.get("level") is not None]
+    number = (result.get("settings") or {}).get("accounts")
+    accounts = f"{plain(number)} accounts" if number else "the accounts"
     return Chapter(
         "backtest",
         "What happened on real prices",
         (
             "Windows do not overlap; the counts are exact, and so are the binomial p-values.",
             "A pass is worth what the test could have found: the detectable rate is the smallest that it rejects with "
-            "80 % power in these windows. Rejections are counted over accounts, alone and adjusted for their number.",
+            f"80 % power in these windows. Rejections, of too many breaches or too few, are counted over {accounts}, "
+            "alone and adjusted for their number.",
         ),
         [
             figure or None,
             pivot("Verdict", book, _VERDICT, lead=("level",)),
-            pivot(f"Account by account at {percent(level or 0.99)}", tested, _ACCOUNT, lead=("account",)),
+            pivot(
+                f"The accounts farthest off at {percent(level or 0.99)}", _farthest(tested), _ACCOUNT, lead=("account",)
+            ),
             pivot(
                 "Account by account, every test and level",
                 single,

@@ -330,7 +330,7 @@ def many(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     lead = (
         "Many tests of one history, or one test of many accounts: each at its own level, some alarm is likely though "
         "nothing is wrong. Holm and Hommel keep the chance of any false alarm at the level of one test and cost power. "
-        "Hommel and Benjamini–Hochberg raise some alarm on the same histories; they differ in which.",
+        "Benjamini–Hochberg bounds the share of false alarms among alarms, which is that chance where all is right.",
     )
     lines = ("family", "tests", "p_value", "procedure")
     return Chapter(

@@ -332,6 +332,7 @@ def many(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "nothing is wrong. Holm and Hommel keep the chance of any false alarm at the level of one test and cost power. "
         "Benjamini–Hochberg bounds the share of false alarms among alarms, which is that chance where all is right.",
     )
+    plain_or_holm = [r for r in tests if r.parameters["procedure"] in ("none", "holm")]
     lines = ("family", "tests", "p_value", "procedure")
     return Chapter(
         "power-many",
@@ -339,8 +340,7 @@ def many(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         lead if own else (),
         [
             _wide(f"Chance of at least one false alarm among tests of one history, {percent(level or 0.99)}",
-                  [r for r in tests if r.measure == "false_alarm"], "false_alarm", "sample_size",
-                  lambda n: f"{plain(n)} days", lines, folded=False),
+                  plain_or_holm, "false_alarm", "sample_size", lambda n: f"{plain(n)} days", lines, folded=False),
             _wide(f"Chance of at least one false alarm among independent accounts, {percent(level or 0.99)}",
                   accounts, "false_alarm", "sample_size", lambda n: f"{plain(n)} days",
                   ("accounts", "p_value", "procedure"), folded=False),
@@ -368,11 +368,12 @@ def overlaps(result: Result, rows: list[Row], pictures: bool) -> Chapter:
                     label += " χ²"
                 made.append(Dot(label, str(r.parameters["losses"]), r))
             panels.append((f"losses over {plain(h)} days", made))
-        figure = dots("power-overlap", f"True size of tests of overlapping losses at {percent(level or 0.99)}", panels)
+        title = f"True size of tests of overlapping losses at {percent(level or 0.99)}"
+        figure = dots("power-overlap", title, panels, log=True)
     lead = (
         "A loss over several days that begins on every day shares days with its neighbours: one bad day is a breach of "
-        "many, and the count scatters far more than a binomial one. Bounds simulated under the forecast hold; "
-        "losses apart hold as well, with fewer of them.",
+        "many, and the count scatters far more than a binomial one. Bounds simulated under the forecast hold; losses "
+        "apart are fewer, and counts of few move in large steps.",
     )
     table = pivot("Overlapping losses", own, ("test_size", "test_power"), folded=True,
                   lead=("overlap", "level", "sample_size", "losses"))  # fmt: skip

@@ -115,7 +115,12 @@ class PowerLab:
         return [self.forecast, *(t.forecast for t in self.clustered)]
 
     def prepare(self) -> None:
-        """Build every table of a law before threads ask for it."""
+        """Build every table of a law before threads ask for it; ValueError where a rate cannot be reached."""
+        for h in (1, *self.study.overlaps):
+            law = self.forecast.law_over(h)
+            for case in (c for c in self.stretched if c.alternative == "rate"):
+                for tail in self.tails:
+                    self.forecast.stretch(case.multiple, tail, law)
         for forecast in self.forecasts:
             forecast.prepare()
         for i in range(len(self.forecasts)):

@@ -7,6 +7,8 @@ from riskengine.report.labels import model_of
 from riskengine.report.rows import Row, at_level, headline_level, select, unique
 from riskengine.report.wording import percent, phrase, plain
 
+_TEXTBOOK = ("kupiec", "asymptotic")
+
 
 def _first(rows: Sequence[Row], model: str, **parameters: Any) -> Row | None:
     return next((r for r in select(rows, **parameters) if r.model == model and r.value is not None), None)
@@ -103,6 +105,16 @@ def _overlap(result: Mapping[str, Any], rows: list[Row]) -> str:
         f"On {plain(h)}-day losses that overlap, Kupiec's chi-squared test rejects a right forecast on {_said(naive)} "
         f"of histories of {plain(days)} days, with simulated bounds on {_said(fixed)}."
     )
+
+
+def headline_power(rows: Sequence[Row]) -> list[Row]:
+    """True size and smallest rate found of each test, by the way that keeps its size, at the fewest days."""
+    shown, _, days = _start(rows, "detection", "detectable_multiple")
+    found = [r for r in select(shown, sample_size=days) if (r.model, r.parameters["p_value"]) != _TEXTBOOK]
+    ways = {(r.model, r.parameters["p_value"]) for r in found}
+    sizes, _, _ = _start(rows, "test_size", "test_size")
+    own = [r for r in select(sizes, sample_size=days) if (r.model, r.parameters["p_value"]) in ways]
+    return own + found
 
 
 POWER = (_size, _rate, _best, _many, _overlap)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
-from riskengine.report.power_summary import POWER
+from riskengine.report.power_summary import POWER, headline_power
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -239,6 +239,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("margin", headline(rows), ("initial_margin_breach", "maintenance_margin_breach", "insolvency", "capital")),
         ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
+        ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
     ):
         lines += _text_table(title, shown, measures)

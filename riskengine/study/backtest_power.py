@@ -71,15 +71,18 @@ def run_backtest_power(
     Raises
     ------
     UsageError
-        Where the folder cannot be used, losses that overlap are asked of a world with a state, or a criterion names
-        no row.
+        Where the folder cannot be used, losses that overlap are asked of a world with a state, a rate is so high that
+        no factor on returns reaches it, or a criterion names no row.
     """
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume=False)
     lab = PowerLab(study)
     if study.overlaps and not isinstance(lanes(lab.forecast.law), StatelessLanes):
         raise UsageError(f"overlaps need a world whose returns are independent, got {study.world.name!r}")
-    lab.prepare()
+    try:
+        lab.prepare()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     data, table = plan(study.replications), plan(study.null_replications)
     work = [(table, lambda b, i=i: lab.table(i, b)) for i in range(len(lab.forecasts))]
     work += [(data, lab.main)]
@@ -156,7 +159,10 @@ class _Figures:
                 rate = share(lab.column(case, "breaches", i) / days, confidence)
                 known = lab.column(case, "breach_probability", i)
                 if known is not None:
-                    rate = share(np.clip(known[np.isfinite(known)], 0.0, 1.0), confidence)
+                    said = known[np.isfinite(known)]
+                    if said.size < 2:
+                        continue  # refused: the powers say so
+                    rate = share(np.clip(said, 0.0, 1.0), confidence)
                 yield Row("test_power", "", at, "mean_breach_probability", "probability", rate)
                 again = lab.column(case, "pairs", i), lab.column(case, "followed", i) * lab.tails[i]
                 yield Row("test_power", "", at, "breach_after_breach", "number", ratio_of_means(*again, confidence))

@@ -37,6 +37,8 @@ def exact_rejection(way: Way, n: int, tail_prob: float, rate: float, level: floa
 
 def rejections(p_values: Floats, level: float, confidence: float) -> Estimate:
     """Share of histories on which a test rejects, with its Clopper-Pearson interval."""
+    if p_values.size == 0:
+        return undetermined(0, "the estimator refuses a forecast in every history")
     return clopper_pearson(int((p_values <= level).sum()), p_values.size, confidence)
 
 

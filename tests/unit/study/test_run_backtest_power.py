@@ -20,6 +20,7 @@ from riskengine.stats.proportion import clopper_pearson
 from riskengine.study.account_tests import account_figures, book_figures
 from riskengine.study.backtest_power import run_backtest_power
 from riskengine.study.power_figures import detection, exact_months, exact_multiple, exact_rejection, some_rejection
+from riskengine.study.power_spec import RollingForecast
 
 STUDY = """\
 kind: backtest_power
@@ -39,6 +40,8 @@ rolling:
   - {estimator: historical, window: 100}
 overlaps: [5]
 bootstrap_draws: 99
+criteria:
+  - {measure: test_size, limit: 0.05, where: {section: test_size, model: kupiec, p_value: exact}}
 """
 KUPIEC = ("kupiec", "asymptotic")
 
@@ -275,6 +278,45 @@ def test_faults_name_what_is_legal(tmp_path, old, new, said):
     with pytest.raises(InputError) as caught:
         load_study(written(tmp_path, STUDY.replace(old, new, 1)))
     assert said in str(caught.value)
+
+
+def test_a_declared_limit_is_judged(ran):
+    judged = {(r["model"], r["parameters"]["p_value"], r["verdict"]) for r in ran[1] if r["verdict"]}
+    assert judged == {("kupiec", "exact", "PASS")}
+
+
+class Picky:
+    """Refuses to forecast after a large loss, or always."""
+
+    kind = "picky"
+
+    def __init__(self, bound):
+        self.bound = bound
+
+    def fit_lanes(self, losses, level, confidence):
+        value = np.repeat(
+            np.where(losses.max(axis=0) < self.bound, losses.max(axis=0), np.nan)[None], np.size(level), 0
+        )
+        return value, value, value
+
+
+def test_histories_with_a_refused_forecast_are_left_out(tmp_path):
+    small = STUDY.replace("replications: 1100", "replications: 100").replace("[120, 250]", "[30]")
+    loaded = load_study(written(tmp_path, small.replace("overlaps: [5]", "overlaps: []")))
+    for name, bound, most in (("some", 0.11, 99), ("all", -9.0, 0)):
+        cases = (RollingForecast(Picky(bound), 20),)
+        study = replace(loaded.study, rolling=cases, clustered_worlds=(), excess_multiples=(), criteria=())
+        _, result = run_backtest_power(study, loaded.resolved, "power", tmp_path / name, 1)
+        found = {r.estimate.n for r in result.rows if r.parameters.get("alternative") == "rolling" and r.model}
+        assert len(found) == 1 and max(found) <= most
+        why = {r.estimate.method for r in result.rows if r.parameters.get("alternative") == "rolling" and r.model}
+        assert ("the estimator refuses a forecast in every history" in why) == (most == 0)
+
+
+def test_a_rate_beyond_the_middle_of_the_law_is_refused():
+    forecast = HeldForecast(load_study("calibration_power").study.world, Exposure("BTC", "long", "linear"), 24.0)
+    with pytest.raises(ValueError, match="rate_multiples must keep the breached quantile on its side of zero, got 1.9"):
+        forecast.stretch(1.9, 0.3)
 
 
 def test_overlaps_need_independent_returns(tmp_path):

@@ -37,7 +37,7 @@ _WEIGHT_FLOOR = 1e-13  # combinations of jump counts below it are left out
 _INVERSE_ROOT_TWO_PI = 0.3989422804014327
 
 
-@kernel
+@kernel(scratch=True)
 def filter_steps(
     x, observed, z, offset, v, weight, c, base, tilt, lever, residual, jump_weight, jump_mean, jump_variance, floor,
     log_density, pit, mean, square,

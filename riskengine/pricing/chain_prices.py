@@ -154,7 +154,7 @@ class ChainPricer:
         return self.evaluate(family, parameters, shift)[0]
 
 
-@kernel
+@kernel(scratch=True)
 def _characteristic(nodes, tau, control, p, family, shift, out):
     """phi - control, its derivatives and that in the shift, at all nodes of all expiries: shape (E, P + 2, 2 N)."""
     count = p.size

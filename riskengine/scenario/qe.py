@@ -119,7 +119,7 @@ def jump_price_step(x, v, following, z, correction, jump, added, spread, c):
         x[i] = fma(root(fma(k3, before + after, spread[i])), z[i], level)
 
 
-@kernel
+@kernel(scratch=True)
 def bates_paths(
     out, variance, failed, spot, initial, c, variance_mix, price_mix, rate, jump_mean, jump_mix, first_path, history,
     purposes, k0, k1, marks, tilt=None, statistics=None, tilt_steps=0,

@@ -21,6 +21,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import _one_core  # noqa: F401
 import numpy as np
 from scipy.special import ndtr
 

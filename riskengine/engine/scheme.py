@@ -22,7 +22,7 @@ from riskengine.random import DrawKeys
 from riskengine.roles import HasLaw
 from riskengine.scenario.world import World
 from riskengine.stats.proportion import clopper_pearson
-from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.stats.tail_curve import tail_curve
 
 LEVELS = (0.99, 0.999)
 SIDES = {"long": "scheme_lower_tail", "short": "scheme_upper_tail"}
@@ -141,8 +141,7 @@ def scheme_bias(
         for side in SIDES:
             unit = UnitExposure(side)
             losses = unit.loss(x[a])
-            simulated_var = value_at_risk(losses, levels, confidence)
-            for level, var in zip(levels, simulated_var, strict=True):
+            for level, var, shortfall in zip(levels, *tail_curve(losses, levels, confidence), strict=True):
                 truth = float(unit.var(law, level))
                 figures = {
                     "breach_probability": (
@@ -150,10 +149,7 @@ def scheme_bias(
                         clopper_pearson(int((losses > truth).sum()), losses.size, confidence),
                     ),
                     "var": (truth, var),
-                    "expected_shortfall": (
-                        float(unit.expected_shortfall(law, level)),
-                        expected_shortfall(losses, level, confidence),
-                    ),
+                    "expected_shortfall": (float(unit.expected_shortfall(law, level)), shortfall),
                 }
                 for measure, (exact, found) in figures.items():
                     yield SchemeBias(asset, side, level, measure, exact, found, shifted(found, exact))

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
 
 from riskengine.engine.blocks import Block
@@ -20,37 +21,34 @@ def run_blocks(blocks: Iterable[Block], work: Callable[[Block], None], workers: 
     blocks are cheap that costs more than the second core brings.  The first error keeps further blocks from being
     started and is raised after the running ones have ended; so does a caller that stops asking.
     """
-    queue, lock = iter(blocks), threading.Lock()
+    queue, lock, stopped = iter(blocks), threading.Lock(), False
     done: SimpleQueue[Block] = SimpleQueue()
-    errors: list[BaseException] = []
-    stopped = False
 
     def take() -> Block | None:
         with lock:
-            return None if stopped or errors else next(queue, None)
+            return None if stopped else next(queue, None)
 
     def serve() -> None:
+        nonlocal stopped
         try:
             while (block := take()) is not None:
                 work(block)
                 done.put(block)
-        except BaseException as error:
-            errors.append(error)  # whatever it is: the calling thread raises it
+        finally:
+            stopped = True  # no block is left, or this one failed
 
-    helpers = [threading.Thread(target=serve, name=f"blocks-{i}") for i in range(1, workers)]
-    for helper in helpers:
-        helper.start()
-    try:
-        while (block := take()) is not None:
-            work(block)
-            yield block
-            while not done.empty():
-                yield done.get()
-    finally:
-        stopped = True
+    with ThreadPoolExecutor(max(1, workers - 1), "blocks") as pool:
+        helpers = [pool.submit(serve) for _ in range(workers - 1)]
+        try:
+            while (block := take()) is not None:
+                work(block)
+                yield block
+                while not done.empty():
+                    yield done.get()
+        finally:
+            stopped = True
+        wait(helpers)
+        while not done.empty():
+            yield done.get()
         for helper in helpers:
-            helper.join()
-    while not done.empty():
-        yield done.get()
-    if errors:
-        raise errors[0]
+            helper.result()

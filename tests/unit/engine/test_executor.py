@@ -49,7 +49,7 @@ def test_an_error_stops_every_thread_and_keeps_what_is_done(in_helper):
             done.append(block)
     # the other thread may have begun one block more before it saw the error
     assert 1 <= len(seen) < 10 and set(done) <= set(seen)
-    assert not [t for t in threading.enumerate() if t.name.startswith("blocks-")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("blocks")]
 
 
 def test_blocks_stop_when_the_caller_does():
@@ -62,7 +62,7 @@ def test_blocks_stop_when_the_caller_does():
     running = run_blocks(endless(), taken.append, 3)
     next(running)
     running.close()
-    assert taken and not [t for t in threading.enumerate() if t.name.startswith("blocks-")]
+    assert taken and not [t for t in threading.enumerate() if t.name.startswith("blocks")]
 
 
 def test_both_threads_work():

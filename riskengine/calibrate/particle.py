@@ -70,8 +70,9 @@ def filter_steps(
     following = np.empty(count)
     correction = np.empty(count)
     density = np.empty(count)
+    spare = np.empty((3, count))
     for t in range(x.size):
-        if quadratic_step(v, z[t], following, correction, c) > 0:
+        if quadratic_step(v, z[t], following, correction, c, spare) > 0:
             exponential_step(v, z[t], following, correction, c)
         log_density[t] = np.nan
         pit[t] = np.nan

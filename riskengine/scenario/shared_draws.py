@@ -237,8 +237,8 @@ def lognormal_grid(
 
 @kernel
 def _bates_window(
-    out, variance, start, stop, base, end, x, v, z, mixed, jump, following, correction, c, variance_mix, price_mix,
-    bad, spot, history,
+    out, variance, start, stop, base, end, x, v, z, mixed, jump, following, correction, spare, c, variance_mix,
+    price_mix, bad, spot, history,
 ):  # fmt: skip
     """Steps ``start`` to ``stop - 1`` of one parameter set, as `_lognormal_window`."""
     assets = x.shape[0]
@@ -252,7 +252,7 @@ def _bates_window(
             mix_lanes(mixed[1], price_mix)
             normal = mixed
         for i in range(assets):
-            variance_step(v[i], normal[0, i], following, correction, c[i])
+            variance_step(v[i], normal[0, i], following, correction, c[i], spare)
             price_step(x[i], v[i], following, normal[1, i], correction, jump[t, i], c[i])
             write_lanes(variance[start + t + 1, i, base:end], v[i])
             if history:
@@ -282,7 +282,7 @@ def bates_grid(
     correction = np.empty(LANES)
     a = np.empty(LANES, np.uint64)
     b = np.empty(LANES, np.uint64)
-    spare = np.empty(LANES)
+    spare = np.empty((3, LANES))
     lane = np.empty(LANES + 1, np.uint64)
     jump = np.zeros((span, assets, LANES))
     position = np.empty((sets, assets + 1, LANES))
@@ -303,7 +303,7 @@ def bates_grid(
                 for k in range(LANES):
                     v[s, i, k] = initial[s, i, min(base + k, count - 1)]
                 write_lanes(variance[s, 0, i, base:end], v[s, i])
-        _start_shared(position, arrivals, rate, waits, sizes, known, path, purposes, k0, k1, a, b, spare)
+        _start_shared(position, arrivals, rate, waits, sizes, known, path, purposes, k0, k1, a, b, spare[0])
         for start in range(0, steps, span):
             stop = min(start + span, steps)
             for t in range(stop - start):
@@ -315,14 +315,14 @@ def bates_grid(
                     clean = False
                     _fill_shared(
                         jump, position[s], arrivals[s], start, stop, rate[s], jump_mean[s], jump_mix[s], waits, sizes,
-                        known, path, purposes, k0, k1, lane, a, b, spare,
+                        known, path, purposes, k0, k1, lane, a, b, spare[0],
                     )  # fmt: skip
                 elif not clean:
                     jump[:] = 0.0
                     clean = True
                 _bates_window(
                     out[s], variance[s], start, stop, base, end, x[s], v[s], z, mixed, jump, following, correction,
-                    c[s], variance_mix[s], price_mix[s], bad[s], spot[s], history,
+                    spare, c[s], variance_mix[s], price_mix[s], bad[s], spot[s], history,
                 )  # fmt: skip
         for s in range(sets):
             if history:

@@ -103,8 +103,8 @@ def main() -> None:
     """Time all pairs and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    rounds = 10 if parser.parse_args().quick else 60
-    paths = 102_400
+    rounds = 5 if parser.parse_args().quick else 20
+    paths = 409_600
     pool = ThreadPoolExecutor(2)
     results = {}
     for name, model, n in (

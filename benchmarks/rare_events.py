@@ -28,9 +28,10 @@ from riskengine.engine.simulate import Simulation
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.tables import BookTable
 from riskengine.random import DrawKeys
-from riskengine.scenario.cross_entropy import PilotSettings, fit_proposal
+from riskengine.scenario.cross_entropy import fit_proposal
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.pilot import PilotSettings
 from riskengine.stats.quantile import value_at_risk
 from riskengine.stats.weighted import PathWeights, weighted_quantiles, weighted_share
 from riskengine.study.sampling import targets_of

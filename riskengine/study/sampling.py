@@ -12,7 +12,8 @@ from riskengine.engine.targets import Targets
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate
 from riskengine.market.paths import MarketPaths
-from riskengine.scenario.cross_entropy import Pilot, fit_proposal
+from riskengine.scenario.cross_entropy import fit_proposal
+from riskengine.scenario.pilot import Pilot
 from riskengine.stats.figures import WeightedFigures
 from riskengine.study.columns import Columns
 from riskengine.study.result import Row

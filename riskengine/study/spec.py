@@ -13,7 +13,7 @@ from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQu
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import HasLaw
-from riskengine.scenario.cross_entropy import PilotSettings
+from riskengine.scenario.pilot import PilotSettings
 from riskengine.scenario.proposal import Tiltable
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, asset_fault, expiry_faults, model_faults, period_faults, surface_fault

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from riskengine.arrays import Floats
+from riskengine.arrays import Floats, Ints
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.jump_counts import count_probabilities
@@ -35,7 +35,8 @@ from riskengine.scenario.pilot import (
 )
 from riskengine.scenario.proposal import PARTS, Proposal, Tilt, Tiltable
 
-_ROUNDS = 2  # the first has equal shares; the second sees the tails that the first has found
+_FIRST_TAIL = 0.01  # tail of the first round, whose strata have equal shares
+_STEP = 0.1  # a round's tail over the one before
 _PRIOR = 0.5  # pseudo-counts that pull a stratum with few paths to the tail probability of all
 _BEYOND = 0.01  # probability of the last stratum, at most, over that of the tails
 
@@ -50,20 +51,32 @@ def fit_strata(model: Tiltable, grid: TimeGrid, figures: PathFigures, seed: int,
     expected = _expected(model, grid, settings.hours)
     ranges = count_ranges(expected, settings.level, settings.components)
     chance = np.array([_probability(expected, r) for r in ranges])
-    keys, tail = DrawKeys(seed, PILOT_GROUP), 1.0 - settings.level
+    space, keys = model.tilt_space(grid, settings.hours), DrawKeys(seed, PILOT_GROUP)
     shares = np.full(len(ranges), (1.0 - settings.plain_share) / len(ranges))
-    for number in range(_ROUNDS):
+    strata, figured, drawn = [], [], 0
+    for tail in _tails(1.0 - settings.level):
         proposal = _proposal(ranges, shares, settings.hours)
-        first = number * settings.paths
-        statistics, weight, values = draw_pilot(model, grid, figures, keys, first, settings.paths, proposal)
-        hits = tail_hits(values, weight, tail)
-        total = model.tilt_space(grid, settings.hours).total_arrivals(statistics)
-        stratum = np.searchsorted([low for low, _ in ranges], total, side="right") - 1
+        statistics, _, values = draw_pilot(model, grid, figures, keys, drawn, settings.paths, proposal)
+        drawn += settings.paths
+        strata.append(np.searchsorted([low for low, _ in ranges], space.total_arrivals(statistics), side="right") - 1)
+        figured.append(values)
+        # given its stratum a path has one law, whatever its round and whether it was given: they are pooled
+        stratum = np.concatenate(strata)
+        paths = np.bincount(stratum, minlength=len(ranges))
+        hits = tail_hits(np.concatenate(figured, axis=1), (chance / np.maximum(paths, 1))[stratum], tail)
         alive = hits.sum(axis=1) >= FEWEST_HITS
-        shares, cost = _allocate(hits[alive], stratum, chance, tail, settings.plain_share)
+        shares, cost = _allocate(hits[alive], stratum, paths, chance, tail, settings.plain_share)
     gains = np.full(hits.shape[0], np.nan)
     gains[alive] = 1.0 / cost
-    return Pilot(_proposal(ranges, shares, settings.hours), gains, _ROUNDS * settings.paths)
+    return Pilot(_proposal(ranges, shares, settings.hours), gains, drawn)
+
+
+def _tails(last: float) -> list[float]:
+    """Tail probability of each round."""
+    out = [max(last, _FIRST_TAIL)]
+    while out[-1] > last * 1.01:
+        out.append(max(last, out[-1] * _STEP))
+    return out
 
 
 def stated_strata(
@@ -109,10 +122,9 @@ def _proposal(ranges: list[Range], shares: Floats, hours: float | None) -> Propo
 
 
 def _allocate(
-    hits: np.ndarray, stratum: np.ndarray, chance: Floats, tail: float, plain_share: float
+    hits: np.ndarray, stratum: Ints, paths: Ints, chance: Floats, tail: float, plain_share: float
 ) -> tuple[Floats, Floats]:
     """(shares, cost of each figure): its variance over that of a plain tail probability."""
-    paths = np.bincount(stratum, minlength=chance.size)
     found = np.stack([np.bincount(stratum[h], minlength=chance.size) for h in hits])
     q = (found + _PRIOR * tail) / (paths + _PRIOR)
     inside = chance * q * (1.0 - q) / (tail * (1.0 - tail))

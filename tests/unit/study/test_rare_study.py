@@ -170,9 +170,20 @@ def test_a_target_that_names_no_figure_is_refused(small_study, tmp_path):
         (("sampling={method: importance, targets: [loans]}",), "accounts.*assets"),
         (("sampling={method: importance, hours: 99}",), "hours of the proposal must lie within the horizon"),
         (("sampling={method: importance}", "margin=null"), "targets must not hold accounts without a margin part"),
+        (("sampling={method: importance, count_shares: [0.1, 0.2]}",), "left out with method importance"),
+        (("sampling={method: stratified, count_shares: [0.5, 0.47]}",), "at least 0.04 to plain paths"),
+        (("sampling={method: stratified, count_shares: [0.5, 0.0001]}",), "shares of 0 or at least 1/1024"),
+        (("sampling={method: stratified, controls: true}",), "controls must be false with method stratified"),
+        (
+            ("sampling={method: stratified}", "world.model.jumps_common=null", "world.model.jumps_own=null"),
+            "needs a world that jumps",
+        ),
         (("target_error={measure: insolvency, max_paths: 9999}",), "one of relative and absolute"),
         (("target_error={measure: insolvensy, relative: 1, max_paths: 9999}",), "such as insolvency"),
-        (("target_error={measure: insolvency, relative: 1, max_paths: 9}",), "at least the 2048 paths"),
+        (
+            ("target_error={measure: insolvency, relative: 1, max_paths: 9}",),
+            r"paths must not be above target_error\.max_paths, got paths 2048 and max_paths 9$",
+        ),
         (("margin.reference_levels=[0.3]",), "reference_levels must lie in"),
         (("margin.reference_accounts=[]",), "reference_levels need reference_accounts"),
     ],
@@ -184,7 +195,7 @@ def test_sampling_that_cannot_be_is_refused(small_study, overrides, message):
 
 def test_a_world_that_cannot_be_tilted_is_refused(small_study, monkeypatch):
     monkeypatch.setattr("riskengine.study.spec.Tiltable", MadeOfData)  # which the small world is not
-    with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, kou, heston, bates\), got kind bates"):
+    with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, kou, heston, bates, svcj\), got kind bates"):
         load_study(small_study, TILTED)
 
 

@@ -61,9 +61,13 @@ def draw_counts(
         chance = np.cumsum(count_probabilities(float(expected[c].sum()), int(low[c]), float(high[c])))
         found = np.searchsorted(chance, uniform[here] * chance[-1], side="right")
         total[here] = int(low[c]) + np.minimum(found, chance.size - 1)
+    out = np.zeros((expected.shape[1], component.size))
+    ringing = np.flatnonzero((expected > 0.0).any(axis=0))
+    if ringing.size == 1:
+        out[ringing[0]] = total
+        return out
     share = np.cumsum(expected, axis=1)
     limit = (share / np.maximum(share[:, -1:], 1e-300))[component].T
-    out = np.zeros((expected.shape[1], component.size))
     for arrival in range(1, int(total.max(initial=0)) + 1):
         fill_uniforms(uniform, first_path, arrival, int(Purpose.JUMP_COUNT), 0, k0, k1)
         clock = (uniform >= limit[:-1]).sum(axis=0)

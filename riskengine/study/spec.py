@@ -134,10 +134,10 @@ class TargetError:
     def text(self) -> str:
         """When the run stops, in words."""
         where = "" if not self.where else " where " + ", ".join(f"{k} is {v}" for k, v in self.where.items())
-        width = f"{self.relative:.3g} of itself" if self.absolute is None else f"{self.absolute:.3g}"
+        width = f"{100.0 * self.relative:.3g} % of itself" if self.absolute is None else f"{self.absolute:.3g}"
         return (
-            f"at the first look at which {self.measure}{where} has an interval of half-width {width} or less, "
-            f"at {self.max_paths:,} paths (max_paths) whatever the error"
+            f"at the first look at which {self.measure}{where} has an interval of half-width {width} or less; "
+            f"at {self.max_paths:,} paths (max_paths) at the latest"
         )
 
 

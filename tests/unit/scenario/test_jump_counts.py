@@ -154,7 +154,7 @@ def test_draws_are_a_function_of_the_path(world):
 
 
 def test_a_tilt_and_a_count_go_together():
-    """Given three jumps or more under a tripled common intensity and shifted sizes: unbiased, and clocks in its shares."""
+    """Given three jumps or more under tilted intensities and sizes: unbiased, and clocks as the tilt shares them."""
     tilt = Tilt(price=(-0.2, 0.0), intensity=(3.0, 2.0, 1.0), common_size=(-0.5, 0.0), count=(3, math.inf))
     proposal, n = Proposal((tilt,), (0.5,)), 32_768
     paths = MERTON.sample(GRID, 0, n, KEYS, proposal)

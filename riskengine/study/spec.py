@@ -20,7 +20,6 @@ from riskengine.study.checks import Found, asset_fault, expiry_faults, model_fau
 from riskengine.study.criterion import Criterion, known_measure, known_place
 from riskengine.study.kind import Study
 
-
 _PLAIN_SHARE = {"importance": 0.2, "stratified": 0.4}
 
 

@@ -75,7 +75,7 @@ def main() -> None:
             "weighted, one level at a time": lambda: (
                 weighted.quantiles(losses, FEW), [weighted.shortfall(losses, p) for p in FEW]
             ),
-            "weighted, all levels": lambda: weighted.tail(losses, FEW),
+            "weighted, all levels": lambda: weighted.tails(losses, FEW),
         },
         3,
     )  # fmt: skip

@@ -29,7 +29,7 @@ from riskengine.stats.weighted import (
     weighted_severity,
     weighted_share,
     weighted_shortfall,
-    weighted_tail_curve,
+    weighted_tails,
 )
 
 
@@ -93,7 +93,7 @@ class PlainFigures:
         """Expected shortfall."""
         return expected_shortfall(losses, level, self.confidence)
 
-    def tail(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+    def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
         """(VaR, expected shortfall) at each level."""
         return tail_curve(losses, levels, self.confidence)
 
@@ -182,9 +182,9 @@ class WeightedFigures:
         """Expected shortfall."""
         return weighted_shortfall(losses, level, self.weights, self.confidence)
 
-    def tail(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+    def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
         """(VaR, expected shortfall) at each level."""
-        return weighted_tail_curve(losses, tuple(levels), self.weights, self.confidence)
+        return weighted_tails(losses, tuple(levels), self.weights, self.confidence)
 
     def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
         """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""

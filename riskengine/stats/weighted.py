@@ -360,41 +360,39 @@ def weighted_quantiles(
     The bounds are the losses at which the skewness-corrected interval of P(L > x) stops holding 1 - level.
     ``std_error`` is half the interval over the normal quantile.  Refused below 100 effective hits beyond the estimate.
     """
+    x = _losses(losses, levels, weights, confidence)
+    return _quantiles(x, _Tail(x, weights), levels, weights, confidence)
+
+
+def _losses(losses: ArrayLike, levels: tuple[float, ...], weights: PathWeights, confidence: float) -> Floats:
+    """The sample, once everything has been checked."""
     check_confidence(confidence)
-    x = _sample("losses", losses, weights)
-    tail = _Tail(x, weights)
-    return tuple(_quantile(x, tail, level, weights, confidence) for level in levels)
+    for level in levels:
+        check_range("level", level, 0.0, 1.0, open_low=True, open_high=True)
+    return _sample("losses", losses, weights)
 
 
-def weighted_tail_curve(
-    losses: ArrayLike, levels: tuple[float, ...], weights: PathWeights, confidence: float = 0.95
-) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
-    """(VaR, ES) at each level, those of `weighted_quantiles` and `weighted_shortfall`, from one sorted sample."""
-    check_confidence(confidence)
-    x = _sample("losses", losses, weights)
-    tail = _Tail(x, weights)
-    return (
-        tuple(_quantile(x, tail, level, weights, confidence) for level in levels),
-        tuple(_shortfall(x, tail, level, weights, confidence) for level in levels),
-    )
-
-
-def _quantile(x: Floats, tail: _Tail, level: float, weights: PathWeights, confidence: float) -> Estimate:
-    check_range("level", level, 0.0, 1.0, open_low=True, open_high=True)
+def _quantiles(
+    x: Floats, tail: _Tail, levels: tuple[float, ...], weights: PathWeights, confidence: float
+) -> tuple[Estimate, ...]:
     z = float(ndtri(0.5 + 0.5 * confidence))
-    p = 1.0 - level
-    k = tail.quantile_index(p)
-    value = float(tail.value[k])
-    hits, note = effective_hits(x > value, weights, x)
-    if hits < MINIMUM_TAIL_HITS:
-        moments = Influence(weights.n, hits, hits, math.nan, 0.0)
-        return asymptotic(value, moments, confidence, "weighted quantile, importance weights", note=note)
-    low = _boundary(lambda j: tail.interval(j, z)[0] <= p, k, x.size - 1)
-    high = _boundary(lambda j: tail.interval(j, z)[1] < p, k, 0)
-    lower, upper = float(tail.value[low]), float(tail.value[high]) if high > 0 else math.inf
-    error = (upper - lower) / (2.0 * z)
-    method = "weighted quantile, importance weights, interval of the tail probability inverted"
-    return Estimate(value, error, lower, max(value, upper), confidence, weights.n, hits, method)
+    out = []
+    for level in levels:
+        p = 1.0 - level
+        k = tail.quantile_index(p)
+        value = float(tail.value[k])
+        hits, note = effective_hits(x > value, weights, x)
+        if hits < MINIMUM_TAIL_HITS:
+            moments = Influence(weights.n, hits, hits, math.nan, 0.0)
+            out.append(asymptotic(value, moments, confidence, "weighted quantile, importance weights", note=note))
+            continue
+        low = _boundary(lambda j: tail.interval(j, z)[0] <= p, k, x.size - 1)  # noqa: B023 - used at once
+        high = _boundary(lambda j: tail.interval(j, z)[1] < p, k, 0)  # noqa: B023
+        lower, upper = float(tail.value[low]), float(tail.value[high]) if high > 0 else math.inf
+        error = (upper - lower) / (2.0 * z)
+        method = "weighted quantile, importance weights, interval of the tail probability inverted"
+        out.append(Estimate(value, error, lower, max(value, upper), confidence, weights.n, hits, method))
+    return tuple(out)
 
 
 def _boundary(holds, start: int, end: int) -> int:
@@ -424,15 +422,23 @@ def _boundary(holds, start: int, end: int) -> int:
 
 def weighted_shortfall(losses: ArrayLike, level: float, weights: PathWeights, confidence: float = 0.95) -> Estimate:
     """Expected shortfall: VaR + E[(L - VaR)+] / (1 - level) under the world, by its influence function."""
-    check_confidence(confidence)
-    x = _sample("losses", losses, weights)
+    x = _losses(losses, (level,), weights, confidence)
     return _shortfall(x, _Tail(x, weights), level, weights, confidence)
 
 
 def _shortfall(x: Floats, tail: _Tail, level: float, weights: PathWeights, confidence: float) -> Estimate:
-    check_range("level", level, 0.0, 1.0, open_low=True, open_high=True)
     var = float(tail.value[tail.quantile_index(1.0 - level)])
     return _estimate(np.maximum(x - var, 0.0) / (1.0 - level), x > var, weights, confidence, "tail mean", x, var)
+
+
+def weighted_tails(
+    losses: ArrayLike, levels: tuple[float, ...], weights: PathWeights, confidence: float = 0.95
+) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+    """`weighted_quantiles` and `weighted_shortfall` at each level, from one sorting of the losses."""
+    x = _losses(losses, levels, weights, confidence)
+    tail = _Tail(x, weights)
+    shortfalls = tuple(_shortfall(x, tail, level, weights, confidence) for level in levels)
+    return _quantiles(x, tail, levels, weights, confidence), shortfalls
 
 
 def weighted_exceedance(

@@ -94,11 +94,11 @@ def test_figures_of_plain_and_of_weighted_paths_share_one_tail():
     shift = 1.0 + RNG.random(losses.size)
     weights = PathWeights(np.minimum(2.0, shift / shift.mean()), np.arange(losses.size) % 2, 2.0)
     weighted = WeightedFigures(weights)
-    assert weighted.tail(losses, levels) == (
+    assert weighted.tails(losses, levels) == (
         weighted.quantiles(losses, levels),
         tuple(weighted.shortfall(losses, level) for level in levels),
     )
-    assert PlainFigures().tail(losses, levels) == tail_curve(losses, levels)
+    assert PlainFigures().tails(losses, levels) == tail_curve(losses, levels)
 
 
 @pytest.mark.parametrize("n", [1, 2, 17, 1_000_000])

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from riskengine.calibrate.identified import not_identified
 from riskengine.calibrate.parameters import published_names
 from riskengine.calibrate.returns import REFITS, fit_returns
 from riskengine.calibrate.sample import ReturnSample
-from riskengine.calibrate.uncertainty import interval_95, verdict
+from riskengine.calibrate.uncertainty import interval_95
 from riskengine.errors import RunError
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
@@ -79,7 +80,9 @@ def table(rows: list[dict]) -> tuple[list[str], bool]:
         ends = [interval_95(name, r["values"][name], r["errors"][name], r["refits"]) for r in good]
         inside = [low <= truth <= high for low, high in ends]
         known = [
-            not verdict(name, r["values"], e, any(name in published_names("bates", ("A",), b) for b in r["on_bound"]))
+            not not_identified(
+                name, r["values"], e, on_bound=any(name in published_names("bates", ("A",), b) for b in r["on_bound"])
+            )
             for r, e in zip(good, ends, strict=True)
         ]
         both = [i for i, k in zip(inside, known, strict=True) if k]

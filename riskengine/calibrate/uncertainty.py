@@ -22,8 +22,9 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.bands import Band, model_losses
-from riskengine.calibrate.identified import flat_direction, not_identified
-from riskengine.calibrate.parameters import Free, free_values, is_positive, published, published_names, scenario_model
+from riskengine.calibrate.free import Free, free_values
+from riskengine.calibrate.identified import flat_direction, is_positive, not_identified
+from riskengine.calibrate.parameters import published, published_names, scenario_model
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.errors import RunError
 from riskengine.market.grid import TimeGrid
@@ -174,7 +175,7 @@ def assess(
         intervals[name] = interval_95(name, value, errors[name], count)
     bound = {name for f in on_bound for name in published_names(kind, assets, f)}
     for name in base:
-        reason = verdict(name, base, intervals[name], name in bound)
+        reason = not_identified(name, base, intervals[name], on_bound=name in bound)
         reasons |= {name: reason} if reason else {}
     unit = np.array([f.unit for f in free])
     scaled = covariance / np.multiply.outer(unit, unit)
@@ -201,13 +202,6 @@ def interval_95(name: str, value: float, error: float, refits: int) -> tuple[flo
     if is_positive(name):
         return value * float(np.exp(-half / value)), value * float(np.exp(half / value))
     return value - half, value + half
-
-
-def verdict(name: str, numbers: dict[str, float], ends: tuple[float, float], on_bound: bool) -> str:
-    """Why a published parameter is not identified, empty where it is; `ends` is its interval."""
-    # a jump's mean is held against the sd of that jump, a correlation against half of all there is
-    yardstick = numbers[name.replace(".mean", ".sd")] if ".mean" in name else 0.5
-    return not_identified(name, *ends, positive=is_positive(name), on_bound=on_bound, yardstick=yardstick)
 
 
 def _slopes(function: Callable[[Floats], Floats], point: Floats, step: float = 1e-4) -> Floats:

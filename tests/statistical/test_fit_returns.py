@@ -11,15 +11,19 @@ import pytest
 from scipy.special import stdtrit
 
 from riskengine.calibrate.bands import BLOCK_HOURS, HORIZONS_HOURS, Band, model_losses
-from riskengine.calibrate.joint import CosPoints
+from riskengine.calibrate.free import free_values
 from riskengine.calibrate.moments import (
     CLUSTER_LAGS_DAYS,
     KURTOSIS_HORIZONS,
     TAIL_PROBS,
+    ClusterMoment,
+    CosPoints,
+    KurtosisMoment,
     Moments,
-    cluster_moment,
+    TailMoment,
+    VarianceMoment,
 )
-from riskengine.calibrate.parameters import free_parameters, free_values, joint_law, published, scenario_model
+from riskengine.calibrate.parameters import candidate_law, free_parameters, published, scenario_model
 from riskengine.calibrate.returns import _search, fit_returns
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.law.jump import NormalJump
@@ -45,22 +49,21 @@ def exact_moments(law):
     probs = np.array(TAIL_PROBS)
     groups, names = [], []
     for hours in HORIZONS_HOURS:
-        grid = np.linspace(-14, 14, 4001) * law.scale(w, hours / 8760)
-        scale, reach = law.scale(w, hours / 8760), float(grid[-1])
+        scale = float(np.sqrt(law.cumulants(w, hours / 8760)[1]))
+        grid = np.linspace(-14, 14, 4001) * scale
+        reach = float(grid[-1])
         below = CosPoints.build(grid, scale, reach).cdf(law, w, hours)
         points = CosPoints.build(np.interp(np.concatenate([probs, 1 - probs]), below, grid), scale, reach)
         upper = np.repeat([False, True], probs.size)
         below = points.cdf(law, w, hours)
-        groups.append((w, hours, points, np.where(upper, 1 - below, below), upper))
+        groups.append(TailMoment(w, hours, points, np.where(upper, 1 - below, below), upper))
         names += [f"A/{hours}h/{i}" for i in range(points.points.size)]
-    second = [(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
+    second = [VarianceMoment(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
     cumulants = {h: law.cumulants(w, h / 8760) for h in KURTOSIS_HORIZONS}
-    fourth = [(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
-    cluster = [(w, lag, cluster_moment(law, w, lag)) for lag in CLUSTER_LAGS_DAYS]
+    fourth = [KurtosisMoment(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
+    cluster = [ClusterMoment(w, lag, law.clustering(0, lag / 365, 1 / 365)) for lag in CLUSTER_LAGS_DAYS]
     names += [f"A/{k}/{i}" for k, part in (("v", second), ("k", fourth), ("c", cluster)) for i in range(len(part))]
-    return Moments(
-        tuple(names), tuple(groups), tuple(second), tuple(fourth), tuple(cluster), 0.0025 * np.eye(len(names))
-    )
+    return Moments(tuple(names), (*groups, *second, *fourth, *cluster), 0.0025 * np.eye(len(names)))
 
 
 def test_bates_quantiles_are_recovered_from_exact_moments():
@@ -68,7 +71,7 @@ def test_bates_quantiles_are_recovered_from_exact_moments():
         "kappa": 30.0, "variance_ratio": 1.5, "theta[A]": 0.25, "rho[A]": -0.3,
         "jumps_own.intensity[A]": 80.0, "jumps_own.mean[A]": -0.004, "jumps_own.sd[A]": 0.03,
     }  # fmt: skip
-    moments = exact_moments(joint_law("bates", ("A",), true))
+    moments = exact_moments(candidate_law("bates", ("A",), true))
     free = free_parameters("bates", ("A",), np.array([0.33]))
     assert {f.name for f in free} == true.keys()
     point, residuals, _, _, cost = _search(moments, "bates", ("A",), free)
@@ -121,4 +124,4 @@ def test_what_cannot_be_fitted_is_refused(simulated):
     with pytest.raises(ValueError, match="at least a year"):
         fit_returns(short)
     with pytest.raises(ValueError, match="model must be one of"):
-        fit_returns(simulated[0], "heston", replicates=2)
+        fit_returns(simulated[0], "garch", replicates=2)

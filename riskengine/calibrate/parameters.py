@@ -7,7 +7,7 @@ Structure for several assets.  Bates: one speed kappa and one ratio xi_a^2 / the
 move in proportion (a variance correlation of ones) and the joint law stays exact; theta and own jumps per asset; rho
 per asset of two, one for all of three and more (hourly returns hardly tell it, and rhos that differ push the residual
 correlations apart until they are no correlations); common jumps with one intensity, a mean and sd per asset and one
-size correlation.  Merton is the same without the variance driver, Heston without jumps, GBM without both.
+size correlation, of three and more assets the products l_a l_b of a loading per asset.  Merton is the same without the variance driver, Heston without jumps, GBM without both.
 
 One asset may have two jump components: small ones under ``jumps_own`` and large ones under ``jumps_common``, which for
 one asset is a second component and nothing else.  The sd of the small stays below five hourly standard deviations of
@@ -17,6 +17,8 @@ Bounds.  A jump component may not shrink to a point or dissolve into the diffusi
 standard deviation and its intensity below 2,000 a year, away from the spike that makes the likelihood of a mixture
 infinite (Kiefer 1978).
 """
+
+from itertools import combinations
 
 import numpy as np
 
@@ -99,10 +101,13 @@ def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats, compon
             free.append(Free(f"jumps_own.mean[{a}]", 0.0, -5 * s, 5 * s))
             free.append(Free(f"jumps_own.sd[{a}]", 3.0 * s, s, widest * s, True))
     if several:
-        names = [(a, b) for i, a in enumerate(assets) for b in assets[i + 1 :]]
-        free += [Free(f"residual_correlation[{a},{b}]", 0.8, -_PAIR_LIMIT, _PAIR_LIMIT) for a, b in names]
-        if kind in _JUMPING:
-            free.append(Free("jumps_common.correlation", 0.8, -_PAIR_LIMIT if len(assets) == 2 else 0.0, _PAIR_LIMIT))
+        free += [
+            Free(f"residual_correlation[{a},{b}]", 0.8, -_PAIR_LIMIT, _PAIR_LIMIT) for (_, a), (_, b) in _pairs(assets)
+        ]
+        if kind in _JUMPING and len(assets) == 2:
+            free.append(Free("jumps_common.correlation", 0.8, -_PAIR_LIMIT, _PAIR_LIMIT))
+        elif kind in _JUMPING:
+            free += [Free(f"jumps_common.loading[{a}]", 0.9, 0.0, np.sqrt(_PAIR_LIMIT)) for a in assets]
     return free
 
 
@@ -126,8 +131,9 @@ def _joint_law(assets: tuple[str, ...], values: dict[str, float]) -> JointBatesL
             free = np.sqrt((1 - rho[i] ** 2) * (1 - rho[j] ** 2))
             pair = rho[i] * rho[j] + free * values[f"residual_correlation[{a},{assets[j]}]"]
             correlation[i, j] = correlation[j, i] = pair
-    sizes = np.eye(count)
-    sizes[~np.eye(count, dtype=bool)] = values.get("jumps_common.correlation", 0.0)
+    loading = vector("jumps_common.loading")
+    sizes = np.outer(loading, loading) + values.get("jumps_common.correlation", 0.0)
+    np.fill_diagonal(sizes, 1.0)
     kappa = values.get("kappa", 0.0)
     return JointBatesLaw(
         theta,
@@ -138,6 +144,11 @@ def _joint_law(assets: tuple[str, ...], values: dict[str, float]) -> JointBatesL
         (values.get("jumps_common.intensity", 0.0), vector("jumps_common.mean"), vector("jumps_common.sd"), sizes),
         (vector("jumps_own.intensity"), vector("jumps_own.mean"), vector("jumps_own.sd")),
     )
+
+
+def _pairs(assets: tuple[str, ...]):
+    """Every pair of assets, each as (position, name)."""
+    return combinations(enumerate(assets), 2)
 
 
 def published(kind: str, assets: tuple[str, ...], values: dict[str, float]) -> dict[str, float]:
@@ -154,6 +165,9 @@ def published(kind: str, assets: tuple[str, ...], values: dict[str, float]) -> d
             out[f"correlation[{a},{b}]"] = float(law.correlation[assets.index(a), assets.index(b)])
         elif name.startswith("theta") and kind not in _MOVING:
             out["volatility" + name[5:]] = float(np.sqrt(value))
+        elif name.startswith("jumps_common.loading"):
+            sizes = law.common[3]
+            out |= {f"jumps_common.correlation[{a},{b}]": float(sizes[i, j]) for (i, a), (j, b) in _pairs(assets)}
         else:
             out[name] = float(value)
     return out
@@ -167,6 +181,9 @@ def published_names(kind: str, assets: tuple[str, ...], free: str) -> tuple[str,
         return tuple(f"xi[{a}]" for a in assets)
     if free.startswith("residual_correlation"):
         return (free.removeprefix("residual_"),)
+    if free.startswith("jumps_common.loading"):
+        named = [(a, b) for (_, a), (_, b) in _pairs(assets) if f"[{a}]" in free or f"[{b}]" in free]
+        return tuple(f"jumps_common.correlation[{a},{b}]" for a, b in named)
     if free.startswith("theta") and kind not in _MOVING:
         return ("volatility" + free[5:],)
     return (free,)
@@ -181,11 +198,13 @@ def scenario_model(kind: str, assets: tuple[str, ...], numbers: dict[str, float]
     def vector(name: str) -> tuple[float, ...]:
         return tuple(numbers.get(name, numbers.get(f"{name}[{a}]")) for a in assets)
 
-    matrix = [[1.0] * count for _ in assets]
-    for i in range(count):
-        for j in range(i + 1, count):
-            matrix[i][j] = matrix[j][i] = numbers[f"correlation[{assets[i]},{assets[j]}]"]
-    correlation = tuple(tuple(row) for row in matrix)
+    def matrix(name: str) -> tuple[tuple[float, ...], ...]:
+        rows = [[1.0] * count for _ in assets]
+        for (i, a), (j, b) in _pairs(assets):
+            rows[i][j] = rows[j][i] = numbers[f"{name}[{a},{b}]"]
+        return tuple(tuple(row) for row in rows)
+
+    correlation = matrix("correlation")
     start = (assets, tuple(spot), (0.0,) * count)
     if kind == "gbm":
         return Gbm(*start, vector("volatility"), correlation)
@@ -201,7 +220,7 @@ def scenario_model(kind: str, assets: tuple[str, ...], numbers: dict[str, float]
             numbers["jumps_common.intensity"],
             vector("jumps_common.mean"),
             vector("jumps_common.sd"),
-            numbers.get("jumps_common.correlation", 0.0),
+            matrix("jumps_common.correlation") if count > 2 else numbers.get("jumps_common.correlation", 0.0),
         )
     own = OwnJumps(vector("jumps_own.intensity"), vector("jumps_own.mean"), vector("jumps_own.sd"))
     if kind == "merton":

@@ -22,7 +22,7 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.bands import Band, model_losses
-from riskengine.calibrate.free import Free, free_values
+from riskengine.calibrate.free import Free, free_assets, free_values
 from riskengine.calibrate.identified import flat_direction, is_positive, not_identified
 from riskengine.calibrate.parameters import published, published_names, scenario_model
 from riskengine.calibrate.sample import ReturnSample
@@ -213,12 +213,23 @@ def _slopes(function: Callable[[Floats], Floats], point: Floats, step: float = 1
 
 def loss_errors(kind: str, assets: tuple[str, ...], known: Uncertainty, cells: tuple[Band, ...]) -> Floats:
     """Standard error of the model's exact loss in every cell, shape (cells,): delta method on the exact law."""
-
-    def losses(point: Floats) -> Floats:
-        numbers = published(kind, assets, free_values(known.free, point))
-        return model_losses(scenario_model(kind, assets, numbers, (1.0,) * len(assets)), cells)
-
-    slopes = _slopes(losses, known.point)
+    step = 1e-4
+    owner = np.array([assets.index(cell.asset) for cell in cells])
+    slopes = np.zeros((len(cells), known.point.size))
+    for i, free in enumerate(known.free):
+        # a number of one asset moves the losses of that asset only, a correlation those of none
+        named = free_assets(free.name, assets)
+        moved = np.flatnonzero(np.all([owner == a for a in named], axis=0) if named else np.ones(owner.size))
+        if not moved.size:
+            continue
+        ends = []
+        for side in (step, -step):
+            point = known.point.copy()
+            point[i] += side
+            numbers = published(kind, assets, free_values(known.free, point))
+            model = scenario_model(kind, assets, numbers, (1.0,) * len(assets))
+            ends.append(model_losses(model, tuple(cells[k] for k in moved)))
+        slopes[moved, i] = (ends[0] - ends[1]) / (2.0 * step)
     return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", slopes, known.covariance, slopes), 0.0))
 
 

@@ -122,6 +122,8 @@ class JointBatesLaw:
         total = intensity * (np.expm1(s * float(w @ mean) + 0.5 * s * s * float(wd @ sizes @ wd)))
         total = total - s * float(w @ (intensity * np.expm1(mean + 0.5 * sd**2)))
         for rate, m, d, weight in zip(*self.own, w, strict=True):
+            if rate * weight == 0.0:
+                continue
             total = total + rate * np.expm1(s * weight * m + 0.5 * s * s * (weight * d) ** 2)
             total = total - s * (weight * rate * np.expm1(m + 0.5 * d * d))
         return total

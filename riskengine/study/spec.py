@@ -6,8 +6,8 @@ from typing import Literal
 
 from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
-from riskengine.engine.controls import unfit
 from riskengine.engine.questions import CalibrationQuestion, Exposure, Feedback, LendingQuestion, MarginQuestion
+from riskengine.engine.scheme import unfit
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import Estimator, HasLaw, MarginModel

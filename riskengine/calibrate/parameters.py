@@ -7,7 +7,8 @@ Structure for several assets.  Bates: one speed kappa and one ratio xi_a^2 / the
 move in proportion (a variance correlation of ones) and the joint law stays exact; theta and own jumps per asset; rho
 per asset of two, one for all of three and more (hourly returns hardly tell it, and rhos that differ push the residual
 correlations apart until they are no correlations); common jumps with one intensity, a mean and sd per asset and one
-size correlation, of three and more assets the products l_a l_b of a loading per asset.  Merton is the same without the variance driver, Heston without jumps, GBM without both.
+size correlation, of three and more assets the products l_a l_b of a loading per asset.  Merton is the same without the
+variance driver, Heston without jumps, GBM without both.
 
 One asset may have two jump components: small ones under ``jumps_own`` and large ones under ``jumps_common``, which for
 one asset is a second component and nothing else.  The sd of the small stays below five hourly standard deviations of

@@ -179,11 +179,16 @@ class Moments:
         """Numbers of the entries in which all of `assets` take part."""
         return np.flatnonzero([all(entry.weights[a] != 0.0 for a in assets) for entry in self.entries])
 
+    @property
+    def of_spreads(self) -> np.ndarray:
+        """Positions of the moments of spreads in `names`."""
+        return self.rows(np.flatnonzero([np.count_nonzero(entry.weights) > 1 for entry in self.entries]))
+
     def rows(self, chosen: np.ndarray) -> np.ndarray:
         """Positions of the moments of `chosen` entries in `names`."""
         size = [entry.probs.size if isinstance(entry, TailMoment) else 1 for entry in self.entries]
         first = np.concatenate([[0], np.cumsum(size)])
-        return np.concatenate([np.arange(first[i], first[i + 1]) for i in chosen])
+        return np.concatenate([np.empty(0, np.int64), *(np.arange(first[i], first[i + 1]) for i in chosen)])
 
 
 class _Collector:

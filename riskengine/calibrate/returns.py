@@ -145,19 +145,21 @@ def fit_returns(
     numbers = {k: float(f"{v:.6g}") for k, v in published(model, sample.assets, values).items()}
     on_bound = tuple(f.name for f, x in zip(free, point, strict=True) if min(x - f.bounds[0], f.bounds[1] - x) < 1e-3)
     world = scenario_model(model, sample.assets, numbers, spot or tuple(float(p) for p in sample.prices[-1]))
+    # the search takes a minute or more for three and more assets: what is searched again starts from what was found
+    near = point if len(sample.assets) > 2 else None
     draws, failed = np.empty((0, point.size)), 0
     if refits:
 
         def estimate(history: ReturnSample) -> Floats:
             boot = BlockBootstrap(history.count, block_hours, _REFIT_REPLICATES, seed)
             theirs = free_parameters(model, history.assets, _hourly_variance(history), components)
-            return _search(measure(history, horizons_hours, boot), model, history.assets, theirs)[0]
+            return _search(measure(history, horizons_hours, boot), model, history.assets, theirs, start=near)[0]
 
         draws, failed = refit(world, sample.hours, refits, seed, estimate)
     sandwich = np.linalg.pinv(jacobian) * weight
     known = assess(
         model, sample.assets, tuple(free), point, sandwich @ moments.covariance @ sandwich.T, draws, failed, on_bound,
-        lambda i, value: _search(moments, model, sample.assets, free, (i, value))[-1],
+        lambda i, value: _search(moments, model, sample.assets, free, (i, value), near)[-1],
     )  # fmt: skip
     bands = loss_bands(sample, horizons_hours, levels, confidence, block_hours, replicates, seed)
     return FitResult(
@@ -206,16 +208,29 @@ def _hourly_variance(sample: ReturnSample) -> Floats:
 
 
 def _search(
-    moments: Moments, kind: str, assets: tuple[str, ...], free: list[Free], held: tuple[int, float] | None = None
+    moments: Moments,
+    kind: str,
+    assets: tuple[str, ...],
+    free: list[Free],
+    held: tuple[int, float] | None = None,
+    start: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats, Floats, float]:
-    """Point, residuals, Jacobian, weights and cost; with the free number `held` = (which, value) left where it is."""
+    """Point, residuals, Jacobian, weights and cost; with the free number `held` = (which, value) left where it is.
+
+    A `start` other than the usual one is a point on the scale of the search, moved into the bounds.
+    """
     from scipy.optimize import least_squares
 
     weight = 1.0 / np.maximum(np.sqrt(np.diag(moments.covariance)), _ERROR_FLOOR)
+    # A (A - 1) / 2 spreads are combinations of A - 1 of them and would outvote the assets
+    weight[moments.of_spreads] *= np.sqrt(2.0 / max(len(assets), 2))
     if kind == "gbm":
         # one number per asset cannot bend to tails: with all moments its volatility comes out half as high again
         weight = np.where([name.endswith("/variance") for name in moments.names], weight, 0.0)
     full = np.array([f.scaled(f.start) for f in free])
+    if start is not None:
+        inner = np.array([f.bounds for f in free]).T
+        full = np.clip(start, *(inner + 1e-6 * np.array([[1.0], [-1.0]]) * (inner[1] - inner[0])))
     moves = np.arange(full.size)
     if held is not None:
         moves, full[held[0]] = np.delete(moves, held[0]), held[1]

@@ -83,7 +83,9 @@ def exponentials(matrices: np.ndarray) -> np.ndarray:
 
 
 def _exponentials_of_two(matrices: np.ndarray) -> np.ndarray:
-    """e^M of 2 x 2 matrices, shape (N, 2, 2): with h half the trace and d^2 = (a - e)^2 / 4 + b c for rows (a, b), (c, e),
+    """e^M of 2 x 2 matrices, shape (N, 2, 2).
+
+    With rows (a, b) and (c, e), h half the trace and d^2 = (a - e)^2 / 4 + b c,
 
         e^M = (e^{h+d} + e^{h-d}) / 2 I + (e^{h+d} - e^{h-d}) / (2 d) (M - h I),
 

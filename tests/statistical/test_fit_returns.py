@@ -61,23 +61,41 @@ def exact_moments(law):
     second = [VarianceMoment(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
     cumulants = {h: law.cumulants(w, h / 8760) for h in KURTOSIS_HORIZONS}
     fourth = [KurtosisMoment(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
-    cluster = [ClusterMoment(w, lag, law.clustering(0, lag / 365, 1 / 365)) for lag in CLUSTER_LAGS_DAYS]
+    known = [(lag, law.clustering(0, lag / 365, 1 / 365)) for lag in CLUSTER_LAGS_DAYS]
+    cluster = [ClusterMoment(w, lag, value) for lag, value in known if value > 0.0]
     names += [f"A/{k}/{i}" for k, part in (("v", second), ("k", fourth), ("c", cluster)) for i in range(len(part))]
     return Moments(tuple(names), (*groups, *second, *fourth, *cluster), 0.0025 * np.eye(len(names)))
 
 
-def test_bates_quantiles_are_recovered_from_exact_moments():
-    true = {
-        "kappa": 30.0, "variance_ratio": 1.5, "theta[A]": 0.25, "rho[A]": -0.3,
-        "jumps_own.intensity[A]": 80.0, "jumps_own.mean[A]": -0.004, "jumps_own.sd[A]": 0.03,
-    }  # fmt: skip
-    moments = exact_moments(candidate_law("bates", ("A",), true))
-    free = free_parameters("bates", ("A",), np.array([0.33]))
+_JUMPS = {"jumps_own.intensity[A]": 80.0, "jumps_own.mean[A]": -0.004, "jumps_own.sd[A]": 0.03}
+_VARIANCE = {"kappa": 30.0, "variance_ratio": 1.5, "theta[A]": 0.25, "rho[A]": -0.3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "true"),
+    [
+        ("bates", _VARIANCE | _JUMPS),
+        ("heston", _VARIANCE),
+        ("kou", {
+            "theta[A]": 0.2, "jumps_own.intensity[A]": 250.0, "jumps_own.up_share[A]": 0.4,
+            "jumps_own.eta_up[A]": 70.0, "jumps_own.eta_down[A]": 50.0,
+        }),
+        ("svcj", _VARIANCE | _JUMPS | {"jumps_own.variance_mean[A]": 0.1, "jumps_own.slope[A]": -0.03}),
+        ("regime_switching", {
+            "variance_calm": 0.15, "variance_of_stress_to_calm": 8.0,
+            "generator[calm,stress]": 6.0, "generator[stress,calm]": 50.0,
+        } | _JUMPS),
+    ],
+)  # fmt: skip
+def test_quantiles_are_recovered_from_exact_moments(kind, true):
+    law = candidate_law(kind, ("A",), true)
+    moments = exact_moments(law)
+    free = free_parameters(kind, ("A",), np.array([law.cumulants(np.ones(1), 1 / 8760)[1] * 8760]))
     assert {f.name for f in free} == true.keys()
-    point, residuals, _, _, cost = _search(moments, "bates", ("A",), free)
+    point, residuals, _, _, cost = _search(moments, kind, ("A",), free)
     assert cost < 1e-2
     worlds = [
-        scenario_model("bates", ("A",), published("bates", ("A",), v), (1.0,)) for v in (true, free_values(free, point))
+        scenario_model(kind, ("A",), published(kind, ("A",), v), (1.0,)) for v in (true, free_values(free, point))
     ]
     wanted, got = (model_losses(world, CELLS) for world in worlds)
     # each moment is off by at most sqrt(2 cost) units of 5 %, and where a tail probability is off by x, its loss is off

@@ -2,7 +2,7 @@
 
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from riskengine import registry
 from riskengine.config.book import load_book
@@ -10,7 +10,6 @@ from riskengine.config.build import FAMILY, NAMED, Builder
 from riskengine.config.reader import Tree, read_text, read_yaml
 from riskengine.config.study import load_loans, load_study, load_world
 from riskengine.errors import Fault, InputError
-from riskengine.study.spec import worlds_of
 
 
 def check_file(file: Path) -> str:
@@ -44,7 +43,7 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         load_loans(str(file.absolute()))
         return "borrower book", ()
     if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:
-        worlds = worlds_of(load_study(str(file.absolute())).study)
+        worlds = load_study(str(file.absolute())).study.all_worlds()
         return "study", tuple(dict.fromkeys(said for world in worlds for said in _notes(world)))
     return _check_parameters(tree, keys), ()
 
@@ -59,7 +58,7 @@ def _check_parameters(tree: Tree, keys: set[str]) -> str:
     for family in ("margin", "lending"):
         for kind in registry.kinds(family):
             for record in _parameter_records(registry.load(family, kind)):
-                shared = len(keys & set(get_type_hints(record)))
+                shared = _alike(tree.value, record)
                 if shared > best[0]:
                     best = (shared, record, kind)
     if best[1] is None:
@@ -70,6 +69,18 @@ def _check_parameters(tree: Tree, keys: set[str]) -> str:
     builder = Builder(tree)
     builder.done(builder.record(best[1], ()))
     return f"parameter set of {best[2]}"
+
+
+def _alike(value: Any, hint: Any) -> int:
+    """How many keys of a file, at any depth, are fields of a record."""
+    if not isinstance(value, dict):
+        return 0
+    if get_origin(hint) is dict:
+        return sum(_alike(part, get_args(hint)[1]) for part in value.values())
+    if not is_dataclass(hint):
+        return 0
+    fields = get_type_hints(hint)
+    return sum(1 + _alike(part, fields[key]) for key, part in value.items() if key in fields)
 
 
 def _parameter_records(cls: type) -> list[Any]:

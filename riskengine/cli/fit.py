@@ -23,11 +23,9 @@ def fit() -> None:
 @fit.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--model",
-    required=True,
-    metavar="NAME",
-    help="gbm, merton, heston, bates; of one asset also kou, svcj, regime_switching.",
-)
+    "--model", required=True, metavar="NAME",
+    help="gbm, merton, heston or bates; of one asset also kou, svcj or regime_switching.",
+)  # fmt: skip
 @click.option("--assets", required=True, help="Assets in the order of the world, such as BTC,ETH.")
 @click.option("--start", help="First date, such as 2021-01-01.")
 @click.option("--end", help="Before this date.")

@@ -99,7 +99,8 @@ def unidentified(coordinates: Coordinates, x: Floats, error: Floats, held: np.nd
     held : ndarray of bool, shape (P,)
         Which lie on a bound.
     """
-    ends = (coordinates.values(x + side * _NORMAL * error).tolist() for side in (0.0, -1.0, 1.0))
+    with np.errstate(over="ignore"):  # an end beyond the range of float64 is open
+        ends = [coordinates.values(x + side * _NORMAL * error).tolist() for side in (0.0, -1.0, 1.0)]
     at, low, high = (dict(zip(coordinates.names, values, strict=True)) for values in ends)
     out = {}
     for name, bound in zip(coordinates.names, held.tolist(), strict=True):

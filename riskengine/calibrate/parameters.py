@@ -42,6 +42,22 @@ _JUMPING = ("bates", "merton")
 _PAIR_LIMIT = 0.995
 
 
+def check_kind(kind: str, assets: tuple[str, ...], components: int = 1) -> None:
+    """ValueError for a kind that is not fitted, several assets of one that is fitted to one, or too many components."""
+    if kind not in KINDS:
+        raise ValueError(f"model must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind in FAMILIES and len(assets) > 1:
+        raise ValueError(
+            f"assets must be one for {kind}, whose joint law has no exact form here, got {', '.join(assets)}: "
+            f"{', '.join(_JOINT)} are fitted to several"
+        )
+    if components not in (1, 2) or (components == 2 and (kind not in _JUMPING or len(assets) > 1)):
+        raise ValueError(
+            f"jump components must be 1, or 2 for bates or merton of one asset, got {components} for {kind} of "
+            f"{', '.join(assets)}"
+        )
+
+
 def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats, components: int = 1) -> list[Free]:
     """Free numbers of a model, given the data's hourly variance per year of every asset.
 
@@ -57,22 +73,10 @@ def free_parameters(kind: str, assets: tuple[str, ...], variance: Floats, compon
     Raises
     ------
     ValueError
-        A kind that is not fitted, several assets of one that is fitted to one asset only, or more jump components than
-        it has.
+        As `check_kind`.
     """
-    if kind not in KINDS:
-        raise ValueError(f"model must be one of {', '.join(KINDS)}, got {kind!r}")
-    if components not in (1, 2) or (components == 2 and (kind not in _JUMPING or len(assets) > 1)):
-        raise ValueError(
-            f"jump components must be 1, or 2 for bates or merton of one asset, got {components} for {kind} of "
-            f"{', '.join(assets)}"
-        )
+    check_kind(kind, assets, components)
     if kind in FAMILIES:
-        if len(assets) > 1:
-            raise ValueError(
-                f"assets must be one for {kind}, whose joint law has no exact form here, got {', '.join(assets)}: "
-                f"{', '.join(_JOINT)} are fitted to several"
-            )
         return FAMILIES[kind].free(assets[0], float(variance[0]))
     free, several = [], len(assets) > 1
     if kind in _MOVING:

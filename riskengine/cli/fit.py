@@ -52,7 +52,7 @@ def returns(
     that the data do not decide are named.  With --variants K, OUT gets K neighbours NAME_v01.yaml and on: the same
     world with parameters drawn from the law of the fit, to carry its uncertainty through a study.
     """
-    from riskengine.calibrate.parameters import KINDS
+    from riskengine.calibrate.parameters import KINDS, check_kind
     from riskengine.cli.progress import compile_notice
     from riskengine.data.prices import load_prices
     from riskengine.registry import suggest
@@ -60,8 +60,10 @@ def returns(
     if model not in KINDS:
         raise UsageError(f"--model must be one of {', '.join(KINDS)}, got {model!r}{suggest(model, KINDS)}")
     names = asset_names(assets)
-    if components == 2 and (model not in ("merton", "bates") or len(names) > 1):
-        raise UsageError(f"--components must be 1 for {model} of {assets}: 2 is for merton or bates of one asset")
+    try:
+        check_kind(model, names, components)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     at = spot_prices(spot, names)
     check_writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)

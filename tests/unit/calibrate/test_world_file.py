@@ -93,10 +93,8 @@ def test_joint_world_of_six_is_stamped_per_asset_and_says_how_assets_fall_togeth
     pairs = {tuple(row["assets"]) for row in fit["joint"]}
     assert len(pairs) == 15 and len(fit["joint"]) == 4 * 15
     for row in fit["joint"]:
-        assert (
-            row["inside"] == (row["lower"] <= row["model"] <= row["upper"])
-            and row["lower"] < row["data"] < row["upper"]
-        )
+        assert row["inside"] == (row["lower"] <= row["model"] <= row["upper"])
+        assert row["lower"] < row["data"] < row["upper"]
         if row["measure"] == "correlation":
             weights = np.eye(6)[[model.assets.index(a) for a in row["assets"]]]
             years = row["horizon_hours"] / 8760
@@ -115,22 +113,15 @@ def test_joint_world_of_six_falls_together_as_its_file_says():
         x.append(np.log(paths.spot_lanes[-1] / paths.spot_lanes[0]))
     x = np.concatenate(x, axis=1)
     laws = [model.law(a, years) for a in model.assets]
-    edges = {
-        "joint_fall": [float(law.quantile(0.01)) for law in laws],
-        "joint_rise": [float(law.quantile(0.99)) for law in laws],
-    }
+    low, high = (np.array([[float(law.quantile(p))] for law in laws]) for p in (0.01, 0.99))
+    beyond = {"joint_fall": x <= low, "joint_rise": x >= high}
     z = float(ndtri(1 - 1e-4 / 30 / 2))
     for row in record["fit"]["joint"]:
-        if row["measure"] in edges:
+        if row["measure"] in beyond:
             i, j = (model.assets.index(a) for a in row["assets"])
-            edge = edges[row["measure"]]
-            beyond = (
-                (x <= np.array(edge)[:, None]) if row["measure"] == "joint_fall" else (x >= np.array(edge)[:, None])
-            )
-            share = (beyond[i] & beyond[j]).mean() / 0.01
-            assert abs(share - row["model"]) < z * np.hypot(
-                row["error"], np.sqrt(row["model"] / (0.01 * x.shape[1]))
-            ), row
+            share = (beyond[row["measure"]][i] & beyond[row["measure"]][j]).mean() / 0.01
+            error = np.hypot(row["error"], np.sqrt(row["model"] / (0.01 * x.shape[1])))
+            assert abs(share - row["model"]) < z * error, row
 
 
 def test_joint_figures_of_the_data_are_those_of_the_data(shared):

@@ -89,7 +89,8 @@ def test_joint_world_of_six_is_stamped_per_asset_and_says_how_assets_fall_togeth
     assert model.assets == ("BTC", "ETH", "SOL", "LINK", "AAVE", "UNI") and load_world("majors").stamp == fit["verdict"]
     outside = {cell.split()[0] for cell in fit["outside"]}
     assert fit["verdicts"] == {a: "UNFIT" if a in outside else "FIT" for a in model.assets}
-    assert set(fit["not_identified"]) >= {n for n in fit["on_bound"] if "loading" not in n}
+    assert set(fit["not_identified"]) >= {n for n in fit["on_bound"] if "loading" not in n} | {"rho"}
+    assert fit["refits"] == 12 and all(b["error"] > 0 for b in fit["bands"]) and len(fit["valley"]) >= 3
     pairs = {tuple(row["assets"]) for row in fit["joint"]}
     assert len(pairs) == 15 and len(fit["joint"]) == 4 * 15
     for row in fit["joint"]:

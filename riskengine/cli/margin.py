@@ -101,12 +101,19 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
                 row |= _parts(model, book, found, k)
             if asked.positions:
                 row["positions"] = [
-                    {"position": p.name, "coins": p.quantity, "left_out": float(a.mean()), "marginal": float(b.mean())}
+                    {"position": p.name, "coins": p.quantity, "left_out": float(a.mean()), "marginal": _marginal(b)}
                     for p, a, b in zip(asked.positions, *added, strict=True)
                     if p.account == k
                 ]
             rows.append(row)
     return rows
+
+
+def _marginal(figure) -> float:
+    """Mean over windows; NaN where more than a hundredth of them sit at a kink."""
+    import numpy as np
+
+    return float(np.nanmean(figure)) if np.isnan(figure).mean() <= 0.01 else float("nan")
 
 
 def _parts(model, book, found, k: int) -> dict[str, Any]:
@@ -149,10 +156,14 @@ def _show(rows: list[dict[str, Any]]) -> None:
         level = "" if row["level"] is None else f" {row['level']:g}"
         click.echo(f"\n{row['account']} ({row['model']}{level}): initial {row['initial']:,.0f} USD")
         cells = [
-            (f"  {p['position']}", f"{p['coins']:g}", f"{p['left_out']:,.0f}", f"{p['marginal']:,.0f}")
+            (f"  {p['position']}", f"{p['coins']:g}", f"{p['left_out']:,.0f}", _plain(p["marginal"]))
             for p in row["positions"]
         ]
         table(cells, ("  position", "coins", "left out USD", "marginal USD"))
+
+
+def _plain(marginal: float) -> str:
+    return "kink" if marginal != marginal else f"{marginal:,.0f}"
 
 
 COMMANDS = {"margin": margin}

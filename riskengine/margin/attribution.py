@@ -4,9 +4,9 @@
     at the margin: q dM/dq, by a central difference of one part in 10^5
 
 A hedge has negative figures.  Left-out figures need not add up to the requirement: two positions that offset each other
-are each worth more than half.  Marginal ones do, where the model is proportional to size (Euler's theorem), but for a
-kink: where two scenarios bind equally the difference is the mean of its two sides.  Reference: Tasche, Risk
-contributions and performance measurement (1999).
+are each worth more than half.  Marginal ones do, where the model is proportional to size (Euler's theorem).  At a kink,
+where two scenarios bind equally or a perfect hedge requires nothing, more and less of a position are two different
+questions and there is no marginal figure.  Reference: Tasche, Risk contributions and performance measurement (1999).
 """
 
 from dataclasses import dataclass, replace
@@ -46,10 +46,16 @@ class Variants:
     positions: tuple[Position, ...]
 
     def contributions(self, requirement: Floats) -> tuple[Floats, Floats]:
-        """(left out, at the margin) of each position, shape (N, P) each, from requirements of `book`, shape (K, P)."""
+        """(left out, at the margin) of each position, shape (N, P) each, from requirements of `book`, shape (K, P).
+
+        The second is NaN at a kink.
+        """
         owner = np.array([p.account for p in self.positions], dtype=np.int64)
         without, more, less = requirement[self.accounts :].reshape(-1, 3, requirement.shape[1]).transpose(1, 0, 2)
-        return requirement[owner] - without, (more - less) / (2.0 * _STEP)
+        now = requirement[owner]
+        up, down = more - now, now - less
+        kink = np.abs(up - down) > 0.01 * (np.abs(up) + np.abs(down)) + 1e-12 * np.abs(now)
+        return now - without, np.where(kink, np.nan, (more - less) / (2.0 * _STEP))
 
 
 def variants(book: Portfolio) -> Variants:

@@ -33,18 +33,16 @@ def test_marginal_figures_add_up_and_left_out_ones_are_differences(market, kind)
     left_out, marginal = asked.contributions(found.initial)
     owner = np.array([p.account for p in asked.positions])
     whole = study.margin.book
+    smooth = 0
     for k in range(whole.accounts):
         total = marginal[owner == k].sum(axis=0)
-        np.testing.assert_allclose(total, found.initial[k], rtol=1e-6, atol=1e-3)
-    names = [p.name for p in asked.positions]
-    k = whole.names.index("btc_covered_call")
-    own = np.flatnonzero(owner == k)
-    assert len(own) == 2
-    # without the call only the coins are left, and the other way round
-    for n in own:
-        alone = next(x for x in range(asked.accounts) if x == k)
-        assert (found.initial[alone] - left_out[n] >= 0).all()
-        assert names[n]
+        known = np.isfinite(total)
+        smooth += known.sum()
+        np.testing.assert_allclose(total[known], found.initial[k][known], rtol=1e-5, atol=1e-3)
+    assert smooth > 0.8 * found.initial[: whole.accounts].size
+    hedged = whole.names.index("btc_basis")
+    if kind == "historical_var":  # nothing is required, and more or less of either side would require something
+        assert np.isnan(marginal[owner == hedged]).all()
     single = whole.names.index("btc_leveraged_long")
     (n,) = np.flatnonzero(owner == single)
     np.testing.assert_allclose(left_out[n], found.initial[single], rtol=1e-12)

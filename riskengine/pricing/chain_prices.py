@@ -39,7 +39,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], int]] = {
     "svcj": (AFFINE_NAMES, 2),
     "merton": (MERTON_NAMES, 3),
     "kou": (KOU_NAMES, 4),
-    "black": (("sigma",), 5),
+    "black": (("volatility",), 5),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
-from riskengine.estimate import Estimate
+from riskengine.estimate import Estimate, LaneTails
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
@@ -153,8 +153,11 @@ class Estimator(Protocol):
     def fit(self, losses: Floats, level: float, confidence: float) -> tuple[Estimate, Estimate]:
         """(VaR, ES) at `level` from `losses` in time order, oldest first."""
 
-    def fit_lanes(self, losses: Floats, level: Sequence[float], confidence: float) -> tuple[Floats, Floats, Floats]:
-        """(VaR, lower, upper), each (levels, P), from one sample a lane: `losses` has shape (W, P)."""
+    def fit_lanes(self, losses: Floats, level: Sequence[float], confidence: float) -> LaneTails:
+        """VaR and ES, each with bounds of shape (levels, P), from one sample a lane: `losses` has shape (W, P).
+
+        A figure that cannot be formed on a lane is NaN there; a level that no lane can answer raises ValueError.
+        """
 
 
 @dataclass(frozen=True)

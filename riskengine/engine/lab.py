@@ -51,7 +51,7 @@ class Lab:
                 out["calibration", "truth", level, None, exposure.name, "conditional_quantile"] = truth
             targets = np.array([self.true_quantile(exposure, level) for level in self._question.levels])[:, None]
             for estimator in self._question.estimators:
-                value, lower, upper = estimator.fit_lanes(sample, levels, self._confidence)
+                value, lower, upper = estimator.fit_lanes(sample, levels, self._confidence).var
                 covered = (lower <= targets) & (targets <= upper)
                 breach = unit.from_cdf(law.cdf(unit.return_at(value), state))
                 for i, level in enumerate(self._question.levels):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from riskengine.arrays import Floats, as_floats
+from riskengine.arrays import as_floats
 from riskengine.estimate import Estimate, LaneTails
 from riskengine.estimator.ordered import tail_mean
 from riskengine.estimator.tails import lane_figure

@@ -8,8 +8,8 @@ from scipy.optimize import linprog, minimize
 from scipy.special import digamma, ndtri, polygamma
 from scipy.stats.mstats import hdquantiles
 
-from riskengine.estimator import garch_filtered
 from riskengine.estimate import LaneFigure, LaneTails
+from riskengine.estimator import garch_filtered
 from riskengine.estimator.adaptive_conformal import AdaptiveConformalEstimator, walk
 from riskengine.estimator.age_weighted import AgeWeightedEstimator, age_weights
 from riskengine.estimator.caviar import CaviarEstimator, objective

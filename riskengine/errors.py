@@ -1,6 +1,8 @@
-"""Exceptions.  Each carries the exit code of the command line, so no caller has to translate."""
+"""Exceptions, each with the exit code of the command line, so no caller has to translate; the nearest legal name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class RiskEngineError(Exception):
@@ -54,3 +56,9 @@ class InputError(UsageError):
             faults = [faults]
         self.faults = [f if isinstance(f, Fault) else Fault(f) for f in faults]
         super().__init__("\n".join(str(f) for f in self.faults))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` with the known name nearest to `name`, or nothing where none is near."""
+    close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

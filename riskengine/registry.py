@@ -4,13 +4,11 @@ A third party adds models without a fork: an entry point of group ``riskengine.m
 example ``margin.my_model = "my_package.my_file:MyModel"``.  Modules are imported when a model is asked for, not before.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from riskengine.errors import UsageError
+from riskengine.errors import UsageError, suggest
 
 GROUP = "riskengine.models"
 
@@ -68,12 +66,6 @@ MODELS: dict[str, dict[str, str]] = {
 }
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` with the known name nearest to `name`, or nothing where none is near."""
-    close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 @cache
 def _added() -> dict[str, dict[str, str]]:
     """Models that installed packages add, in the shape of `MODELS`."""
@@ -82,6 +74,22 @@ def _added() -> dict[str, dict[str, str]]:
         family, _, kind = point.name.partition(".")
         found.setdefault(family, {})[kind] = point.value
     return found
+
+
+# kind -> "module:Record", see riskengine.study.kind
+STUDIES: dict[str, str] = {
+    "calibration": "riskengine.study.spec:CalibrationStudy",
+    "backtest": "riskengine.study.backtest_spec:BacktestStudy",
+    "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+}
+
+
+def study_kind(kind: str) -> type:
+    """The record of a kind of study; UsageError where there is none of that name."""
+    if kind not in STUDIES:
+        raise UsageError(f"kind must be one of {', '.join(STUDIES)}, got {kind!r}{suggest(kind, STUDIES)}")
+    module, _, name = STUDIES[kind].partition(":")
+    return getattr(import_module(module), name)
 
 
 def kinds(family: str) -> dict[str, str]:

@@ -28,8 +28,7 @@ def reverse(study, overrides, accounts, all_accounts, bad_debt, json_) -> int:
 
     loaded = load_study(study, overrides).study
     if not isinstance(loaded, CalibrationStudy):
-        named = "a backtest" if loaded.kind == "backtest" else "an estimator lab"
-        raise UsageError(f"reverse stress needs a study on simulated paths, got {named}")
+        raise UsageError(f"reverse stress needs a study on simulated paths, got {loaded.named}")
     if bad_debt is not None and loaded.lending is None:
         raise UsageError("--bad-debt needs a study with a lending market, got none")
     if accounts and loaded.margin is None or bad_debt is None and loaded.margin is None:

@@ -31,10 +31,9 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
 
     numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
     loaded = load_study(study, (*overrides, *numbers))
-    kind = loaded.study.kind
-    _agree(kind, data, {"--source": source, "--start": start, "--end": end}, resume)
+    _agree(loaded.study, data, {"--source": source, "--start": start, "--end": end}, resume)
     prices = None
-    if kind == "backtest":
+    if "history" in loaded.study.options:
         from riskengine.data.prices import load_prices
 
         prices = load_prices(
@@ -52,16 +51,15 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
     return _run(loaded, prices, out, workers, resume, command, json_)
 
 
-def _agree(kind: str, data: Path | None, price_options: dict, resume: bool) -> None:
+def _agree(study, data: Path | None, price_options: dict, resume: bool) -> None:
     """Refuse options that do not belong to the kind of study."""
-    if kind == "backtest" and data is None:
-        raise UsageError("a backtest needs prices: --data FILE")
+    if "history" in study.options and data is None:
+        raise UsageError(f"{study.named} needs prices: --data FILE")
     given = [name for name, value in {"--data": data, **price_options}.items() if value is not None]
-    if kind != "backtest" and given:
+    if "history" not in study.options and given:
         raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
-    if kind != "calibration" and resume:
-        named = "a backtest" if kind == "backtest" else "an estimator lab"
-        raise UsageError(f"--resume must not be given for {named}: it has no blocks to keep")
+    if "resume" not in study.options and resume:
+        raise UsageError(f"--resume must not be given for {study.named}: it has no blocks to keep")
 
 
 def _command(study, data, overrides, paths, seed, price_options: dict) -> str:
@@ -79,20 +77,14 @@ def _describe(loaded, prices, json_: bool) -> None:
     """What would run."""
     from riskengine.cli.output import as_json
     from riskengine.study.manifest import question_hash
-    from riskengine.study.spec import worlds_of
 
     asked = loaded.study
     plan = {"study": loaded.name, "kind": asked.kind, "title": asked.title}
-    lab = asked.kind == "estimator_lab"
-    plan |= {"world": ", ".join(w.name for w in worlds_of(asked))}
+    plan |= {"world": ", ".join(w.name for w in asked.all_worlds())}
     plan |= {"question": question_hash(loaded.resolved)}
     if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
-    elif lab:
-        cells = len(asked.worlds) * len(asked.exposures) * len(asked.estimators) * len(asked.levels)
-        plan |= {"cells": cells * len(asked.sample_sizes), "replications": asked.replications, "seed": asked.seed}
-    else:
-        plan |= {"paths": asked.paths, "steps": asked.grid.steps, "seed": asked.seed}
+    plan |= asked.plan()
     if json_:
         as_json(plan)
         return
@@ -110,18 +102,21 @@ def _run(loaded, prices, out, workers, resume, command, json_) -> int:
     from riskengine.study.folder import RunFolder
     from riskengine.study.result import load_result
 
+    bar = Bar()
     with compile_notice():
-        if prices is None:
-            bar = Bar()
-            try:
-                folder, result = _simulate(loaded, out, workers, resume, bar, command)
-            finally:
-                bar.close()
-        else:
-            from riskengine.study.backtest import PriceHistory, run_backtest
-
-            history = PriceHistory(prices.assets, prices.seconds, prices.prices, prices.name, prices.sha256)
-            folder, result = run_backtest(loaded.study, loaded.resolved, loaded.name, history, out, command=command)
+        try:
+            folder, result = loaded.study.run(
+                loaded.resolved,
+                loaded.name,
+                out=out,
+                workers=workers,
+                resume=resume,
+                progress=bar,
+                command=command,
+                history=prices,
+            )
+        finally:
+            bar.close()
     RunFolder(folder).write_bytes("study.yaml", to_yaml(loaded.resolved).encode())
     files = write_reports(folder)
     code = result.exit_code()
@@ -134,18 +129,6 @@ def _run(loaded, prices, out, workers, resume, command, json_) -> int:
         click.echo(text)
     click.echo(f"\nreport: {folder / 'report.html'}")
     return code
-
-
-def _simulate(loaded, out, workers, resume, bar, command):
-    """(folder, result) of a study on simulated samples."""
-    study, resolved, name = loaded.study, loaded.resolved, loaded.name
-    if study.kind == "estimator_lab":
-        from riskengine.study.estimator_lab import run_estimator_lab
-
-        return run_estimator_lab(study, resolved, name, out, workers, bar, command)
-    from riskengine.study.run import run_study
-
-    return run_study(study, resolved, name, out, workers, resume, bar, command=command)
 
 
 COMMANDS = {"run": run}

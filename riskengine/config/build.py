@@ -28,6 +28,7 @@ from riskengine.errors import Fault, InputError, RepairWarning, UsageError
 from riskengine.market.surface import FactorSurface
 from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel, StateComponent
 from riskengine.scenario.world import Stress, World
+from riskengine.study.kind import Study
 
 # roles that are filled by a registered model, chosen by `kind:`
 FAMILY: dict[Any, str] = {
@@ -95,6 +96,8 @@ class Builder:
         hint, optional = _without_none(hint)
         if optional and value is None:
             return None
+        if hint is Study:
+            return self._study(path)
         if hint in FAMILY:
             return self._model(FAMILY[hint], path)
         if is_plain(hint):
@@ -157,6 +160,15 @@ class Builder:
                 f"kind must be one of {', '.join(by_kind)}, got {show(value['kind'])}{hint}", (*path, "kind")
             )
         return self.record(by_kind[value["kind"]], path)
+
+    def _study(self, path: Path_) -> Any:
+        value = self.value(path)
+        if not isinstance(value, dict) or "kind" not in value:
+            return self.fault(f"kind must be given, one of {', '.join(registry.STUDIES)}", path)
+        try:
+            return self.record(registry.study_kind(value["kind"]), path)
+        except UsageError as error:
+            return self.fault(str(error), (*path, "kind"))
 
     def _model(self, family: str, path: Path_) -> Any:
         value = self.value(path)
@@ -256,7 +268,7 @@ class Builder:
 def read_named(file: Path) -> Tree:
     """A file as a tree; a world without a name of its own has that of its file."""
     tree = read_yaml(file)
-    if isinstance(tree.value, dict) and ({"model", "surface"} <= set(tree.value) or "base" in tree.value):
+    if isinstance(tree.value, dict) and ("model" in tree.value or "base" in tree.value):
         tree.value = {"name": file.stem} | tree.value
     return tree
 

@@ -10,7 +10,6 @@ from riskengine.config.build import FAMILY, NAMED, Builder
 from riskengine.config.reader import Tree, read_text, read_yaml
 from riskengine.config.study import load_loans, load_study, load_world
 from riskengine.errors import Fault, InputError
-from riskengine.study.spec import worlds_of
 
 
 def check_file(file: Path) -> str:
@@ -44,7 +43,7 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         load_loans(str(file.absolute()))
         return "borrower book", ()
     if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:
-        worlds = worlds_of(load_study(str(file.absolute())).study)
+        worlds = load_study(str(file.absolute())).study.all_worlds()
         return "study", tuple(dict.fromkeys(said for world in worlds for said in _notes(world)))
     return _check_parameters(tree, keys), ()
 

@@ -18,11 +18,11 @@ from riskengine.pricing.valuation import account_values, rounding, snapshot
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import mean
 from riskengine.stats.proportion import clopper_pearson
+from riskengine.study.backtest_spec import BacktestStudy
 from riskengine.study.describe import world_head
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
 from riskengine.study.result import Row, StudyResult
-from riskengine.study.spec import BacktestStudy
 
 
 @dataclass(frozen=True)

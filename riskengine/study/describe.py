@@ -7,7 +7,8 @@ from typing import Any
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.world import World
-from riskengine.study.spec import CalibrationStudy, EstimatorLabStudy
+from riskengine.study.lab_spec import EstimatorLabStudy
+from riskengine.study.spec import CalibrationStudy
 
 # what each kind of market state does to the figures
 _STATE = {

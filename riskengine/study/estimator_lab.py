@@ -28,12 +28,12 @@ from riskengine.stats.mean import mean, root
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.study.describe import lab_head
 from riskengine.study.folder import RunFolder
+from riskengine.study.lab_spec import EstimatorLabStudy
 from riskengine.study.level_search import Sums, fine_levels, level_figures, wide_levels
 from riskengine.study.manifest import manifest
 from riskengine.study.names import LAB, LEVEL_SEARCH
 from riskengine.study.result import Row, StudyResult
 from riskengine.study.run import Progress
-from riskengine.study.spec import EstimatorLabStudy
 from riskengine.study.verdict import judge
 
 _PARTS = ("value", "lower", "upper", "breach", "regret")

@@ -1,44 +1,24 @@
-"""What a study asks.  Frozen records; the YAML of ``configs/studies`` has exactly these fields."""
+"""What a calibration study asks."""
 
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from riskengine.arrays import check_range
-from riskengine.book.portfolio import Portfolio
 from riskengine.engine.controls import unfit
-from riskengine.engine.questions import CalibrationQuestion, Exposure, Feedback, LendingQuestion, MarginQuestion
+from riskengine.engine.desks import check_feed
+from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
-from riskengine.roles import Estimator, HasLaw, MarginModel
+from riskengine.roles import HasLaw
 from riskengine.scenario.cross_entropy import PilotSettings
 from riskengine.scenario.proposal import Tiltable
 from riskengine.scenario.world import World
-from riskengine.study.names import PLACES, all_measures
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A declared limit on a measure; verdict PASS, FAIL, or INCONCLUSIVE where the interval straddles it.
-
-    Attributes
-    ----------
-    measure : str
-        Name of a measure of the result, for example ``initial_margin_breach``.
-    limit : float
-    sense : {"at_most", "at_least"}
-    where : dict
-        Row parameters that must match, for example ``{model: historical_var, level: 0.99}``.
-    """
-
-    measure: str
-    limit: float
-    sense: Literal["at_most", "at_least"] = "at_most"
-    where: dict[str, float | str] | None = None
-
-    def __post_init__(self) -> None:
-        _known_measure(self.measure)
-        _known_place(self.where)
+from riskengine.study.checks import Found, asset_fault, expiry_faults, model_faults, period_faults, surface_fault
+from riskengine.study.criterion import Criterion, known_measure, known_place
+from riskengine.study.kind import Study
 
 
 @dataclass(frozen=True)
@@ -121,31 +101,14 @@ class TargetError:
     where: dict[str, float | str] | None = None
 
     def __post_init__(self) -> None:
-        _known_measure(self.measure)
-        _known_place(self.where)
+        known_measure(self.measure)
+        known_place(self.where)
         if (self.relative is None) == (self.absolute is None):
             raise ValueError(f"one of relative and absolute must be given, got {self.relative} and {self.absolute}")
         for name in ("relative", "absolute"):
             if getattr(self, name) is not None:
                 check_range(name, getattr(self, name), 0.0, 1e300, open_low=True)
         check_range("max_paths", self.max_paths, 2, 2**40)
-
-
-def _known_place(where: dict[str, float | str] | None) -> None:
-    """A misspelt name would match no figure, and that is only seen when the run is over."""
-    for name in where or {}:
-        if name not in PLACES:
-            near = get_close_matches(name, PLACES, 1, 0.6)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
-                f"where must name parameters of a figure ({', '.join(sorted(PLACES))}), got {name!r}{hint}"
-            )
-
-
-def _known_measure(measure: str) -> None:
-    if measure not in all_measures():
-        near = get_close_matches(measure, all_measures(), 3, 0.5) or sorted(all_measures())
-        raise ValueError(f"measure must be a measure of the result such as {', '.join(near)}, got {measure}")
 
 
 def _check_law(world: World, asset: str, hours: float) -> None:
@@ -157,7 +120,7 @@ def _check_law(world: World, asset: str, hours: float) -> None:
 
 
 @dataclass(frozen=True)
-class CalibrationStudy:
+class CalibrationStudy(Study):
     """Simulated paths; margin, lending and estimators on the same ones.
 
     Attributes
@@ -178,6 +141,10 @@ class CalibrationStudy:
     target_error : TargetError or None
         Run on, up to a ceiling, until a figure is tight enough.
     """
+
+    named: ClassVar[str] = "a calibration study"
+    runner: ClassVar[str] = "riskengine.study.run:run_study"
+    options: ClassVar[tuple[str, ...]] = ("out", "workers", "resume", "progress", "command")
 
     kind: Literal["calibration"]
     title: str
@@ -262,6 +229,42 @@ class CalibrationStudy:
             if missing and set(self.feedback.depth_usd) <= set(self.world.model.assets):
                 raise ValueError(f"feedback must give depth_usd of every asset, got none for {', '.join(missing)}")
 
+    def plan(self) -> dict[str, Any]:
+        """As `Study.plan`."""
+        return {"paths": self.paths, "steps": self.grid.steps, "seed": self.seed}
+
+    def faults(self) -> Iterator[Found]:
+        """As `Study.faults`."""
+        assets = tuple(self.world.model.assets)
+        yield from surface_fault(self.world, ("world", "surface"))
+        if self.margin is not None:
+            book, models, place = self.margin.book, self.margin.models, ("margin", "models")
+            yield from expiry_faults(book, self.horizon_hours, "horizon", ("margin", "book"))
+            yield from period_faults(models, self.margin.margin_period_hours, self.history_windows, place)
+            yield from model_faults(models, book, self.world, place)
+        if self.lending is not None:
+            yield from self._lending_faults(assets)
+        for i, part in enumerate(self.world.state):
+            if hasattr(part, "source"):
+                try:
+                    part.source(self.grid)
+                except ValueError as error:
+                    yield str(error), ("world", "state", i)
+        for asset in self.feedback.depth_usd if self.feedback is not None else ():
+            yield from asset_fault(asset, assets, ("feedback", "depth_usd", asset))
+        for i, exposure in enumerate(self.calibration.exposures if self.calibration is not None else ()):
+            yield from asset_fault(exposure.asset, assets, ("calibration", "exposures", i, "asset"))
+
+    def _lending_faults(self, assets: tuple[str, ...]) -> Iterator[Found]:
+        spot = np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
+        try:
+            check_feed(self.lending.market, self.world.filled)
+            self.lending.market.init(self.lending.book, assets, spot, self.grid)
+            for shift in self.lending.threshold_shifts:
+                self.lending.market.with_threshold_shift(shift)
+        except ValueError as error:
+            yield str(error), ("lending",)
+
     def _check_sampling(self) -> None:
         if self.target_error is not None and self.target_error.max_paths < self.paths:
             raise ValueError(
@@ -310,158 +313,3 @@ class CalibrationStudy:
         steps = TimeGrid(step, 1).index("horizon_hours", self.horizon_hours)
         window = round(self.window_hours * 3600) if self.history_windows else 0
         return TimeGrid(step, steps, window, self.history_windows)
-
-
-@dataclass(frozen=True)
-class BacktestStudy:
-    """The same margin models replayed over real prices, one lane for each non-overlapping margin period.
-
-    Attributes
-    ----------
-    world : World
-        Gives reference spots, asset order and the surface; its paths are not used.
-    book, models, margin_period_hours : as in `MarginQuestion`
-    history_windows : int
-        Margin periods before each window that the estimators read.
-    variance_half_life_hours : float
-        Half-life of the exponentially weighted variance that stands for the state of the surface.
-    max_missing_share : float
-        Stated policy on gaps: a price file that misses more than this share of its bars is refused, 0 refuses any gap;
-        windows with a missing bar are left out and counted.
-    """
-
-    kind: Literal["backtest"]
-    title: str
-    world: World
-    book: Portfolio
-    models: tuple[MarginModel, ...]
-    margin_period_hours: float
-    history_windows: int
-    variance_half_life_hours: float = 72.0
-    confidence: float = 0.95
-    max_missing_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("max_missing_share", self.max_missing_share, 0.0, 0.5)
-        check_range("variance_half_life_hours", self.variance_half_life_hours, 0.0, 1e6, open_low=True)
-        check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
-        check_range("history_windows", self.history_windows, 2, 100_000)
-        check_range("margin_period_hours", self.margin_period_hours, 0.0, 8760.0, open_low=True)
-
-
-@dataclass(frozen=True)
-class EstimatorLabStudy:
-    """Estimators of a tail quantile on very many samples of a world whose law is known.
-
-    Attributes
-    ----------
-    worlds : tuple of World
-        Each with an exact horizon law.
-    exposures : tuple of Exposure
-        Of assets that every world has.
-    horizon_hours : float
-        Horizon of one loss.
-    levels : tuple of float
-    sample_sizes : tuple of int
-        Losses in a sample; a shorter sample is part of the longer ones.
-    estimators : tuple of Estimator
-    replications : int
-        Samples.
-    samples : {"automatic", "independent", "history"}
-        Independent draws from the exact unconditional law, or consecutive windows of history that the world simulates;
-        automatic takes history where the world has a state and draws where it has none.
-    targets : tuple of float
-        Breach probabilities that a level is sought for.
-    limit_size, limit_replications : int
-        Size and number of the very large samples that tell model error from estimation error.
-    """
-
-    kind: Literal["estimator_lab"]
-    title: str
-    worlds: tuple[World, ...]
-    exposures: tuple[Exposure, ...]
-    horizon_hours: float
-    levels: tuple[float, ...]
-    sample_sizes: tuple[int, ...]
-    estimators: tuple[Estimator, ...]
-    replications: int
-    seed: int
-    confidence: float = 0.95
-    samples: Literal["automatic", "independent", "history"] = "automatic"
-    targets: tuple[float, ...] = (0.01,)
-    limit_size: int = 32_768
-    limit_replications: int = 64
-    criteria: tuple[Criterion, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_range("horizon_hours", self.horizon_hours, 0.0, 87_600.0, open_low=True)
-        check_range("replications", self.replications, 100, 2**24)
-        check_range("seed", self.seed, 0, 2**64 - 1)
-        check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
-        check_range("limit_size", self.limit_size, 1_000, 2**22)
-        check_range("limit_replications", self.limit_replications, 2, 10_000)
-        for name, values in (("levels", self.levels), ("sample_sizes", self.sample_sizes), ("targets", self.targets)):
-            if len(set(values)) != len(values) or (not values and name != "targets"):
-                raise ValueError(f"{name} must hold at least one number, each once, got {list(values)}")
-        for level in self.levels:
-            check_range("level of levels", level, 0.5, 1.0, open_low=True, open_high=True)
-        for size in self.sample_sizes:
-            check_range("size of sample_sizes", size, 2, self.limit_size)
-        for target in self.targets:
-            check_range("target of targets", target, 1e-5, 0.4)
-        for name in ("worlds", "exposures", "estimators"):
-            if not getattr(self, name):
-                raise ValueError(f"{name} must hold at least one entry, got none")
-        for name, keys in (
-            ("worlds", [w.name for w in self.worlds]),
-            ("exposures", [e.name for e in self.exposures]),
-            ("estimators", list(self.estimators)),
-        ):
-            if any(key in keys[:i] for i, key in enumerate(keys)):
-                raise ValueError(f"{name} must all differ, got one twice")
-        seconds = self.horizon_hours * 3600
-        if abs(seconds - round(seconds)) > 1e-6:
-            raise ValueError(f"horizon_hours must be a whole number of seconds, got {self.horizon_hours!r} h")
-        for world in self.worlds:
-            self._check_world(world)
-
-    def _check_world(self, world: World) -> None:
-        if not isinstance(world.model, HasLaw):
-            raise ValueError(
-                f"worlds must have a horizon law that is known exactly, got {world.name!r} of kind "
-                f"{world.model.kind}, which has none"
-            )
-        if world.stress:
-            raise ValueError(f"worlds must be without a stress, because the truth is the law, got {world.name!r}")
-        if not world.model.starts_stationary:
-            raise ValueError(
-                f"worlds must start in their stationary law (initial_variance: stationary), got {world.name!r}"
-            )
-        for exposure in self.exposures:
-            if exposure.asset not in world.model.assets:
-                known = ", ".join(world.model.assets)
-                raise ValueError(
-                    f"exposures must be of assets of every world, got {exposure.asset} for {world.name!r} ({known})"
-                )
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """A name for each estimator: its kind, with the settings that tell it from others of the kind."""
-        kinds = [e.kind for e in self.estimators]
-        out = []
-        for own in self.estimators:
-            like = [e for e in self.estimators if e.kind == own.kind]
-            names = [
-                f.name for f in fields(own) if f.init and any(getattr(e, f.name) != getattr(own, f.name) for e in like)
-            ]
-            told = ", ".join(f"{n} {getattr(own, n)}" for n in names)
-            out.append(own.kind if kinds.count(own.kind) == 1 else f"{own.kind} ({told})")
-        return tuple(out)
-
-
-Study = CalibrationStudy | BacktestStudy | EstimatorLabStudy
-
-
-def worlds_of(study: Study) -> tuple[World, ...]:
-    """Every world that a study is on."""
-    return study.worlds if isinstance(study, EstimatorLabStudy) else (study.world,)

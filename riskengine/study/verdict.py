@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate
+from riskengine.study.criterion import Criterion
 from riskengine.study.result import Row
-from riskengine.study.spec import Criterion
 
 
 def verdict(estimate: Estimate, criterion: Criterion) -> str:

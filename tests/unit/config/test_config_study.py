@@ -7,8 +7,9 @@ from riskengine.config.dump import dump, to_yaml
 from riskengine.config.reader import parse_yaml
 from riskengine.config.study import load_study, load_world, study_of
 from riskengine.errors import InputError
+from riskengine.study.backtest_spec import BacktestStudy
 from riskengine.study.manifest import question_hash
-from riskengine.study.spec import BacktestStudy, CalibrationStudy
+from riskengine.study.spec import CalibrationStudy
 
 
 def faults(folder, *overrides, name="study", **changes):

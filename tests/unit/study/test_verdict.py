@@ -2,8 +2,8 @@ import pytest
 
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate
+from riskengine.study.criterion import Criterion
 from riskengine.study.result import Row, StudyResult
-from riskengine.study.spec import Criterion
 from riskengine.study.verdict import judge, verdict
 
 

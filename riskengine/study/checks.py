@@ -1,0 +1,59 @@
+"""What no record of a study can see alone: asset names, lengths per asset, periods of models, expiries."""
+
+from collections.abc import Iterator, Sequence
+
+from riskengine.book.portfolio import Portfolio
+from riskengine.errors import suggest
+from riskengine.instrument.terms import EuropeanOption
+from riskengine.roles import MarginModel
+from riskengine.scenario.state.lanes import has_variance
+from riskengine.scenario.world import World
+
+Place = tuple[str | int, ...]
+Found = tuple[str, Place]
+
+
+def surface_fault(world: World, place: Place) -> Iterator[Found]:
+    """The surface must be of the world's assets, and move with a variance only where the paths have one."""
+    count = len(world.model.assets)
+    if world.surface.count != count:
+        yield f"surface must have one number per asset ({count}), got {world.surface.count}", place
+    elif not world.surface.static and not has_variance(world.model):
+        said = "surface must be static on a world without a variance state, got one that moves with it: premium of 0 "
+        yield said + "for every asset makes it static", place
+
+
+def period_faults(models: Sequence[MarginModel], hours: float, windows: int, place: Place) -> Iterator[Found]:
+    """A model that reads margin periods of history must read those that the study makes."""
+    for i, model in enumerate(models):
+        own = getattr(model, "margin_period_hours", None)
+        if own is None:
+            continue
+        if own != hours:
+            said = f"margin_period_hours must be the study's {hours:g} h, got {own:g} h"
+            yield said, (*place, i, "margin_period_hours")
+        if windows < 2:
+            yield f"{model.kind} needs history_windows of at least 2, got {windows}", (*place, i)
+
+
+def model_faults(models: Sequence[MarginModel], book: Portfolio, world: World, place: Place) -> Iterator[Found]:
+    """Every margin model must be able to take the book."""
+    for i, model in enumerate(models):
+        try:
+            model.init(book, world.surface)
+        except ValueError as error:
+            yield str(error), (*place, i)
+
+
+def expiry_faults(book: Portfolio, hours: float, what: str, place: Place) -> Iterator[Found]:
+    """Every option must outlive what is asked of it."""
+    for terms in book.instruments:
+        if isinstance(terms, EuropeanOption) and terms.expiry_hours <= hours:
+            said = f"expiry of {terms.name} must lie after the {what} of {hours:g} h, got {terms.expiry_hours:g} h"
+            yield said, place
+
+
+def asset_fault(asset: str, assets: Sequence[str], place: Place) -> Iterator[Found]:
+    """An asset must be one of the world's."""
+    if asset not in assets:
+        yield f"asset must be one of {', '.join(assets)}, got {asset!r}{suggest(asset, assets)}", place

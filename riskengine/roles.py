@@ -160,6 +160,49 @@ class Estimator(Protocol):
         """
 
 
+@runtime_checkable
+class Position(Protocol):
+    """What is lost over a horizon, as a function of the log-return of one asset.
+
+    Attributes
+    ----------
+    side : {"long", "short"} or None
+        Whether the loss falls or rises with the log-return throughout; None where it does neither.
+    kinks : tuple of float
+        Log-returns at which the slope of the loss jumps.
+    """
+
+    side: str | None
+    kinks: tuple[float, ...]
+
+    def loss(self, x: Floats) -> Floats:
+        """Loss at log-returns `x`, shape of `x`."""
+
+    def worse(self, c: Floats) -> tuple[Floats, Floats]:
+        """Where the loss is greater than `c`: ends of the intervals of the log-return, each (K, *shape of `c`).
+
+        The outermost ends are infinite; an interval with equal ends is empty.
+        """
+
+
+@runtime_checkable
+class ExposureModel(Protocol):
+    """What the estimators of a lab are tested on: a position in one asset of a world.
+
+    Attributes
+    ----------
+    asset : str
+    name : str
+        How it is told from other exposures of a study.
+    """
+
+    asset: str
+    name: str
+
+    def position(self, model: ScenarioModel, surface: FactorSurface, hours: float) -> Position:
+        """The position in a world; ValueError where the world cannot price it."""
+
+
 @dataclass(frozen=True)
 class LendingEvents:
     """What one step did, per lane, shape (P,) each.

@@ -9,7 +9,7 @@ the loss is not part of this exposure: no exact joint law of return and variance
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -103,6 +103,9 @@ class OptionBookExposure:
     book: Portfolio
     account: str | None = None
     kind: Literal["option_book"] = "option_book"
+    note: ClassVar[str] = (
+        "Options of a book are valued at the world's surface, which stays at the state of its long-run mean variance."
+    )
 
     def __post_init__(self) -> None:
         if self.account is None and self.book.accounts > 1:

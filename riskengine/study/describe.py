@@ -180,7 +180,7 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
             *(
                 [
                     f"Each estimator at each sample size uses the first so many of {study.replications:,} samples "
-                    f"that the standard error of its mean estimate is {study.standard_error:.2g} of the truth, at every "
+                    f"that the standard error of its mean estimate is {study.standard_error:.2g} of the truth at every "
                     "level and for VaR and ES, going by the scatter of the first 256: n beside a figure says how many."
                 ]
                 if study.standard_error is not None

@@ -62,8 +62,7 @@ def heat(
     deep = -(-len(panels) // columns)
     size = min(9.0, max(4.5, 72.0 * 0.9 * WIDTH / columns / len(across) / 2.9))
     tall = 0.32 if size > 6.0 else 0.2
-    room = 0.1 if size > 6.0 else 0.4
-    with sheet(deep, columns, deep * (0.85 + tall * len(up)) + room) as (figure, axes):
+    with sheet(deep, columns, deep * (0.85 + tall * len(up)) + 0.1) as (figure, axes):
         for number, (ax, (head, tiles)) in enumerate(zip(axes, panels, strict=False)):
             for tile in tiles:
                 _cell(ax, across.index(tile.x), up.index(tile.y), tile, size)
@@ -80,13 +79,15 @@ def heat(
             for spine in ax.spines.values():
                 spine.set_visible(False)
             ax.set_title(head)
-            ax.set_xlabel(axes_titles[0] if number + columns >= len(panels) else "")
+            # settings written upwards leave no room for their name, which the caption then gives
+            ax.set_xlabel(axes_titles[0] if number + columns >= len(panels) and size > 6.0 else "")
             if first:
                 ax.set_ylabel(axes_titles[1])
         for ax in axes[len(panels) :]:
             ax.remove()
         drawing = svg(figure, name, title)
-    return Figure(name, title, drawing, caption)
+    axes_said = f"Across: {axes_titles[0]}. " if size <= 6.0 else ""
+    return Figure(name, title, drawing, axes_said + caption)
 
 
 def _cell(ax: Any, i: int, j: int, tile: Tile, size: float) -> None:

@@ -142,3 +142,10 @@ def test_a_world_with_a_state_is_judged_given_its_state(study):
     found = figures(small)
     assert found["ewma", 0.99, 50, "mean_breach_probability", "BTC long linear"].value < 0.05
     assert np.isfinite(found["historical", 0.95, 50, "relative_rmse", "BTC long linear"].value)
+    # the truth moves with the state: its own scatter is in the tracking error, and an estimate that follows has less
+    conditional = bench.conditional(exposure, np.array([0.99]), states["BTC"])
+    given = bench.breach(exposure, conditional, states["BTC"])
+    np.testing.assert_allclose(given, 0.01, rtol=1e-6)
+    strays = found["historical", 0.99, 50, "log_tracking_error", "BTC long linear"]
+    assert strays.value > np.log(conditional[0]).std() / 2
+    assert found["ewma", 0.99, 50, "log_tracking_error", "BTC long linear"].std_error > 0

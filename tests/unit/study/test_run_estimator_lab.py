@@ -162,6 +162,26 @@ def test_a_heat_map_writes_every_number_and_marks_what_is_missing():
     assert heat("h", "Title", [("None", [])], (str, str), ("level", "losses"), "") is None
 
 
+def test_a_heat_map_of_twenty_levels_has_small_numbers_and_dashes():
+    tiles = [Tile(i, 100, 0.1 * i, f"{i}.5") for i in range(19)] + [Tile(19, 100, None, "refused")]
+    figure = heat("h", "Title", [("One", tiles), ("Two", tiles)], (str, str), ("level", "losses"), "said")
+    assert ">18.5<" in figure.svg and "refused" not in figure.svg
+    assert figure.caption == "Across: level. said"
+
+
+def test_a_long_grid_shows_the_headline_level_and_names_the_file(tmp_path):
+    levels = [round(0.9 + 0.0045 * i, 4) for i in range(20)] + [0.99]
+    text = LAB.replace("[0.95, 0.99]", str(levels)).replace("[50, 120]", "[50, 80, 120, 200, 300]")
+    loaded = load_study(written(tmp_path, text.replace("replications: 1200", "replications: 120")))
+    out, _ = run_estimator_lab(loaded.study, loaded.resolved, "lab", tmp_path / "run")
+    (out / "study.yaml").write_text(to_yaml(loaded.resolved))
+    write_reports(out)
+    page = (out / "report.html").read_text()
+    assert "all levels are in tables/estimator_lab.csv" in page
+    assert "Where the error comes from, at 99 %" in page
+    assert page.count("<tr") < 500
+
+
 def test_estimators_keep_their_settings_in_the_resolved_form(tmp_path):
     loaded = load_study(written(tmp_path), ("estimators.1.decay=0.8", "replications=300"))
     assert loaded.study.estimators[1] == EwmaEstimator(0.8)

@@ -173,6 +173,7 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
         "settings": {
             "seed": study.seed,
             "replications": study.replications,
+            "standard_error": study.standard_error,
             "horizon_hours": study.horizon_hours,
             "levels": list(study.levels),
             "sample_sizes": list(study.sample_sizes),
@@ -185,8 +186,18 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
         "assumptions": [
             "Losses are positive; every error is relative to the exact quantile of the world.",
             *(f"Samples of {w} are {how[kind]}." for w, kind in sampled.items()),
+            *dict.fromkeys(e.note for e in study.exposures if hasattr(e, "note")),
             "All estimators, levels and sample sizes see the same draws; a shorter sample is part of the longer ones.",
             "Breach probabilities are exact for each estimate, not counted hits.",
+            *(
+                [
+                    f"Each estimator at each sample size uses the first so many of {study.replications:,} samples "
+                    f"that the standard error of its mean estimate is {study.standard_error:.2g} of the truth at every "
+                    "level and for VaR and ES, going by the scatter of the first 256: n beside a figure says how many."
+                ]
+                if study.standard_error is not None
+                else []
+            ),
             "Samples that an estimator refuses are counted, and left out of its other figures.",
             f"Model error is the bias on samples of {study.limit_size:,} losses; what is more at n is finite-sample "
             "bias.",

@@ -53,6 +53,10 @@ MODELS: dict[str, dict[str, str]] = {
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
     },
+    "exposures": {
+        "option_book": "riskengine.exposure.option_book:OptionBookExposure",
+        "health_factor": "riskengine.exposure.health_factor:HealthFactorExposure",
+    },
     "estimators": {
         "historical": "riskengine.estimator.historical:HistoricalEstimator",
         "ewma": "riskengine.estimator.ewma:EwmaEstimator",
@@ -120,7 +124,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``exposures`` or ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

@@ -10,7 +10,7 @@ from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
-from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
+from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
@@ -26,6 +26,7 @@ ORDER: tuple[Maker, ...] = (
     glance,
     stress,
     coverage,
+    procyclicality,
     losses,
     rare_events,
     liquidation_counts,
@@ -151,7 +152,9 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}
     if sampling:
-        badges.append(Badge("sampling", f"tilted, {plain(sampling['tilts'])} tilts"))
+        strata = sampling.get("strata")
+        text = f"{plain(len(strata))} strata of jump counts" if strata else f"tilted, {plain(sampling['tilts'])} tilts"
+        badges.append(Badge("sampling", text))
         badges.append(Badge("effective paths", plain(round(sampling["effective_paths"]))))
     for key, label in (("horizon_hours", "horizon"), ("margin_period_hours", "margin period")):
         if settings.get(key):

@@ -64,6 +64,22 @@ MEASURES: dict[str, Measure] = {
     "insolvency": _M(
         "Insolvency", "Share of accounts and margin periods in which the worst loss is greater than all resources."
     ),
+    "peak_to_trough": _M(
+        "Peak to trough",
+        "Mean over paths of the largest ratio of the requirement to an earlier one, positions left alone.",
+    ),
+    "largest_rise_1": _M(
+        "Largest rise over 1",
+        "Mean over paths of the largest ratio of the requirement to that of 1 margin period before.",
+    ),
+    "largest_rise_5": _M(
+        "Largest rise over 5",
+        "Mean over paths of the largest ratio of the requirement to that of 5 margin periods before.",
+    ),
+    "largest_rise_30": _M(
+        "Largest rise over 30",
+        "Mean over paths of the largest ratio of the requirement to that of 30 margin periods before.",
+    ),
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
@@ -135,6 +151,26 @@ MEASURES: dict[str, Measure] = {
         "Unbounded intervals",
         "Share of samples whose own interval has no finite end, because they are too short for it.",
     ),
+    "log_tracking_error": _M(
+        "Tracking error of the logarithm",
+        "Standard deviation over samples of log(estimate / true quantile given the state at time 0): how far the "
+        "estimate strays from a truth that moves.",
+    ),
+    "true_shortfall": _M("True ES", "Mean loss beyond the true quantile under the exact law of the world."),
+    "es_relative_bias": _M("Relative bias of ES", "Mean estimate of ES less the true one, divided by it."),
+    "es_relative_sd": _M("Scatter of ES", "Standard deviation of the estimate of ES, divided by the true one."),
+    "es_relative_rmse": _M("Relative RMSE of ES", "Root mean squared error of ES divided by the true one."),
+    "es_model_error": _M("Model error of ES", "Relative bias of ES on samples so large that only the form is left."),
+    "es_finite_sample_bias": _M("Bias of ES in a short sample", "Relative bias of ES less its model error."),
+    "es_probability_below_truth": _M("P(ES below truth)", "How often the estimate of ES is lower than the true one."),
+    "joint_score_regret": _M(
+        "Joint score regret",
+        "Expected FZ0 score of the pair (VaR, ES) beyond that of the true pair, exact under the law; it has no unit.",
+    ),
+    "es_interval_coverage": _M("Coverage of ES interval", "How often the own interval of ES holds the true one."),
+    "es_interval_width": _M("Width of the interval of ES", "Mean width of its bounded intervals over the true ES."),
+    "es_unbounded_intervals": _M("Unbounded intervals of ES", "Share of samples with no finite end to that interval."),
+    "es_refused": _M("ES refused", "Share of samples that the estimator gives no ES for."),
     "refused": _M("Refused", "Share of samples that the estimator gives no estimate for."),
     "calibrated_level": _M(
         "Level to use", "Lowest nominal level at which the mean breach probability does not exceed the target."
@@ -223,7 +259,7 @@ MEASURES: dict[str, Measure] = {
 ACRONYMS = {
     w.lower(): w
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo"}
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte"}
 
 # Names of tests, where spelling out their own would not do.
 TESTS = {

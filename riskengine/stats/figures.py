@@ -18,6 +18,7 @@ from riskengine.stats.maritz_jarrett import quantile_error
 from riskengine.stats.mean import conditional_severity, mean, paired_difference, ratio_of_means
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.stats.tail_curve import tail_curve
 from riskengine.stats.weighted import (
     PathWeights,
     weighted_difference,
@@ -28,6 +29,7 @@ from riskengine.stats.weighted import (
     weighted_severity,
     weighted_share,
     weighted_shortfall,
+    weighted_tails,
 )
 
 
@@ -90,6 +92,10 @@ class PlainFigures:
     def shortfall(self, losses: Floats, level: float) -> Estimate:
         """Expected shortfall."""
         return expected_shortfall(losses, level, self.confidence)
+
+    def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+        """(VaR, expected shortfall) at each level."""
+        return tail_curve(losses, levels, self.confidence)
 
     def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
         """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""
@@ -175,6 +181,10 @@ class WeightedFigures:
     def shortfall(self, losses: Floats, level: float) -> Estimate:
         """Expected shortfall."""
         return weighted_shortfall(losses, level, self.weights, self.confidence)
+
+    def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+        """(VaR, expected shortfall) at each level."""
+        return weighted_tails(losses, tuple(levels), self.weights, self.confidence)
 
     def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
         """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""

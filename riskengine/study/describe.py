@@ -107,15 +107,7 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "Price feedback is on: sales move the price, and the move halves every "
             f"{study.feedback.half_life_hours:g} h."
         )
-    if study.sampling.tilted:
-        said += [
-            "Paths after time 0 are drawn from a mixture of the world's own law and of laws tilted towards rare "
-            "events; every figure is weighted by the exact likelihood ratio. What a history alone decides "
-            "is not tilted.",
-            "The tilts were chosen on pilot paths of their own. Intervals are refused where the effective number of "
-            "hits in a figure's own tail is below 100; an event that no tilt reaches and none of the deepest plain "
-            "paths shows would go unseen.",
-        ]
+    said += _WEIGHTED.get(study.sampling.method, [])
     if study.target_error is not None:
         said.append(
             f"The run stops at the first of {len(study.looks)} looks, fixed before it, at which "
@@ -123,6 +115,26 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "do not."
         )
     return said
+
+
+_WEIGHTED = {
+    "importance": [
+        "Paths after time 0 are drawn from a mixture of the world's own law and of laws tilted towards rare "
+        "events; every figure is weighted by the exact likelihood ratio. What a history alone decides "
+        "is not tilted.",
+        "The tilts were chosen on pilot paths of their own. Intervals are refused where the effective number of "
+        "hits in a figure's own tail is below 100; an event that no tilt reaches and none of the deepest plain "
+        "paths shows would go unseen.",
+    ],
+    "stratified": [
+        "A share of the paths after time 0 is given how many jumps it has, so that paths with many jumps are less rare "
+        "than in the world; every figure is weighted by the exact probability of the count. Given its count a path "
+        "follows the world's own law, and what a history alone decides is plain.",
+        "Intervals are refused where the effective number of hits in a figure's own tail is below 100; an event that "
+        "comes with counts that have no share of their own, and that none of the deepest plain paths shows, would go "
+        "unseen.",
+    ],
+}
 
 
 def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
@@ -164,6 +176,7 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
         "settings": {
             "seed": study.seed,
             "replications": study.replications,
+            "standard_error": study.standard_error,
             "horizon_hours": study.horizon_hours,
             "levels": list(study.levels),
             "sample_sizes": list(study.sample_sizes),
@@ -176,8 +189,18 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
         "assumptions": [
             "Losses are positive; every error is relative to the exact quantile of the world.",
             *(f"Samples of {w} are {how[kind]}." for w, kind in sampled.items()),
+            *dict.fromkeys(e.note for e in study.exposures if hasattr(e, "note")),
             "All estimators, levels and sample sizes see the same draws; a shorter sample is part of the longer ones.",
             "Breach probabilities are exact for each estimate, not counted hits.",
+            *(
+                [
+                    f"Each estimator at each sample size uses the first so many of {study.replications:,} samples "
+                    f"that the standard error of its mean estimate is {study.standard_error:.2g} of the truth at every "
+                    "level and for VaR and ES, going by the scatter of the first 256: n beside a figure says how many."
+                ]
+                if study.standard_error is not None
+                else []
+            ),
             "Samples that an estimator refuses are counted, and left out of its other figures.",
             f"Model error is the bias on samples of {study.limit_size:,} losses; what is more at n is finite-sample "
             "bias.",

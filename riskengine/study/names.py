@@ -12,6 +12,10 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "peak_to_trough": "number",
+    "largest_rise_1": "number",
+    "largest_rise_5": "number",
+    "largest_rise_30": "number",
     "liquidations": "count",
     "liquidation_cost": "USD",
     "fund_draw": "USD",
@@ -23,17 +27,18 @@ MEANS = {
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
-CALIBRATION = (
-    "true_quantile",
-    "reference_quantile",
-    "bias",
-    "relative_bias",
-    "rmse",
-    "rmse_conditional",
-    "probability_below_truth",
-    "mean_breach_probability",
-    "interval_coverage",
-)
+# of estimators on the paths of a study against the exact quantile, with the unit of each
+CALIBRATION = {
+    "true_quantile": "return",
+    "bias": "return",
+    "relative_bias": "share",
+    "rmse": "return",
+    "rmse_conditional": "return",
+    "probability_below_truth": "probability",
+    "mean_breach_probability": "probability",
+    "interval_coverage": "probability",
+    "refused": "probability",
+}
 
 SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
 # of the estimator lab, with the unit of each
@@ -53,6 +58,19 @@ LAB = {
     "interval_width": "share",
     "unbounded_intervals": "probability",
     "refused": "probability",
+    "log_tracking_error": "number",
+    "true_shortfall": "return",
+    "es_relative_bias": "share",
+    "es_relative_sd": "share",
+    "es_relative_rmse": "share",
+    "es_model_error": "share",
+    "es_finite_sample_bias": "share",
+    "es_probability_below_truth": "probability",
+    "joint_score_regret": "number",
+    "es_interval_coverage": "probability",
+    "es_interval_width": "share",
+    "es_unbounded_intervals": "probability",
+    "es_refused": "probability",
 }
 LEVEL_SEARCH = {
     "calibrated_level": "probability",
@@ -129,6 +147,7 @@ def all_measures() -> frozenset[str]:
         *INDICATORS,
         *MEANS,
         *CALIBRATION,
+        "reference_quantile",
         *LAB,
         *LEVEL_SEARCH,
         *BACKTEST_POWER,

@@ -81,6 +81,8 @@ STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+    "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
+    "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
 }
 
 

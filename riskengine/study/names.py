@@ -60,6 +60,25 @@ LEVEL_SEARCH = {
     "calibrated_capital": "number",
 }
 
+# of a certified choice and of the experiment that shows what such a choice is worth
+CHOICE = (
+    "chosen_setting",
+    "risk_in_sample",
+    "risk_fresh",
+    "risk_upper_bound",
+    "cost_fresh",
+    "cost_ratio",
+    "variants_passed",
+    "safe_share_of_fit",
+    "paths_needed",
+)
+EXPERIMENT = {
+    "allowed_breaches": "count",
+    "mean_true_risk": "probability",
+    "violation_share": "probability",
+    "mean_margin_ratio": "number",
+    "refused": "probability",
+}
 
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
@@ -85,6 +104,12 @@ PLACES = (
     "sample_size",
     "section",
     "threshold_shift",
+    "choice",
+    "role",
+    "setting",
+    "world",
+    "rule",
+    "target",
     "axis",
     "from",
     "to",
@@ -108,6 +133,8 @@ def all_measures() -> frozenset[str]:
         *CALIBRATION,
         *LAB,
         *LEVEL_SEARCH,
+        *CHOICE,
+        *EXPERIMENT,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

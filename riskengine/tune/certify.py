@@ -282,7 +282,7 @@ def conformal_risk_control(losses: ArrayLike, target: float, bound: float = 1.0)
     if falls.size:
         path, c = (int(v) for v in falls[0])
         raise ValueError(
-            f"losses must not fall from safe to risky, got {x[path, c]!r} then {x[path, c + 1]!r} on path {path} at "
+            f"losses must not fall from safe to risky, got {x[path, c]:g} then {x[path, c + 1]:g} on path {path} at "
             f"candidates {c} and {c + 1} ({len(falls)} such places): use fixed-sequence testing"
         )
     if x.max(initial=0.0) > bound:

@@ -56,8 +56,7 @@ class Sample:
     def _keys(self, choice: Choice, candidates: tuple[float, ...], measure: str) -> list[Key]:
         if choice.axis == "threshold_shift":
             return [("lending", choice.model, None, c, "all", measure) for c in candidates]
-        at = [(c, 1.0) if choice.axis == "level" else (choice.level, c) for c in candidates]
-        return [("margin", choice.model, level, multiplier, "all", measure) for level, multiplier in at]
+        return [("margin", *choice.setting(c), "all", measure) for c in candidates]
 
     def risk(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
         """Loss in [0, 1] of every good path under every candidate, (n, C)."""
@@ -218,7 +217,7 @@ def run_choice(
         store, blocks = BlockStore(place), plan(simulated.paths)
         missing = [b for b in blocks if not store.check(b)]
         done += simulated.paths - sum(b.count for b in missing)
-        engine = _simulation(simulated)
+        engine = _simulation(simulated, study.settings)
         for block in run_blocks(
             missing, lambda b, to=store, by=engine: to.write(b, by.block(b)), workers or default_workers()
         ):
@@ -246,9 +245,11 @@ def run_choice(
     return folder.path, result
 
 
-def _simulation(study: CalibrationStudy) -> Simulation:
+def _simulation(study: CalibrationStudy, settings: frozenset[tuple[str, float | None, float]]) -> Simulation:
+    """What is run in one world: only settings that are candidates."""
+    keys = DrawKeys(study.seed)
     return Simulation(
-        study.world, study.grid, DrawKeys(study.seed), study.margin, study.lending, confidence=study.confidence
+        study.world, study.grid, keys, study.margin, study.lending, confidence=study.confidence, only=settings
     )
 
 

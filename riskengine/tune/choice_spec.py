@@ -99,6 +99,11 @@ class Choice:
         """Name of the bound, as `riskengine.tune.certify.certify` takes it; fixed before any path is drawn."""
         return "clopper-pearson" if self.binary else self.bound
 
+    def setting(self, candidate: float) -> tuple[str, float | None, float]:
+        """Model, level and multiplier of a candidate on a margin axis."""
+        at = (candidate, 1.0) if self.axis == "level" else (self.level, candidate)
+        return (self.model, *at)
+
     @property
     def paid(self) -> str:
         """The cost measure."""
@@ -262,6 +267,12 @@ class CertifiedChoiceStudy(Study):
             return tuple(sorted(self.margin.multipliers, reverse=True))
         model = next(m for m in self.margin.models if m.kind == choice.model)
         return tuple(sorted(model.levels, reverse=True))
+
+    @property
+    def settings(self) -> frozenset[tuple[str, float | None, float]]:
+        """Margin settings that are a candidate of some choice: no others are run."""
+        own = (c for c in self.choices_resolved if c.axis != "threshold_shift")
+        return frozenset(c.setting(v) for c in own for v in self.candidates(c))
 
     @property
     def fresh(self) -> int:

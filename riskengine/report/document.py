@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.chapter import Chapter
+from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
@@ -39,6 +40,8 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    certified_choice,
+    certificate_experiment,
 )
 
 

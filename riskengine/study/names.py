@@ -76,8 +76,7 @@ EXPERIMENT = {
     "allowed_breaches": "count",
     "mean_true_risk": "probability",
     "violation_share": "probability",
-    "mean_margin_ratio": "number",
-    "refused": "probability",
+    "mean_margin_ratio": "share",
 }
 
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")

@@ -8,8 +8,8 @@ Hoeffding-Bentkus (Bates, Angelopoulos, Lei, Malik and Jordan 2021), which knows
 
     p = min(exp(-n kl(min(r, t), t)), e P(Bin(n, t) <= ceil(n r))),      r the mean loss, t the target,
 
-or the wealth of a gambler who bets that losses stay below the target (Waudby-Smith and Ramdas 2024), which does: shares of
-accounts vary far less than breaches of the same mean, so it certifies a riskier setting from the same paths,
+or the wealth of a gambler who bets that losses stay below the target (Waudby-Smith and Ramdas 2024), which does:
+shares of accounts vary far less than breaches of the same mean, so it certifies a riskier setting from the same paths,
 
     p = min over k of prod_{i <= k} 1 / (1 - b_i (x_i - t)),      the stake b_i from the losses before i.
 
@@ -116,7 +116,7 @@ class Bets:
         return float(np.exp(-max(0.0, wealth.max())))
 
     def upper(self) -> float:
-        """One-sided upper bound on E[loss] at confidence 1 - delta: the p-value falls with the target, so it inverts."""
+        """One-sided upper bound on E[loss] at confidence 1 - delta: p-values fall with the target, so it inverts them."""
         return _largest_kept(self.p_value, float(self._x.mean()), self._delta)
 
 
@@ -177,7 +177,7 @@ def _test(x: Floats, target: float, delta: float, method: str) -> tuple[float, f
 
 
 def upper_bounds(losses: ArrayLike, delta: float, method: str) -> Floats:
-    """One-sided upper bound of every candidate alone at confidence 1 - delta, shape (C,): what the walk does not test."""
+    """One-sided upper bound of every candidate alone at confidence 1 - delta, shape (C,)."""
     x = as_floats("losses", losses, 2)
     return np.array([_test(x[:, c], 0.5, delta, method)[1] for c in range(x.shape[1])])
 
@@ -218,7 +218,7 @@ def paths_needed(mean: float, target: float, delta: float, method: str, variance
 
 
 def allowed_breaches(n: int, target: float, delta: float) -> int:
-    """Largest count x with P(Bin(n, target) <= x) <= delta: what a certificate allows; -1 where even none is too many."""
+    """Largest count x with P(Bin(n, target) <= x) <= delta, which a certificate allows; -1 where none does."""
     return int(np.searchsorted(bdtr(np.arange(n), n, target), delta, side="right")) - 1
 
 

@@ -140,7 +140,7 @@ class Made:
         return None if reached is None else self.cheapest(np.arange(reached + 1))
 
     def pointwise(self) -> int | None:
-        """What would be chosen without a certificate: the cheapest whose estimate is below the target in every world."""
+        """The choice without a certificate: the cheapest whose estimate is at most the target in every world."""
         mean = np.stack([x.mean(axis=0) for x, s in zip(self.losses, self.samples, strict=True) if not s.variant])
         below = np.flatnonzero((mean <= self.choice.target).all(axis=0))
         return self.cheapest(below) if below.size else None
@@ -307,25 +307,25 @@ def _result(
 
 def _certificate_assumptions(study: CertifiedChoiceStudy) -> list[str]:
     said = [
-        "Candidates are walked from safe to risky in an order fixed before any path is drawn; each is tested at the whole "
-        "delta, and the walk stops at the first that does not pass. All candidates meet the same draws.",
+        "Candidates are walked from safe to risky in an order fixed before any path is drawn; each is tested at the "
+        "whole delta, and the walk stops at the first that does not pass. All candidates meet the same draws.",
         "The certificate is about sampling and holds given the worlds named: where the market is none of them it says "
         "nothing.",
         "A path that failed numerically counts as a loss of one in every certificate.",
-        "Fresh paths are other draws of the same worlds; nothing was chosen on them, so their figures carry no winner's "
-        "curse.",
+        "Fresh paths are other draws of the same worlds; nothing was chosen on them, so their figures carry no "
+        "winner's curse.",
     ]
     if len(study.all_worlds()) > 1:
         said.append(
-            "The choice over several worlds is the riskiest that passes in every one, each tested at the whole delta: a "
-            "wrong choice needs the first unsafe candidate to pass in the world where it is unsafe, so the chance that "
-            "the choice is unsafe in any of them is delta, without a correction for their number. Statements about each "
-            "world's own choice, taken together, hold at the sum of their deltas."
+            "The choice over several worlds is the riskiest that passes in every one, each tested at the whole delta: "
+            "a wrong choice needs the first unsafe candidate to pass in the world where it is unsafe, so the chance "
+            "that the choice is unsafe in any of them is delta, without a correction for their number. Statements "
+            "about each world's own choice, taken together, hold at the sum of their deltas."
         )
     if study.variants:
         said.append(
-            f"Variants are {len(study.variants)} draws from the law of the fit. What passes in all of them is safe for a "
-            "share of that law that is bounded from below (one free parameter of the scenario approach); delta comes on "
-            "top of its confidence."
+            f"Variants are {len(study.variants)} draws from the law of the fit. What passes in all of them is safe for "
+            "a share of that law that is bounded from below (one free parameter of the scenario approach); delta comes "
+            "on top of its confidence."
         )
     return said

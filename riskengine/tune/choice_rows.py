@@ -88,8 +88,8 @@ def _refusal(made: "Made", i: int) -> str:
     n, risk = losses.size, float(losses.mean())
     needed = _needed(made, i, 0, risk)
     said = (
-        f"no candidate is certified: the safest, {made.candidates[0]:g}, has an estimated risk of {100 * risk:.3g} % on "
-        f"{n:,} paths, upper bound {100 * float(made.bounds[i][0]):.3g} %, target {100 * choice.target:g} %; "
+        f"no candidate is certified: the safest, {made.candidates[0]:g}, has an estimated risk of {100 * risk:.3g} % "
+        f"on {n:,} paths, upper bound {100 * float(made.bounds[i][0]):.3g} %, target {100 * choice.target:g} %; "
     )
     if math.isfinite(needed):
         return said + f"about {needed:,.0f} paths would do if the estimate holds"
@@ -132,8 +132,7 @@ def _risk(made: "Made", figures: PlainFigures, column: np.ndarray) -> Estimate:
 
 
 def _law_of_fit(made: "Made", confidence: float) -> Iterator[Row]:
-    """What the variants say: how many of them bear the choice of the worlds alone, and for how much of the fit's law the
-    choice over all of them is safe."""
+    """How many variants bear the choice of the worlds alone, and for how much of the fit's law that over all is safe."""
     own = [c for c, s in zip(made.certificates, made.samples, strict=True) if s.variant]
     count = len(own)
     alone, chosen = made.certified(variants=False), made.certified()
@@ -234,6 +233,13 @@ def fronts(made: Sequence["Made"], confidence: float) -> list[dict[str, Any]]:
                     "on_front": own is not None,
                     "contested_by": [] if own is None else list(own.contested_by),
                 }
-            head = {"world": sample.world, "risk": risk, "cost": cost, "confidence": confidence, "n": stack.shape[2]}
+            head = {
+                "world": sample.world,
+                "risk": risk,
+                "cost": cost,
+                "sign": sign,
+                "confidence": confidence,
+                "n": stack.shape[2],
+            }
             out.append({**head, "points": points})
     return out

@@ -187,8 +187,8 @@ def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, 
     contested = sum(bool(p["contested_by"]) for p in points if p["on_front"])
     note = (
         f"Ellipses: joint {percent(found['confidence'])} regions of the two means on fresh paths, n = "
-        f"{plain(found['n'])}. Filled: on the front; hollow: some other setting is no worse in both and better in one. Dashed: the target. "
-        "Named: in force, and certified. "
+        f"{plain(found['n'])}. Filled: on the front; hollow: some other setting is no worse in both and better "
+        "in one. Dashed: the target. Named: in force, and certified. "
     )
     if contested:
         note += (

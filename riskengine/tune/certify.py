@@ -116,7 +116,7 @@ class Bets:
         return float(np.exp(-max(0.0, wealth.max())))
 
     def upper(self) -> float:
-        """One-sided upper bound on E[loss] at confidence 1 - delta: p-values fall with the target, so it inverts them."""
+        """One-sided upper bound on E[loss] at confidence 1 - delta: the largest target not rejected."""
         return _largest_kept(self.p_value, float(self._x.mean()), self._delta)
 
 

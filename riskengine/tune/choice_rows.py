@@ -132,7 +132,7 @@ def _risk(made: "Made", figures: PlainFigures, column: np.ndarray) -> Estimate:
 
 
 def _law_of_fit(made: "Made", confidence: float) -> Iterator[Row]:
-    """How many variants bear the choice of the worlds alone, and for how much of the fit's law that over all is safe."""
+    """How many variants bear the choice of the worlds alone, and for how much of the fit's law the other is safe."""
     own = [c for c, s in zip(made.certificates, made.samples, strict=True) if s.variant]
     count = len(own)
     alone, chosen = made.certified(variants=False), made.certified()

@@ -218,12 +218,18 @@ class CertifiedChoiceStudy(Study):
     @cached_property
     def choices_resolved(self) -> tuple[Choice, ...]:
         """Choices with model, level, current setting and cost filled in."""
-        return tuple(self._resolved(c) for c in self.choices)
+        out = []
+        for i, choice in enumerate(self.choices, 1):
+            try:
+                out.append(self._resolved(choice))
+            except ValueError as error:
+                raise ValueError(f"choices must fit the margin and lending parts: in number {i} {error}") from None
+        return tuple(out)
 
     def _resolved(self, choice: Choice) -> Choice:
         if choice.axis == "threshold_shift":
             if self.lending is None:
-                raise ValueError("choices on axis threshold_shift need a lending part, got none")
+                raise ValueError("axis threshold_shift needs a lending part, got none")
             kind = self.lending.market.kind
             if choice.model not in (None, kind):
                 raise ValueError(f"model must be {kind} on axis threshold_shift, got {choice.model!r}")
@@ -240,7 +246,7 @@ class CertifiedChoiceStudy(Study):
 
     def _resolved_margin(self, choice: Choice) -> Choice:
         if self.margin is None:
-            raise ValueError(f"choices on axis {choice.axis} need a margin part, got none")
+            raise ValueError(f"axis {choice.axis} needs a margin part, got none")
         kinds = {m.kind: m for m in self.margin.models}
         if choice.model is None and len(kinds) > 1:
             raise ValueError(f"model must be given, one of {', '.join(kinds)}, got none")
@@ -255,7 +261,8 @@ class CertifiedChoiceStudy(Study):
             raise ValueError(f"level must be given for multipliers of {model.kind}, one of {shown}, got none")
         level = choice.level if choice.level is not None else (levels[0] if levels else None)
         if level is not None and level not in levels:
-            raise ValueError(f"level must be one of those of {model.kind} ({levels or 'none'}), got {level:g}")
+            shown = ", ".join(f"{v:g}" for v in levels) or "none"
+            raise ValueError(f"level must be one of those of {model.kind} ({shown}), got {level:g}")
         current = 1.0 if choice.current is None else choice.current
         return replace(choice, model=model.kind, level=level, current=current)
 

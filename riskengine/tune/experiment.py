@@ -210,7 +210,7 @@ def run_experiment(
             "through its quantile. A shorter sample is part of the longer ones.",
             "All margins are candidates, walked downwards: a rule takes the smallest that at most the allowed count of "
             "losses exceeds.",
-            "The risk of a choice is exact: the probability of a loss beyond the margin under the law, not counted hits.",
+            "The risk of a choice is exact: the law's probability of a loss beyond the margin, not counted hits.",
         ],
     } | ({"data": data} if data else {})
     rows = judge(list(experiment.rows()), study.criteria)

@@ -22,6 +22,12 @@ RULES = {
 }
 
 
+def in_text(measure: str) -> str:
+    """Title of a measure inside a sentence: a small first letter, but ``P(bad debt)`` as it is."""
+    title = title_of(measure)
+    return title if title[1:2] == "(" else title[:1].lower() + title[1:]
+
+
 def name_of(entry: Mapping[str, Any]) -> str:
     """A choice of ``choices`` in words: ``Historical VaR, multiplier at 99 %``."""
     return f"{model_of(str(entry['model']))}, {str(entry['choice']).replace('_', ' ')}"
@@ -59,21 +65,25 @@ def choice_sentences(result: Mapping[str, Any], rows: list[Row]) -> Iterator[str
         if made is None:
             continue
         if made.value is None:
-            yield f"{name_of(entry)}: {made.estimate.get('method')}."
+            alone = chosen(own, "certified", ALL)
+            said = f"{name_of(entry)}: {made.estimate.get('method')}"
+            if alone is not None and alone.value is not None:
+                said += f". Without the draws from the law of the fit: {setting(entry, alone.value)}"
+            yield said + "."
             continue
         yield _said(entry, own, made, settings)
 
 
 def _said(entry: Mapping[str, Any], own: list[Row], made: Row, settings: Mapping[str, Any]) -> str:
-    risk = title_of(str(entry["risk"]))
-    now, cost = entry.get("current"), title_of(str(entry["cost"])).lower()
+    now, cost = entry.get("current"), in_text(str(entry["cost"]))
     move = setting(entry, made.value)
     if now is not None:
         move = f"stays {move}" if now == made.value else f"{setting(entry, now)} → {move}"
-    said = (
-        f"{name_of(entry)}: {move}, certified at {percent(round(1 - entry['delta'], 12))}: {risk[0].lower()}{risk[1:]} "
-    )
-    said += f"at most {percent(entry['target'])} in {_where(made, settings)}"
+    said = f"{name_of(entry)}: {move}, certified at {percent(round(1 - entry['delta'], 12))}: "
+    said += f"{in_text(str(entry['risk']))} at most {percent(entry['target'])} in {_where(made, settings)}"
+    alone = chosen(own, "certified", ALL)
+    if alone is not None and alone.value != made.value:
+        said += f" (without those draws {setting(entry, alone.value)})"
     fresh = figure_of(own, "risk_fresh", "certified")
     if fresh is not None:
         said += f"; fresh paths say {phrase(fresh.estimate, fresh.unit)}"

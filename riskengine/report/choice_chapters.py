@@ -28,6 +28,7 @@ from riskengine.report.choice_words import (
     WITH_VARIANTS,
     chosen,
     figure_of,
+    in_text,
     name_of,
     rows_of_choice,
     setting,
@@ -64,30 +65,30 @@ def certified_choice(result: Result, rows: list[Row], pictures: bool) -> Chapter
 
 def _made(entries: Sequence[Mapping[str, Any]], rows: list[Row]) -> Table:
     """One line for each choice and rule."""
-    lines, shown = [], []
+    lines, shown, notes = [], [], []
     for entry in entries:
         own = rows_of_choice(rows, entry, "choice")
         for role, said in ROLES.items():
             made = chosen(own, role)
             if made is None:
                 continue
-            head = (Cell(name_of(entry), _goal(entry)), Cell(said))
+            head = (Cell(name_of(entry)), Cell(_goal(entry)), Cell(said))
             if made.value is None:
-                lines.append((*head, Cell("none", str(made.estimate.get("method")), "muted"), *(Cell("–"),) * 4))
+                lines.append((*head, Cell("none", "", "muted"), *(Cell("–"),) * 4))
+                notes.append(f"{name_of(entry)}, {said}: {made.estimate.get('method')}")
                 continue
             figures = [figure_of(own, m, role) for m in ("risk_in_sample", "risk_fresh", "cost_fresh", "cost_ratio")]
             shown += [r.estimate for r in figures[:2] if r is not None]
             tone = "pass" if role == "certified" else ""
             lines.append((*head, Cell(setting(entry, made.value), "", tone), *(cell(r) for r in figures)))
-    columns = ("Choice", "Rule", "Setting", "Risk, paths of the choice", "Risk, fresh paths", "Cost", "Cost of now")
-    note = f"brackets: intervals by {methods(shown)}; over several worlds the largest risk and cost" if shown else ""
-    return Table("What is chosen", columns, tuple(lines), note, False, 3)
+    columns = ("Choice", "Target", "Rule", "Setting", "Risk, paths of the choice", "Risk, fresh paths", "Cost")
+    if shown:
+        notes.append(f"brackets: intervals by {methods(shown)}; over several worlds the largest risk and cost")
+    return Table("What is chosen", (*columns, "Cost of now"), tuple(lines), ". ".join(notes), False, 4)
 
 
 def _goal(entry: Mapping[str, Any]) -> str:
-    return (
-        f"{title_of(str(entry['risk'])).lower()} ≤ {percent(entry['target'])}; cost: {title_of(entry['cost']).lower()}"
-    )
+    return f"{in_text(str(entry['risk']))} ≤ {percent(entry['target'])}; cost: {in_text(str(entry['cost']))}"
 
 
 def _walk(name: str, entry: Mapping[str, Any], rows: list[Row]) -> Figure | None:
@@ -101,7 +102,7 @@ def _walk(name: str, entry: Mapping[str, Any], rows: list[Row]) -> Figure | None
     at = {value: k for k, value in enumerate(entry["candidates"])}
     worlds = unique(r.parameters["world"] for r in bounds)
     made = chosen(rows_of_choice(rows, entry, "choice"), "certified")
-    title = f"{name_of(entry)}: {title_of(str(entry['risk'])).lower()} along the walk"
+    title = f"{name_of(entry)}: {in_text(str(entry['risk']))} along the walk"
     with sheet(1, 1, 4.0) as (figure, (ax,)):
         low, high = log_range([r.estimate for r in (*bounds, *variants, *fresh)], entry["target"])
         seen = [v for r in (*bounds, *fresh) if (v := r.value)] + [entry["target"]]
@@ -135,7 +136,7 @@ def _walk(name: str, entry: Mapping[str, Any], rows: list[Row]) -> Figure | None
             handles.append(marks(ax, points, 2 * i + 1))
             names.append(f"{world}: fresh paths" if len(worlds) > 1 else "fresh paths with interval")
         ax.set_xticks(range(len(at)), [setting(entry, v) for v in at])
-        ax.set_ylabel(title_of(str(entry["risk"])).lower())
+        ax.set_ylabel(in_text(str(entry["risk"])))
         ax.set_xlabel("from safe to risky")
         legend(figure, handles, names)
         drawing = svg(figure, name, title)
@@ -157,7 +158,7 @@ def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, 
     groups = unique((p["model"], p["choice"]) for p in points)
     known = {(e["model"], e["choice"]): e for e in entries}
     unit = next(r.unit for r in select(rows, "candidate", "cost_fresh") if (r.model, r.parameters["choice"]) in groups)
-    risk, cost = title_of(found["risk"]).lower(), title_of(found["cost"]).lower()
+    risk, cost = in_text(found["risk"]), in_text(found["cost"])
     title = f"Front: {risk} against {cost}, {found['world']}"
     with sheet(1, 1, 4.3) as (figure, (ax,)):
         for i, group in enumerate(groups):
@@ -375,12 +376,17 @@ def _against_theory(rows: list[Row], settings: Mapping[str, Any]) -> Table:
     """Measured beside theory for every rule and sample size."""
     found = {(r.parameters["rule"], r.parameters["sample_size"], r.parameters["source"], r.measure): r for r in rows}
     lines = []
+    note = (
+        f"target {percent(settings['target'])}, delta {percent(settings['delta'])}, {plain(settings['replications'])} "
+        f"choices; brackets: {percent(settings['confidence'])} intervals"
+    )
     for rule, size in unique((r.parameters["rule"], r.parameters["sample_size"]) for r in rows):
         head = (Cell(RULES.get(rule, rule)), Cell(plain(size)))
         count = found.get((rule, size, "theory", "allowed_breaches"))
         if count is None:
             why = found[rule, size, "measured", "mean_true_risk"].estimate.get("method")
-            lines.append((*head, Cell("refused", str(why), "muted"), *(Cell("–"),) * 5))
+            lines.append((*head, Cell("refused", "", "muted"), *(Cell("–"),) * 5))
+            note += f"; {RULES.get(rule, rule)}, {plain(size)} losses: {why}"
             continue
         cells = [Cell(plain(int(count.value or 0)))]
         for measure in ("mean_true_risk", "violation_share"):
@@ -388,8 +394,4 @@ def _against_theory(rows: list[Row], settings: Mapping[str, Any]) -> Table:
             cells += [cell(found[rule, size, "measured", measure]), Cell(f"{100 * float(theory.value or 0):.4g} %")]
         lines.append((*head, *cells, cell(found.get((rule, size, "measured", "mean_margin_ratio")))))
     columns = ("Rule", "Losses", "Allowed breaches", "Mean true risk", "Theory", "Choices above target", "Theory")
-    note = (
-        f"target {percent(settings['target'])}, delta {percent(settings['delta'])}, {plain(settings['replications'])} "
-        f"choices; brackets: {percent(settings['confidence'])} intervals"
-    )
     return Table("Measured and theory", (*columns, "Margin of the true one"), tuple(lines), note, False, 2)

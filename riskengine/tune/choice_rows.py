@@ -88,8 +88,8 @@ def _refusal(made: "Made", i: int) -> str:
     n, risk = losses.size, float(losses.mean())
     needed = _needed(made, i, 0, risk)
     said = (
-        f"no candidate is certified: the safest has an estimated risk of {100 * risk:.3g} % on {n:,} paths, upper bound "
-        f"{100 * float(made.bounds[i][0]):.3g} %, target {100 * choice.target:g} %; "
+        f"no candidate is certified: the safest has an estimated risk of {100 * risk:.3g} % on {n:,} paths, upper "
+        f"bound {100 * float(made.bounds[i][0]):.3g} %, target {100 * choice.target:g} %; "
     )
     if math.isfinite(needed):
         return said + f"about {needed:,.0f} paths would do if the estimate holds"

@@ -37,7 +37,7 @@ class Simulation:
         What paths are drawn from instead of the world's own law.
     controlled : bool
         Whether paths also keep the controls that plain figures can be corrected by.
-    only : frozenset of (model, level or None, multiplier), optional
+    only : frozenset of (label of a model, level or None, multiplier), optional
         Margin settings to run; all of the question by default.
     """
 
@@ -140,8 +140,9 @@ class Simulation:
         if self.only is None:
             return [(model.levels, self.margin.multipliers)]
         parts: dict[tuple[float, ...], list[float]] = {}
+        label = self.margin.label(model)
         for level in model.levels or (None,):
-            kept = tuple(m for m in self.margin.multipliers if (model.kind, level, m) in self.only)
+            kept = tuple(m for m in self.margin.multipliers if (label, level, m) in self.only)
             if kept:
                 parts.setdefault(kept, []).append(level)
         return [(() if levels == [None] else tuple(levels), kept) for kept, levels in parts.items()]

@@ -56,7 +56,8 @@ class Choice:
     delta : float
         Chance that the true risk of what is chosen exceeds the target in some world.
     model : str or None
-        Margin model; may be left out where the study has one.
+        Margin model by its name in the figures, which is its kind where the study has one of the kind; may be left out
+        where the study has one model.
     level : float or None
         Level at which multipliers are judged; may be left out where the model has one or none.
     current : float or None
@@ -247,24 +248,25 @@ class CertifiedChoiceStudy(Study):
     def _resolved_margin(self, choice: Choice) -> Choice:
         if self.margin is None:
             raise ValueError(f"axis {choice.axis} needs a margin part, got none")
-        kinds = {m.kind: m for m in self.margin.models}
-        if choice.model is None and len(kinds) > 1:
-            raise ValueError(f"model must be given, one of {', '.join(kinds)}, got none")
-        model = kinds.get(choice.model or next(iter(kinds)))
-        if model is None:
-            raise ValueError(f"model must be one of {', '.join(kinds)}, got {choice.model!r}")
+        known = dict(zip(self.margin.labels, self.margin.models, strict=True))
+        if choice.model is None and len(known) > 1:
+            raise ValueError(f"model must be given, one of {'; '.join(known)}, got none")
+        label = choice.model or next(iter(known))
+        if label not in known:
+            raise ValueError(f"model must be one of {'; '.join(known)}, got {choice.model!r}")
+        model = known[label]
         levels = tuple(model.levels)
         if choice.axis == "level":
-            return replace(choice, model=model.kind)
+            return replace(choice, model=label)
         if choice.level is None and len(levels) > 1:
             shown = ", ".join(f"{v:g}" for v in levels)
-            raise ValueError(f"level must be given for multipliers of {model.kind}, one of {shown}, got none")
+            raise ValueError(f"level must be given for multipliers of {label}, one of {shown}, got none")
         level = choice.level if choice.level is not None else (levels[0] if levels else None)
         if level is not None and level not in levels:
             shown = ", ".join(f"{v:g}" for v in levels) or "none"
-            raise ValueError(f"level must be one of those of {model.kind} ({shown}), got {level:g}")
+            raise ValueError(f"level must be one of those of {label} ({shown}), got {level:g}")
         current = 1.0 if choice.current is None else choice.current
-        return replace(choice, model=model.kind, level=level, current=current)
+        return replace(choice, model=label, level=level, current=current)
 
     def candidates(self, choice: Choice) -> tuple[float, ...]:
         """Settings of a choice from safe to risky."""
@@ -272,7 +274,7 @@ class CertifiedChoiceStudy(Study):
             return tuple(sorted(self.lending.threshold_shifts))
         if choice.axis == "multiplier":
             return tuple(sorted(self.margin.multipliers, reverse=True))
-        model = next(m for m in self.margin.models if m.kind == choice.model)
+        model = self.margin.models[self.margin.labels.index(choice.model)]
         return tuple(sorted(model.levels, reverse=True))
 
     @property

@@ -10,7 +10,10 @@ import pytest
 
 from riskengine.config.dump import dump
 from riskengine.config.study import load_study, study_of
+from riskengine.engine.blocks import Block
+from riskengine.engine.simulate import Simulation
 from riskengine.errors import InputError
+from riskengine.random import DrawKeys
 from riskengine.report.render import write_reports
 from riskengine.study.result import load_result
 from riskengine.tune.certify import certify
@@ -103,6 +106,21 @@ def test_fresh_paths_are_other_draws_and_figures_are_what_they_say(done):
     assert {r["parameters"]["setting"] for r in result["rows"] if r["section"] == "candidate"} == {
         *(1.5, 1.0, 0.7, 0.95, 0.9, 0.02, 0.0)
     }
+
+
+def test_only_candidates_are_run_and_their_figures_are_those_of_a_full_run(done):
+    study = done[0].study
+    simulated, block = study.simulations[0], Block(0, 0, 64)
+    part, whole = (
+        Simulation(simulated.world, simulated.grid, DrawKeys(7), study.margin, study.lending, only=only).block(block)
+        for only in (study.settings, None)
+    )
+    own, every = (dict(zip(p.keys, p.values, strict=True)) for p in (part, whole))
+    margin = {k for k in own if k[0] == "margin"}
+    assert {k[1:4] for k in margin} == study.settings
+    assert margin < {k for k in every if k[0] == "margin"}
+    for key in margin:
+        np.testing.assert_array_equal(own[key], every[key])
 
 
 def test_the_report_says_the_choice_in_one_sentence_and_shows_walk_and_front(done):

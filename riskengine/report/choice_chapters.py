@@ -111,10 +111,12 @@ def _walk(name: str, entry: Mapping[str, Any], rows: list[Row]) -> Figure | None
         log_axis(ax, "y", (low, high), "probability")
         ax.set_xlim(-0.6, len(at) - 0.4)
         ax.axhline(entry["target"], color=INK, lw=1.3, ls=_DASHED, zorder=1)
+        stopped = [at[r.parameters["setting"]] for r in (*bounds, *variants) if r.parameters["walk"] != "passed"]
+        reached = min(stopped, default=len(at))
+        if reached:
+            ax.axvspan(-0.6, reached - 0.5, color=SERIES[2], alpha=0.09, lw=0, zorder=0)
         if made is not None and made.value is not None:
-            place = at[made.value]
-            ax.axvspan(-0.6, place + 0.5, color=SERIES[2], alpha=0.09, lw=0, zorder=0)
-            ax.annotate("certified", (place, high), (0, -12), textcoords="offset points", ha="center", color=INK)
+            ax.annotate("chosen", (at[made.value], high), (0, -12), textcoords="offset points", ha="center", color=INK)
         if entry.get("current") in at and (made is None or entry["current"] != made.value):
             where = (at[entry["current"]], high)
             ax.annotate("in force", where, (0, -12), textcoords="offset points", ha="center", color=MUTED)

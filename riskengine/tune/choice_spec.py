@@ -31,8 +31,8 @@ LENDING_RISKS = {
 }
 RISKS = MARGIN_RISKS | LENDING_RISKS
 MARGIN_COSTS = {"capital": "USD"}
-# what a borrower or a protocol pays for a low threshold
-LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_capacity": "USD"}
+# what borrowers pay for a low threshold, and lenders for a high one
+LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_capacity": "USD", "bad_debt": "USD"}
 COSTS = MARGIN_COSTS | LENDING_COSTS
 # of which more is better
 GOODS = ("borrow_capacity",)
@@ -45,8 +45,8 @@ class Choice:
     Attributes
     ----------
     axis : {"multiplier", "level", "threshold_shift"}
-        Multipliers and levels are walked downwards from the largest, threshold shifts upwards from the lowest: from
-        safe to risky, an order that is fixed before any path is drawn.
+        From safe to risky, an order that is fixed before any path is drawn: multipliers and levels are walked downwards
+        from the largest, threshold shifts upwards from the lowest, and downwards where the risk is liquidation.
     risk : str
         A share of accounts (``initial_margin_breach``, ``maintenance_margin_breach``, ``insolvency``,
         ``liquidated_share``), or whether something happens on a path (``initial_margin_breach_on_path``,
@@ -63,7 +63,8 @@ class Choice:
     current : float or None
         Setting in force.  None is multiplier 1 or shift 0; for levels, none.
     cost : str or None
-        ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations`` or ``borrow_capacity``.
+        ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations``, ``borrow_capacity`` or
+        ``bad_debt`` (the default where the risk is liquidation).
     bound : {"betting", "hoeffding-bentkus"}
         For shares of accounts; what happens or not on a path gets the exact binomial bound.
     """
@@ -108,7 +109,9 @@ class Choice:
     @property
     def paid(self) -> str:
         """The cost measure."""
-        return self.cost or ("liquidated_volume" if self.axis == "threshold_shift" else "capital")
+        if self.axis != "threshold_shift":
+            return self.cost or "capital"
+        return self.cost or ("bad_debt" if self.risk == "liquidation_probability" else "liquidated_volume")
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,8 @@ class CertifiedChoiceStudy(Study):
     def candidates(self, choice: Choice) -> tuple[float, ...]:
         """Settings of a choice from safe to risky."""
         if choice.axis == "threshold_shift":
-            return tuple(sorted(self.lending.threshold_shifts))
+            downwards = choice.risk == "liquidation_probability"
+            return tuple(sorted(self.lending.threshold_shifts, reverse=downwards))
         if choice.axis == "multiplier":
             return tuple(sorted(self.margin.multipliers, reverse=True))
         model = self.margin.models[self.margin.labels.index(choice.model)]

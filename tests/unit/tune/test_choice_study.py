@@ -136,15 +136,24 @@ def test_the_report_says_the_choice_in_one_sentence_and_shows_walk_and_front(don
     assert "certified at 95 %" in text
 
 
-def test_threshold_shifts_that_free_no_capacity_are_not_taken(done):
-    """Of equally cheap settings the safest: the capacity is that of the loan-to-value limits, which a rise leaves."""
+def test_of_equally_cheap_settings_the_safest_is_taken(done):
+    """Capacity is that of the loan-to-value limits, which a rise leaves; the rise keeps loans from liquidation."""
     rows = load_result(done[1])["rows"]
     found = {
         r["parameters"]["role"]: r["estimate"]["value"]
         for r in rows
         if r["measure"] == "chosen_setting" and r["model"] == "aave_v3" and "all worlds" in r["parameters"]["world"]
     }
-    assert found["certified"] == found["current"] == 0.0
+    assert (found["certified"], found["current"]) == (0.02, 0.0)
+
+
+def test_shifts_are_walked_upwards_against_bad_debt_and_downwards_against_liquidation(done):
+    study = done[0].study
+    shift = study.choices_resolved[2]
+    assert study.candidates(shift) == (0.02, 0.0)
+    assert study.candidates(replace(shift, risk="bad_debt_probability")) == (0.0, 0.02)
+    paid = [replace(shift, risk=risk, cost=None).paid for risk in ("liquidation_probability", "bad_debt_probability")]
+    assert paid == ["bad_debt", "liquidated_volume"]
 
 
 @pytest.mark.parametrize(

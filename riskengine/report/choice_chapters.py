@@ -187,17 +187,18 @@ def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, 
         ax.set_ylabel(risk)
         legend(figure, [handle(i) for i in range(len(groups))], [name_of(known[g]) for g in groups])
         drawing = svg(figure, name, title)
-    contested = sum(bool(p["contested_by"]) for p in points if p["on_front"])
+    off = [p for p in points if not p["on_front"]]
+    sure = sum(p["surely_dominated"] for p in off)
     note = (
         f"Ellipses: joint {percent(found['confidence'])} regions of the two means on fresh paths, n = "
         f"{plain(found['n'])}. Filled: on the front; hollow: some other setting is no worse in both and better "
         "in one. Dashed: the target. Named: in force, and certified. "
     )
-    if contested:
+    if off:
         note += (
-            f"For {contested} of {sum(p['on_front'] for p in points)} points of the front some setting off it is not "
-            "surely worse: noise may have put it there."
+            f"Of {len(off)} hollow ones {sure or 'none'} {'are' if sure > 1 else 'is'} surely dominated by one on the "
         )
+        note += "front (paired); what is not may be off it by noise."
     return Figure(name, title, drawing, note)
 
 

@@ -23,9 +23,9 @@ RULES = {
 
 
 def in_text(measure: str) -> str:
-    """Title of a measure inside a sentence: a small first letter, but ``P(bad debt)`` as it is."""
+    """Title of a measure inside a sentence: small first letter, no ``, mean``; ``P(bad debt)`` as it is."""
     title = title_of(measure)
-    return title if title[1:2] == "(" else title[:1].lower() + title[1:]
+    return title if title[1:2] == "(" else title[:1].lower() + title[1:].removesuffix(", mean")
 
 
 def name_of(entry: Mapping[str, Any]) -> str:
@@ -95,7 +95,8 @@ def _said(entry: Mapping[str, Any], own: list[Row], made: Row, settings: Mapping
         seen, again = figure_of(own, "risk_in_sample", "point_estimate"), figure_of(own, "risk_fresh", "point_estimate")
         said += f". By point estimates alone it would be {setting(entry, naive.value)}"
         if seen is not None and again is not None:
-            said += f" ({phrase(seen.estimate, seen.unit)} there, {phrase(again.estimate, again.unit)} on fresh paths)"
+            said += f" ({phrase(seen.estimate, seen.unit)} on the paths of the choice, "
+            said += f"{phrase(again.estimate, again.unit)} on fresh ones)"
     return said + "."
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.stats.figures import PlainFigures
-from riskengine.stats.mean import mean
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.study.result import Row
 from riskengine.tune.certify import least_paths, paths_needed
@@ -27,7 +26,7 @@ def choice_rows(made: "Made", confidence: float) -> Iterator[Row]:
     yield from _judged(made, PlainFigures(confidence))
     if any(s.variant for s in made.samples):
         yield from _law_of_fit(made, confidence)
-    yield from _next(made)
+    yield from _next(made, PlainFigures(confidence))
     yield from _candidates(made, PlainFigures(confidence))
     yield from _steps(made, PlainFigures(confidence))
 
@@ -148,7 +147,7 @@ def _law_of_fit(made: "Made", confidence: float) -> Iterator[Row]:
         yield _row(made, "choice", "safe_share_of_fit", "share", share, **at)
 
 
-def _next(made: "Made") -> Iterator[Row]:
+def _next(made: "Made", figures: PlainFigures) -> Iterator[Row]:
     """Paths that the candidate at which the walk stopped would need, where that is known to be more than there are."""
     reached = made.reached(variants=True)
     place = 0 if reached is None else reached + 1
@@ -158,7 +157,7 @@ def _next(made: "Made") -> Iterator[Row]:
     for i, c in enumerate(made.certificates):
         if c.chosen is None or c.chosen < place:
             x = made.losses[i][:, place]
-            found.append((_needed(made, i, place, float(x.mean())), made.samples[i].world, mean(x, 0.95), i))
+            found.append((_needed(made, i, place, float(x.mean())), made.samples[i].world, _risk(made, figures, x), i))
     needed, world, risk, i = max(found, key=lambda f: f[0])
     at = {"role": "next", "world": world, "setting": made.candidates[place]}
     n = made.losses[i].shape[0]
@@ -210,7 +209,8 @@ def _steps(made: "Made", figures: PlainFigures) -> Iterator[Row]:
 def fronts(made: Sequence["Made"], confidence: float) -> list[dict[str, Any]]:
     """Risk against cost over all candidates that are judged by the same two measures, in each world, on fresh paths.
 
-    Each point has its mean and the covariance of it; a cost of which more is better is shown with its sign turned.
+    Each point has its mean and the covariance of it; a cost of which more is better is shown with its sign turned.  A
+    point off the front is surely dominated where one on it is better in both by a significant paired difference.
     """
     out = []
     for risk, cost in dict.fromkeys((m.choice.risk, m.choice.cost) for m in made):
@@ -226,12 +226,11 @@ def fronts(made: Sequence["Made"], confidence: float) -> list[dict[str, Any]]:
             stack = np.array(values)
             found = {p.index: p for p in front(stack, confidence)}
             for k, point in enumerate(points):
-                own = found.get(k)
                 point |= {
                     "mean": stack[k].mean(axis=1).tolist(),
                     "covariance": (np.cov(stack[k]) / stack.shape[2]).tolist(),
-                    "on_front": own is not None,
-                    "contested_by": [] if own is None else list(own.contested_by),
+                    "on_front": k in found,
+                    "surely_dominated": k not in found and any(k not in p.contested_by for p in found.values()),
                 }
             head = {
                 "world": sample.world,

@@ -41,7 +41,8 @@ def test_the_stored_study_gives_the_same_run_again(capsys, here):
     code, out, _ = call(capsys, "compare", "first", "again")
     assert (code, out.splitlines()[-1]) == (0, f"0 of {len(same[0])} figures moved")
     code, out, _ = call(capsys, "compare", "first", "again", "--json", "--all")
-    assert len(json.loads(out)["moved"]) == len(same[0])
+    found = json.loads(out)
+    assert (found["moved"], len(found["figures"])) == (0, len(same[0]))
 
 
 def test_resume_takes_up_what_is_there_and_reports_have_the_same_bytes(capsys, here):

@@ -203,7 +203,7 @@ def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, 
 
 
 def _steps(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:
-    """Each candidate to the next: does the risk differ, and by what is it paid for?"""
+    """In force to certified, and each candidate to the next: does the risk differ, and what is paid for it?"""
     own = rows_of_choice(rows, entry, "step")
     if not own:
         return None
@@ -220,7 +220,7 @@ def _steps(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:
     columns = (*(["World"] if len(worlds) > 1 else []), "Step", f"{title_of(entry['risk'])}, change", "Risks")
     columns = (*columns, f"{title_of(entry['cost'])}, change")
     note = f"paired on the same fresh paths; brackets: intervals by {methods(r.estimate for r in own)}"
-    title = f"Neighbouring settings: {name_of(entry)}"
+    title = f"Settings that differ, and that do not: {name_of(entry)}"
     return Table(title, columns, tuple(lines), note, len(lines) > 6, len(columns) - 3)
 
 

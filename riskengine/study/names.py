@@ -108,6 +108,8 @@ PLACES = (
     "setting",
     "world",
     "rule",
+    "source",
+    "walk",
     "target",
     "axis",
     "from",

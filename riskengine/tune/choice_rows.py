@@ -195,14 +195,18 @@ def _candidates(made: "Made", figures: PlainFigures) -> Iterator[Row]:
 
 
 def _steps(made: "Made", figures: PlainFigures) -> Iterator[Row]:
-    """Each candidate to the next riskier one, paired on the fresh paths."""
+    """The setting in force to the one certified, and each candidate to the next riskier one: paired on fresh paths."""
     choice, candidates = made.choice, made.candidates
+    pairs = [(place - 1, place) for place in range(1, len(candidates))]
+    now, to = None if choice.current is None else candidates.index(choice.current), made.certified()
+    if None not in (now, to) and now != to:
+        pairs = [(now, to), *(p for p in pairs if p != (now, to))]
     for s in made.fresh:
         risk, cost = s.risk(choice, candidates), s.cost(choice, candidates)
-        for place in range(1, len(candidates)):
+        for before, after in pairs:
+            at = {"axis": choice.axis, "from": candidates[before], "to": candidates[after]}
             for measure, unit, x in ((choice.risk, "probability", risk), (choice.cost, COSTS[choice.cost], cost)):
-                difference = figures.difference(x[:, place], x[:, place - 1], shares=unit == "probability")
-                at = {"axis": choice.axis, "from": candidates[place - 1], "to": candidates[place]}
+                difference = figures.difference(x[:, after], x[:, before], shares=unit == "probability")
                 yield _row(made, "step", "paired_difference", unit, difference, world=s.world, measure=measure, **at)
 
 

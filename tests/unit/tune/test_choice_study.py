@@ -128,7 +128,7 @@ def test_the_report_says_the_choice_in_one_sentence_and_shows_walk_and_front(don
     for said in (
         "Historical VaR, multiplier at 95 %: initial-margin breach along the walk",
         "Front: initial-margin breach against capital, toy",
-        "Neighbouring settings",
+        "Settings that differ, and that do not",
         "fresh paths",
         "all worlds and variants together",
     ):
@@ -259,8 +259,11 @@ def test_the_share_of_the_law_of_the_fit_is_the_zero_failure_bound():
 
 
 def test_neighbours_that_do_not_differ_are_said_so():
-    rows = [r for r in choice_rows(made_of((3, 4, 60)), 0.95) if r.section == "step" and r.unit == "probability"]
-    near, far = (r.estimate for r in rows)
+    made = made_of((3, 4, 60), current=0.8)
+    rows = [r for r in choice_rows(made, 0.95) if r.section == "step" and r.unit == "probability"]
+    assert [(r.parameters["from"], r.parameters["to"]) for r in rows] == [(0.8, 1.0), (1.2, 1.0), (1.0, 0.8)]
+    back, near, far = (r.estimate for r in rows)
+    assert back.value == -far.value
     assert near.lower < 0 < near.upper
     assert far.lower > 0
     assert near.value == pytest.approx(1 / 200)

@@ -94,6 +94,8 @@ STUDIES: dict[str, str] = {
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
     "backtest_power": "riskengine.study.power_spec:BacktestPowerStudy",
+    "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
+    "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.chapter import Chapter
+from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
@@ -48,6 +49,8 @@ ORDER: tuple[Maker, ...] = (
     rolling,
     many,
     overlaps,
+    certified_choice,
+    certificate_experiment,
 )
 
 

@@ -179,6 +179,38 @@ MEASURES: dict[str, Measure] = {
     "calibrated_capital": _M(
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
+    # certified choice
+    "chosen_setting": _M("Setting chosen", "Setting that a rule takes."),
+    "risk_in_sample": _M("Risk, paths of the choice", "Risk of a setting on the paths that the choice was made on."),
+    "risk_fresh": _M("Risk, fresh paths", "Risk of a setting on other draws, which had no part in the choice."),
+    "risk_upper_bound": _M(
+        "Upper bound of the risk",
+        "Risk on the paths of the choice, with the one-sided upper bound that is held against the target.",
+    ),
+    "cost_fresh": _M("Cost", "Mean cost of a setting on fresh paths."),
+    "cost_ratio": _M(
+        "Cost of now", "Mean cost of a setting over that of the setting in force, on the same fresh paths."
+    ),
+    "variants_passed": _M("Draws passed", "Share of the draws from the law of the fit in which the setting passes."),
+    "safe_share_of_fit": _M(
+        "Safe share of the fit", "Share of the law of the fit for which the setting is safe: bounded from below."
+    ),
+    "paths_needed": _M(
+        "Paths needed", "Paths from which the setting that stopped the walk would pass, if its risk is as estimated."
+    ),
+    "initial_margin_breach_on_path": _M(
+        "P(initial-margin breach)", "Share of paths on which at least one account breaches its initial margin."
+    ),
+    "allowed_breaches": _M("Allowed breaches", "Largest count of losses beyond the margin that a rule lets pass."),
+    "mean_true_risk": _M(
+        "Mean true risk", "Mean over choices of the exact breach probability of the margin that was chosen."
+    ),
+    "violation_share": _M(
+        "Choices above target", "Share of choices whose exact breach probability exceeds the target."
+    ),
+    "mean_margin_ratio": _M(
+        "Margin of the true one", "Mean margin chosen, divided by the exact quantile at one less the target."
+    ),
     # joint
     "insolvency_on_path": _M("P(insolvency)", "Share of paths on which at least one margin account is insolvent."),
     "bad_debt_given_insolvency": _M(

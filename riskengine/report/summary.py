@@ -1,8 +1,10 @@
 """Sentences and the terminal table: fixed templates, filled from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
+from riskengine.report.choice_words import told
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
 from riskengine.report.power_summary import POWER, headline_power
 from riskengine.report.rows import (
@@ -80,7 +82,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER)
-    return [text for text in (make(result, rows) for make in makers) if text][:6]
+    return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
 def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -243,6 +245,8 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
     ):
         lines += _text_table(title, shown, measures)
+    for text in told(result):
+        lines += ["", *wrap(text, 110)]
     verdict = status(rows)
     if verdict:
         lines += ["", f"declared criteria: {verdict}"]

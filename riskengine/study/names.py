@@ -78,6 +78,24 @@ LEVEL_SEARCH = {
     "calibrated_capital": "number",
 }
 
+# of a certified choice and of the experiment that shows what such a choice is worth
+CHOICE = (
+    "chosen_setting",
+    "risk_in_sample",
+    "risk_fresh",
+    "risk_upper_bound",
+    "cost_fresh",
+    "cost_ratio",
+    "variants_passed",
+    "safe_share_of_fit",
+    "paths_needed",
+)
+EXPERIMENT = {
+    "allowed_breaches": "count",
+    "mean_true_risk": "probability",
+    "violation_share": "probability",
+    "mean_margin_ratio": "share",
+}
 
 # of a study of backtests
 BACKTEST_POWER = {
@@ -126,6 +144,14 @@ PLACES = (
     "sample_size",
     "section",
     "threshold_shift",
+    "choice",
+    "role",
+    "setting",
+    "world",
+    "rule",
+    "source",
+    "walk",
+    "target",
     "axis",
     "from",
     "to",
@@ -151,6 +177,8 @@ def all_measures() -> frozenset[str]:
         *LAB,
         *LEVEL_SEARCH,
         *BACKTEST_POWER,
+        *CHOICE,
+        *EXPERIMENT,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

@@ -70,6 +70,11 @@ def test_init_makes_a_study_that_stands_alone(capsys, here):
     assert code == 2
     assert "quickstart.yaml: exists already, and is left alone" in err
     assert json.loads(call(capsys, "init", "two", "--json")[1])
+    # worlds in a list come along too
+    made = json.loads(call(capsys, "init", "three", "--study", "choose_margin", "--json")[1])
+    assert sum("scenarios/btc_eth" in name for name in made) == 9
+    plans = [call(capsys, "tune", s, "--dry-run", "--json")[1] for s in ("choose_margin", "three/choose_margin.yaml")]
+    assert plans[0] == plans[1]
 
 
 def test_copy_puts_a_shipped_file_here(capsys, here):

@@ -81,6 +81,7 @@ STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+    "sensitivity": "riskengine.tune.sensitivity_spec:SensitivityStudy",
 }
 
 

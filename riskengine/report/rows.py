@@ -48,7 +48,8 @@ def _unit(r: Mapping[str, Any]) -> str:
     unit = str(r.get("unit") or "")
     if str(r.get("measure", "")).endswith("_p"):
         return "p-value"
-    return "pp" if r.get("section") == "sweep" and unit in ("probability", "share") else unit
+    is_change = r.get("section") == "sweep" or str(r.get("measure", "")).startswith(("tornado_", "effect_"))
+    return "pp" if is_change and unit in ("probability", "share") else unit
 
 
 def select(rows: Iterable[Row], section: str | None = None, measure: str | None = None, **parameters: Any) -> list[Row]:

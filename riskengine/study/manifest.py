@@ -13,7 +13,7 @@ from riskengine import __version__
 # Packages whose code decides the numbers; the others only read, show or start.
 _NUMERIC = (
     *("market", "instrument", "book", "stats", "law", "pricing", "scenario", "estimator", "liquidity", "oracle"),
-    *("rates", "backtest", "margin", "lending", "liquidation", "engine", "study"),
+    *("rates", "score", "backtest", "margin", "lending", "liquidation", "engine", "study", "tune"),
 )
 # How long the question is asked, what it is called and what is demanded of the answer do not change a block.
 _NOT_THE_QUESTION = ("paths", "title", "criteria", "max_failed_share", "target_error")
@@ -58,7 +58,8 @@ def manifest(resolved: dict[str, Any], paths: int) -> dict[str, Any]:
 
 def _data(value: Any) -> set[str]:
     """Hashes of the data files that a resolved study names: of the world's model, or of the prices of a backtest."""
-    model = (value.get("world") or {}).get("model") or {}
+    world = (value.get("study") or value).get("world")  # of the study itself, or of the one that it asks about
+    model = world.get("model") or {} if isinstance(world, dict) else {}
     named = [part.get("sha256") for part in model.values() if isinstance(part, dict)]
     return {digest for digest in (*named, value.get("data_sha256")) if digest}
 

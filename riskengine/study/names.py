@@ -61,6 +61,34 @@ LEVEL_SEARCH = {
 }
 
 
+# of a sensitivity study: about its outputs, in the unit of the output unless told
+SENSITIVITY = (
+    "base_value",
+    "tornado_low",
+    "tornado_high",
+    "tornado_swing",
+    "effect_mean",
+    "effect_absolute",
+    "effect_spread",
+    "first_index",
+    "total_index",
+    "shapley_effect",
+    "answer_mean",
+    "answer_sd",
+    "noise_share",
+)
+# of loss quantiles under an exact law, in the parameters of its fit
+DERIVATIVES = {
+    "true_quantile": "return",
+    "quantile_elasticity": "number",
+    "quantile_change": "share",
+    "quantile_secant": "share",
+    "quantile_secant_simulated": "share",
+    "uncertainty_share": "share",
+    "fit_uncertainty": "share",
+}
+
+
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
@@ -89,6 +117,9 @@ PLACES = (
     "from",
     "to",
     "measure",
+    "input",
+    "group",
+    "parameter",
 )
 
 
@@ -108,6 +139,8 @@ def all_measures() -> frozenset[str]:
         *CALIBRATION,
         *LAB,
         *LEVEL_SEARCH,
+        *SENSITIVITY,
+        *DERIVATIVES,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

@@ -1,7 +1,7 @@
 """Numbers of a study by their dotted path, and the same study with other ones.
 
-A path is what ``--set`` takes: ``world.model.theta.0``, ``lending.market.keeper.delay_hours``.  Records are rebuilt from
-the bottom up, so every record on the way checks itself again; the study itself is never changed.
+A path is what ``--set`` takes: ``world.model.theta.0``, ``lending.market.keeper.delay_hours``.  Records are rebuilt
+from the bottom up, so every record on the way checks itself again; the study itself is never changed.
 """
 
 from collections.abc import Mapping

@@ -13,24 +13,21 @@ Reference: Hong, Operations Research 57 (2009), for the quantile as an implicit 
 
 from collections.abc import Callable
 
-import numpy as np
-
+from riskengine.arrays import Floats
 from riskengine.law.exposure import HorizonLaw, UnitExposure
 
 _WEIGHTS = ((1, 8.0), (-1, -8.0), (2, -1.0), (-2, 1.0))
 
 
-def cdf_derivative(law_at: Callable[[float], HorizonLaw], value: float, step: float, x: float) -> float:
-    """dF(x; theta) / dtheta at theta = `value`, by differences of +-`step` and twice that."""
-    point = np.array([x])
-    total = sum(weight * float(law_at(value + k * step).cdf(point)[0]) for k, weight in _WEIGHTS)
-    return total / (12.0 * step)
+def cdf_derivative(law_at: Callable[[float], HorizonLaw], value: float, step: float, x: Floats) -> Floats:
+    """dF(x; theta) / dtheta at theta = `value`, shape of `x`, by differences of +-`step` and twice that."""
+    return sum(weight * law_at(value + k * step).cdf(x) for k, weight in _WEIGHTS) / (12.0 * step)
 
 
 def quantile_derivative(
-    law_at: Callable[[float], HorizonLaw], value: float, step: float, unit: UnitExposure, level: float
-) -> float:
-    """d VaR / d theta of a unit exposure at theta = `value`.
+    law_at: Callable[[float], HorizonLaw], value: float, step: float, unit: UnitExposure, levels: Floats
+) -> Floats:
+    """d VaR / d theta of a unit exposure at theta = `value`, shape of `levels`.
 
     Parameters
     ----------
@@ -39,13 +36,13 @@ def quantile_derivative(
     value, step : float
         The parameter, and a step that leaves it legal when taken twice either way.
     unit : UnitExposure
-    level : float
+    levels : ndarray, shape (L,)
 
     Returns
     -------
-    float
+    ndarray, shape (L,)
         In units of loss per unit of the parameter; exactly 0 where the law does not depend on it.
     """
     law = law_at(value)
-    x = float(law.quantile(np.array([1.0 - level if unit.side == "long" else level]))[0])
-    return -unit.slope(x) * cdf_derivative(law_at, value, step, x) / float(law.pdf(np.array([x]))[0])
+    x = law.quantile(1.0 - levels if unit.side == "long" else levels)
+    return -unit.slope(x) * cdf_derivative(law_at, value, step, x) / law.pdf(x)

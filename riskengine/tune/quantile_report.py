@@ -149,7 +149,7 @@ def derivative_rows(
         unit, law = exposure.unit, world.model.law(exposure.asset, years)
         truth = unit.var(law, levels)
         x = unit.return_at(truth)
-        density = law.pdf(x) / np.abs([unit.slope(float(p)) for p in x])
+        density = law.pdf(x) / np.abs(unit.slope(x))
         mattering = [p for p in (Parameter(world, n) for n in names) if matters(p, exposure.asset, years)]
         changes = np.zeros((len(mattering), levels.size))
         for i, parameter in enumerate(mattering):
@@ -158,8 +158,9 @@ def derivative_rows(
                 return parameter.at(value).model.law(asset, years)
 
             secant, simulated = _secants(parameter, exposure, levels, density, grid, asked.paths, seed, confidence)
+            slopes = quantile_derivative(law_at, parameter.value, parameter.step, unit, levels)
             for j, level in enumerate(asked.levels):
-                slope = quantile_derivative(law_at, parameter.value, parameter.step, unit, level)
+                slope = float(slopes[j])
                 unit_change = parameter.error / truth[j]
                 changes[i, j] = slope * unit_change
                 where = {"exposure": exposure.name, "level": level, "parameter": parameter.name}

@@ -3,8 +3,9 @@
 With y = f(x), x independent uniforms mapped to their ranges:
 
     Sobol    S_g = Var(E[y | x_g]) / Var(y),  T_g = E[Var(y | all but x_g)] / Var(y)
-             A and B two designs, A_B^g is A with the columns of g from B (Saltelli et al. 2010; Jansen 1999):
-             S_g = (V - mean((y_B - y_AB)^2) / 2) / V,  T_g = mean((y_A - y_AB)^2) / (2 V)
+             A and B two designs, A_B^g is A with the columns of g from B (Saltelli et al. 2010; Jansen 1999)
+             S_g = mean((y_B - m) (y_AB - y_A)) / V,  T_g = mean((y_A - y_AB)^2) / (2 V),  m the mean of all y_A, y_B;
+             both are exactly 0 for what does not move the answer
     Morris   elementary effects (f(x + d e_i) - f(x)) / d along random trajectories: mean, mean of absolute values, sd
     Shapley  average over orderings of what adding x_i explains (Owen 2014; Song, Nelson and Staum 2016); the only one
              that is right where inputs depend on each other, and it always adds up to 1.  With c(u) = E[Var(y | x_-u)]
@@ -37,12 +38,17 @@ Function = Callable[[Floats], Floats]
 Groups = Sequence[Sequence[int]]
 
 
-def squares(d: Floats) -> Floats:
-    """Square of the expectation behind batches `d` (..., K) without the noise's own square; plain where K is 1."""
-    k = d.shape[-1]
+def products(a: Floats, b: Floats) -> Floats:
+    """Product of the expectations behind batches (..., K) without that of their noise; plain where K is 1."""
+    k = a.shape[-1]
     if k == 1:
-        return d[..., 0] ** 2
-    return (d.sum(axis=-1) ** 2 - (d * d).sum(axis=-1)) / (k * (k - 1.0))
+        return a[..., 0] * b[..., 0]
+    return (a.sum(axis=-1) * b.sum(axis=-1) - (a * b).sum(axis=-1)) / (k * (k - 1.0))
+
+
+def squares(d: Floats) -> Floats:
+    """Square of the expectation behind batches `d` (..., K)."""
+    return products(d, d)
 
 
 def spread(y: Floats) -> tuple[float, float]:
@@ -101,7 +107,8 @@ class Parts:
 def sobol_parts(y: Floats) -> Parts:
     """From the answers `y` (2 + groups, N, K) on a `sobol_design`."""
     variance, noise = spread(np.concatenate([y[0], y[1]]))
-    first = np.array([variance - 0.5 * float(squares(y[1] - mixed).mean()) for mixed in y[2:]])
+    centred = y[1] - y[:2].mean(axis=(0, 1))
+    first = np.array([float(products(centred, mixed - y[0]).mean()) for mixed in y[2:]])
     total = np.array([0.5 * float(squares(y[0] - mixed).mean()) for mixed in y[2:]])
     return Parts(first, total, variance, noise)
 

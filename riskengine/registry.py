@@ -89,6 +89,7 @@ STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+    "probability_calibration": "riskengine.study.reliability_spec:ReliabilityStudy",
     "sensitivity": "riskengine.tune.sensitivity_spec:SensitivityStudy",
 }
 

@@ -13,6 +13,7 @@ from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
+from riskengine.report.reliability_chapter import reliability
 from riskengine.report.rows import Row, rows_of
 from riskengine.report.sensitivity_chapters import derivatives, sensitivity
 from riskengine.report.stress_chapter import stress
@@ -40,6 +41,7 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    reliability,
     sensitivity,
     derivatives,
 )

@@ -143,6 +143,35 @@ MEASURES: dict[str, Measure] = {
     "calibrated_capital": _M(
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
+    # forecast probabilities
+    "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
+    "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
+    "brier_score": _M("Brier score", "Mean squared difference of forecast probability and outcome (0 or 1)."),
+    "brier_excess": _M(
+        "Over the best", "Brier score less that of the forecast that knows the state, on the same outcomes."
+    ),
+    "miscalibration": _M("Miscalibration", "What isotonic recalibration would take off the score (CORP)."),
+    "miscalibration_perfect": _M(
+        "of a perfect forecast",
+        "Miscalibration where outcomes are drawn from the forecasts themselves: mean and range.",
+    ),
+    "miscalibration_p": _M("p", "How often outcomes drawn from the forecasts show as much miscalibration."),
+    "discrimination": _M("Discrimination", "What the recalibrated forecast gains over the base rate (CORP)."),
+    "uncertainty": _M("Uncertainty", "Brier score of the base rate."),
+    "calibration_error": _M(
+        "Expected calibration error", "Mean over bins of equally many forecasts of |mean forecast − event rate|."
+    ),
+    "calibration_error_perfect": _M(
+        "of a perfect forecast", "The same where outcomes are drawn from the forecasts themselves: its bias."
+    ),
+    "calibration_error_p": _M("p", "How often outcomes drawn from the forecasts show as large an error."),
+    "crps": _M("CRPS", "Continuous ranked probability score: mean squared distance of forecast law and outcome."),
+    "crps_excess": _M(
+        "CRPS over the best", "CRPS less that of the forecast that knows the state, on the same outcomes."
+    ),
+    "tail_crps": _M("Tail CRPS", "The same over losses beyond the lowest margin only."),
+    "tail_crps_excess": _M("Tail CRPS over the best", "Tail CRPS less that of the forecast that knows the state."),
+    "pit_share": _M("Share of outcomes", "Share of outcomes in a tenth of the forecast law; a right law has a tenth."),
     # sensitivity
     "base_value": _M("The study's own figure", "With every input as the base study has it."),
     "tornado_low": _M(

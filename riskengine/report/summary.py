@@ -15,7 +15,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
-from riskengine.report.wording import parts, percent, phrase, plain
+from riskengine.report.wording import amount, parts, percent, phrase, plain
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
 
@@ -79,7 +79,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use)
-    makers += (_causes, _widest, _fit)
+    makers += (_forecasts, _worth, _causes, _widest, _fit)
     return [text for text in (make(result, rows) for make in makers) if text][:6]
 
 
@@ -199,6 +199,35 @@ def _level_to_use(result: Mapping[str, Any], rows: list[Row]) -> str:
     return f"Level that keeps {percent(target)} with {plain(size)} losses: {'; '.join(said)}."
 
 
+def _forecasts(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Which forecasts are kept: calibration error beside that of a perfect forecast."""
+    own = select(rows, "probability_calibration")
+    level = min((r.parameters["level"] for r in own if "level" in r.parameters), default=None)
+    said = []
+    for r in select(own, measure="calibration_error", level=level):
+        same = {s.measure: s for s in select(own, level=level) if s.model == r.model}
+        perfect, p = same["calibration_error_perfect"], same["calibration_error_p"]
+        told = "not kept" if (p.value or 0.0) < 0.05 else "no evidence against it"
+        said.append(
+            f"{r.model} {amount(r.value, r.unit)}, a perfect forecast {phrase(perfect.estimate, perfect.unit)} ({told})"
+        )
+    if not said or level is None:
+        return ""
+    return f"Expected calibration error of the probability of a loss beyond the {percent(level)} quantile: {'; '.join(said)}."
+
+
+def _worth(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """What knowing the state is worth in score."""
+    own = select(rows, "probability_calibration", "brier_excess")
+    level = min((r.parameters["level"] for r in own), default=None)
+    said = []
+    for r in select(own, level=level):
+        far = against(r.estimate, 0.0)
+        told = "" if far == "above" else " (not distinguishable from none)"
+        said.append(f"{r.model} {phrase(r.estimate, r.unit)}{told}")
+    return f"Brier score lost against the forecast that knows the state: {'; '.join(said)}." if said else ""
+
+
 def _causes(result: Mapping[str, Any], rows: list[Row]) -> str:
     """Which group of inputs most of each figure's variance is due to."""
     own = _groups(rows)
@@ -282,6 +311,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
+        ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)

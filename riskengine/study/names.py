@@ -77,6 +77,26 @@ SENSITIVITY = (
     "answer_sd",
     "noise_share",
 )
+# of forecast probabilities and laws
+PROBABILITY = {
+    "event_rate": "probability",
+    "mean_forecast": "probability",
+    "brier_score": "number",
+    "brier_excess": "number",
+    "miscalibration": "number",
+    "miscalibration_perfect": "number",
+    "miscalibration_p": "number",
+    "discrimination": "number",
+    "uncertainty": "number",
+    "calibration_error": "probability",
+    "calibration_error_perfect": "probability",
+    "calibration_error_p": "number",
+    "crps": "return",
+    "crps_excess": "return",
+    "tail_crps": "return",
+    "tail_crps_excess": "return",
+    "pit_share": "probability",
+}
 # of loss quantiles under an exact law, in the parameters of its fit
 DERIVATIVES = {
     "true_quantile": "return",
@@ -120,6 +140,7 @@ PLACES = (
     "input",
     "group",
     "parameter",
+    "bin",
 )
 
 
@@ -141,6 +162,7 @@ def all_measures() -> frozenset[str]:
         *LEVEL_SEARCH,
         *SENSITIVITY,
         *DERIVATIVES,
+        *PROBABILITY,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

@@ -1,10 +1,11 @@
 """Chapter of forecast probabilities: reliability diagrams, where the Brier score comes from, PIT histograms."""
 
 from collections.abc import Mapping, Sequence
+from math import floor, log10
 from typing import Any
 
 from riskengine.report.chapter import Chapter, Result
-from riskengine.report.chart import MUTED, SERIES, Point, log_axis, log_range, marks, sheet, svg, unit_axis
+from riskengine.report.chart import MUTED, SERIES, Point, log_axis, marks, sheet, svg, unit_axis
 from riskengine.report.figures import Figure, interval_note
 from riskengine.report.rows import Row, select, unique
 from riskengine.report.tables import Table, pivot
@@ -34,10 +35,10 @@ def reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         pivot("The whole law: CRPS", own, _CRPS),
     ]
     said = (
-        "A forecast is reliable where events called p per cent happen p per cent of the time, and useful where it tells "
-        "one day from another. Brier score = miscalibration − discrimination + uncertainty.",
-        "Miscalibration and calibration error are positive even for a perfect forecast; beside each stands what outcomes "
-        "drawn from the forecasts themselves show, and how often they show as much (p).",
+        "A forecast is reliable where events called p per cent happen p per cent of the time, and useful where it "
+        "tells one day from another. Brier score = miscalibration − discrimination + uncertainty.",
+        "Miscalibration and calibration error are positive even for a perfect forecast; beside each stands what "
+        "outcomes drawn from the forecasts themselves show, and how often they show as much (p).",
     )
     return Chapter("reliability", "Are forecast probabilities kept?", said, items)
 
@@ -46,21 +47,20 @@ def _diagram(level: float, curves: Sequence[Mapping[str, Any]]) -> Figure | None
     """Observed against forecast probability, recalibrated by isotonic regression, a panel for each forecast."""
     if not curves:
         return None
-    shown = [v for c in curves for v in c["x"]]
-    low = max(min(v for v in shown if v > 0.0), 1e-5)
-    limits = log_range([{"value": v} for c in curves for v in (*c["x"], *c["y"]) if v and v >= low])
+    # below a fiftieth of the base rate there is nothing to be seen in any number of histories that is run here
+    limits = (10.0 ** floor(log10((1.0 - level) / 50.0)), 0.9)
     title = f"Reliability: probability of a loss beyond the {percent(level)} quantile"
     with sheet(1, len(curves), 3.6, share_y=True) as (figure, axes):
         for k, (ax, c) in enumerate(zip(axes, curves, strict=True)):
             log_axis(ax, "x", limits, "probability")
             log_axis(ax, "y", limits, "probability")
             ax.plot(limits, limits, color=MUTED, lw=1.1, ls=(0, (4, 3)), zorder=1)
-            floor = [max(v, limits[0]) for v in c["y"]]
+            line = [max(v, limits[0]) for v in c["y"]]
             band = [[max(v, limits[0]) for v in c[end]] for end in ("lower", "upper")]
             colour = SERIES[k % len(SERIES)]
             if max(c["x"]) > min(c["x"]) * (1.0 + 1e-9):
                 ax.fill_between(c["x"], *band, color=colour, alpha=0.18, lw=0, zorder=1)
-                ax.plot(c["x"], floor, color=colour, zorder=3)
+                ax.plot(c["x"], line, color=colour, zorder=3)
             else:
                 e = {"value": c["y"][0], "lower": c["lower"][0], "upper": c["upper"][0]}
                 marks(ax, [Point(c["x"][0], e)], k)
@@ -91,6 +91,7 @@ def _histogram(rows: Sequence[Row]) -> Figure | None:
             marks(ax, [Point((b + 0.5) / bins, r.estimate) for b, r in enumerate(own)], k)
             ax.axhline(1.0 / bins, color=MUTED, lw=1.1, ls=(0, (4, 3)))
             ax.set_xlim(0.0, 1.0)
+            ax.set_xticks([0.25, 0.5, 0.75])
             ax.set_ylim(0.0, 1.15 * max(r.estimate["upper"] for r in rows))
             ax.set_title(name)
             ax.set_xlabel("probability of a smaller loss")

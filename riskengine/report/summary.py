@@ -213,7 +213,8 @@ def _forecasts(result: Mapping[str, Any], rows: list[Row]) -> str:
         )
     if not said or level is None:
         return ""
-    return f"Expected calibration error of the probability of a loss beyond the {percent(level)} quantile: {'; '.join(said)}."
+    what = f"the probability of a loss beyond the {percent(level)} quantile"
+    return f"Expected calibration error of {what}: {'; '.join(said)}."
 
 
 def _worth(result: Mapping[str, Any], rows: list[Row]) -> str:

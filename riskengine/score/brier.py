@@ -133,9 +133,13 @@ def consistency(
 
 
 def equal_count_error(probability: ArrayLike, outcome: ArrayLike, bins: int) -> float:
-    """Expected calibration error over `bins` of equally many forecasts: for rare events equal widths are one bin."""
+    """Expected calibration error over at most `bins` of about equally many forecasts; equal forecasts share a bin.
+
+    For rare events bins of equal width are one bin.
+    """
     p, o = _pair(probability, outcome)
     if not 1 <= bins <= p.size:
         raise ValueError(f"bins must lie between 1 and the {p.size} forecasts, got {bins}")
-    gaps = np.add.reduceat((p - o)[np.argsort(p, kind="stable")], np.arange(bins) * p.size // bins)
+    edges = np.sort(p)[np.arange(1, bins) * p.size // bins]
+    gaps = np.bincount(np.searchsorted(edges, p, side="right"), p - o)
     return float(np.abs(gaps).sum() / p.size)

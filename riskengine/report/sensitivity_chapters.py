@@ -66,7 +66,7 @@ def _causes(rows: list[Row]) -> Figure | None:
         return None
     title = "What the variance of each figure is made of"
     with sheet(1, 1, 0.95 + 0.52 * len(names)) as (figure, (ax,)):
-        handles = []
+        handles, ends = [], [1.0]
         for k, name in enumerate(names):
             at = 0.0
             for g, group in enumerate(groups):
@@ -78,7 +78,8 @@ def _causes(rows: list[Row]) -> Figure | None:
                 at += value
                 if k == 0:
                     handles.append(bar[0])
-        ax.set_xlim(0.0, 1.0)
+            ends.append(at)
+        ax.set_xlim(0.0, max(ends))
         ax.set_ylim(len(names) - 0.45, -0.55)
         ax.set_yticks(range(len(names)), [model_of(n) for n in names])
         ax.tick_params(axis="y", length=0)
@@ -89,7 +90,7 @@ def _causes(rows: list[Row]) -> Figure | None:
     what = "Shapley effects of groups of inputs"
     if measure == "first_index":
         what = "First indices of groups of inputs; what is left of 100 % is interaction"
-    note = f"{what}; estimates below zero are drawn as zero. The intervals are in the table."
+    note = f"{what}; an estimate below zero is not drawn, and the rest then ends beyond 100 %. Intervals: in the table."
     return Figure("sensitivity-causes", title, drawing, note)
 
 

@@ -112,14 +112,8 @@ def _changed(tree: Tree) -> list[Fault]:
     asked = tree.value
     if not isinstance(asked, dict) or "study" not in asked or not isinstance(asked.get("with"), dict):
         return []
-    file, line = tree.place(("with",))
-    where = file if line is None else f"{file}:{line}"
-    changes = asked.pop("with")
-    return [
-        f
-        for path, value in changes.items()
-        for f in _override(tree, f"study.{path}={json.dumps(value)}", f"{where}: with")
-    ]
+    file, changes = tree.place(("with",))[0], asked.pop("with")
+    return [f for path, value in changes.items() for f in _override(tree, f"study.{path}={json.dumps(value)}", file)]
 
 
 def _override(tree: Tree, text: str, where: str = "") -> list[Fault]:

@@ -168,19 +168,24 @@ MEASURES: dict[str, Measure] = {
     ),
     "miscalibration": _M("Miscalibration", "What isotonic recalibration would take off the score (CORP)."),
     "miscalibration_perfect": _M(
-        "of a perfect forecast",
+        "Miscalibration of a perfect forecast",
         "Miscalibration where outcomes are drawn from the forecasts themselves: mean and range.",
     ),
-    "miscalibration_p": _M("p", "How often outcomes drawn from the forecasts show as much miscalibration."),
+    "miscalibration_p": _M(
+        "p of miscalibration", "How often outcomes drawn from the forecasts show as much miscalibration."
+    ),
     "discrimination": _M("Discrimination", "What the recalibrated forecast gains over the base rate (CORP)."),
     "uncertainty": _M("Uncertainty", "Brier score of the base rate."),
     "calibration_error": _M(
         "Expected calibration error", "Mean over bins of equally many forecasts of |mean forecast − event rate|."
     ),
     "calibration_error_perfect": _M(
-        "of a perfect forecast", "The same where outcomes are drawn from the forecasts themselves: its bias."
+        "Calibration error of a perfect forecast",
+        "The same where outcomes are drawn from the forecasts themselves: its bias.",
     ),
-    "calibration_error_p": _M("p", "How often outcomes drawn from the forecasts show as large an error."),
+    "calibration_error_p": _M(
+        "p of calibration error", "How often outcomes drawn from the forecasts show as large an error."
+    ),
     "crps": _M("CRPS", "Continuous ranked probability score: mean squared distance of forecast law and outcome."),
     "crps_excess": _M(
         "CRPS over the best", "CRPS less that of the forecast that knows the state, on the same outcomes."

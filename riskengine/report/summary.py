@@ -236,11 +236,11 @@ def _causes(result: Mapping[str, Any], rows: list[Row]) -> str:
     said = []
     for name in unique(r.model for r in own):
         shown = [r for r in select(own, measure=measure) if r.model == name and r.value is not None]
-        first = sorted(shown, key=lambda r: -r.value)[:2]
-        if first:
-            told = " and ".join(f"{r.parameters['group']} {phrase(r.estimate, r.unit)}" for r in first)
-            said.append(f"{model_of(name)}: {told}")
-    return f"Most of the variance is due to, for {'; for '.join(said)}." if said else ""
+        # what an interval cannot tell from nothing is no cause to name
+        told = sorted((r for r in shown if (r.estimate.get("lower") or 0.0) > 0.0), key=lambda r: -r.value)[:2]
+        causes = " and ".join(f"{r.parameters['group']} {phrase(r.estimate, r.unit)}" for r in told)
+        said.append(f"{model_of(name)}: {causes or 'no cause that can be told from noise'}")
+    return f"Most of the variance is due to, {'; '.join(f'for {text}' for text in said)}." if said else ""
 
 
 def _widest(result: Mapping[str, Any], rows: list[Row]) -> str:

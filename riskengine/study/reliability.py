@@ -23,6 +23,7 @@ from riskengine.estimator.ewma import ewma_variance
 from riskengine.law.lanes import StatelessLanes, lanes
 from riskengine.random import DrawKeys
 from riskengine.score.brier import Consistency, brier, consistency, equal_count_error, recalibrated
+from riskengine.stats.asymptotic import asymptotic, influence
 from riskengine.stats.mean import mean, paired_difference
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.study.describe import world_head
@@ -158,7 +159,7 @@ class Reliability:
         out = {
             "event_rate": clopper_pearson(int(o.sum()), o.size, study.confidence),
             "mean_forecast": mean(p, study.confidence),
-            "brier_score": mean((p - o) ** 2, study.confidence),
+            "brier_score": asymptotic(parts.score, influence((p - o) ** 2, hits=o.sum()), study.confidence, "mean"),
             "miscalibration": _bare(parts.miscalibration, o.size, "isotonic (CORP); held against a perfect forecast's"),
             "miscalibration_perfect": _spread(perfect.miscalibration, study.confidence, o.size),
             "miscalibration_p": _rank(perfect.miscalibration, parts.miscalibration, study.confidence),
@@ -170,7 +171,9 @@ class Reliability:
         }
         if k:
             first = self.probability[j, 0, good]
-            out["brier_excess"] = paired_difference((p - o) ** 2, (first - o) ** 2, study.confidence)
+            extra = (p - o) ** 2 - (first - o) ** 2
+            moments = influence(extra, hits=o.sum())  # the events carry it: without a hundred there is no interval
+            out["brier_excess"] = asymptotic(float(extra.mean()), moments, study.confidence, "paired difference")
         return out
 
     def _perfect(self, k: int, j: int) -> Consistency:

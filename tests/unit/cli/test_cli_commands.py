@@ -72,8 +72,8 @@ def test_init_makes_a_study_that_stands_alone(capsys, here):
     assert json.loads(call(capsys, "init", "two", "--json")[1])
     # a study about another one: that one and its files come along, and the copies are in order
     assert call(capsys, "init", "three", "--study", "sensitivity_bad_debt")[0] == 0
-    assert {"quickstart.yaml", "sensitivity_bad_debt.yaml"} <= {f.name for f in Path("three").iterdir()}
-    assert Path("three/scenarios/may_2021.yaml").is_file() and Path("three/books/aave_borrowers.csv").is_file()
+    assert {"quickstart.yaml", "sensitivity_bad_debt.yaml"} <= {f.name for f in (here / "three").iterdir()}
+    assert (here / "three/scenarios/may_2021.yaml").is_file() and (here / "three/books/aave_borrowers.csv").is_file()
     assert call(capsys, "run", "three/sensitivity_bad_debt.yaml", "--dry-run")[0] == 0
 
 

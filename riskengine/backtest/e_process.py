@@ -91,7 +91,8 @@ def e_process(statistics: ArrayLike, level: float = 0.05) -> EProcess:
         bet = _bet(e[:t])
         total += np.log1p(bet * (e[t] - 1.0))
         log_wealth[t] = total
-    wealth = np.exp(log_wealth)
+    with np.errstate(over="ignore"):  # a wealth beyond the largest number is infinite
+        wealth = np.exp(log_wealth)
     crossed = np.flatnonzero(wealth >= 1.0 / level)
     return EProcess(wealth, level, int(crossed[0]) + 1 if crossed.size else None)
 

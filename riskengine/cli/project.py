@@ -7,6 +7,7 @@ import click
 
 _REFERENCE = re.compile(r"^(\s*)(world|book|parameters|rules|study): *([A-Za-z0-9_]+) *(#.*)?$")
 _INLINE = re.compile(r"\b(parameters|rules): *([A-Za-z0-9_]+)(?=[,}])")
+_LIST = re.compile(r"^(worlds|variants): *\[([A-Za-z0-9_, ]+)\] *$")
 _FOLDER_OF = {"world": "scenarios", "book": "books", "parameters": "protocols", "rules": "protocols"}
 
 
@@ -37,11 +38,14 @@ def init(directory: Path, study: str, json_: bool) -> int:
         source = shipped_file("studies", name)
         lines = []
         for line in read_text(source).splitlines():
-            match = _REFERENCE.match(line)
+            match, several = _REFERENCE.match(line), _LIST.match(line)
             if line.lstrip().startswith("#"):
                 pass
             elif match:
                 line = f"{match[1]}{match[2]}: {local(match[2], match[3])}" + (f"  {match[4]}" if match[4] else "")
+            elif several:
+                names = [local("world", name.strip()) for name in several[2].split(",") if name.strip()]
+                line = f"{several[1]}: [{', '.join(names)}]"
             else:
                 line = _INLINE.sub(lambda m: f"{m[1]}: {local(m[1], m[2])}", line)
             lines.append(line)

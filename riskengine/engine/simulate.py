@@ -39,6 +39,8 @@ class Simulation:
         Whether paths also keep the controls that plain figures can be corrected by.
     checked : bool
         Whether paths are held against the exact quantiles of their own law.
+    only : frozenset of (label of a model, level or None, multiplier), optional
+        Margin settings to run; all of the question by default.
     """
 
     world: World
@@ -52,6 +54,7 @@ class Simulation:
     proposal: Proposal | None = None
     controlled: bool = False
     checked: bool = True
+    only: frozenset[tuple[str, float | None, float]] | None = None
 
     @cached_property
     def lab(self) -> Lab:
@@ -114,7 +117,7 @@ class Simulation:
         if self.feedback is None:
             view = self._view(paths)
             models = () if margin is None else margin.models
-            desks: list[Desk] = [self._margin(view, m, m.levels, margin.multipliers) for m in models]
+            desks: list[Desk] = [self._margin(view, m, *part) for m in models for part in self._parts(m)]
             desks += [self._lending(paths, shift) for shift in shifts]
             yield desks, desks
             return
@@ -135,6 +138,18 @@ class Simulation:
                 model, levels, multiplier = base
                 shifted = self._lending(paths, shift)
                 yield [self._margin(self._view(paths), model, levels, (multiplier,)), shifted], [shifted]
+
+    def _parts(self, model: MarginModel) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        """(levels, multipliers) of the desks of a model: one for all settings, or one for each set of multipliers."""
+        if self.only is None:
+            return [(model.levels, self.margin.multipliers)]
+        parts: dict[tuple[float, ...], list[float]] = {}
+        label = self.margin.label(model)
+        for level in model.levels or (None,):
+            kept = tuple(m for m in self.margin.multipliers if (label, level, m) in self.only)
+            if kept:
+                parts.setdefault(kept, []).append(level)
+        return [(() if levels == [None] else tuple(levels), kept) for kept, levels in parts.items()]
 
     def _view(self, paths: MarketPaths) -> BookView | None:
         if self.margin is None:

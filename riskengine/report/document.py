@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.chapter import Chapter
+from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
+from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.reliability_chapter import reliability
@@ -45,6 +47,15 @@ ORDER: tuple[Maker, ...] = (
     reliability,
     sensitivity,
     derivatives,
+    size,
+    rate,
+    excess,
+    clusters,
+    rolling,
+    many,
+    overlaps,
+    certified_choice,
+    certificate_experiment,
 )
 
 

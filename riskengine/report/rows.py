@@ -48,7 +48,8 @@ def _unit(r: Mapping[str, Any]) -> str:
     unit = str(r.get("unit") or "")
     if str(r.get("measure", "")).endswith("_p"):
         return "p-value"
-    is_change = r.get("section") == "sweep" or str(r.get("measure", "")).startswith(("tornado_", "effect_"))
+    measure = str(r.get("measure", ""))
+    is_change = measure == "paired_difference" or measure.startswith(("tornado_", "effect_"))
     return "pp" if is_change and unit in ("probability", "share") else unit
 
 

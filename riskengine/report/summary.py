@@ -1,9 +1,12 @@
 """Sentences and the terminal table: fixed templates, filled from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
+from riskengine.report.choice_words import told
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
+from riskengine.report.power_summary import POWER, headline_power
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -78,9 +81,9 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use)
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER)
     makers += (_forecasts, _worth, _causes, _widest, _fit)
-    return [text for text in (make(result, rows) for make in makers) if text][:6]
+    return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
 def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -159,7 +162,12 @@ def _backtest(result: Mapping[str, Any], rows: list[Row]) -> str:
     level = headline_level(shown)
     said = []
     for r in select(at_level(shown, level), measure="breach_rate"):
-        said.append(f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}")
+        told = f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}"
+        own = {o.measure: o for o in shown if (o.model, o.parameters) == (r.model, r.parameters)}
+        if "accounts_rejected_holm" in own and own["detectable_rate"].value is not None:
+            told += f", {own['accounts_rejected_holm'].value:.0f} accounts rejected after Holm"
+            told += f" (a test finds {amount(own['detectable_rate'].value, 'probability')} with 80 % power)"
+        said.append(told)
     return f"Share of windows of real prices in which the requirement was exceeded: {'; '.join(said)}." if said else ""
 
 
@@ -311,11 +319,14 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("margin", headline(rows), ("initial_margin_breach", "maintenance_margin_breach", "insolvency", "capital")),
         ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
+        ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)
+    for text in told(result):
+        lines += ["", *wrap(text, 110)]
     verdict = status(rows)
     if verdict:
         lines += ["", f"declared criteria: {verdict}"]

@@ -58,9 +58,10 @@ def manifest(resolved: dict[str, Any], paths: int) -> dict[str, Any]:
 
 def _data(value: Any) -> set[str]:
     """Hashes of the data files that a resolved study names: of the world's model, or of the prices of a backtest."""
-    world = (value.get("study") or value).get("world")  # of the study itself, or of the one that it asks about
-    model = world.get("model") or {} if isinstance(world, dict) else {}
-    named = [part.get("sha256") for part in model.values() if isinstance(part, dict)]
+    asked = value.get("study") if isinstance(value.get("study"), dict) else value  # or what a study asks about
+    worlds = [asked.get("world") or {}, *(value.get("worlds") or ()), *(value.get("variants") or ())]
+    parts = [part for world in worlds for part in (world.get("model") or {}).values()]
+    named = [part.get("sha256") for part in parts if isinstance(part, dict)]
     return {digest for digest in (*named, value.get("data_sha256")) if digest}
 
 

@@ -20,7 +20,15 @@ from riskengine.study.spec import CalibrationStudy
 from riskengine.tune.sensitivity_spec import Output, SensitivityStudy, settings
 
 
-def pruned(study: CalibrationStudy, outputs: Sequence[Output]) -> CalibrationStudy:
+Places = Sequence[tuple[Output, dict[str, Any]]]
+
+
+def places_of(study: CalibrationStudy, outputs: Sequence[Output]) -> Places:
+    """Each output with its place in `study`."""
+    return [(output, next(settings(study, output))) for output in outputs]
+
+
+def pruned(study: CalibrationStudy, places: Places) -> CalibrationStudy:
     """`study` without the models, levels and parts that no output reads.
 
     Without price feedback desks share prices and nothing else, so what is left has the same bits; with it everything
@@ -28,16 +36,17 @@ def pruned(study: CalibrationStudy, outputs: Sequence[Output]) -> CalibrationStu
     """
     if study.feedback is not None:
         return study
-    asked = {s: [p for o in outputs if o.section == s for p in settings(study, o)] for s in _SECTIONS}
+    asked = {s: [p for o, p in places if o.section == s] for s in _SECTIONS}
     margin = lending = calibration = None
     if asked["margin"]:
         kept = []
-        for model in study.margin.models:
-            own = [p for p in asked["margin"] if p["model"] == model.kind]
+        for i, model in enumerate(study.margin.models):
+            own = [p for p in asked["margin"] if p["index"] == i]
             levels = tuple(level for level in model.levels if level in {p["level"] for p in own})
             if own:
                 kept.append(replace(model, levels=levels) if model.levels else model)
-        multipliers = tuple(m for m in study.margin.multipliers if m in {p["multiplier"] for p in asked["margin"]})
+        wanted = {p["multiplier"] for p in asked["margin"]} | {1.0}
+        multipliers = tuple(m for m in study.margin.multipliers if m in wanted)
         margin = replace(
             study.margin, models=tuple(kept), multipliers=multipliers, reference_accounts=(), reference_levels=()
         )
@@ -59,12 +68,14 @@ def pruned(study: CalibrationStudy, outputs: Sequence[Output]) -> CalibrationStu
 _SECTIONS = ("margin", "lending", "calibration")
 
 
-def key_of(study: CalibrationStudy, output: Output) -> Key:
-    """Outcome column behind `output`."""
-    place = next(settings(study, output))
+def key_of(study: CalibrationStudy, output: Output, place: dict[str, Any], places: Places) -> Key:
+    """Outcome column behind `output` in a pruned study."""
     if output.section == "margin":
         subject = str((output.where or {}).get("account_kind", "all"))
-        return "margin", place["model"], place["level"], place["multiplier"], subject, output.column
+        kept = sorted({p["index"] for o, p in places if o.section == "margin"})
+        number = place["index"] if study.feedback is not None else kept.index(place["index"])
+        label = study.margin.labels[number]
+        return "margin", label, place["level"], place["multiplier"], subject, output.column
     if output.section == "lending":
         return "lending", place["model"], None, place["threshold_shift"], "all", output.column
     return "calibration", place["model"], place["level"], None, place["exposure"], output.column
@@ -81,12 +92,13 @@ class Evaluator:
     def __init__(self, asked: SensitivityStudy):
         self._asked = asked
         self._space = asked.space
+        self._places = places_of(asked.study, asked.outputs)
         self.shape = (len(asked.outputs), asked.batches)
 
     def __call__(self, point: Floats, first: int) -> Floats:
         """Batch means (outputs, batches) at `point` (d,) on paths `first` and on; NaN where too many of them failed."""
         asked = self._asked
-        study = pruned(self._space.at(point), asked.outputs)
+        study = pruned(self._space.at(point), self._places)
         simulation = Simulation(
             study.world, study.grid, DrawKeys(asked.seed), study.margin, study.lending, study.calibration,
             study.feedback, study.confidence, checked=False,
@@ -96,7 +108,7 @@ class Evaluator:
             count = min(BLOCK_PATHS, asked.paths_per_point - start)
             outcomes = simulation.block(Block(0, first + start, count))
             index = {key: i for i, key in enumerate(outcomes.keys)}
-            parts.append([self._column(study, simulation, o, outcomes.values, index) for o in asked.outputs])
+            parts.append([self._column(study, simulation, *p, outcomes.values, index) for p in self._places])
             failed.append(outcomes.failed)
         values, bad = np.concatenate(parts, axis=1), np.concatenate(failed)
         if bad.mean() > study.max_failed_share:
@@ -106,9 +118,10 @@ class Evaluator:
         return np.where(good, batches, 0.0).sum(axis=2) / good.sum(axis=1)
 
     def _column(
-        self, study: CalibrationStudy, simulation: Simulation, output: Output, values: Floats, index: dict[Key, int]
-    ) -> Floats:
-        key = key_of(study, output)
+        self, study: CalibrationStudy, simulation: Simulation, output: Output, place: dict[str, Any], values: Floats,
+        index: dict[Key, int],
+    ) -> Floats:  # fmt: skip
+        key = key_of(study, output, place, self._places)
         if key not in index:
             same = sorted({str(k[4]) for k in index if k[:4] == key[:4] and k[5] == key[5]})
             known = f"one of {', '.join(same)}" if same else "a figure of the study"

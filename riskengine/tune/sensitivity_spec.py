@@ -294,18 +294,21 @@ class SensitivityStudy(Study):
             yield f"no figure of the study matches {output.measure} where {output.where or {}}"
         elif len(found) > 1:
             yield f"where must choose one figure of {output.measure}, got {len(found)}: " + "; ".join(
-                ", ".join(f"{k} {v}" for k, v in place.items()) for place in found[:6]
+                ", ".join(f"{k} {v}" for k, v in place.items() if k != "index") for place in found[:6]
             )
 
 
 def settings(study: CalibrationStudy, output: Output) -> Iterator[dict[str, Any]]:
-    """Places (model, level, multiplier; market, shift; estimator, exposure, level) of the figures that are `output`."""
+    """Places (model, level, multiplier; market, shift; estimator, exposure, level) of the figures that are `output`.
+
+    ``index`` of a margin model is its number in the study: its label depends on what else is there.
+    """
     where = {"multiplier": 1.0, "threshold_shift": 0.0, **(output.where or {})}
     probe = replace(output, where=where)
     if output.section == "margin" and study.margin is not None:
         places = [
-            {"model": m.kind, "level": level, "multiplier": x}
-            for m in study.margin.models
+            {"model": label, "level": level, "multiplier": x, "index": i}
+            for i, (label, m) in enumerate(zip(study.margin.labels, study.margin.models, strict=True))
             for level in (m.levels or (None,))
             for x in study.margin.multipliers
         ]

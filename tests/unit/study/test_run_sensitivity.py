@@ -13,7 +13,7 @@ from riskengine.errors import InputError
 from riskengine.random import DrawKeys
 from riskengine.report.render import write_reports
 from riskengine.study.run import run_study
-from riskengine.tune.evaluate import Evaluator, pruned
+from riskengine.tune.evaluate import Evaluator, places_of, pruned
 from riskengine.tune.sensitivity_run import Designs, run_sensitivity
 
 ASKED = """\
@@ -169,7 +169,7 @@ def test_an_input_that_cannot_matter_has_no_effect_at_all(loaded, done):
 
 def test_what_no_output_reads_is_left_out_and_changes_nothing(loaded):
     study = loaded.study.study
-    left = pruned(study, loaded.study.outputs)
+    left = pruned(study, places_of(study, loaded.study.outputs))
     assert [m.kind for m in left.margin.models] == ["historical_var"] and left.margin.models[0].levels == (0.95,)
     assert left.margin.multipliers == (1.0,) and left.calibration is None and left.lending.threshold_shifts == (0.0,)
     from riskengine.engine.blocks import Block

@@ -19,7 +19,6 @@ from riskengine.random import DrawKeys
 from riskengine.study.spec import CalibrationStudy
 from riskengine.tune.sensitivity_spec import Output, SensitivityStudy, settings
 
-
 Places = Sequence[tuple[Output, dict[str, Any]]]
 
 

@@ -85,7 +85,7 @@ class Experiment:
             count = min(_LANES, block.first + block.count - first)
             here = slice(first, first + count)
             returns, states = self.bench.draw(largest, first, count, (asset,))
-            losses = np.ascontiguousarray(self.study.exposure.unit.loss(returns[asset]).T)
+            losses = np.ascontiguousarray(self.bench.position(self.study.exposure).loss(returns[asset]).T)
             for n in self.study.sample_sizes:
                 places = {key: n - 1 - self.counts[key] for key in self.margins if key[1] == n}
                 ordered = np.partition(losses[:, :n], sorted(set(places.values())), axis=1)
@@ -97,7 +97,7 @@ class Experiment:
     def rows(self) -> Iterator[Row]:
         """Measured figures and those of the theory, of every rule and size."""
         study = self.study
-        quantile = float(self.bench.truth(study.exposure, np.array([1.0 - study.target]))[0])
+        quantile = float(self.bench.truth(study.exposure, np.array([1.0 - study.target])).var.value[0])
         for (rule, n), count in self.counts.items():
             at = {"rule": rule, "sample_size": n}
             if count < 0:
@@ -184,7 +184,7 @@ def run_experiment(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume=False)
     experiment = Experiment(study)
-    experiment.bench.prepare()
+    experiment.bench.prepare((study.exposure,))
     done = 0
     for block in run_blocks(plan(study.replications), experiment.block, workers or default_workers()):
         done += block.count

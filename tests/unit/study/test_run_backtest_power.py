@@ -15,6 +15,7 @@ from riskengine.config.study import load_study, study_of
 from riskengine.engine.power_bench import HeldForecast
 from riskengine.engine.questions import Exposure
 from riskengine.errors import InputError, UsageError
+from riskengine.estimate import LaneFigure, LaneTails
 from riskengine.report.render import write_reports
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.study.account_tests import account_figures, book_figures
@@ -297,7 +298,7 @@ class Picky:
         value = np.repeat(
             np.where(losses.max(axis=0) < self.bound, losses.max(axis=0), np.nan)[None], np.size(level), 0
         )
-        return value, value, value
+        return LaneTails(LaneFigure(value, value, value), LaneFigure(value, value, value))
 
 
 def test_histories_with_a_refused_forecast_are_left_out(tmp_path):

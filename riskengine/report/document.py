@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.chapter import Chapter
+from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
@@ -14,7 +15,9 @@ from riskengine.report.margin_chapters import backtest, coverage, glance, kinds,
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
+from riskengine.report.reliability_chapter import reliability
 from riskengine.report.rows import Row, rows_of
+from riskengine.report.sensitivity_chapters import derivatives, sensitivity
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
@@ -41,6 +44,9 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    reliability,
+    sensitivity,
+    derivatives,
     size,
     rate,
     excess,
@@ -48,6 +54,8 @@ ORDER: tuple[Maker, ...] = (
     rolling,
     many,
     overlaps,
+    certified_choice,
+    certificate_experiment,
 )
 
 
@@ -147,7 +155,7 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
-    for key in ("paths", "replications"):
+    for key in ("paths", "replications", "evaluations"):
         if settings.get(key):
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}

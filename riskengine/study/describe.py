@@ -37,23 +37,23 @@ def world_head(world: World) -> dict[str, Any]:
     }
 
 
-def worlds_head(every: Sequence[World]) -> dict[str, Any]:
-    """One or several worlds as the report shows them."""
-    worlds = [world_head(w) for w in every]
-    stamps = [w["stamp"] for w in worlds]
-    if len(worlds) == 1:
-        return worlds[0]
+def worlds_head(worlds: Sequence[World]) -> dict[str, Any]:
+    """Several worlds as the report shows one: the worst stamp counts, and what is said of each is said of all."""
+    heads = [world_head(w) for w in worlds]
+    if len(heads) == 1:
+        return heads[0]
+    stamps = [w["stamp"] for w in heads]
     return {
-        "name": ", ".join(w["name"] for w in worlds),
-        "title": "; ".join(w["title"] for w in worlds),
+        "name": ", ".join(w["name"] for w in heads),
+        "title": "; ".join(w["title"] for w in heads),
         "measure": "P",
-        "model": ", ".join(dict.fromkeys(w["model"] for w in worlds)),
-        "assets": list(dict.fromkeys(a for w in worlds for a in w["assets"])),
+        "model": ", ".join(dict.fromkeys(w["model"] for w in heads)),
+        "assets": list(dict.fromkeys(a for w in heads for a in w["assets"])),
         "stamp": stamps[0] if len(set(stamps)) == 1 else "UNFIT" if "UNFIT" in stamps else "NOT FITTED",
-        "stress": [],
-        "repairs": [said for w in worlds for said in w["repairs"]],
+        "stress": [f"{w['name']}: {said}" for w in heads for said in w["stress"]],
+        "repairs": [said for w in heads for said in w["repairs"]],
         "fit": {},
-        "source": [f"{w['name']}: {said}" for w in worlds for said in w["source"]],
+        "source": [f"{w['name']}: {said}" for w in heads for said in w["source"]],
     }
 
 
@@ -67,7 +67,8 @@ def world_data(world: World) -> list[dict[str, str]]:
     ]
 
 
-def _assumptions(study: CalibrationStudy) -> list[str]:
+def assumptions(study: CalibrationStudy) -> list[str]:
+    """What a calibration study takes for granted, a sentence each."""
     said = [
         "Losses are positive. Paths run under the real-world law; option prices come from the world's "
         "implied-volatility surface at the path's own variance (sticky in moneyness): the stated link between the two.",
@@ -158,7 +159,7 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
             "loans": len(study.lending.book.names) if study.lending else None,
             "price_feedback": study.feedback is not None,
         },
-        "assumptions": _assumptions(study),
+        "assumptions": assumptions(study),
     } | ({"data": data} if (data := world_data(study.world)) else {})
 
 

@@ -78,6 +78,24 @@ LEVEL_SEARCH = {
     "calibrated_capital": "number",
 }
 
+# of a certified choice and of the experiment that shows what such a choice is worth
+CHOICE = (
+    "chosen_setting",
+    "risk_in_sample",
+    "risk_fresh",
+    "risk_upper_bound",
+    "cost_fresh",
+    "cost_ratio",
+    "variants_passed",
+    "safe_share_of_fit",
+    "paths_needed",
+)
+EXPERIMENT = {
+    "allowed_breaches": "count",
+    "mean_true_risk": "probability",
+    "violation_share": "probability",
+    "mean_margin_ratio": "share",
+}
 
 # of a study of backtests
 BACKTEST_POWER = {
@@ -90,6 +108,54 @@ BACKTEST_POWER = {
     "months_to_detect": "number",
     "false_alarm": "probability",
     "family_power": "probability",
+}
+
+
+# of a sensitivity study: about its outputs, in the unit of the output unless told
+SENSITIVITY = (
+    "base_value",
+    "tornado_low",
+    "tornado_high",
+    "tornado_swing",
+    "effect_mean",
+    "effect_absolute",
+    "effect_spread",
+    "first_index",
+    "total_index",
+    "shapley_effect",
+    "answer_mean",
+    "answer_sd",
+    "noise_share",
+)
+# of forecast probabilities and laws
+PROBABILITY = {
+    "event_rate": "probability",
+    "mean_forecast": "probability",
+    "brier_score": "number",
+    "brier_excess": "number",
+    "miscalibration": "number",
+    "miscalibration_perfect": "number",
+    "miscalibration_p": "number",
+    "discrimination": "number",
+    "uncertainty": "number",
+    "calibration_error": "probability",
+    "calibration_error_perfect": "probability",
+    "calibration_error_p": "number",
+    "crps": "return",
+    "crps_excess": "return",
+    "tail_crps": "return",
+    "tail_crps_excess": "return",
+    "pit_share": "probability",
+}
+# of loss quantiles under an exact law, in the parameters of its fit
+DERIVATIVES = {
+    "true_quantile": "return",
+    "quantile_elasticity": "number",
+    "quantile_change": "share",
+    "quantile_secant": "share",
+    "quantile_secant_simulated": "share",
+    "uncertainty_share": "share",
+    "fit_uncertainty": "share",
 }
 
 
@@ -126,10 +192,22 @@ PLACES = (
     "sample_size",
     "section",
     "threshold_shift",
+    "choice",
+    "role",
+    "setting",
+    "world",
+    "rule",
+    "source",
+    "walk",
+    "target",
     "axis",
     "from",
     "to",
     "measure",
+    "input",
+    "group",
+    "parameter",
+    "bin",
 )
 
 
@@ -150,7 +228,12 @@ def all_measures() -> frozenset[str]:
         "reference_quantile",
         *LAB,
         *LEVEL_SEARCH,
+        *SENSITIVITY,
+        *DERIVATIVES,
+        *PROBABILITY,
         *BACKTEST_POWER,
+        *CHOICE,
+        *EXPERIMENT,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

@@ -14,12 +14,10 @@ from riskengine.jit import kernel
 _MOST = 0.5
 
 
-@kernel(scratch=True)
-def _weibull(at, count, n, out):
-    """Likelihood ratio of a free shape against shape 1 for the durations of each lane."""
-    depth, paths = at.shape
-    log_d = np.empty(depth + 1)
-    for i in range(paths):
+@kernel
+def _weibull(at, count, n, log_d, out):
+    """Likelihood ratio of a free shape against shape 1 for the durations of each lane; `log_d` (K + 1,) is scratch."""
+    for i in range(at.shape[1]):
         k = count[i]
         if k < 2:
             out[i] = np.nan
@@ -131,12 +129,10 @@ def _sized_bet(gain, k, quiet_days, start):
     return bet
 
 
-@kernel(scratch=True)
-def _sized_betting(at, value, count, ends, out):
-    """As `_betting` with the e-statistic ``value`` on a breach day and 0 on others."""
-    depth, paths = value.shape
-    gain = np.empty(depth)
-    for i in range(paths):
+@kernel
+def _sized_betting(at, value, count, ends, gain, out):
+    """As `_betting` with the e-statistic ``value`` on a breach day and 0 on others; `gain` (K,) is scratch."""
+    for i in range(value.shape[1]):
         k, wealth, best, seen, bet, total = 0, 1.0, 0.0, 0, 0.0, 0.0
         for j in range(count[i]):
             gain[j] = value[j, i] - 1.0
@@ -157,7 +153,7 @@ def _sized_betting(at, value, count, ends, out):
 def weibull_lanes(b: BreachLanes) -> Floats:
     """Likelihood ratio of `weibull_duration`, (P,); NaN with fewer than two breaches."""
     out = np.empty(b.count.size)
-    _weibull(b.at, b.count, b.n, out)
+    _weibull(b.at, b.count, b.n, np.empty(b.at.shape[0] + 1), out)
     return out
 
 
@@ -172,5 +168,5 @@ def shortfall_betting_lanes(b: BreachLanes, var: float, es: float, tail_prob: fl
     """The same on (VaR, ES) held every day."""
     out = np.empty((len(sizes), b.count.size))
     value = np.where(b.mask, (b.loss - var) / (tail_prob * (es - var)), 0.0)
-    _sized_betting(b.at, value, b.count, np.array(sizes), out)
+    _sized_betting(b.at, value, b.count, np.array(sizes), np.empty(value.shape[0]), out)
     return out

@@ -179,6 +179,7 @@ def rolling_forecasts(
     days = losses.shape[0] - window
     out = np.empty((levels.size, days, losses.shape[1]))
     for day in range(0, days, refit_every):
-        found = fit(estimator, losses[day : day + window], levels, confidence)
-        out[:, day : day + refit_every] = found.var.value[:, None]
+        out[:, day : day + refit_every] = fit(estimator, losses[day : day + window], levels, confidence).var.value[
+            :, None
+        ]
     return out

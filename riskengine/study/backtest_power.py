@@ -309,8 +309,8 @@ def _head(study: BacktestPowerStudy, name: str, command: str) -> dict[str, Any]:
             "as often, independently; ES is then too small as well.",
             "An excess alternative multiplies what log-returns have beyond the VaR point: VaR stays right. Tests of "
             "the days of breaches cannot see it and are left out.",
-            "Tests of the tail and of the whole law need the forecast law; for forecasts of an estimator, which gives "
-            "VaR alone, only tests of breaches are run.",
+            "Tests of the tail and of the whole law are run against one law held every day; on forecasts that an "
+            "estimator makes anew every day only tests of breaches are run.",
             f"Simulated p-values are ranks among {study.null_replications:,} null histories, one table for all "
             "histories; their intervals are given that table.",
             "A history on which a statistic cannot be formed does not reject.",

@@ -298,8 +298,7 @@ class Picky:
         value = np.repeat(
             np.where(losses.max(axis=0) < self.bound, losses.max(axis=0), np.nan)[None], np.size(level), 0
         )
-        figure = LaneFigure(value, value, value)
-        return LaneTails(figure, figure)
+        return LaneTails(LaneFigure(value, value, value), LaneFigure(value, value, value))
 
 
 def test_histories_with_a_refused_forecast_are_left_out(tmp_path):

@@ -193,7 +193,7 @@ class SensitivityStudy(Study):
             for name in pair.inputs:
                 if name not in known:
                     raise ValueError(f"dependence must be of inputs ({', '.join(known)}), got {name!r}")
-        if self.study.sampling.method != "plain":
+        if self.study.sampling.weighted:
             raise ValueError(
                 "study must have plain sampling: weights of one law do not fit another, got "
                 f"{self.study.sampling.method}"

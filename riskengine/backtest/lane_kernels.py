@@ -14,7 +14,7 @@ from riskengine.jit import kernel
 _MOST = 0.5
 
 
-@kernel
+@kernel(scratch=True)
 def _weibull(at, count, n, out):
     """Likelihood ratio of a free shape against shape 1 for the durations of each lane."""
     depth, paths = at.shape
@@ -131,7 +131,7 @@ def _sized_bet(gain, k, quiet_days, start):
     return bet
 
 
-@kernel
+@kernel(scratch=True)
 def _sized_betting(at, value, count, ends, out):
     """As `_betting` with the e-statistic ``value`` on a breach day and 0 on others."""
     depth, paths = value.shape

@@ -99,7 +99,7 @@ def test_paths_move_with_a_parameter_as_the_law_says(parameter):
     truth = unit.var(law, levels)
     x = unit.return_at(truth)
     density = law.pdf(x) / np.abs(unit.slope(x))
-    found = simulated_secant(own, exposure, levels, density, GRID, 24_000, 11, 0.95)
+    found = simulated_secant(own, exposure, levels, density, GRID, 32_000, 11, 0.95)
     h = own.secant_step
     ends = [unit.var(own.at(own.value + s * h).model.law("BTC", DAY), levels) for s in (1, -1)]
     exact = (ends[0] - ends[1]) / (2 * h)

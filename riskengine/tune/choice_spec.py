@@ -172,11 +172,11 @@ class CertifiedChoiceStudy(Study):
                     f"worlds must be of the same assets in one order, got {', '.join(first)} and "
                     f"{', '.join(world.model.assets)} ({world.name})"
                 )
-        if self.sampling.tilted or self.sampling.controls:
+        if self.sampling.weighted or self.sampling.controls:
             least = max(least_paths(c.target, c.delta) for c in self.choices)
             raise ValueError(
                 "sampling must be plain, without controls, because the bounds of a certificate do not hold for "
-                f"weighted or corrected paths, got {'importance' if self.sampling.tilted else 'controls'}: plain "
+                f"weighted or corrected paths, got {self.sampling.method if self.sampling.weighted else 'controls'}: plain "
                 f"paths do, from {least:,} on"
             )
         for simulation in self.simulations:

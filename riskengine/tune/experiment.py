@@ -97,7 +97,7 @@ class Experiment:
     def rows(self) -> Iterator[Row]:
         """Measured figures and those of the theory, of every rule and size."""
         study = self.study
-        quantile = float(self.bench.truth(study.exposure, np.array([1.0 - study.target]))[0])
+        quantile = float(self.bench.truth(study.exposure, np.array([1.0 - study.target])).var.value[0])
         for (rule, n), count in self.counts.items():
             at = {"rule": rule, "sample_size": n}
             if count < 0:
@@ -184,7 +184,7 @@ def run_experiment(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume=False)
     experiment = Experiment(study)
-    experiment.bench.prepare()
+    experiment.bench.prepare((study.exposure,))
     done = 0
     for block in run_blocks(plan(study.replications), experiment.block, workers or default_workers()):
         done += block.count

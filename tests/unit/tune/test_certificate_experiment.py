@@ -46,7 +46,7 @@ def test_the_risk_of_a_choice_is_that_of_the_law_and_a_short_sample_is_part_of_a
     _, study = small()
     experiment, alone = Experiment(study), Experiment(replace(study, sample_sizes=(1000,), replications=100))
     for one in (experiment, alone):
-        one.bench.prepare()
+        one.bench.prepare((study.exposure,))
         for block in plan(one.study.replications):
             one.block(block)
     law = study.world.model.law("BTC", 1 / 365)

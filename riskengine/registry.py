@@ -93,6 +93,8 @@ STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+    "probability_calibration": "riskengine.study.reliability_spec:ReliabilityStudy",
+    "sensitivity": "riskengine.tune.sensitivity_spec:SensitivityStudy",
     "backtest_power": "riskengine.study.power_spec:BacktestPowerStudy",
     "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",

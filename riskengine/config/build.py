@@ -197,7 +197,8 @@ class Builder:
         if isinstance(self.value(path), str):
             try:
                 name = self.value(path)
-                file = find(NAMED.get(cls, "protocols"), name, self.folder(path))
+                family = "studies" if issubclass(cls, Study) else NAMED.get(cls, "protocols")
+                file = find(family, name, self.folder(path))
                 self.include(file, path)
             except InputError as error:
                 self.faults += [f if f.file else self.tree.fault(f.message, path) for f in error.faults]

@@ -37,6 +37,8 @@ class Simulation:
         What paths are drawn from instead of the world's own law.
     controlled : bool
         Whether paths also keep the controls that plain figures can be corrected by.
+    checked : bool
+        Whether paths are held against the exact quantiles of their own law.
     only : frozenset of (label of a model, level or None, multiplier), optional
         Margin settings to run; all of the question by default.
     """
@@ -51,6 +53,7 @@ class Simulation:
     confidence: float = 0.95
     proposal: Proposal | None = None
     controlled: bool = False
+    checked: bool = True
     only: frozenset[tuple[str, float | None, float]] | None = None
 
     @cached_property
@@ -82,7 +85,8 @@ class Simulation:
             columns["event", self.world.name, None, None, "all", "attempts"] = paths.attempts
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
-        columns |= self.scheme.columns(paths)
+        if self.checked:
+            columns |= self.scheme.columns(paths)
         if self.controls is not None:
             columns |= self.controls.columns(paths)
         for desks, reporting in self._couplings(paths):

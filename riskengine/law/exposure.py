@@ -75,6 +75,10 @@ class UnitExposure:
         """Loss at log-return `x`, shape of `x`."""
         return self._sign * np.expm1(self._power * np.asarray(x, dtype=np.float64))
 
+    def slope(self, x: Floats) -> Floats:
+        """Derivative of the loss in the log-return at `x`, shape of `x`."""
+        return self._sign * self._power * np.exp(self._power * x)
+
     def return_at(self, loss: ArrayLike) -> Floats:
         """Log-return at which the position loses `loss`; infinite where no return loses as much (or as little)."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -133,6 +137,10 @@ class LogExposure(UnitExposure):
         """Loss at log-return `x`, shape of `x`."""
         x = np.asarray(x, dtype=np.float64)
         return -x if self.side == "long" else x
+
+    def slope(self, x: Floats) -> Floats:
+        """Derivative of the loss in the log-return at `x`, shape of `x`."""
+        return np.full(np.shape(x), -1.0 if self.side == "long" else 1.0)
 
     def return_at(self, loss: ArrayLike) -> Floats:
         """Log-return at which the position loses `loss`."""

@@ -15,7 +15,9 @@ from riskengine.report.margin_chapters import backtest, coverage, glance, kinds,
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
+from riskengine.report.reliability_chapter import reliability
 from riskengine.report.rows import Row, rows_of
+from riskengine.report.sensitivity_chapters import derivatives, sensitivity
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
@@ -42,6 +44,9 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    reliability,
+    sensitivity,
+    derivatives,
     size,
     rate,
     excess,
@@ -150,7 +155,7 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
-    for key in ("paths", "replications"):
+    for key in ("paths", "replications", "evaluations"):
         if settings.get(key):
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}

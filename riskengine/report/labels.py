@@ -179,6 +179,93 @@ MEASURES: dict[str, Measure] = {
     "calibrated_capital": _M(
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
+    # forecast probabilities
+    "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
+    "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
+    "brier_score": _M("Brier score", "Mean squared difference of forecast probability and outcome (0 or 1)."),
+    "brier_excess": _M(
+        "Over the best", "Brier score less that of the forecast that knows the state, on the same outcomes."
+    ),
+    "miscalibration": _M("Miscalibration", "What isotonic recalibration would take off the score (CORP)."),
+    "miscalibration_perfect": _M(
+        "Miscalibration of a perfect forecast",
+        "Miscalibration where outcomes are drawn from the forecasts themselves: mean and range.",
+    ),
+    "miscalibration_p": _M(
+        "p of miscalibration", "How often outcomes drawn from the forecasts show as much miscalibration."
+    ),
+    "discrimination": _M("Discrimination", "What the recalibrated forecast gains over the base rate (CORP)."),
+    "uncertainty": _M("Uncertainty", "Brier score of the base rate."),
+    "calibration_error": _M(
+        "Expected calibration error", "Mean over bins of equally many forecasts of |mean forecast − event rate|."
+    ),
+    "calibration_error_perfect": _M(
+        "Calibration error of a perfect forecast",
+        "The same where outcomes are drawn from the forecasts themselves: its bias.",
+    ),
+    "calibration_error_p": _M(
+        "p of calibration error", "How often outcomes drawn from the forecasts show as large an error."
+    ),
+    "crps": _M("CRPS", "Continuous ranked probability score: mean squared distance of forecast law and outcome."),
+    "crps_excess": _M(
+        "CRPS over the best", "CRPS less that of the forecast that knows the state, on the same outcomes."
+    ),
+    "tail_crps": _M("Tail CRPS", "The same over losses beyond the lowest margin only."),
+    "tail_crps_excess": _M("Tail CRPS over the best", "Tail CRPS less that of the forecast that knows the state."),
+    "pit_share": _M("Share of outcomes", "Share of outcomes in a tenth of the forecast law; a right law has a tenth."),
+    # sensitivity
+    "base_value": _M("The study's own figure", "With every input as the base study has it."),
+    "tornado_low": _M(
+        "At its 5 % quantile", "Change of the figure when the input alone is at the 5 % quantile of its law."
+    ),
+    "tornado_high": _M(
+        "At its 95 % quantile", "Change of the figure when the input alone is at the 95 % quantile of its law."
+    ),
+    "tornado_swing": _M(
+        "Swing", "Figure at the 95 % quantile of the input less that at its 5 % quantile, on the same paths."
+    ),
+    "effect_mean": _M(
+        "Mean effect",
+        "Mean over random places of the inputs of the change of the figure per move of the input over its range (5 to "
+        "95 %).",
+    ),
+    "effect_absolute": _M(
+        "Mean absolute effect",
+        "Mean size of that change; its sign is taken from other paths, so that noise alone has mean zero.",
+    ),
+    "effect_spread": _M("Spread of effects", "Standard deviation of that change: curvature and interaction."),
+    "first_index": _M("First index", "Share of the variance that the input, or group, explains alone (Sobol)."),
+    "total_index": _M("Total index", "Share of the variance left when all but the input, or group, are known (Sobol)."),
+    "shapley_effect": _M(
+        "Shapley effect", "Share of the variance, interactions and dependence divided fairly; all add up to 100 %."
+    ),
+    "answer_mean": _M("Mean over inputs", "Mean of the figure over the laws of all inputs."),
+    "answer_sd": _M(
+        "Scatter over inputs", "Standard deviation of the figure over the laws of all inputs, noise removed."
+    ),
+    "noise_share": _M(
+        "Noise removed", "Share of the raw variance between evaluations that was noise of their few paths."
+    ),
+    "quantile_elasticity": _M(
+        "Elasticity", "Change of the loss quantile in per cent for one per cent of the parameter."
+    ),
+    "quantile_change": _M(
+        "Change per standard error",
+        "Exact derivative of the loss quantile times the standard error of the parameter, as a share of the quantile.",
+    ),
+    "quantile_secant": _M(
+        "Secant, exact",
+        "Exact quantile one step above less one step below the parameter, scaled to one standard error, as a share of "
+        "the quantile.",
+    ),
+    "quantile_secant_simulated": _M("Secant, simulated", "The same from paths on common random numbers."),
+    "uncertainty_share": _M(
+        "Share of the uncertainty", "Part of the variance of the quantile that the error of this parameter causes."
+    ),
+    "fit_uncertainty": _M(
+        "Uncertainty from the fit",
+        "Standard deviation of the loss quantile caused by all errors of the fit, as a share.",
+    ),
     # certified choice
     "chosen_setting": _M("Setting chosen", "Setting that a rule takes."),
     "risk_in_sample": _M("Risk, paths of the choice", "Risk of a setting on the paths that the choice was made on."),

@@ -80,7 +80,8 @@ def procyclicality(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 
 def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Exceedance curves, other than bad debt, and who pays."""
-    curves = [c for c in result.get("curves") or () if c.get("name") not in ("bad_debt_exceedance", "true_risk")]
+    others = ("bad_debt_exceedance", "true_risk", "reliability")
+    curves = [c for c in result.get("curves") or () if c.get("name") not in others]
     figures = [
         curve(f"curve-{i}", CURVES.get(str(name)) or words(str(name)).capitalize(), own, curve_labels(own))
         for i, name in enumerate(unique(c.get("name") for c in curves))

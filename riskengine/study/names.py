@@ -111,6 +111,54 @@ BACKTEST_POWER = {
 }
 
 
+# of a sensitivity study: about its outputs, in the unit of the output unless told
+SENSITIVITY = (
+    "base_value",
+    "tornado_low",
+    "tornado_high",
+    "tornado_swing",
+    "effect_mean",
+    "effect_absolute",
+    "effect_spread",
+    "first_index",
+    "total_index",
+    "shapley_effect",
+    "answer_mean",
+    "answer_sd",
+    "noise_share",
+)
+# of forecast probabilities and laws
+PROBABILITY = {
+    "event_rate": "probability",
+    "mean_forecast": "probability",
+    "brier_score": "number",
+    "brier_excess": "number",
+    "miscalibration": "number",
+    "miscalibration_perfect": "number",
+    "miscalibration_p": "number",
+    "discrimination": "number",
+    "uncertainty": "number",
+    "calibration_error": "probability",
+    "calibration_error_perfect": "probability",
+    "calibration_error_p": "number",
+    "crps": "return",
+    "crps_excess": "return",
+    "tail_crps": "return",
+    "tail_crps_excess": "return",
+    "pit_share": "probability",
+}
+# of loss quantiles under an exact law, in the parameters of its fit
+DERIVATIVES = {
+    "true_quantile": "return",
+    "quantile_elasticity": "number",
+    "quantile_change": "share",
+    "quantile_secant": "share",
+    "quantile_secant_simulated": "share",
+    "uncertainty_share": "share",
+    "fit_uncertainty": "share",
+}
+
+
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
@@ -156,6 +204,10 @@ PLACES = (
     "from",
     "to",
     "measure",
+    "input",
+    "group",
+    "parameter",
+    "bin",
 )
 
 
@@ -176,6 +228,9 @@ def all_measures() -> frozenset[str]:
         "reference_quantile",
         *LAB,
         *LEVEL_SEARCH,
+        *SENSITIVITY,
+        *DERIVATIVES,
+        *PROBABILITY,
         *BACKTEST_POWER,
         *CHOICE,
         *EXPERIMENT,

@@ -193,8 +193,9 @@ class SensitivityStudy(Study):
             for name in pair.inputs:
                 if name not in known:
                     raise ValueError(f"dependence must be of inputs ({', '.join(known)}), got {name!r}")
-        if self.study.sampling.tilted:
-            raise ValueError("study must have plain sampling: weights of one law do not fit another, got importance")
+        if self.study.sampling.weighted:
+            method = self.study.sampling.method
+            raise ValueError(f"study must have plain sampling: weights of one law do not fit another, got {method}")
         if self.derivatives is not None:
             self._check_derivatives()
 

@@ -176,8 +176,8 @@ class CertifiedChoiceStudy(Study):
             least = max(least_paths(c.target, c.delta) for c in self.choices)
             raise ValueError(
                 "sampling must be plain, without controls, because the bounds of a certificate do not hold for "
-                f"weighted or corrected paths, got {'importance' if self.sampling.weighted else 'controls'}: plain "
-                f"paths do, from {least:,} on"
+                f"weighted or corrected paths, got {self.sampling.method if self.sampling.weighted else 'controls'}: "
+                f"plain paths do, from {least:,} on"
             )
         for simulation in self.simulations:
             self._check_independent(simulation.world, simulation.grid)

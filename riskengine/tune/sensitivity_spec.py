@@ -194,10 +194,8 @@ class SensitivityStudy(Study):
                 if name not in known:
                     raise ValueError(f"dependence must be of inputs ({', '.join(known)}), got {name!r}")
         if self.study.sampling.weighted:
-            raise ValueError(
-                "study must have plain sampling: weights of one law do not fit another, got "
-                f"{self.study.sampling.method}"
-            )
+            method = self.study.sampling.method
+            raise ValueError(f"study must have plain sampling: weights of one law do not fit another, got {method}")
         if self.derivatives is not None:
             self._check_derivatives()
 

@@ -20,7 +20,7 @@ def test_the_shipped_experiment_is_as_theory_says():
     """
     study = load_study("calibration_certificate").study
     experiment = Experiment(study)
-    experiment.bench.prepare()
+    experiment.bench.prepare((study.exposure,))
     for block in plan(study.replications):
         experiment.block(block)
     rows = {(r.parameters["rule"], r.parameters["sample_size"], r.parameters["source"], r.measure): r.estimate

@@ -99,6 +99,12 @@ class EwmaEstimator:
         low, high = variance_bounds(effective_observations(x.shape[0], self.decay), confidence)
         return value, value * math.sqrt(low), value * math.sqrt(high)
 
+    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """VaR and ES on many samples: losses (W, P); (levels, P) each."""
+        sigma = np.sqrt(self._final_variance(as_floats("losses", losses, 2)))
+        factors = ndtri(np.asarray(level, dtype=np.float64)), np.array([shortfall_factor(float(q)) for q in level])
+        return np.multiply.outer(factors[0], sigma), np.multiply.outer(factors[1], sigma)
+
     def _final_variance(self, x: Floats) -> Floats:
         if x.shape[0] < 1:
             raise ValueError("losses must hold at least one value, got none")

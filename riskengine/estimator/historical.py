@@ -20,7 +20,14 @@ from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats, as_floats
 from riskengine.estimate import Estimate
-from riskengine.stats.quantile import expected_shortfall, order_statistic_ranks, reaches, too_short, value_at_risk
+from riskengine.stats.quantile import (
+    expected_shortfall,
+    order_statistic_ranks,
+    reaches,
+    tail_weights,
+    too_short,
+    value_at_risk,
+)
 
 Definition = Literal[
     "inverted_cdf",
@@ -107,3 +114,16 @@ class HistoricalEstimator:
             picked[1:] = np.minimum(picked[1], picked[0]), np.maximum(picked[2], picked[0])
         value, lower, upper = picked if np.ndim(level) else picked[:, 0]
         return value, lower, upper
+
+    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """VaR and ES on many samples: losses (W, P); (levels, P) each."""
+        var = self.fit_lanes(losses, level, confidence)[0]
+        ordered = np.sort(as_floats("losses", losses, 2), axis=0)
+        es = np.empty_like(var)
+        for i, q in enumerate(level):
+            whole, fraction = tail_weights(ordered.shape[0], float(q))
+            es[i] = ordered[ordered.shape[0] - whole :].sum(axis=0)
+            if fraction:
+                es[i] += fraction * ordered[ordered.shape[0] - whole - 1]
+            es[i] /= whole + fraction
+        return var, es

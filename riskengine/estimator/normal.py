@@ -80,6 +80,13 @@ class NormalEstimator:
         value, lower, upper = np.stack(rows, axis=1) if np.ndim(level) else rows[0]
         return value, lower, upper
 
+    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """VaR and ES on many samples: losses (W, P); (levels, P) each."""
+        x = as_floats("losses", losses, 2)
+        m, s = x.mean(axis=0), x.std(axis=0, ddof=1)
+        factors = ndtri(np.asarray(level, dtype=np.float64)), np.array([shortfall_factor(float(q)) for q in level])
+        return m + np.multiply.outer(factors[0], s), m + np.multiply.outer(factors[1], s)
+
 
 def variance_bounds(n_effective: float, confidence: float) -> tuple[float, float]:
     """Factors on a variance estimate with `n_effective` degrees of freedom that hold the variance (chi-square)."""

@@ -124,6 +124,12 @@ class LaneEstimator:
         """ES on many samples, in the shape of `fit_lanes`."""
         return self._on_lanes(losses, level, confidence, 1)
 
+    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """VaR and ES on many samples in one computation: losses (W, P); (levels, P) each."""
+        x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
+        var, es = self._checked(x, np.asarray(level, dtype=np.float64), confidence)
+        return var.value, es.value
+
     def _on_lanes(
         self, losses: ArrayLike, level: float | Sequence[float], confidence: float, which: int
     ) -> tuple[Floats, Floats, Floats]:

@@ -40,7 +40,12 @@ MODELS: dict[str, dict[str, str]] = {
     "margin": {
         "derive_pmrm_v2": "riskengine.margin.derive_pmrm_v2:DerivePmrmV2",
         "historical_var": "riskengine.margin.historical_var:HistoricalVar",
+        "filtered_historical_var": "riskengine.margin.filtered_historical_var:FilteredHistoricalVar",
         "ewma_var": "riskengine.margin.ewma_var:EwmaVar",
+        "greatest_of": "riskengine.margin.greatest_of:GreatestOf",
+        "mixture": "riskengine.margin.mixture:Mixture",
+        "buffered": "riskengine.margin.buffered:Buffered",
+        "capped": "riskengine.margin.capped:Capped",
     },
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",

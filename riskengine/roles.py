@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 from riskengine.arrays import Floats, Ints
@@ -200,3 +200,29 @@ class LendingProtocol(Protocol):
 
     def with_threshold_shift(self, shift: float) -> LendingProtocol:
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is not legal."""
+
+
+def told_apart(models: Sequence[Any]) -> tuple[str, ...]:
+    """A name for each model: its kind, with the settings that tell it from others of the kind in brackets."""
+    out = []
+    for own in models:
+        like = [m for m in models if m.kind == own.kind]
+        told = [
+            _said(f.name, getattr(own, f.name))
+            for f in fields(own)
+            if f.init and getattr(own, f.name) not in (None, False) and any(_differ(m, own, f.name) for m in like)
+        ]
+        out.append(f"{own.kind} ({', '.join(told)})" if told else own.kind)
+    return tuple(out)
+
+
+def _differ(one: Any, other: Any, name: str) -> bool:
+    return getattr(one, name) != getattr(other, name)
+
+
+def _said(name: str, value: Any) -> str:
+    """A setting in a name: a switch by its name alone, models by their kinds."""
+    if value is True:
+        return name
+    parts = value if isinstance(value, tuple) else (value,)
+    return f"{name} {' and '.join(str(getattr(p, 'kind', p)) for p in parts)}"

@@ -22,7 +22,7 @@ _HISTORIES = 256  # simulated windows behind a model that reads one
 @click.option("--explain", "explained", is_flag=True, help="Parts of each figure.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, json_) -> int:
-    """Margin of every account of a portfolio under one model or all.
+    """Margin of every account of a portfolio under one model or all (combinations of models stand in studies only).
 
     A model that reads a window of returns is shown as its mean over simulated windows of the world, with the 5 % and
     95 % points over them: how much of the figure is the luck of its window.
@@ -31,7 +31,7 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     from riskengine.cli.progress import compile_notice
     from riskengine.config.book import load_book
     from riskengine.config.locate import find
-    from riskengine.config.models import margin_model
+    from riskengine.config.models import margin_model, stands_alone
     from riskengine.config.study import load_world
     from riskengine.registry import kinds
 
@@ -42,9 +42,8 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     if world.stress:
         click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
     levels = None if level is None else [level]
-    wanted = [
-        margin_model(kind, levels=levels, margin_period_hours=period) for kind in (kinds("margin") if every else models)
-    ]
+    asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
+    wanted = [margin_model(kind, levels=levels, margin_period_hours=period) for kind in asked]
     with compile_notice():
         found = [row for model in wanted for row in _requirements(model, book, world, period, windows, seed, explained)]
     if json_:

@@ -268,7 +268,7 @@ class Builder:
 def read_named(file: Path) -> Tree:
     """A file as a tree; a world without a name of its own has that of its file."""
     tree = read_yaml(file)
-    if isinstance(tree.value, dict) and ({"model", "surface"} <= set(tree.value) or "base" in tree.value):
+    if isinstance(tree.value, dict) and ("model" in tree.value or "base" in tree.value):
         tree.value = {"name": file.stem} | tree.value
     return tree
 

@@ -1,6 +1,6 @@
 """One model by name, outside a study."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from riskengine import registry
@@ -9,6 +9,15 @@ from riskengine.config.locate import shipped
 from riskengine.config.reader import Tree
 from riskengine.errors import UsageError
 from riskengine.roles import MarginModel
+
+
+def stands_alone(kind: str) -> bool:
+    """Whether the margin model `kind` can be made by name: a combination needs its parts, which a study gives."""
+    return all(
+        f.default is not MISSING or f.default_factory is not MISSING or f.name == "parameters"
+        for f in fields(registry.load("margin", kind))
+        if f.init
+    )
 
 
 def margin_model(kind: str, **settings: Any) -> MarginModel:
@@ -29,6 +38,8 @@ def margin_model(kind: str, **settings: Any) -> MarginModel:
         Where a setting is out of range.
     """
     cls = registry.load("margin", kind)
+    if not stands_alone(kind):
+        raise UsageError(f"{kind} combines other models, which a study names; got it alone")
     plain: dict[str, Any] = {"kind": kind}
     own = {f.name for f in fields(cls) if f.init}
     plain |= {name: value for name, value in settings.items() if name in own and value is not None}

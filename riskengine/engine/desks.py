@@ -94,6 +94,8 @@ class MarginDesk:
 
     Parameters
     ----------
+    label : str
+        Name of the model in the figures.
     model : MarginModel
     view : BookView
     surface : FactorSurface
@@ -106,6 +108,7 @@ class MarginDesk:
 
     def __init__(
         self,
+        label: str,
         model: MarginModel,
         view: BookView,
         surface: FactorSurface,
@@ -114,13 +117,13 @@ class MarginDesk:
         sells: bool,
     ):
         grid = view.paths.grid
-        self.model, self._view, self._question, self._sells = model, view, question, sells
+        self.label, self.model, self._view, self._question, self._sells = label, model, view, question, sells
         self._levels: tuple[float | None, ...] = model.levels or (None,)
         self._multipliers = multipliers
         self._period = grid.index("margin_period_hours", question.margin_period_hours)
         self._state = model.init(view.portfolio, surface)
         self._coverage = Coverage(
-            model.kind,
+            label,
             self._levels,
             multipliers,
             view.portfolio.kinds,
@@ -139,8 +142,8 @@ class MarginDesk:
         for name in self._question.reference_accounts:
             k = self._view.portfolio.names.index(name)
             for level, initial in zip(self._levels, self._initial, strict=True):
-                self._reference["margin", self.model.kind, level, 1.0, name, "loss"] = loss[k]
-                self._reference["margin", self.model.kind, level, 1.0, name, "requirement"] = initial[k]
+                self._reference["margin", self.label, level, 1.0, name, "loss"] = loss[k]
+                self._reference["margin", self.label, level, 1.0, name, "requirement"] = initial[k]
 
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Participant of the step loop: margin call, liquidation, coverage."""
@@ -184,7 +187,7 @@ class MarginDesk:
         out = self._coverage.columns() | self._reference
         for i, multiplier, life in self._lives:
             for measure, column in life.columns().items():
-                out[("margin", self.model.kind, self._levels[i], multiplier, "all", measure)] = column
+                out[("margin", self.label, self._levels[i], multiplier, "all", measure)] = column
         return out
 
 

@@ -8,7 +8,7 @@ from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
 from riskengine.law.exposure import LogExposure, UnitExposure
 from riskengine.liquidation.terms import LiquidationTerms
-from riskengine.roles import Estimator, LendingProtocol, MarginModel
+from riskengine.roles import Estimator, LendingProtocol, MarginModel, told_apart
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ class MarginQuestion:
     def __post_init__(self) -> None:
         if not self.models:
             raise ValueError("models must hold at least one margin model, got none")
-        kinds = [m.kind for m in self.models]
-        if len(set(kinds)) != len(kinds):
-            raise ValueError(f"models must be of distinct kinds, got {kinds}")
+        if any(m in self.models[:i] for i, m in enumerate(self.models)):
+            raise ValueError(f"models must all differ, got one twice of {[m.kind for m in self.models]}")
         if 1.0 not in self.multipliers or any(not 0 < m <= 10 for m in self.multipliers):
             raise ValueError(f"multipliers must lie in (0, 10] and hold 1, got {self.multipliers}")
         if self.reference_accounts == ("all",):
@@ -87,6 +86,15 @@ class MarginQuestion:
         check_range("funding_multiple", self.funding_multiple, 0.0, 100.0, open_low=True)
         check_range("margin_period_hours", self.margin_period_hours, 0.0, 8760.0, open_low=True)
         check_range("liquidation_latency_hours", self.liquidation_latency_hours, 0.0, 8760.0, open_low=True)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each model: its kind, with what tells it from others of the kind."""
+        return told_apart(self.models)
+
+    def label(self, model: MarginModel) -> str:
+        """The name of one of `models`."""
+        return next(name for held, name in zip(self.models, self.labels, strict=True) if held is model)
 
 
 @dataclass(frozen=True)

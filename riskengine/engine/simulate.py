@@ -141,7 +141,13 @@ class Simulation:
         self, view: BookView | None, model: MarginModel, levels: tuple[float, ...], multipliers: tuple[float, ...]
     ) -> MarginDesk:
         return MarginDesk(
-            _at_levels(model, levels), view, self.world.surface, self.margin, multipliers, self.feedback is not None
+            self.margin.label(model),
+            _at_levels(model, levels),
+            view,
+            self.world.surface,
+            self.margin,
+            multipliers,
+            self.feedback is not None,
         )
 
     def _lending(self, paths: MarketPaths, shift: float) -> LendingDesk:

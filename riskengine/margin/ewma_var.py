@@ -7,7 +7,7 @@ blind to skew and fat tails: that error is what the calibration study measures. 
 RiskMetrics technical document (1996), ch. 5; `revaluation` says how scenarios are formed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
@@ -35,16 +35,20 @@ class EwmaVar:
         Maintenance as a share of initial margin.
     decay : float
         Weight of a scenario relative to the one after it.
+    window : int or None
+        Margin periods that are read; None is all of the history.
     """
 
     levels: tuple[float, ...] = (0.95, 0.99, 0.995, 0.999)
     margin_period_hours: float = 24.0
     maintenance_ratio: float = 0.8
     decay: float = 0.97
+    window: int | None = field(default=None, metadata={"written": "unless empty"})
     kind = "ewma_var"
 
     def __post_init__(self) -> None:
         revaluation.check_levels(self.levels, self.margin_period_hours, self.maintenance_ratio)
+        revaluation.check_window(self.window)
         check_range("decay", self.decay, 0.0, 1.0, open_low=True, open_high=True)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> revaluation.State:
@@ -53,7 +57,7 @@ class EwmaVar:
 
     def step(self, state: revaluation.State, paths: MarketPaths, step: int) -> revaluation.State:
         """The window known at time index `step`."""
-        return revaluation.step(state, paths, step, self.margin_period_hours)
+        return revaluation.step(state, paths, step, self.margin_period_hours, self.window)
 
     def weights(self, count: int) -> np.ndarray:
         """Weight of each scenario of a window of `count`, oldest first; they sum to 1."""

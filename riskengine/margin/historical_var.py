@@ -7,9 +7,7 @@ because others differ).  At levels beyond 1 - 1/W the figure is the largest loss
 Risk Management and Financial Institutions, ch. 13; `revaluation` says how scenarios are formed.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from riskengine.book.portfolio import Portfolio
 from riskengine.margin import revaluation
@@ -31,15 +29,22 @@ class HistoricalVar:
         Margin period of risk; must equal the step of the history.
     maintenance_ratio : float
         Maintenance as a share of initial margin.
+    shortfall : bool
+        Expected shortfall at the level instead of the quantile.
+    window : int or None
+        Margin periods that are read; None is all of the history.
     """
 
     levels: tuple[float, ...] = (0.95, 0.99, 0.995, 0.999)
     margin_period_hours: float = 24.0
     maintenance_ratio: float = 0.8
+    shortfall: bool = field(default=False, metadata={"written": "unless empty"})
+    window: int | None = field(default=None, metadata={"written": "unless empty"})
     kind = "historical_var"
 
     def __post_init__(self) -> None:
         revaluation.check_levels(self.levels, self.margin_period_hours, self.maintenance_ratio)
+        revaluation.check_window(self.window)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> revaluation.State:
         """Book maps."""
@@ -47,10 +52,10 @@ class HistoricalVar:
 
     def step(self, state: revaluation.State, paths: MarketPaths, step: int) -> revaluation.State:
         """The window known at time index `step`."""
-        return revaluation.step(state, paths, step, self.margin_period_hours)
+        return revaluation.step(state, paths, step, self.margin_period_hours, self.window)
 
     def requirement(self, state: revaluation.State, snapshot: MarketSnapshot) -> tuple[Requirement, ...]:
         """One requirement per level, in the order of `levels`."""
-        ranks = revaluation.tail_ranks(state.length, self.levels)
-        order, _ = revaluation.tail_losses(state, snapshot, self.margin_period_hours, ranks, np.empty(0))
-        return tuple(Requirement(x, self.maintenance_ratio * x) for x in np.maximum(order, 0.0))
+        return revaluation.tail_requirements(
+            state, snapshot, self.margin_period_hours, self.levels, self.shortfall, self.maintenance_ratio
+        )

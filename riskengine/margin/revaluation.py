@@ -19,11 +19,13 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_range
 from riskengine.book.portfolio import Portfolio
+from riskengine.estimator.filtered_historical import ewma_variances, rescaled
 from riskengine.jit import kernel, wide_vectors
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import WING, FactorSurface, surface_smile, surface_state, surface_tenor
 from riskengine.pricing.black import black_forward, clip_total
+from riskengine.roles import Requirement
 from riskengine.vecmath import exp, log, root
 
 
@@ -47,6 +49,8 @@ class State:
         The window: periods ``first`` to ``first + length - 1``.
     variance : ndarray, shape (A, P)
         Variance state at the decision.
+    rescaled : ndarray, shape (P, A, H + periods), or None
+        What stands for `returns` inside the window, where the model filters them.
     """
 
     portfolio: Portfolio
@@ -63,6 +67,7 @@ class State:
     first: int = 0
     length: int = 0
     variance: Floats | None = None
+    rescaled: Floats | None = None
 
 
 def check_levels(levels: tuple[float, ...], margin_period_hours: float, maintenance_ratio: float) -> None:
@@ -95,14 +100,20 @@ def init(portfolio: Portfolio, surface: FactorSurface) -> State:
     )
 
 
-def step(state: State, paths: MarketPaths, at: int, margin_period_hours: float) -> State:
-    """The window known at time index `at`.
+def check_window(window: int | None) -> None:
+    """ValueError unless a window is None (all of the history) or holds at least two margin periods."""
+    if window is not None:
+        check_range("window", window, 2, 100_000)
+
+
+def step(state: State, paths: MarketPaths, at: int, margin_period_hours: float, window: int | None = None) -> State:
+    """The window known at time index `at`: the last `window` margin periods, or as many as the history holds.
 
     Raises
     ------
     ValueError
-        Where the paths have no history, its step is not the margin period, or the margin period does not fall on the
-        grid.
+        Where the paths have no history, or a shorter one than `window`, its step is not the margin period, or the
+        margin period does not fall on the grid.
     """
     grid = paths.grid
     period = grid.index("margin_period_hours", margin_period_hours)
@@ -113,11 +124,16 @@ def step(state: State, paths: MarketPaths, at: int, margin_period_hours: float) 
             f"the history step must equal margin_period_hours = {margin_period_hours:g} h, "
             f"got {grid.history_step_seconds / 3600:g} h"
         )
+    length = grid.history_steps if window is None else window
+    if length > grid.history_steps:
+        raise ValueError(f"window must not exceed the history of {grid.history_steps} margin periods, got {window}")
     if state.source is not paths:
         state = _read(state, paths, period)
     spot = paths.spot_lanes[at]
     variance = np.zeros_like(spot) if paths.variance_lanes is None else paths.variance_lanes[at]
-    return replace(state, first=at // period, length=grid.history_steps, variance=variance)
+    return replace(
+        state, first=at // period + grid.history_steps - length, length=length, variance=variance, rescaled=None
+    )
 
 
 def _read(state: State, paths: MarketPaths, period: int) -> State:
@@ -139,6 +155,22 @@ def _read(state: State, paths: MarketPaths, period: int) -> State:
         start=by_path(states[:-1]),
         end=by_path(states[1:]),
     )
+
+
+def filtered(state: State, decay: float) -> State:
+    """The state with the returns of its window brought to the volatility of now.
+
+        r_w sigma_now / sigma_w,   sigma2_{t+1} = decay sigma2_t + (1 - decay) r_t^2,
+
+    asset by asset, from the mean square of the window, as the estimator `filtered_historical` has it.
+    """
+    last = state.first + state.length
+    window = state.returns[:, :, state.first : last]
+    rows = window.reshape(-1, state.length)
+    variance = ewma_variances(rows, decay, np.square(rows).mean(axis=1))
+    out = state.returns.copy()
+    out[:, :, state.first : last] = rescaled(rows, variance).reshape(window.shape)
+    return replace(state, rescaled=out)
 
 
 def tail_ranks(count: int, levels: tuple[float, ...]) -> Ints:
@@ -185,15 +217,42 @@ def tail_losses(
     shape = (book.accounts, snapshot.count)
     order, second = np.empty((ranks.size, *shape)), np.empty(shape)
     seconds = np.asarray(snapshot.seconds, dtype=np.float64)
+    returns = state.returns if state.rescaled is None else state.rescaled
     later = np.maximum(seconds - margin_period_hours * 3600.0, 0.0) / 31_536_000.0
     _revalue(
         state.packed, snapshot.expiry_asset, snapshot.tau, later, np.exp(-snapshot.rate * snapshot.tau),
         np.exp(-snapshot.rate * later), book.strikes, book.call_sign, book.option_expiry, state.offsets, state.column,
         state.quantity, state.linear, state.coins, snapshot.spot, snapshot.perpetual, snapshot.forward,
-        snapshot.volatility, np.ascontiguousarray(state.variance), state.returns, state.start, state.end, state.first,
+        snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end, state.first,
         state.length, ranks, weights, order, second,
     )  # fmt: skip
     return order, second
+
+
+def tail_requirements(
+    state: State,
+    snapshot: MarketSnapshot,
+    margin_period_hours: float,
+    levels: tuple[float, ...],
+    shortfall: bool,
+    maintenance_ratio: float,
+) -> tuple[Requirement, ...]:
+    """Requirement at each level from the empirical law of the revalued losses: its quantile or expected shortfall.
+
+    The quantile is the ``inverted_cdf`` one; the shortfall the mean of the worst share 1 - level, the loss at its edge
+    counted in part: ES = (L_1 + ... + L_k + (W q - k) L_{k+1}) / (W q), q = 1 - level, k = floor(W q).
+    """  # fmt: skip
+    quantile, none = tail_ranks(state.length, levels), np.empty(0)
+    if not shortfall:
+        figures, _ = tail_losses(state, snapshot, margin_period_hours, quantile, none)
+    else:
+        worst = np.arange(1, quantile.max() + 1)
+        order, _ = tail_losses(state, snapshot, margin_period_hours, worst, none)
+        total = np.cumsum(order, axis=0)
+        # L_1 alone where the share is less than one loss of the window
+        share = [max(state.length * (1.0 - p), 1.0) for p in levels]
+        figures = np.stack([(total[r - 1] - (r - w) * order[r - 1]) / w for r, w in zip(quantile, share, strict=True)])
+    return tuple(Requirement(x, maintenance_ratio * x) for x in np.maximum(figures, 0.0))
 
 
 @kernel

@@ -15,6 +15,7 @@ from riskengine.engine.replay import Windows, windows
 from riskengine.estimate import Estimate, exact
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import account_values, rounding, snapshot
+from riskengine.roles import MarginModel, told_apart
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import mean
 from riskengine.stats.proportion import clopper_pearson
@@ -79,7 +80,11 @@ def run_backtest(
     )
     resolved = {**resolved, "data_sha256": history.sha256}
     folder = RunFolder.open(name, resolved, out, resume=False)
-    rows = [row for model in study.models for row in _model_rows(study, model, cut)]
+    rows = [
+        row
+        for label, model in zip(told_apart(study.models), study.models, strict=True)
+        for row in _model_rows(study, label, model, cut)
+    ]
     result = StudyResult(_head(study, name, command, cut, history), tuple(rows))
     folder.write_json("manifest.json", manifest(resolved, cut.paths.count))
     folder.write_json("result.json", result.as_dict())
@@ -92,7 +97,7 @@ def _jump_variance(surface: FactorSurface) -> np.ndarray:
     return np.divide(add, premium, out=np.zeros_like(add), where=premium > 0)
 
 
-def _model_rows(study: BacktestStudy, model, cut: Windows) -> list[Row]:
+def _model_rows(study: BacktestStudy, label: str, model: MarginModel, cut: Windows) -> list[Row]:
     paths, book = cut.paths, study.book
     begin = snapshot(book, study.world.surface, paths.spot_lanes[0], paths.variance_lanes[0], 0.0)
     end = snapshot(book, study.world.surface, paths.spot_lanes[-1], paths.variance_lanes[-1], study.margin_period_hours)
@@ -106,12 +111,12 @@ def _model_rows(study: BacktestStudy, model, cut: Windows) -> list[Row]:
         whole = {"level": level, "account": "all"}
         rate = share(breach.mean(axis=0), study.confidence)
         capital = mean(required.initial.sum(axis=0), study.confidence)
-        rows.append(Row("backtest", model.kind, whole, "breach_rate", "probability", rate))
-        rows.append(Row("backtest", model.kind, whole, "capital", "USD", capital))
+        rows.append(Row("backtest", label, whole, "breach_rate", "probability", rate))
+        rows.append(Row("backtest", label, whole, "capital", "USD", capital))
         for k, account in enumerate(book.names):
             parameters = {"level": level, "account": account, "account_kind": book.kinds[k]}
             for measure, unit, estimate in _account_figures(level, breach[k], follows, study.confidence):
-                rows.append(Row("backtest", model.kind, parameters, measure, unit, estimate))
+                rows.append(Row("backtest", label, parameters, measure, unit, estimate))
     return rows
 
 

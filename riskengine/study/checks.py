@@ -32,8 +32,17 @@ def period_faults(models: Sequence[MarginModel], hours: float, windows: int, pla
         if own != hours:
             said = f"margin_period_hours must be the study's {hours:g} h, got {own:g} h"
             yield said, (*place, i, "margin_period_hours")
-        if windows < 2:
-            yield f"{model.kind} needs history_windows of at least 2, got {windows}", (*place, i)
+        needed = max([2, *_windows(model)])
+        if windows < needed:
+            yield f"{model.kind} needs history_windows of at least {needed}, got {windows}", (*place, i)
+
+
+def _windows(model: MarginModel) -> Iterator[int]:
+    """Windows that a model, or a part of a combination, states."""
+    if getattr(model, "window", None) is not None:
+        yield model.window
+    for part in getattr(model, "parts", ()):
+        yield from _windows(part)
 
 
 def model_faults(models: Sequence[MarginModel], book: Portfolio, world: World, place: Place) -> Iterator[Found]:

@@ -1,12 +1,12 @@
 """What an estimator lab asks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
 from riskengine.engine.questions import Exposure
-from riskengine.roles import Estimator, HasLaw
+from riskengine.roles import Estimator, HasLaw, told_apart
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, surface_fault
 from riskengine.study.criterion import Criterion
@@ -128,13 +128,4 @@ class EstimatorLabStudy(Study):
     @property
     def labels(self) -> tuple[str, ...]:
         """A name for each estimator: its kind, with the settings that tell it from others of the kind."""
-        kinds = [e.kind for e in self.estimators]
-        out = []
-        for own in self.estimators:
-            like = [e for e in self.estimators if e.kind == own.kind]
-            names = [
-                f.name for f in fields(own) if f.init and any(getattr(e, f.name) != getattr(own, f.name) for e in like)
-            ]
-            told = ", ".join(f"{n} {getattr(own, n)}" for n in names)
-            out.append(own.kind if kinds.count(own.kind) == 1 else f"{own.kind} ({told})")
-        return tuple(out)
+        return told_apart(self.estimators)

@@ -92,7 +92,9 @@ class StudyLimits:
                     if not names or name in names:
                         found = search.find(values.of(k), float(initial[k]))
                         hours = question.margin_period_hours
-                        yield BrokenLimit(name, model.kind, level, float(initial[k]), hours, found, search.reach)
+                        yield BrokenLimit(
+                            name, question.label(model), level, float(initial[k]), hours, found, search.reach
+                        )
 
     def bad_debt(self, limit: float) -> BrokenLimit | None:
         """Bad debt of at least `limit` USD at the study's horizon, had the move come in the first step and stayed."""

@@ -8,6 +8,7 @@ from sources import ROOT
 
 from riskengine.cli.glossary import TERMS
 from riskengine.cli.main import COMMANDS
+from riskengine.config.study import load_world
 from riskengine.report.labels import MEASURES
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -36,13 +37,17 @@ def test_readme_opens_with_two_commands_of_one_line():
     assert text.index("<!-- command: test -->") < 800
 
 
-def test_notation_has_every_word_that_the_program_explains():
-    text = (ROOT / "docs" / "notation.md").read_text(encoding="utf-8")
-    words = [w.split(" (")[0].lower() for w in re.findall(r"^\| ([^|]+?) \| [^|]+ \|$", text, re.MULTILINE)]
-    assert set(TERMS) - set(words) == set()
-    table = text[text.index("## Words") : text.index("## Conventions")]
-    rows = re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE)
-    assert len(rows) == len(set(rows))
+def test_the_words_of_the_notation_page_are_those_that_the_program_explains():
+    page = (ROOT / "docs" / "notation.md").read_text(encoding="utf-8").split("## Conventions")[0]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    assert dict(rows[1:]) == TERMS and len(rows) == len(TERMS) + 1
+
+
+def test_the_world_of_the_method_page_is_legal(tmp_path):
+    page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    (tmp_path / "two-assets.yaml").write_text(re.search(r"```yaml\n(# two-assets.*?)```", page, re.S).group(1))
+    world = load_world(tmp_path / "two-assets.yaml")
+    assert world.model.assets == ("BTC", "ETH") and world.model.jumps_common.intensity == 12.0
 
 
 def test_dependencies_page_names_every_required_package():

@@ -8,6 +8,13 @@ import numpy as np
 from riskengine import registry
 from riskengine.config.locate import shipped
 from riskengine.config.study import load_study, load_world
+from riskengine.margin.buffered import Buffered
+from riskengine.margin.capped import Capped
+from riskengine.margin.ewma_var import EwmaVar
+from riskengine.margin.filtered_historical_var import FilteredHistoricalVar
+from riskengine.margin.greatest_of import GreatestOf
+from riskengine.margin.historical_var import HistoricalVar
+from riskengine.margin.mixture import Mixture
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.block_bootstrap import BlockBootstrap
@@ -106,6 +113,10 @@ _EXAMPLES = {
         jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
         pace=(1.0, 4.0),
     ),
+    "greatest_of": GreatestOf((HistoricalVar(window=60), EwmaVar())),
+    "mixture": Mixture((HistoricalVar(window=60), HistoricalVar(shortfall=True)), (0.75, 0.25)),
+    "buffered": Buffered(FilteredHistoricalVar(), HistoricalVar()),
+    "capped": Capped(FilteredHistoricalVar(), HistoricalVar(), 1.5),
     "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
     "perpetual": PerpetualMarket(
         (0.0, 0.0), (5e-4, 5e-4), (48.0, 48.0), (0.002, 0.0), (1e-4, 1e-4), (1.0, 1.0), (0.5, 0.5), (0.36, 0.5)

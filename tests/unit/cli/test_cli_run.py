@@ -88,6 +88,7 @@ def test_margin_of_a_portfolio_is_explained(capsys, here):
     assert {(r["model"], r["level"]) for r in rows} == {
         ("derive_pmrm_v2", None),
         ("historical_var", 0.99),
+        ("filtered_historical_var", 0.99),
         ("ewma_var", 0.99),
     }
     for row in rows:

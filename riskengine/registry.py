@@ -86,6 +86,7 @@ STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+    "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
 }
 
 

@@ -10,7 +10,9 @@ from riskengine.errors import UsageError
 
 @click.command()
 @click.argument("study")
-@click.option("--data", type=click.Path(path_type=Path), help="Price file of a backtest: CSV or parquet.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Price file: CSV or parquet; repeat it for several."
+)
 @click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override one value of the study.")
 @click.option("--paths", type=int, help="Number of paths; a longer run extends a shorter one.")
 @click.option("--seed", type=int, help="Seed of all random draws.")
@@ -32,12 +34,14 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
     numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
     loaded = load_study(study, (*overrides, *numbers))
     _agree(loaded.study, data, {"--source": source, "--start": start, "--end": end}, resume)
-    prices = None
+    prices = records = None
+    if "records" in loaded.study.options:
+        records = _records(loaded.study, data, source, start, end)
     if "history" in loaded.study.options:
         from riskengine.data.prices import load_prices
 
         prices = load_prices(
-            data,
+            data[0],
             tuple(loaded.study.world.model.assets),
             start=start,
             end=end,
@@ -45,18 +49,38 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
             max_missing_share=loaded.study.max_missing_share,
         )
     if dry_run:
-        _describe(loaded, prices, json_)
+        _describe(loaded, prices, records, json_)
         return 0
     command = _command(study, data, overrides, paths, seed, {"--source": source, "--start": start, "--end": end})
-    return _run(loaded, prices, out, workers, resume, command, json_)
+    return _run(loaded, prices, records, out, workers, resume, command, json_)
 
 
-def _agree(study, data: Path | None, price_options: dict, resume: bool) -> None:
+def _records(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None) -> list:
+    """Series of all files; names that occur in two files get that of their file."""
+    from dataclasses import replace
+
+    from riskengine.data.records import forecast_record, price_records
+
+    if study.forecasts is not None:
+        f = study.forecasts
+        if any(v is not None for v in (source, start, end)):
+            raise UsageError("--source, --start and --end must not be given for a file of forecasts")
+        found = [forecast_record(file, f.returns, f.var, f.es, f.level) for file in files]
+    else:
+        found = [r for file in files for r in price_records(file, study.series, source, start, end)]
+    names = [r.name for r in found]
+    return [replace(r, name=f"{r.name} ({r.file})") if names.count(r.name) > 1 else r for r in found]
+
+
+def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> None:
     """Refuse options that do not belong to the kind of study."""
-    if "history" in study.options and data is None:
+    takes = {"history", "records"} & set(study.options)
+    if takes and not data:
         raise UsageError(f"{study.named} needs prices: --data FILE")
-    given = [name for name, value in {"--data": data, **price_options}.items() if value is not None]
-    if "history" not in study.options and given:
+    if "history" in takes and len(data) > 1:
+        raise UsageError(f"--data must be given once for {study.named}, got {len(data)} files")
+    given = [name for name, value in {"--data": data or None, **price_options}.items() if value is not None]
+    if not takes and given:
         raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
     if "resume" not in study.options and resume:
         raise UsageError(f"--resume must not be given for {study.named}: it has no blocks to keep")
@@ -65,25 +89,30 @@ def _agree(study, data: Path | None, price_options: dict, resume: bool) -> None:
 def _command(study, data, overrides, paths, seed, price_options: dict) -> str:
     """The command that makes the same run, for the report: no folder and no number of workers, which change nothing."""
     words = ["riskengine", "run", study]
-    for name, value in (("--data", data), *price_options.items(), ("--paths", paths), ("--seed", seed)):
+    for file in data:
+        words += ["--data", Path(file).name]
+    for name, value in (*price_options.items(), ("--paths", paths), ("--seed", seed)):
         if value is not None:
-            words += [name, Path(value).name if name == "--data" else str(value)]
+            words += [name, str(value)]
     for text in overrides:
         words += ["--set", text]
     return shlex.join(words)
 
 
-def _describe(loaded, prices, json_: bool) -> None:
+def _describe(loaded, prices, records, json_: bool) -> None:
     """What would run."""
     from riskengine.cli.output import as_json
     from riskengine.study.manifest import question_hash
 
     asked = loaded.study
     plan = {"study": loaded.name, "kind": asked.kind, "title": asked.title}
-    plan |= {"world": ", ".join(w.name for w in asked.all_worlds())}
+    worlds = ", ".join(w.name for w in asked.all_worlds())
+    plan |= {"world": worlds} if worlds else {}
     plan |= {"question": question_hash(loaded.resolved)}
     if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
+    if records is not None:
+        plan |= {"series": ", ".join(r.name for r in records)}
     plan |= asked.plan()
     if json_:
         as_json(plan)
@@ -93,7 +122,7 @@ def _describe(loaded, prices, json_: bool) -> None:
     click.echo("everything is in order; nothing was run")
 
 
-def _run(loaded, prices, out, workers, resume, command, json_) -> int:
+def _run(loaded, prices, records, out, workers, resume, command, json_) -> int:
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import Bar, compile_notice
     from riskengine.config.dump import to_yaml
@@ -114,6 +143,7 @@ def _run(loaded, prices, out, workers, resume, command, json_) -> int:
                 progress=bar,
                 command=command,
                 history=prices,
+                records=records,
             )
         finally:
             bar.close()

@@ -13,7 +13,7 @@ from riskengine import __version__
 # Packages whose code decides the numbers; the others only read, show or start.
 _NUMERIC = (
     *("market", "instrument", "book", "stats", "law", "pricing", "scenario", "estimator", "liquidity", "oracle"),
-    *("rates", "backtest", "margin", "lending", "liquidation", "engine", "study"),
+    *("rates", "backtest", "score", "margin", "lending", "liquidation", "engine", "study"),
 )
 # How long the question is asked, what it is called and what is demanded of the answer do not change a block.
 _NOT_THE_QUESTION = ("paths", "title", "criteria", "max_failed_share", "target_error")

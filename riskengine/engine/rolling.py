@@ -1,0 +1,98 @@
+"""Rolling forecasts: an estimator on every window of a series, each window a lane.
+
+The forecast of period t reads the W losses before it and nothing else.  With a refit step k it is made every k periods
+and held in between: what a desk that recalibrates weekly would have used.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from riskengine.arrays import Floats
+from riskengine.roles import Estimator
+
+_LANES = 256  # windows fitted at once: their losses fit the second-level cache
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """VaR and ES for every period that a series is judged on.
+
+    Attributes
+    ----------
+    var, es : ndarray, shape (levels, N)
+        NaN where the estimator gave none that is usable: 0 < VaR <= ES, both finite.
+    reasons : tuple of str
+        For each level why all of it is missing; empty where it is not.
+    """
+
+    var: Floats
+    es: Floats
+    reasons: tuple[str, ...]
+
+
+def rolling(
+    estimator: Estimator, losses: Floats, window: int, first: int, levels: Floats, confidence: float, refit: int = 1
+) -> Forecasts:
+    """Forecasts of ``losses[first:]``.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    losses : ndarray, shape (T,)
+        In time order.
+    window : int
+        Losses that a forecast reads, at most `first`.
+    first : int
+        The first period that is forecast.
+    levels : ndarray, shape (L,)
+    confidence : float
+    refit : int
+        Periods that a forecast is held for.
+    """
+    lanes = sliding_window_view(losses, window)[first - window : -1][::refit]
+    parts = [_fit(estimator, np.ascontiguousarray(lanes[i : i + _LANES].T), levels, confidence) for i in
+             range(0, lanes.shape[0], _LANES)]  # fmt: skip
+    count = losses.size - first
+    var, es = (np.repeat(np.concatenate([p[k] for p in parts], axis=1), refit, axis=1)[:, :count] for k in (0, 1))
+    reasons = [next((p[2][i] for p in parts if p[2][i]), "") for i in range(levels.size)]
+    for i, level in enumerate(levels):
+        reasons[i] = reasons[i] or _refused(estimator, lanes[0], float(level), confidence)
+        if reasons[i]:
+            var[i] = np.nan
+    usable = np.isfinite(var) & np.isfinite(es) & (var > 0) & (es >= var)
+    return Forecasts(np.where(usable, var, np.nan), np.where(usable, es, np.nan), tuple(reasons))
+
+
+def _fit(estimator: Estimator, losses: Floats, levels: Floats, confidence: float) -> tuple[Floats, Floats, list[str]]:
+    """VaR and ES (L, P) of windows (W, P), and why a whole level is missing."""
+    try:
+        return *_tails(estimator, losses, levels, confidence), [""] * levels.size
+    except ValueError as error:
+        if levels.size == 1:
+            none = np.full((1, losses.shape[1]), np.nan)
+            return none, none, [str(error)]
+    parts = [_fit(estimator, losses, levels[i : i + 1], confidence) for i in range(levels.size)]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), [p[2][0] for p in parts]
+
+
+def _tails(estimator: Estimator, losses: Floats, levels: Floats, confidence: float) -> tuple[Floats, Floats]:
+    if hasattr(estimator, "tail_lanes"):
+        return estimator.tail_lanes(losses, levels, confidence)
+    var = np.asarray(estimator.fit_lanes(losses, levels, confidence)[0], dtype=np.float64)
+    es = np.array(
+        [[estimator.fit(lane, float(q), confidence)[1].value for lane in np.ascontiguousarray(losses.T)] for q in levels]
+    )
+    return np.broadcast_to(var, es.shape).copy(), es
+
+
+def _refused(estimator: Estimator, window: Floats, level: float, confidence: float) -> str:
+    """Why a window of this length is too short for a level by the estimator's own rule, whatever the losses are."""
+    try:
+        var, _ = estimator.fit(np.ascontiguousarray(window), level, confidence)
+    except ValueError as error:
+        return str(error)
+    value = estimator.fit_lanes(np.ascontiguousarray(window[:, None]), (level,), confidence)[0]
+    # lanes give what the formula gives; a figure that only the single fit withholds is withheld for the length
+    return var.method if not np.isfinite(var.value) and not np.isnan(np.asarray(value)).any() else ""

@@ -20,7 +20,11 @@ _SOURCES = ("source", "venue")
 
 
 def price_records(
-    file: Path, series: tuple[str, ...] = (), source: str | None = None, start: str | None = None, end: str | None = None
+    file: Path,
+    series: tuple[str, ...] = (),
+    source: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
 ) -> list[PriceRecord]:
     """Price series of a long file (timestamp, symbol, close, source) in order of symbol and source.
 
@@ -46,7 +50,9 @@ def price_records(
     symbol = next((columns[c] for c in _SYMBOLS if c in columns), None)
     venue = next((columns[c] for c in _SOURCES if c in columns), None)
     empty = np.full(len(frame), "", dtype=object)
-    symbols = np.full(len(frame), file.name.partition(".")[0], dtype=object) if symbol is None else _texts(frame, symbol)
+    symbols = (
+        np.full(len(frame), file.name.partition(".")[0], dtype=object) if symbol is None else _texts(frame, symbol)
+    )
     sources = empty if venue is None else _texts(frame, venue)
     if source is not None and source not in set(sources):
         known = ", ".join(sorted(set(sources))) if venue is not None else "none, there is no such column"
@@ -100,7 +106,7 @@ def forecast_record(file: Path, returns: str, var: str, es: str, level: float) -
         first = int(bad[0])
         raise InputError(
             Fault(
-                f"every row must hold a return and forecasts ES <= VaR < 0 of it, got {bad.size} that do not, the first "
+                f"every row must hold a return and forecasts ES <= VaR < 0 of it, got {bad.size} that do not, first "
                 f"{returns} {-loss[first]:g}, {var} {-v[first]:g}, {es} {-e[first]:g}",
                 str(file),
                 first + 2,

@@ -57,11 +57,10 @@ def rolling(
     count = losses.size - first
     var, es = (np.repeat(np.concatenate([p[k] for p in parts], axis=1), refit, axis=1)[:, :count] for k in (0, 1))
     reasons = [next((p[2][i] for p in parts if p[2][i]), "") for i in range(levels.size)]
-    for i, level in enumerate(levels):
-        reasons[i] = reasons[i] or _refused(estimator, lanes[0], float(level), confidence)
-        if reasons[i]:
-            var[i] = np.nan
     usable = np.isfinite(var) & np.isfinite(es) & (var > 0) & (es >= var)
+    for i, level in enumerate(levels):
+        if not usable[i].any():
+            reasons[i] = reasons[i] or _refused(estimator, lanes[0], float(level), confidence)
     return Forecasts(np.where(usable, var, np.nan), np.where(usable, es, np.nan), tuple(reasons))
 
 
@@ -82,17 +81,16 @@ def _tails(estimator: Estimator, losses: Floats, levels: Floats, confidence: flo
         return estimator.tail_lanes(losses, levels, confidence)
     var = np.asarray(estimator.fit_lanes(losses, levels, confidence)[0], dtype=np.float64)
     es = np.array(
-        [[estimator.fit(lane, float(q), confidence)[1].value for lane in np.ascontiguousarray(losses.T)] for q in levels]
+        [
+            [estimator.fit(lane, float(q), confidence)[1].value for lane in np.ascontiguousarray(losses.T)]
+            for q in levels
+        ]
     )
     return np.broadcast_to(var, es.shape).copy(), es
 
 
 def _refused(estimator: Estimator, window: Floats, level: float, confidence: float) -> str:
-    """Why a window of this length is too short for a level by the estimator's own rule, whatever the losses are."""
-    try:
-        var, _ = estimator.fit(np.ascontiguousarray(window), level, confidence)
-    except ValueError as error:
-        return str(error)
-    value = estimator.fit_lanes(np.ascontiguousarray(window[:, None]), (level,), confidence)[0]
-    # lanes give what the formula gives; a figure that only the single fit withholds is withheld for the length
-    return var.method if not np.isfinite(var.value) and not np.isnan(np.asarray(value)).any() else ""
+    """What a single fit says of a level that has no usable forecast."""
+    var, es = estimator.fit(np.ascontiguousarray(window), level, confidence)
+    said = var.method if np.isnan(var.value) or np.isinf(var.value) else es.method
+    return said[said.index("refused") :] if "refused" in said else f"no usable forecast: {said}"

@@ -116,7 +116,7 @@ class HistoricalEstimator:
         return value, lower, upper
 
     def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """VaR and ES on many samples: losses (W, P); (levels, P) each."""
+        """VaR and ES on many samples: losses (W, P); (levels, P) each, NaN where a single fit withholds VaR."""
         var = self.fit_lanes(losses, level, confidence)[0]
         ordered = np.sort(as_floats("losses", losses, 2), axis=0)
         es = np.empty_like(var)
@@ -126,4 +126,6 @@ class HistoricalEstimator:
             if fraction:
                 es[i] += fraction * ordered[ordered.shape[0] - whole - 1]
             es[i] /= whole + fraction
+            if not reaches(ordered.shape[0], float(q)):
+                var[i] = np.nan
         return var, es

@@ -54,6 +54,14 @@ class Tail:
             value = error = math.nan
         return Estimate(value, error, lower, upper, confidence, n, effective, method)
 
+    def withheld(self) -> Floats:
+        """The figures that single fits give, (L, P): NaN where one refuses."""
+        if self.reason is None:
+            return self.value
+        levels, lanes = self.value.shape
+        refused = [[self.reason(i, k).startswith("refused") for k in range(lanes)] for i in range(levels)]
+        return np.where(refused, np.nan, self.value)
+
 
 def bounded(
     value: Floats,
@@ -125,10 +133,13 @@ class LaneEstimator:
         return self._on_lanes(losses, level, confidence, 1)
 
     def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """VaR and ES on many samples in one computation: losses (W, P); (levels, P) each."""
+        """VaR and ES on many samples in one computation: losses (W, P); (levels, P) each.
+
+        The figures of single fits: NaN where one refuses, even where `fit_lanes` shows what the formula gives.
+        """
         x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
         var, es = self._checked(x, np.asarray(level, dtype=np.float64), confidence)
-        return var.value, es.value
+        return var.withheld(), es.withheld()
 
     def _on_lanes(
         self, losses: ArrayLike, level: float | Sequence[float], confidence: float, which: int

@@ -1,4 +1,4 @@
-"""Recorded series that forecasts are judged on: closing prices of one market, or returns with forecasts made for them."""
+"""Recorded series that forecasts are judged on: closing prices of one market, or returns with forecasts of them."""
 
 from dataclasses import dataclass
 

@@ -13,6 +13,14 @@ from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
+from riskengine.report.rolling_chapters import (
+    reliability,
+    rolling_by_series,
+    rolling_power,
+    rolling_rates,
+    rolling_scores,
+    rolling_survivors,
+)
 from riskengine.report.rows import Row, rows_of
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
@@ -39,6 +47,12 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    rolling_survivors,
+    rolling_rates,
+    rolling_scores,
+    reliability,
+    rolling_by_series,
+    rolling_power,
 )
 
 
@@ -134,11 +148,11 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
     stamp = str(world.get("stamp") or "NOT FITTED")
     verdict = status(rows)
     badges = [
-        Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown")),
+        *([Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown"))] if world else []),
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
-    for key in ("paths", "replications"):
+    for key in ("paths", "replications", "series"):
         if settings.get(key):
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}
@@ -177,6 +191,8 @@ def _repair_warning(world: Mapping[str, Any]) -> str:
 
 
 def _stamp_warning(world: Mapping[str, Any]) -> str:
+    if not world:  # real series, no model
+        return ""
     stamp = world.get("stamp") or "NOT FITTED"
     if stamp == "UNFIT":
         places = ", ".join(outside(world)) or "places not stated"

@@ -143,6 +143,69 @@ MEASURES: dict[str, Measure] = {
     "calibrated_capital": _M(
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
+    # rolling forecasts
+    "coverage_kept": _M(
+        "VaR not rejected",
+        "Number of series on which no coverage test rejects the VaR forecasts, after adjustment over all cells of the "
+        "study.",
+    ),
+    "shortfall_kept": _M(
+        "ES not rejected",
+        "Number of series on which no test of expected shortfall rejects the forecasts, after the same adjustment; "
+        "series with fewer than ten expected breaches are not judged.",
+    ),
+    "pinball_in_set": _M(
+        "Among the best, VaR",
+        "Number of series on which the model confidence set by pinball loss holds the estimator: it cannot be told "
+        "from the best.",
+    ),
+    "fz0_in_set": _M(
+        "Among the best, VaR and ES",
+        "Number of series on which the model confidence set by FZ0 score holds the estimator.",
+    ),
+    "pinball_gain": _M(
+        "Gain in pinball loss",
+        "Mean pinball loss of the benchmark less that of the estimator, in units of the benchmark's own: positive is "
+        "better.",
+    ),
+    "fz0_gain": _M(
+        "Gain in FZ0 score",
+        "Mean FZ0 score (VaR and ES together) of the benchmark less that of the estimator: positive is better.",
+    ),
+    "alarms_low": _M(
+        "Alarms, VaR too low",
+        "Number of series on which the e-process on the live forecasts, which may be looked at any day, gave an alarm.",
+    ),
+    "alarms_high": _M("Alarms, VaR too high", "The same by the mirrored e-process: too much margin."),
+    "rate_power": _M(
+        "Power",
+        "Probability that Kupiec's exact test rejects, by itself, when breaches are as many times more frequent than "
+        "promised as the settings say.",
+    ),
+    "pinball_miscalibration": _M(
+        "Miscalibration",
+        "Share of the mean pinball loss that recalibrating the forecasts (isotonic, in sample, all series pooled) "
+        "would have saved.",
+    ),
+    "pinball_discrimination": _M(
+        "Discrimination",
+        "What forecasts that move save over the best constant one, after recalibration, in units of the mean pinball "
+        "loss.",
+    ),
+    "pinball_uncertainty": _M("Uncertainty", "Pinball loss of the best constant forecast in the same units."),
+    "var_tracking_error": _M(
+        "Tracking error", "Standard deviation over time of the logarithm of the VaR over the benchmark's VaR."
+    ),
+    "var_tracking_difference": _M("Mean difference", "Mean over time of the same logarithm."),
+    "power_rate": _M(
+        "Power, too many breaches", "Probability of rejection when breaches are more frequent than promised."
+    ),
+    "test_size": _M(
+        "Size", "Probability of rejecting right forecasts: 5 % is what an asymptotic test promises and not all keep."
+    ),
+    "power_clusters": _M(
+        "Power, clusters", "Probability of rejection when breaches are as frequent as promised but follow one another."
+    ),
     # joint
     "insolvency_on_path": _M("P(insolvency)", "Share of paths on which at least one margin account is insolvent."),
     "bad_debt_given_insolvency": _M(
@@ -176,6 +239,25 @@ MEASURES: dict[str, Measure] = {
 }
 
 # Spelled as the field spells them, so that a new model needs no entry here.
+TESTS = {
+    "binomial": "Binomial",
+    "kupiec_exact": "Kupiec",
+    "christoffersen_independence": "Independence",
+    "christoffersen": "Christoffersen",
+    "gmm_duration": "Durations, GMM",
+    "weibull_duration": "Durations, Weibull",
+    "dynamic_quantile": "Dynamic quantile",
+    "e_var": "E-process, too low",
+    "e_var_overstated": "E-process, too high",
+    "conditional_calibration": "Nolde–Ziegel",
+    "conditional_calibration_one_sided": "Nolde–Ziegel, one-sided",
+    "mcneil_frey": "McNeil–Frey",
+    "es_regression_strict": "ES regression, strict",
+    "es_regression_auxiliary": "ES regression, auxiliary",
+    "es_regression_intercept": "ES regression, intercept",
+    "e_es": "E-process, ES",
+}
+
 ACRONYMS = {
     w.lower(): w
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
@@ -223,6 +305,10 @@ def value_of(name: str, value: Any) -> str:
         return title_of(str(value))
     if name == "estimator":
         return model_of(str(value))
+    if name == "test":
+        return TESTS.get(str(value), words(str(value)))
+    if name == "series":
+        return str(value)
     return words(str(value)) if isinstance(value, str) else plain(value)
 
 

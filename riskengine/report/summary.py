@@ -15,6 +15,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
+from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import parts, percent, phrase, plain
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
@@ -78,12 +79,14 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use)
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *ROLLING)
     return [text for text in (make(result, rows) for make in makers) if text][:6]
 
 
 def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
     world, settings = result.get("world") or {}, result.get("settings") or {}
+    if not world:
+        return ""
     stamp = world.get("stamp", "NOT FITTED")
     said = str(world.get("title") or world.get("name") or "The world")
     if not said.endswith(stamp):
@@ -203,6 +206,11 @@ def _headline_lab(rows: list[Row]) -> list[Row]:
     return at_level(shown, headline_level(shown))
 
 
+def _headline_rolling(rows: list[Row]) -> list[Row]:
+    shown = select(rows, "rolling", side="long")
+    return at_level(shown, headline_level(shown))
+
+
 def _first_setting(rows: list[Row]) -> list[Row]:
     """Rows of the world and exposure of the first of them."""
     first = rows[0].parameters if rows else {}
@@ -225,7 +233,8 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
     rows = rows_of(result)
     study, world = result.get("study") or {}, result.get("world") or {}
     lines = [str(study.get("title") or study.get("name") or "")]
-    lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
+    if world:
+        lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
     lines += [f"  {line}" for line in world.get("stress") or ()]
     if world.get("stamp") == "UNFIT":
         lines.append(f"  outside the data's bands: {', '.join(outside(world)) or 'not stated'}")
@@ -234,6 +243,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
+        ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
     ):
         lines += _text_table(title, shown, measures)
     verdict = status(rows)

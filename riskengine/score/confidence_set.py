@@ -8,7 +8,7 @@ one with the largest statistic goes:
 
 Standard errors and the law of the maximum come from one stationary bootstrap of days (Politis and Romano 1994), shared
 by all steps.  The p-value of a forecast is the largest of those up to its step; the forecasts with p > q hold the best
-one with probability 1 - q.  A forecast equal to another at every day is tied with it and they go together or not at all.
+one with probability 1 - q.  A forecast equal to another on every day is tied with it: they go together.
 Reference: Econometrica 79 (2011), 453-497.
 """
 

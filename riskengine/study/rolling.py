@@ -111,8 +111,9 @@ class RollingLab:
             why = "; ".join(self.left_out) or "there is none"
             raise UsageError(f"at least one series must have {study.least_days} forecasts, got none: {why}")
         self.tables = Tables(
-            study.seed, study.null_draws, study.significance, study.rate_multiple, study.cluster_share, study.confidence
-        )
+            study.seed, study.null_draws, study.significance, study.rate_multiple, study.cluster_share,
+            study.confidence, max(20, study.replicates // 10),
+        )  # fmt: skip
         self.cells: list[Cell] = []
         self.rankings: list[tuple[Line, float, Ranking]] = []
 
@@ -304,6 +305,7 @@ class RollingLab:
         """Power of every test at the shortest, the middle and the longest series."""
         sizes = sorted({c.breach.size for c in self.cells if not c.reason})
         shown = sorted({sizes[round(k * (len(sizes) - 1) / (_SHOWN_DAYS - 1))] for k in range(_SHOWN_DAYS)})
+        told = set()
         for level in self.study.levels:
             p = _tail(level)
             for n in shown:
@@ -313,11 +315,13 @@ class RollingLab:
                     if clusters is not None:
                         yield Row("rolling_power", "", {**key, "test": test}, "power_clusters", "probability", clusters)
                 days, found = self.tables.shortfall_power(n, p)
-                for test, estimate in found.items():
-                    yield Row(
-                        "rolling_power", "", {"level": level, "days": days, "test": test}, "power_rate", "probability",
-                        estimate,
-                    )  # fmt: skip
+                if (level, days) in told:
+                    continue
+                told.add((level, days))
+                for test, estimates in found.items():
+                    key = {"level": level, "days": days, "test": test}
+                    for measure, estimate in zip(("power_rate", "test_size"), estimates, strict=True):
+                        yield Row("rolling_power", "", key, measure, "probability", estimate)
 
     def table(self) -> dict[str, Any]:
         """Every cell, compact: what `rows` would say in ten times the space; figures to six digits."""

@@ -49,6 +49,8 @@ def _pooled(lab: "RollingLab", side: str, who: str, i: int) -> tuple[Floats, Flo
             var = line.forecasts[who].var[i]
             seen = ~np.isnan(var)
             parts.append((var[seen], line.judged[seen]))
+    if not parts:
+        return None
     forecast, loss = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
     return (forecast, loss) if forecast.size >= lab.study.least_days else None
 

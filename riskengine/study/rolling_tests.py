@@ -51,7 +51,6 @@ SHORTFALL = (
     "e_es",
 )
 _POWER_DAYS = (250, 500, 1_000, 2_000, 4_000, 8_000)  # power of tests of ES is stated for the next smaller of these
-_REGRESSIONS = 100
 _POWER_HISTORIES = 2_000
 _FREEDOM = 4.0
 
@@ -77,7 +76,7 @@ class Verdict:
 
 
 def _sparse(n: int, depth: int, gaps) -> BreachLanes:
-    """Histories of `n` days from gaps between breaches, drawn a block of `depth` at a time until all are past the end."""
+    """Histories of `n` days from gaps between breaches, drawn `depth` at a time until all are past the end."""
     at = np.cumsum(gaps(depth), axis=0) - 1
     while at[-1].min() < n:
         at = np.concatenate([at, at[-1] + np.cumsum(gaps(depth), axis=0)])
@@ -122,7 +121,9 @@ class Tables:
     Attributes
     ----------
     seed, draws : int
-    significance, rate_multiple, cluster_share : float
+    significance, rate_multiple, cluster_share, confidence : float
+    regressions : int
+        Histories behind the power of a regression of ES.
     """
 
     seed: int
@@ -131,9 +132,10 @@ class Tables:
     rate_multiple: float
     cluster_share: float
     confidence: float
+    regressions: int = 100
     _null: dict[tuple[int, float], dict[str, Floats]] = field(default_factory=dict)
     _power: dict[tuple[int, float], dict[str, tuple[Estimate, Estimate | None]]] = field(default_factory=dict)
-    _shortfall: dict[tuple[int, float], dict[str, Estimate]] = field(default_factory=dict)
+    _shortfall: dict[tuple[int, float], dict[str, tuple[Estimate, Estimate]]] = field(default_factory=dict)
     _rate: dict[tuple[int, float], float] = field(default_factory=dict)
 
     def random(self, what: int, n: int, p: float) -> np.random.Generator:
@@ -180,16 +182,20 @@ class Tables:
         self._power[n, p] = out
         return out
 
-    def shortfall_power(self, n: int, p: float) -> tuple[int, dict[str, Estimate]]:
-        """Days that it is stated for, and power of each test of ES against forecasts too low by one factor."""
+    def shortfall_power(self, n: int, p: float) -> tuple[int, dict[str, tuple[Estimate, Estimate]]]:
+        """Days that it is stated for, and (power against forecasts too low by one factor, size) of each test of ES."""
         days = max((d for d in _POWER_DAYS if d <= n), default=n)
         if (days, p) not in self._shortfall:
-            self._shortfall[days, p] = self._simulate_shortfall(days, p) if days * p >= LEAST_TAIL else {}
+            self._shortfall[days, p] = {}
+            if days * p >= LEAST_TAIL:
+                power = self._simulate_shortfall(days, p, min(self.rate_multiple * p, 0.4))
+                size = self._simulate_shortfall(days, p, p)
+                self._shortfall[days, p] = {test: (power[test], size[test]) for test in power}
         return days, self._shortfall[days, p]
 
-    def _simulate_shortfall(self, n: int, p: float) -> dict[str, Estimate]:
+    def _simulate_shortfall(self, n: int, p: float, other: float) -> dict[str, Estimate]:
+        """Share of histories rejected whose forecasts are such that they breach at the rate `other`."""
         random = self.random(3, n, p)
-        other = min(self.rate_multiple * p, 0.4)
         right = float(-stdtrit(_FREEDOM, p))
         height = np.exp(-0.5 * (_FREEDOM + 1.0) * np.log1p(right * right / _FREEDOM)) * 0.375
         var = float(-stdtrit(_FREEDOM, other))
@@ -205,7 +211,7 @@ class Tables:
             "e_es": 1.0 / np.maximum(shortfall_betting_lanes(b, var, es, p, (n,))[0], 1.0),
         }
         regressions: dict[str, list[float]] = {name: [] for name in SHORTFALL if name.startswith("es_regression")}
-        for _ in range(_REGRESSIONS):
+        for _ in range(self.regressions):
             scale = np.exp(_volatility(n, random))
             x = random.standard_t(_FREEDOM, n) * scale
             for name, test in _regressions(x, var * scale, es * scale, p):

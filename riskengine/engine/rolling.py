@@ -64,6 +64,17 @@ def rolling(
     return Forecasts(np.where(usable, var, np.nan), np.where(usable, es, np.nan), tuple(reasons))
 
 
+def rolling_quantiles(
+    estimator: Estimator, losses: Floats, window: int, first: int, levels: Floats, confidence: float, refit: int = 1
+) -> Floats:
+    """Quantiles alone, (L, N), made not to fall in the level; arguments as of `rolling`, NaN where refused."""
+    lanes = sliding_window_view(losses, window)[first - window : -1][::refit]
+    parts = [_fit(estimator, np.ascontiguousarray(lanes[i : i + _LANES].T), levels, confidence)[0] for i in
+             range(0, lanes.shape[0], _LANES)]  # fmt: skip
+    made = np.repeat(np.concatenate(parts, axis=1), refit, axis=1)[:, : losses.size - first]
+    return np.maximum.accumulate(made, axis=0)
+
+
 def _fit(estimator: Estimator, losses: Floats, levels: Floats, confidence: float) -> tuple[Floats, Floats, list[str]]:
     """VaR and ES (L, P) of windows (W, P), and why a whole level is missing."""
     try:

@@ -193,6 +193,12 @@ MEASURES: dict[str, Measure] = {
         "loss.",
     ),
     "pinball_uncertainty": _M("Uncertainty", "Pinball loss of the best constant forecast in the same units."),
+    "pit_error": _M(
+        "Days in a wrong bin",
+        "Half the sum of absolute differences between the histogram of forecast transforms (20 bins) and an even one, "
+        "mean over series.",
+    ),
+    "pit_error_right": _M("For a right law", "The same for a law that is right, from that many days: its bias."),
     "var_tracking_error": _M(
         "Tracking error", "Standard deviation over time of the logarithm of the VaR over the benchmark's VaR."
     ),
@@ -256,6 +262,11 @@ TESTS = {
     "es_regression_auxiliary": "ES regression, auxiliary",
     "es_regression_intercept": "ES regression, intercept",
     "e_es": "E-process, ES",
+    "du_escanciano": "Du–Escanciano",
+    "du_escanciano_conditional": "Du–Escanciano, conditional",
+    "berkowitz_tail": "Berkowitz, tail",
+    "z1": "Acerbi–Szekely Z1",
+    "z2": "Acerbi–Szekely Z2",
 }
 
 ACRONYMS = {

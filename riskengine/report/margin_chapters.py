@@ -40,7 +40,7 @@ def coverage(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 
 def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Exceedance curves, other than bad debt, and who pays."""
-    elsewhere = ("bad_debt_exceedance", "reliability", "murphy")
+    elsewhere = ("bad_debt_exceedance", "reliability", "murphy", "transforms")
     curves = [c for c in result.get("curves") or () if c.get("name") not in elsewhere]
     figures = [
         curve(f"curve-{i}", CURVES.get(str(name)) or words(str(name)).capitalize(), own, curve_labels(own))

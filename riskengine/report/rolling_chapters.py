@@ -52,8 +52,8 @@ def rolling_survivors(result: Result, rows: list[Row], pictures: bool) -> Chapte
         sides = " and ".join(unique(r.parameters["side"] for r in own))
         caption = (
             f"Cells: series and sides ({sides}) on which the estimator survives, of those that could be judged. White "
-            "is all of them, full orange none. Left two: no test rejects after adjustment over all cells. Right two: the "
-            "model confidence set holds it. A level that an estimator refuses is left blank."
+            "is all of them, full orange none. Left two: no test rejects after adjustment over all cells. Right "
+            "two: the model confidence set holds it. A level that an estimator refuses is left blank."
         )
         for i, pair in enumerate((panels[:2], panels[2:])):
             title = "Not rejected" if i == 0 else "Cannot be told from the best"
@@ -109,8 +109,8 @@ def rolling_rates(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         ]
         caption = (
             "Breach rate over the nominal one, all series together. 1.00 is as promised; orange: too often, purple: "
-            f"too seldom, full colour from a factor {_FULL_RATIO:g}. At the highest level a handful of breaches decide: "
-            "the intervals are in the table."
+            f"too seldom, full colour from a factor {_FULL_RATIO:g}. At the highest level a handful of breaches "
+            "decide: the intervals are in the table."
         )
         items.append(_estimator_heat("rolling-ratio", "Breach rate over nominal", panels, own, caption))
         heads = {f"{_SIDES.get(s, s)}, {percent(level)}": s for s in unique(r.parameters["side"] for r in own)}
@@ -171,11 +171,18 @@ def reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     curves = result.get("curves") or ()
     own = [c for c in curves if c.get("name") == "reliability"]
     murphy = [c for c in curves if c.get("name") == "murphy"]
+    transforms = [c for c in curves if c.get("name") == "transforms"]
     items: list[Figure | Table | None] = []
     if pictures and own:
         items.append(_reliability(own))
     if pictures and murphy:
         items.append(_murphy(murphy, rows))
+    if pictures and transforms:
+        items.append(_transforms(transforms))
+    laws = [replace(r, parameters={"estimator": r.model}) for r in select(rows, "rolling_law")]
+    items.append(
+        pivot("Unevenness of forecast transforms", laws, ("pit_error", "pit_error_right"), lead=("estimator",))
+    )
     parts = [r for r in _own(rows) if r.measure.startswith("pinball_") and not r.measure.endswith(("gain", "set"))]
     parts = [r for r in parts if r.measure != "pinball_in_set"]
     measures = ("pinball_miscalibration", "pinball_discrimination", "pinball_uncertainty")
@@ -220,6 +227,33 @@ def _reliability(curves: Sequence[Mapping[str, Any]]) -> Figure:
     n = max(c["n"] for c in curves)
     caption = f"Isotonic recalibration (CORP) of the forecast quantile, in sample, {n:,} days at most. Line: diagonal."
     return Figure("rolling-reliability", title, drawing, caption)
+
+
+def _transforms(curves: Sequence[Mapping[str, Any]]) -> Figure:
+    columns = min(4, len(curves))
+    deep = -(-len(curves) // columns)
+    title = "Where losses fall in the forecast law, all series"
+    top = max(1.5, *(1.08 * max(c["y"]) for c in curves))
+    with sheet(deep, columns, 2.1 * deep + 0.4, share_y=True) as (figure, axes):
+        for number, (ax, c) in enumerate(zip(axes, curves, strict=False)):
+            ax.bar(c["x"], c["y"], width=0.9 / len(c["x"]), color=SERIES[0], zorder=2)
+            ax.axhline(1.0, color=INK, lw=0.9, zorder=3)
+            ax.set_xlim(0, 1)
+            ax.set_ylim(0, top)
+            ax.set_xticks([0, 0.5, 1])
+            unit_axis(ax.xaxis, "probability")
+            ax.set_title(model_of(c["parameters"]["model"]), fontsize=9)
+            if number % columns == 0:
+                ax.set_ylabel("days, of even share")
+        for ax in axes[len(curves) :]:
+            ax.remove()
+        drawing = svg(figure, "rolling-transforms", title)
+    n = max(c["n"] for c in curves)
+    caption = (
+        f"Forecast probability of a smaller loss of a long position, {n:,} days at most: even at 1 where the law is right. "
+        "High ends: too narrow a law; a hump in the middle: too wide."
+    )
+    return Figure("rolling-transforms", title, drawing, caption)
 
 
 def _murphy(curves: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> Figure | None:
@@ -273,8 +307,8 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     head = ("Series", "Side", "Estimator", *(TESTS[t] for t in tests))
     items.append(Table(f"Every test at {percent(level)}: p-values as they come", head, lines, "", True, 3))
     lead = [
-        f"VaR p and ES p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. Power is that "
-        "of the breach count against the rate named in the settings."
+        f"VaR p and ES p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. Power is "
+        "that of the breach count against the rate named in the settings."
     ]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
     return Chapter("series", "Series by series", lead, items)
@@ -324,8 +358,8 @@ def rolling_power(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     settings = result.get("settings") or {}
     lead = (
         f"Too many: breaches {settings.get('rate_multiple', 2):g} times as frequent as promised, forecasts too low by "
-        f"one factor. Clusters: the rate is right, and {percent(float(settings.get('cluster_share') or 0.2))} of breaches "
-        "are followed by another the next day. Each test by itself, before any adjustment.",
+        f"one factor. Clusters: the rate is right, and {percent(float(settings.get('cluster_share') or 0.2))} of "
+        "breaches are followed by another the next day. Each test by itself, before any adjustment.",
     )
     table = pivot(
         "Power", own, ("power_rate", "power_clusters", "test_size"), lead=("level", "days", "test"), folded=True

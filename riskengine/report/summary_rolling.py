@@ -90,8 +90,8 @@ def _power(result: Mapping[str, Any], rows: list[Row]) -> str:
         values = [r.value for r in select(own, level=level)]
         said.append(f"{percent(level)}: {100 * sum(values) / len(values):.0f} %")
     return (
-        f"No rejection proves little where power is low: breaches {multiple:g} times as frequent as promised would be seen "
-        f"in one series with a probability of, on average, {'; '.join(said)}."
+        f"No rejection proves little where power is low: breaches {multiple:g} times as frequent as promised would be "
+        f"seen in one series with a probability of, on average, {'; '.join(said)}."
     )
 
 

@@ -19,7 +19,7 @@ from riskengine.backtest.multiplicity import benjamini_hochberg, holm
 from riskengine.backtest.traffic_light import traffic_light
 from riskengine.engine.blocks import Block
 from riskengine.engine.executor import default_workers, run_blocks
-from riskengine.engine.rolling import Forecasts, rolling
+from riskengine.engine.rolling import Forecasts, rolling, rolling_quantiles
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.market.record import ForecastRecord, PriceRecord, Returns, returns_of
@@ -30,6 +30,7 @@ from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
 from riskengine.study.result import Row, StudyResult
 from riskengine.study.rolling_calibration import calibration_curves
+from riskengine.study.rolling_law import GRID
 from riskengine.study.rolling_scores import SCORES, Ranking, pooled_difference, pooled_rate, rank
 from riskengine.study.rolling_spec import GIVEN, RollingStudy
 from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, Tables, Verdict, coverage, shortfall
@@ -51,6 +52,8 @@ class Line:
     first : int
         The first period that is forecast.
     forecasts : dict of str to Forecasts
+    laws : dict of str to ndarray, shape (levels of GRID, N)
+        Quantiles of the estimators that have a forecast law.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Line:
     losses: Floats
     first: int
     forecasts: dict[str, Forecasts] = field(default_factory=dict)
+    laws: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def judged(self) -> Floats:
@@ -154,6 +158,10 @@ class RollingLab:
             line.forecasts[who] = rolling(
                 estimator, line.losses, study.window, line.first, self.levels, study.confidence, refit
             )
+            if estimator.kind in study.laws:
+                line.laws[who] = rolling_quantiles(
+                    estimator, line.losses, study.window, line.first, GRID, study.confidence, refit
+                )
 
         for block in run_blocks([Block(i, i, 1) for i in range(len(tasks))], work, workers):
             progress(block)
@@ -195,7 +203,10 @@ class RollingLab:
         made = line.forecasts[cell.who]
         loss, var, es = line.judged[cell.seen], made.var[i][cell.seen], made.es[i][cell.seen]
         cell.coverage, low, high = coverage(cell.breach, p, self.tables)
-        cell.shortfall = shortfall(loss, var, es, p, study.seed)
+        law = line.laws.get(cell.who)
+        law = None if law is None else law[:, cell.seen]
+        law = None if law is None or np.isnan(law).any() else law
+        cell.shortfall = shortfall(loss, var, es, p, study.seed, law)
         when = line.seconds[cell.seen]
         cell.low, cell.high = (None if e.alarm is None else int(when[e.alarm - 1]) for e in (low, high))
         rate = clopper_pearson(int(cell.breach.sum()), cell.breach.size, study.confidence)

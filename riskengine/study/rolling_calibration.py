@@ -1,4 +1,4 @@
-"""Calibration of forecasts without a truth: reliability of quantiles, Murphy diagrams.
+"""Calibration of forecasts without a truth: reliability of quantiles, Murphy diagrams, forecast transforms.
 
 Forecasts and losses of all series are pooled.  Reliability (CORP) holds the recalibrated quantile, isotonic in the
 forecast, against the forecast itself: on the diagonal a forecast of 8 % really is the quantile of the days on which it
@@ -15,6 +15,7 @@ from riskengine.estimate import Estimate
 from riskengine.score.compare import murphy_diagram
 from riskengine.score.quantile_calibration import quantile_calibration, recalibrated_quantile
 from riskengine.study.result import Row
+from riskengine.study.rolling_law import BINS, even_error, histogram, unevenness
 
 if TYPE_CHECKING:
     from riskengine.study.rolling import RollingLab
@@ -39,7 +40,45 @@ def calibration_curves(lab: "RollingLab") -> tuple[list[dict[str, Any]], list[Ro
                 share = getattr(parts, name) / parts.score
                 rows.append(Row("rolling", who, key, f"pinball_{name}", "share", _descriptive(share, loss.size)))
         curves += _murphy(pooled, side, level)
+    for who in study.labels:
+        found = _transforms(lab, who)
+        if found is not None:
+            curves.append(found[0])
+            rows += found[1]
     return curves, rows
+
+
+def _transforms(lab: "RollingLab", who: str) -> tuple[dict[str, Any], list[Row]] | None:
+    """Histogram of forecast transforms over all series, and how uneven it is in each; None without a law of both sides."""
+    pairs = [(a, b) for a in lab.lines for b in lab.lines if (a.name, a.side, b.side) == (b.name, "long", "short")]
+    counts = []
+    for long, short in pairs:
+        if who in long.laws and who in short.laws:
+            known = ~(np.isnan(long.laws[who]).any(axis=0) | np.isnan(short.laws[who]).any(axis=0))
+            if known.sum() >= lab.study.least_days:
+                counts.append(histogram(long.laws[who][:, known], short.laws[who][:, known], long.judged[known]))
+    if not counts:
+        return None
+    total = np.sum(counts, axis=0)
+    n = int(total.sum())
+    share = total / n * BINS
+    centre = (np.arange(BINS) + 0.5) / BINS
+    curve = {
+        "name": "transforms",
+        "title": f"Forecast transforms, {who}",
+        "parameters": {"estimator": who, "model": who},
+        "x": [float(f"{v:.6g}") for v in centre],
+        "y": [float(f"{v:.6g}") for v in share],
+        "n": n,
+    }
+    seed, key = lab.study.seed, {"estimator": who}
+    found = float(np.mean([unevenness(c) for c in counts]))
+    right = float(np.mean([even_error(int(c.sum()), seed) for c in counts]))
+    rows = [
+        Row("rolling_law", who, key, "pit_error", "share", _descriptive(found, n)),
+        Row("rolling_law", who, key, "pit_error_right", "share", _descriptive(right, n)),
+    ]
+    return curve, rows
 
 
 def _pooled(lab: "RollingLab", side: str, who: str, i: int) -> tuple[Floats, Floats] | None:

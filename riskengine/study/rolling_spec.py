@@ -58,6 +58,9 @@ class RollingStudy(Study):
         The files hold forecasts of one level: they are judged under the name ``given``, beside the estimators.
     refit : dict of str to int
         Periods that the forecast of a kind of estimator is held for; 1 where it is not named.
+    laws : tuple of str
+        Kinds of estimators whose quantiles at all levels are one forecast law: they get tests and histograms that need
+        one.
     benchmark : str
         Name of the estimator that others are held against; the first where not given.
     least_days : int
@@ -91,6 +94,7 @@ class RollingStudy(Study):
     gaps: Literal["skip", "bridge"] = "skip"
     forecasts: GivenForecasts | None = None
     refit: dict[str, int] = field(default_factory=dict)
+    laws: tuple[str, ...] = ()
     benchmark: str | None = None
     least_days: int = 250
     significance: float = 0.05
@@ -130,7 +134,7 @@ class RollingStudy(Study):
             object.__setattr__(self, "sides", ("long",))
         if not self.sides:
             raise ValueError("sides must hold long, short or both, got none")
-        for name in ("levels", "sides", "series", "estimators"):
+        for name in ("levels", "sides", "series", "estimators", "laws"):
             values = list(getattr(self, name))
             if any(value in values[:i] for i, value in enumerate(values)):
                 raise ValueError(f"{name} must all differ, got one twice")
@@ -160,9 +164,16 @@ class RollingStudy(Study):
             hint = suggest(self.benchmark, self.labels)
             yield f"benchmark must be one of {known}, got {self.benchmark!r}{hint}", ("benchmark",)
         kinds = [e.kind for e in self.estimators]
-        for kind, step in self.refit.items():
+        named = ", ".join(dict.fromkeys(kinds))
+        for place, kind in (
+            *((("laws", i), k) for i, k in enumerate(self.laws)),
+            *((("refit", k), k) for k in self.refit),
+        ):
             if kind not in kinds:
-                said = f"refit must name estimators of the study ({', '.join(dict.fromkeys(kinds))}), got {kind!r}"
-                yield said + suggest(kind, kinds), ("refit", kind)
+                yield (
+                    f"{place[0]} must name estimators of the study ({named}), got {kind!r}{suggest(kind, kinds)}",
+                    place,
+                )
+        for kind, step in self.refit.items():
             if step < 1:
                 yield f"refit of {kind} must be at least 1, got {step}", ("refit", kind)

@@ -250,8 +250,8 @@ def _transforms(curves: Sequence[Mapping[str, Any]]) -> Figure:
         drawing = svg(figure, "rolling-transforms", title)
     n = max(c["n"] for c in curves)
     caption = (
-        f"Forecast probability of a smaller loss of a long position, {n:,} days at most: even at 1 where the law is right. "
-        "High ends: too narrow a law; a hump in the middle: too wide."
+        f"Forecast probability of a smaller loss of a long position, {n:,} days at most: even at 1 where the law is "
+        "right. High ends: too narrow a law; a hump in the middle: too wide."
     )
     return Figure("rolling-transforms", title, drawing, caption)
 

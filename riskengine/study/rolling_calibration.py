@@ -49,7 +49,7 @@ def calibration_curves(lab: "RollingLab") -> tuple[list[dict[str, Any]], list[Ro
 
 
 def _transforms(lab: "RollingLab", who: str) -> tuple[dict[str, Any], list[Row]] | None:
-    """Histogram of forecast transforms over all series, and how uneven it is in each; None without a law of both sides."""
+    """Histogram of transforms over all series, and how uneven it is in each; None without laws of both sides."""
     pairs = [(a, b) for a in lab.lines for b in lab.lines if (a.name, a.side, b.side) == (b.name, "long", "short")]
     counts = []
     for long, short in pairs:

@@ -53,7 +53,7 @@ def loss_at(survival: Floats, quantiles: Floats) -> Floats:
 
 
 def drawn_from(quantiles: Floats, p: float) -> Callable[[np.random.Generator], Floats]:
-    """Draws of N losses from the laws of N days; those that are no breach at tail probability `p` are minus infinity."""
+    """Draws of N losses from the laws of N days; those that breach nothing at `p` are minus infinity."""
     n = quantiles.shape[1]
 
     def draw(random: np.random.Generator) -> Floats:

@@ -165,15 +165,12 @@ class RollingStudy(Study):
             yield f"benchmark must be one of {known}, got {self.benchmark!r}{hint}", ("benchmark",)
         kinds = [e.kind for e in self.estimators]
         named = ", ".join(dict.fromkeys(kinds))
-        for place, kind in (
-            *((("laws", i), k) for i, k in enumerate(self.laws)),
-            *((("refit", k), k) for k in self.refit),
-        ):
+        places = [*enumerate(self.laws), *((kind, kind) for kind in self.refit)]
+        for key, kind in places:
             if kind not in kinds:
-                yield (
-                    f"{place[0]} must name estimators of the study ({named}), got {kind!r}{suggest(kind, kinds)}",
-                    place,
-                )
+                name = "refit" if key == kind else "laws"
+                said = f"{name} must name estimators of the study ({named}), got {kind!r}{suggest(kind, kinds)}"
+                yield said, (name, key)
         for kind, step in self.refit.items():
             if step < 1:
                 yield f"refit of {kind} must be at least 1, got {step}", ("refit", kind)

@@ -39,6 +39,9 @@ MODELS: dict[str, dict[str, str]] = {
     },
     "margin": {
         "derive_pmrm_v2": "riskengine.margin.derive_pmrm_v2:DerivePmrmV2",
+        "deribit_portfolio": "riskengine.margin.deribit_portfolio:DeribitPortfolio",
+        "deribit_standard": "riskengine.margin.deribit_standard:DeribitStandard",
+        "greeks_grid": "riskengine.margin.greeks_grid:GreeksGrid",
         "historical_var": "riskengine.margin.historical_var:HistoricalVar",
         "filtered_historical_var": "riskengine.margin.filtered_historical_var:FilteredHistoricalVar",
         "ewma_var": "riskengine.margin.ewma_var:EwmaVar",

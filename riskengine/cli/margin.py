@@ -20,9 +20,13 @@ _HISTORIES = 256  # simulated windows behind a model that reads one
 @click.option("--windows", type=click.IntRange(2, 100_000), default=500, show_default=True, help="History windows.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True, help="Seed of the histories.")
 @click.option("--explain", "explained", is_flag=True, help="Parts of each figure.")
+@click.option("--positions", is_flag=True, help="What each position adds: left out, and at the margin.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
-def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, json_) -> int:
+def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, positions, json_) -> int:
     """Margin of every account of a portfolio under one model or all (combinations of models stand in studies only).
+
+    With --positions: what the requirement loses without a position, and its size times the derivative by it; a hedge
+    has negative figures.
 
     A model that reads a window of returns is shown as its mean over simulated windows of the world, with the 5 % and
     95 % points over them: how much of the figure is the luck of its window.
@@ -33,6 +37,7 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     from riskengine.config.locate import find
     from riskengine.config.models import margin_model, stands_alone
     from riskengine.config.study import load_world
+    from riskengine.margin.attribution import Variants, variants
     from riskengine.registry import kinds
 
     if every == bool(models):
@@ -45,7 +50,8 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
     wanted = [margin_model(kind, levels=levels, margin_period_hours=period) for kind in asked]
     with compile_notice():
-        found = [row for model in wanted for row in _requirements(model, book, world, period, windows, seed, explained)]
+        asked = variants(book) if positions else Variants(book, book.accounts, ())
+        found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
     if json_:
         as_json({"world": world.name, "portfolio": portfolio, "requirements": found})
     else:
@@ -53,7 +59,7 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     return 0
 
 
-def _requirements(model, book, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:
+def _requirements(model, asked, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:
     """Rows of one model: each account and level."""
     import numpy as np
 
@@ -61,6 +67,7 @@ def _requirements(model, book, world, period: float, windows: int, seed: int, ex
     from riskengine.pricing.valuation import account_values, snapshot
     from riskengine.random import DrawKeys
 
+    book = asked.book
     reads_history = hasattr(model, "margin_period_hours")
     seconds = round(period * 3600)
     grid = TimeGrid(seconds, 1, seconds, windows) if reads_history else TimeGrid(seconds, 1)
@@ -82,7 +89,8 @@ def _requirements(model, book, world, period: float, windows: int, seed: int, ex
     value = account_values(book, now)
     rows = []
     for level, found in zip(model.levels or (None,), required, strict=True):
-        for k, account in enumerate(book.names):
+        added = asked.contributions(found.initial) if asked.positions else ()
+        for k, account in enumerate(book.names[: asked.accounts]):
             row = {"model": model.kind, "level": level, "account": account, "kind": book.kinds[k]}
             for name, figure in (("initial", found.initial[k]), ("maintenance", found.maintenance[k])):
                 row[name] = float(figure.mean())
@@ -91,8 +99,21 @@ def _requirements(model, book, world, period: float, windows: int, seed: int, ex
             row["equity"] = float(value[k].mean())
             if explained:
                 row |= _parts(model, book, found, k)
+            if asked.positions:
+                row["positions"] = [
+                    {"position": p.name, "coins": p.quantity, "left_out": float(a.mean()), "marginal": _marginal(b)}
+                    for p, a, b in zip(asked.positions, *added, strict=True)
+                    if p.account == k
+                ]
             rows.append(row)
     return rows
+
+
+def _marginal(figure) -> float:
+    """Mean over windows; NaN where more than a hundredth of them sit at a kink."""
+    import numpy as np
+
+    return float(np.nanmean(figure)) if np.isnan(figure).mean() <= 0.01 else float("nan")
 
 
 def _parts(model, book, found, k: int) -> dict[str, Any]:
@@ -129,6 +150,20 @@ def _show(rows: list[dict[str, Any]]) -> None:
             level = "" if row["level"] is None else f" {row['level']:g}"
             click.echo(f"\n{row['account']} ({row['model']}{level}) {binding}".rstrip())
             table([(f"  {name}", f"{value:,.2f}") for name, value in row["components"].items()])
+    for row in rows:
+        if "positions" not in row:
+            continue
+        level = "" if row["level"] is None else f" {row['level']:g}"
+        click.echo(f"\n{row['account']} ({row['model']}{level}): initial {row['initial']:,.0f} USD")
+        cells = [
+            (f"  {p['position']}", f"{p['coins']:g}", f"{p['left_out']:,.0f}", _plain(p["marginal"]))
+            for p in row["positions"]
+        ]
+        table(cells, ("  position", "coins", "left out USD", "marginal USD"))
+
+
+def _plain(marginal: float) -> str:
+    return "kink" if marginal != marginal else f"{marginal:,.0f}"
 
 
 COMMANDS = {"margin": margin}

@@ -14,25 +14,58 @@ FORMATS = ("md", "html", "csv", "json")
 @click.option("--all", "everything", is_flag=True, help="Also figures that did not move.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def compare(before: Path, after: Path, everything: bool, json_: bool) -> int:
-    """Compare the runs in the folders BEFORE and AFTER: figures that moved by more than three standard errors."""
+    """Compare the runs in the folders BEFORE and AFTER: figures that moved by more than three standard errors.
+
+    The largest moves come first; z is the difference over its standard error, the runs taken as independent.
+    """
     from riskengine.cli.output import as_json, table
     from riskengine.study.compare import compare_runs
 
     rows = compare_runs(before, after)
-    moved = [r for r in rows if r.moved]
-    if json_:
-        as_json({"compared": len(rows), "moved": [asdict(r) for r in (rows if everything else moved)]})
-        return 0
+    both = [r for r in rows if r.common]
+    moved = sorted((r for r in both if r.moved), key=lambda r: -abs(r.z or 0.0))
     shown = rows if everything else moved
+    if json_:
+        as_json({"compared": len(both), "moved": len(moved), "figures": [asdict(r) for r in shown]})
+        return 0
     if shown:
-        cells = [(r.label, *(_number(x) for x in (r.before, r.after, r.z))) for r in shown]
-        table(cells, ("figure", "before", "after", "z"))
-    click.echo(f"{len(moved)} of {len(rows)} figures moved")
+        table([_cells(r) for r in shown], ("figure", "of", "before", "after", "z"))
+    click.echo(f"{len(moved)} of {len(both)} figures moved")
+    for name, own in (
+        ("before", [r for r in rows if r.after is None]),
+        ("after", [r for r in rows if r.before is None]),
+    ):
+        if own:
+            click.echo(
+                f"{len(own)} {'figure is' if len(own) == 1 else 'figures are'} only in the run {name}: {_whose(own)}"
+            )
     return 0
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+def _cells(compared) -> tuple[str, ...]:
+    """Title of the figure, what it is of, its value and interval in each run, z."""
+    from riskengine.report.labels import model_of, title_of, value_of, words
+    from riskengine.report.wording import parts
+
+    row = compared.row
+    # what is so unless said otherwise need not be said
+    usual = {"account_kind": "all", "account": "all", "multiplier": 1.0}
+    told = [
+        value_of(k, v) if k in ("level", "multiplier") else f"{words(k)} {value_of(k, v)}"
+        for k, v in row["parameters"].items()
+        if v is not None and usual.get(k) != v
+    ]
+    of = ", ".join([model_of(row["model"])] * bool(row["model"]) + told)
+    texts = ["" if e is None else " ".join(parts(e, row["unit"])) for e in (compared.before, compared.after)]
+    return title_of(row["measure"]), of, *texts, "" if compared.z is None else f"{compared.z:+.1f}"
+
+
+def _whose(own) -> str:
+    """The models, or the sections, that figures are of."""
+    from riskengine.report.labels import model_of, words
+
+    names = dict.fromkeys(model_of(r.row["model"]) if r.row["model"] else words(r.row["section"]) for r in own)
+    return ", ".join(names)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from riskengine import registry
 from riskengine.config.book import load_book
@@ -58,7 +58,7 @@ def _check_parameters(tree: Tree, keys: set[str]) -> str:
     for family in ("margin", "lending"):
         for kind in registry.kinds(family):
             for record in _parameter_records(registry.load(family, kind)):
-                shared = len(keys & set(get_type_hints(record)))
+                shared = _alike(tree.value, record)
                 if shared > best[0]:
                     best = (shared, record, kind)
     if best[1] is None:
@@ -69,6 +69,18 @@ def _check_parameters(tree: Tree, keys: set[str]) -> str:
     builder = Builder(tree)
     builder.done(builder.record(best[1], ()))
     return f"parameter set of {best[2]}"
+
+
+def _alike(value: Any, hint: Any) -> int:
+    """How many keys of a file, at any depth, are fields of a record."""
+    if not isinstance(value, dict):
+        return 0
+    if get_origin(hint) is dict:
+        return sum(_alike(part, get_args(hint)[1]) for part in value.values())
+    if not is_dataclass(hint):
+        return 0
+    fields = get_type_hints(hint)
+    return sum(1 + _alike(part, fields[key]) for key, part in value.items() if key in fields)
 
 
 def _parameter_records(cls: type) -> list[Any]:

@@ -11,7 +11,9 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.engine.outcomes import Key
+from riskengine.margin.procyclicality import largest_ratio, peak_to_trough
 
+RISES = (1, 5, 30)  # margin periods over which a rise of the requirement is measured
 LEAST_RESOURCES = 0.01  # USD: an account that needs nothing is near its event when it loses a cent
 
 
@@ -40,6 +42,8 @@ class Coverage:
     funding : float
     severities : bool
         Also keep how near each path comes to each event: the largest ratio of loss to resources among its accounts.
+    procyclicality : bool
+        Also keep how the requirement of positions left alone rises from origin to origin.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Coverage:
         latency: int,
         funding: float,
         severities: bool = False,
+        procyclicality: bool = False,
     ):
         self._model, self._levels, self._multipliers = model, levels, multipliers
         self._period, self._latency, self._funding = period, latency, funding
@@ -61,10 +66,14 @@ class Coverage:
         self._sums: dict[Key, Floats] = {}
         self._severities = severities
         self._origins = 0
+        self._series: list[Floats] | None = [] if procyclicality else None
 
     def open(self, value: Floats, initial: Floats, maintenance: Floats, rounding: Floats | float = 0.0) -> None:
         """Start a window: book value (K, P), requirements (L, K, P), rounding of the values (K, P)."""
         self._value, self._initial, self._maintenance, self._rounding = value, initial, maintenance, rounding
+        if self._series is not None:
+            kinds = (self._share > 0.0) @ initial
+            self._series.append(np.concatenate([initial.sum(axis=1, keepdims=True), kinds], axis=1))
         self._worst = np.zeros_like(value)
         self._worst_in_latency = np.zeros_like(value)
 
@@ -125,4 +134,22 @@ class Coverage:
     def columns(self) -> dict[Key, Floats]:
         """Per path: shares and capital averaged over origins; breach counts and shortfall (USD) summed over them."""
         whole = ("breaches", "shortfall")
-        return {k: (v if k[-1] in whole or is_severity(k[-1]) else v / self._origins) for k, v in self._sums.items()}
+        out = {k: (v if k[-1] in whole or is_severity(k[-1]) else v / self._origins) for k, v in self._sums.items()}
+        return out | (self._rises() if self._series else {})
+
+    def _rises(self) -> dict[Key, Floats]:
+        """Peak to trough and the largest rises of the requirement over origins, of the book and of each kind.
+
+        A kind that is perfectly hedged at some origin of some path requires nothing there, and has no ratio.
+        """
+        series = np.stack(self._series)  # (origins, levels, 1 + kinds, paths)
+        out: dict[Key, Floats] = {}
+        for i, level in enumerate(self._levels):
+            for j, subject in enumerate(("all", *self._kinds)):
+                own = series[:, i, j]
+                if own.min() < LEAST_RESOURCES:
+                    continue
+                found = {"peak_to_trough": peak_to_trough(own)}
+                found |= {f"largest_rise_{n}": largest_ratio(own, n) for n in RISES if n < len(own)}
+                out |= {("margin", self._model, level, 1.0, subject, name): x for name, x in found.items()}
+        return out

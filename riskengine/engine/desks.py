@@ -131,6 +131,7 @@ class MarginDesk:
             grid.index("liquidation_latency_hours", question.liquidation_latency_hours),
             question.funding_multiple,
             view.paths.log_weight is not None,
+            question.procyclicality,
         )
         self._lives: list[tuple[int, float, AccountLife]] = []
         self._reference: dict[Key, Floats] = {}

@@ -1,6 +1,6 @@
 """What the engine is asked to find out on a block.  Frozen records; the YAML of a study has exactly these fields."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from riskengine.arrays import check_range
@@ -55,6 +55,9 @@ class MarginQuestion:
     reference_levels : tuple of float
         Levels of the loss quantile and ES of each reference account, reported beside how often its loss exceeds the
         requirement of each model.
+    procyclicality : bool
+        Report how the requirement of positions left alone rises over the margin periods of a path: peak to trough, and
+        the largest rise over 1, 5 and 30 of them where the horizon holds as many.
     """
 
     book: Portfolio
@@ -66,6 +69,7 @@ class MarginQuestion:
     liquidation: LiquidationTerms = LiquidationTerms()
     reference_accounts: tuple[str, ...] = ()
     reference_levels: tuple[float, ...] = ()
+    procyclicality: bool = field(default=False, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.models:

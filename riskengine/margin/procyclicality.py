@@ -4,6 +4,7 @@
     cap:          min(M, cap)
     speed limit:  M'_t = min(M_t, limit M'_{t-n})
     peak to trough: max_t M_t / min_{s <= t} M_s;   n-day ratio: max_t M_{t+n} / M_t.
+The measures take one series or many, time first.
 Reference: EMIR RTS 153/2013 art. 28; Murphy, Vasios and Vause (2014), Bank of England FS paper 29.
 """
 
@@ -32,13 +33,13 @@ def speed_limit(margin: ArrayLike, days: int, limit: float) -> Floats:
     return out
 
 
-def peak_to_trough(margin: ArrayLike) -> float:
-    """Largest rise of the margin from any earlier low, as a ratio."""
-    m = as_floats("margin", margin, 1)
-    return float(np.max(m / np.minimum.accumulate(m)))
+def peak_to_trough(margin: ArrayLike) -> Floats:
+    """Largest rise of the margin from any earlier low, as a ratio; of each series of `margin`, shape (T, ...)."""
+    m = np.asarray(margin, dtype=np.float64)
+    return np.max(m / np.minimum.accumulate(m, axis=0), axis=0)
 
 
-def largest_ratio(margin: ArrayLike, days: int) -> float:
-    """Largest ratio of the margin to that `days` before; NaN where the series is too short."""
-    m = as_floats("margin", margin, 1)
-    return float(np.max(m[days:] / m[:-days])) if 0 < days < m.size else float("nan")
+def largest_ratio(margin: ArrayLike, days: int) -> Floats:
+    """Largest ratio of the margin to that `days` before, of each series; NaN where they are too short."""
+    m = np.asarray(margin, dtype=np.float64)
+    return np.max(m[days:] / m[:-days], axis=0) if 0 < days < len(m) else np.full(m.shape[1:], np.nan)

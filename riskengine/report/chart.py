@@ -26,6 +26,7 @@ _VARIABLES = {colour: f"--c{i + 1}" for i, colour in enumerate(SERIES)} | {
     PAPER: "--paper",
 }
 WIDTH = 9.6
+LEGEND_COLUMNS = 4
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -137,7 +138,11 @@ def _arrange(figure: Any) -> None:
     gap = 0.22 + max((reach(ax) for ax in axes if column(ax) > 0), default=0.0)
     below = 0.12 + line * (1 + any(ax.get_xlabel() for ax in axes))
     above = 0.1 + (line + 0.08) * any(ax.get_title(loc="left") for ax in axes)
-    top = above + sum(line + 0.14 for _ in figure.legends)
+    rows = [ceil(len(shown.get_texts()) / LEGEND_COLUMNS) for shown in figure.legends]
+    # the panels keep their height: a legend of more rows makes the figure taller
+    height += line * sum(n - 1 for n in rows)
+    figure.set_size_inches(width, height)
+    top = above + sum(line * n + 0.14 for n in rows)
     figure.subplots_adjust(left=left / width, right=1 - right / width, bottom=below / height, top=1 - top / height)
     panel_width = (width - left - right - gap * (grid.ncols - 1)) / grid.ncols
     panel_height = (height - top - below - (above + below) * (grid.nrows - 1)) / grid.nrows
@@ -214,7 +219,7 @@ def marks(axes: Any, points: Sequence[Point], series: int, *, sideways: bool = F
         )
     if line and len(points) > 1:
         values = [max(p.estimate["value"], low) if is_log else p.estimate["value"] for p in points]
-        axes.plot([p.at for p in points], values, color=colour, lw=1.2, alpha=0.7, zorder=2)
+        axes.plot([p.at for p in points], values, color=colour, lw=1.2, ls=dash_of(series), alpha=0.7, zorder=2)
     return handle(series, line=line)
 
 
@@ -223,12 +228,18 @@ def marker_of(series: int) -> str:
     return MARKERS[(series + series // len(SERIES)) % len(MARKERS)]
 
 
+def dash_of(series: int) -> Any:
+    """Line style of a series: where colours come round again lines are dashed."""
+    return "-" if series < len(SERIES) else (0, (5, 2))
+
+
 def handle(series: int, *, line: bool = False) -> Any:
     """Legend entry of a series."""
     from matplotlib.lines import Line2D
 
     colour, marker = SERIES[series % len(SERIES)], marker_of(series)
-    return Line2D([], [], color=colour, marker=marker, ms=6, lw=1.4 if line else 0, mec=PAPER, mew=0.6)
+    ls = dash_of(series) if line else "-"
+    return Line2D([], [], color=colour, marker=marker, ms=6, lw=1.4 if line else 0, ls=ls, mec=PAPER, mew=0.6)
 
 
 def band(axes: Any, x: Sequence[float], y: Sequence[Any], low: Sequence[Any], high: Sequence[Any], series: int) -> None:
@@ -240,11 +251,15 @@ def band(axes: Any, x: Sequence[float], y: Sequence[Any], low: Sequence[Any], hi
     edge_low = [bottom if v is None or (is_log and v <= 0) else v for v in low]
     edge_high = [top if v is None else v for v in high]
     axes.fill_between(x, edge_low, edge_high, color=colour, alpha=0.18, lw=0, zorder=1)
-    axes.plot(x, [nan if v is None or (is_log and v <= 0) else v for v in y], color=colour, zorder=3)
+    axes.plot(
+        x, [nan if v is None or (is_log and v <= 0) else v for v in y], color=colour, ls=dash_of(series), zorder=3
+    )
 
 
 def legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """One legend above the panels; a leading underscore would hide its entry, so it is dropped from the text."""
     if handles:
         shown = [label.lstrip("_") or " " for label in labels]
-        figure.legend(list(handles), shown, loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=4, handletextpad=0.4)
+        figure.legend(
+            list(handles), shown, loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=LEGEND_COLUMNS, handletextpad=0.4
+        )

@@ -10,7 +10,7 @@ from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
-from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, scheme
+from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.rolling_chapters import (
@@ -33,6 +33,7 @@ ORDER: tuple[Maker, ...] = (
     glance,
     stress,
     coverage,
+    procyclicality,
     losses,
     rare_events,
     liquidation_counts,

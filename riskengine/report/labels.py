@@ -64,6 +64,22 @@ MEASURES: dict[str, Measure] = {
     "insolvency": _M(
         "Insolvency", "Share of accounts and margin periods in which the worst loss is greater than all resources."
     ),
+    "peak_to_trough": _M(
+        "Peak to trough",
+        "Mean over paths of the largest ratio of the requirement to an earlier one, positions left alone.",
+    ),
+    "largest_rise_1": _M(
+        "Largest rise over 1",
+        "Mean over paths of the largest ratio of the requirement to that of 1 margin period before.",
+    ),
+    "largest_rise_5": _M(
+        "Largest rise over 5",
+        "Mean over paths of the largest ratio of the requirement to that of 5 margin periods before.",
+    ),
+    "largest_rise_30": _M(
+        "Largest rise over 30",
+        "Mean over paths of the largest ratio of the requirement to that of 30 margin periods before.",
+    ),
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),

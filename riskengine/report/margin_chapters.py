@@ -3,10 +3,11 @@
 from riskengine.report.chapter import COVERAGE, Chapter, Result, curve_labels
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import against_nominal, curve
-from riskengine.report.labels import model_of, setup_of, value_of, words
+from riskengine.report.labels import model_of, setup_of, title_of, value_of, words
 from riskengine.report.rows import Row, at_level, headline, headline_level, select, unique, whole_book
 from riskengine.report.tables import pivot
 
+RISES = ("peak_to_trough", "largest_rise_1", "largest_rise_5", "largest_rise_30")
 CURVES = {"margin_shortfall_exceedance": "Loss beyond initial margin in the book: how often more than"}
 
 
@@ -36,6 +37,24 @@ def coverage(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     )
     more = pivot("More on margin", own, ("shortfall_given_breach",), lead=("level",), folded=True)
     return Chapter("coverage", "Does the margin cover what it says?", lead, [figure or None, more])
+
+
+def procyclicality(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """How requirements rise along a path."""
+    own = select(rows, "margin", multiplier=1.0)
+    whole = [r for r in own if whole_book(r)]
+    panels = [(title_of(m), [Dot(setup_of(r), "", r) for r in select(whole, measure=m)]) for m in RISES]
+    figure = pictures and dots("rises", "How far the requirement of a book left alone rises", panels)
+    lead = (
+        "A requirement that follows the market calls for cash when there is least of it. Positions are left alone, so "
+        "what rises is the price of the same risk; 1.5 means that half as much again was called for.",
+    )
+    parts = [r for r in own if not whole_book(r)]
+    tables = [
+        pivot("The whole book", whole, RISES, lead=("level",)),
+        pivot("By kind of account", parts, RISES, lead=("level", "account_kind"), folded=True),
+    ]
+    return Chapter("procyclicality", "How procyclical is the margin?", lead, [figure or None, *tables])
 
 
 def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:

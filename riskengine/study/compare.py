@@ -16,28 +16,38 @@ class Comparison:
 
     Attributes
     ----------
-    label : str
-        Section, model, parameters and measure.
-    before, after : float or None
-        None where a run lacks the figure.
+    row : dict
+        The figure's row in the first run that has it: section, model, parameters, measure, unit.
+    before, after : dict or None
+        Fields of the estimate in each run; None where a run lacks the figure.
     z : float or None
         Difference in units of its standard error, treating the runs as independent; None where either has none.
     apart : bool
         Whether the two intervals have no point in common: what decides where there is no z.
     """
 
-    label: str
-    before: float | None
-    after: float | None
+    row: dict[str, Any]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
     z: float | None
     apart: bool = False
 
     @property
+    def common(self) -> bool:
+        """Whether both runs have the figure."""
+        return self.before is not None and self.after is not None
+
+    @property
     def moved(self) -> bool:
-        """Whether the figure is missing in one run or differs by more than its error: three standard errors, or, where
-        a figure has an interval only, intervals with no point in common."""
-        if self.before is None or self.after is None:
-            return self.before is not self.after
+        """Whether the figure is in both runs and differs by more than its error, or has a value in one of them only.
+
+        More than its error: three standard errors, or, where a figure has an interval only, intervals with no point in
+        common.
+        """
+        if not self.common:
+            return False
+        if self.before["value"] is None or self.after["value"] is None:
+            return self.before["value"] is not self.after["value"]
         return self.apart if self.z is None else abs(self.z) > 3.0
 
 
@@ -65,10 +75,8 @@ def compare_runs(before: Path, after: Path) -> list[Comparison]:
         if a and b and None not in (a["value"], b["value"], a["std_error"], b["std_error"]):
             spread = sqrt(a["std_error"] ** 2 + b["std_error"] ** 2)
             z = (b["value"] - a["value"]) / spread if spread > 0 else None
-        label = f"{key[0]} · {key[1]} · {key[2].decode()} · {key[3]}"
-        out.append(
-            Comparison(label, a["value"] if a else None, b["value"] if b else None, z, bool(a and b) and _apart(a, b))
-        )
+        row = {k: v for k, v in (left.get(key) or right[key]).items() if k != "estimate"}
+        out.append(Comparison(row, a, b, z, bool(a and b) and _apart(a, b)))
     return out
 
 

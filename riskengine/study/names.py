@@ -12,6 +12,10 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "peak_to_trough": "number",
+    "largest_rise_1": "number",
+    "largest_rise_5": "number",
+    "largest_rise_30": "number",
     "liquidations": "count",
     "liquidation_cost": "USD",
     "fund_draw": "USD",

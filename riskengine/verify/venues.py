@@ -271,8 +271,8 @@ def _apc_metrics(x: Inputs) -> Results:
     from riskengine.margin import procyclicality as apc
 
     return {
-        "peak_to_trough": apc.peak_to_trough(x["margin"]),
-        "max_n_day_ratio": [apc.largest_ratio(x["margin"], n) for n in x["horizons"]],
+        "peak_to_trough": float(apc.peak_to_trough(x["margin"])),
+        "max_n_day_ratio": [float(apc.largest_ratio(x["margin"], n)) for n in x["horizons"]],
     }
 
 

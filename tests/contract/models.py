@@ -7,6 +7,7 @@ import numpy as np
 
 from riskengine import registry
 from riskengine.config.locate import shipped
+from riskengine.config.models import margin_model
 from riskengine.config.study import load_study, load_world
 from riskengine.margin.buffered import Buffered
 from riskengine.margin.capped import Capped
@@ -117,6 +118,7 @@ _EXAMPLES = {
     "mixture": Mixture((HistoricalVar(window=60), HistoricalVar(shortfall=True)), (0.75, 0.25)),
     "buffered": Buffered(FilteredHistoricalVar(), HistoricalVar()),
     "capped": Capped(FilteredHistoricalVar(), HistoricalVar(), 1.5),
+    "deribit_portfolio": margin_model("deribit_portfolio"),
     "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
     "perpetual": PerpetualMarket(
         (0.0, 0.0), (5e-4, 5e-4), (48.0, 48.0), (0.002, 0.0), (1e-4, 1e-4), (1.0, 1.0), (0.5, 0.5), (0.36, 0.5)

@@ -135,6 +135,16 @@ def counted(gain: Floats, parameters: Parameters) -> Floats:
     return np.where(gain > 0.0, gain * parameters.pnl_offset, gain)
 
 
+def dampened(gain: Floats, moves: Floats, index: Floats | float, parameters: Parameters) -> Floats:
+    """Gains at extended moves, scaled to the range and moved towards zero; arguments broadcast."""
+    p = parameters
+    end = 1.0 + np.sign(moves) * p.price_range
+    scaled = gain * p.extended_factor * (p.price_range / np.abs(moves)) * (1.0 + moves) / end
+    beyond = np.maximum(np.abs(moves) / p.price_range, 1.0) - 1.0
+    towards = np.minimum(beyond * p.extended_dampener / (end * index), np.abs(scaled))
+    return scaled - np.sign(scaled) * towards
+
+
 def margin(
     positions: Sequence[Future | Option], index: float, parameters: Parameters, other_charges: float = 0.0
 ) -> Margin:
@@ -160,7 +170,7 @@ def margin(
         standard += _gain(x, index, moves, p)
         raw += _gain(x, index, tails, p)[:, 0]
         delta[x.expiry] = delta.get(x.expiry, 0.0) + _delta(x)
-    extended = _extended(raw, tails, index, p)
+    extended = dampened(raw, tails, index, p)
     worst = -min(float(counted(standard, p).min()), float(counted(extended, p).min()), 0.0)
     roll = p.min_annualised_move * sum(abs(d) for d in delta.values())
     net = abs(sum(delta.values()))
@@ -190,12 +200,3 @@ def _delta(x: Future | Option) -> float:
         return x.size
     call = call_delta(x.forward, x.strike, x.days / 365.0, x.volatility)
     return x.size * (call if x.kind == "call" else call - 1.0)
-
-
-def _extended(raw: Floats, moves: Floats, index: float, p: Parameters) -> Floats:
-    """Gains at extended moves, scaled to the range and dampened."""
-    end = 1.0 + np.sign(moves) * p.price_range
-    scaled = raw * p.extended_factor * (p.price_range / np.abs(moves)) * (1.0 + moves) / end
-    beyond = np.maximum(np.abs(moves) / p.price_range, 1.0) - 1.0
-    towards = np.minimum(beyond * p.extended_dampener / (end * index), np.abs(scaled))
-    return scaled - np.sign(scaled) * towards

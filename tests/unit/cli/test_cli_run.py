@@ -41,7 +41,8 @@ def test_the_stored_study_gives_the_same_run_again(capsys, here):
     code, out, _ = call(capsys, "compare", "first", "again")
     assert (code, out.splitlines()[-1]) == (0, f"0 of {len(same[0])} figures moved")
     code, out, _ = call(capsys, "compare", "first", "again", "--json", "--all")
-    assert len(json.loads(out)["moved"]) == len(same[0])
+    found = json.loads(out)
+    assert (found["moved"], len(found["figures"])) == (0, len(same[0]))
 
 
 def test_resume_takes_up_what_is_there_and_reports_have_the_same_bytes(capsys, here):
@@ -88,6 +89,9 @@ def test_margin_of_a_portfolio_is_explained(capsys, here):
     assert {(r["model"], r["level"]) for r in rows} == {
         ("derive_pmrm_v2", None),
         ("historical_var", 0.99),
+        ("deribit_portfolio", None),
+        ("deribit_standard", None),
+        ("greeks_grid", None),
         ("filtered_historical_var", 0.99),
         ("ewma_var", 0.99),
     }

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from riskengine.cli.main import main
 from riskengine.errors import UsageError
 from riskengine.study.compare import compare_runs
 from riskengine.study.folder import RunFolder
@@ -11,7 +12,8 @@ from riskengine.study.folder import RunFolder
 
 def run(folder, kind="calibration", **estimate):
     estimate = {"value": 1.0, "std_error": None, "lower": 0.5, "upper": 1.5} | estimate
-    row = {"section": "margin", "model": "m", "parameters": {}, "measure": "bad_debt_p99", "estimate": estimate}
+    row = {"section": "margin", "model": "m", "parameters": {}, "measure": "bad_debt_p99", "unit": "USD"}
+    row["estimate"] = estimate
     folder.mkdir()
     result = {"schema": "riskengine-result/1", "study": {"kind": kind}, "rows": [row]}
     (folder / "result.json").write_text(json.dumps(result))
@@ -47,3 +49,15 @@ def test_a_folder_with_other_files_is_no_place_for_a_run(tmp_path):
     with pytest.raises(UsageError, match="one that holds a run, got other files"):
         RunFolder.open("study", {"a": 1}, tmp_path, False)
     assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_figures_of_one_run_only_are_counted_and_not_listed(tmp_path, capsys):
+    before, after = run(tmp_path / "a", std_error=0.1), run(tmp_path / "b", std_error=0.1, value=2.0)
+    result = json.loads((after / "result.json").read_text())
+    result["rows"].append(result["rows"][0] | {"model": "historical_var", "measure": "insolvency"})
+    (after / "result.json").write_text(json.dumps(result))
+    assert [(c.common, c.moved) for c in compare_runs(before, after)] == [(True, True), (False, False)]
+    assert main(["compare", str(before), str(after)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["1 of 1 figures moved", "1 figure is only in the run after: Historical VaR"]
+    assert lines[1].split()[-1] == "+7.1"

@@ -16,7 +16,9 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
         return ""
     settings, series = result.get("settings") or {}, result.get("series") or ()
     days = sum(s["forecasts"] for s in series)
-    first, last = min(str(s["first"]) for s in series), max(str(s["last"]) for s in series)
+    first, last = min(s["first"] for s in series), max(s["last"] for s in series)
+    if isinstance(first, int):  # a file without dates
+        first, last = f"row {first}", f"row {last}"
     who = len(unique(r.model for r in own))
     hours = settings.get("horizon_hours")
     over = f"{plain(hours)}-hour " if hours else ""

@@ -63,7 +63,7 @@ def test_fit_reaches_what_alternating_exact_steps_reach(auxiliary):
 def test_coefficients_follow_units():
     loss, _, es = history(1000, 5)
     one, other = fit_lines(loss, es, es, P), fit_lines(100 * loss, 100 * es, 100 * es, P)
-    np.testing.assert_allclose(other.es, one.es * np.array([100.0, 1.0]), rtol=1e-4)
+    np.testing.assert_allclose(other.es, one.es * np.array([100.0, 1.0]), rtol=2e-3)
 
 
 def test_size_is_near_nominal_and_understatement_is_seen():

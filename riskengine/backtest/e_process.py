@@ -108,11 +108,13 @@ def _slope(other, count, quiet, bet):
 def _log_wealth(gain, out):
     """Fill `out` (n,) with log wealth after each day, from gains e - 1 (n,)."""
     other = np.empty(gain.size)
-    count, quiet, total, wealth = 0, 0.0, 0.0, 0.0
+    count, quiet, total, wealth, alike = 0, 0.0, 0.0, 0.0, True
     for t in range(gain.size):
         bet = 0.0
         if total > 0.0:
-            if _slope(other, count, quiet, _MOST) >= 0.0:
+            if alike:  # k equal gains g and q days with -1: the maximum is known
+                bet = min(_MOST, (count * other[0] - quiet) / (other[0] * (count + quiet)))
+            elif _slope(other, count, quiet, _MOST) >= 0.0:
                 bet = _MOST
             else:
                 low, high = 0.0, _MOST
@@ -130,4 +132,5 @@ def _log_wealth(gain, out):
             quiet += 1.0
         else:
             other[count] = gain[t]
+            alike = alike and gain[t] == other[0]
             count += 1

@@ -65,7 +65,7 @@ def _records(study, files: tuple[Path, ...], source: str | None, start: str | No
         f = study.forecasts
         if any(v is not None for v in (source, start, end)):
             raise UsageError("--source, --start and --end must not be given for a file of forecasts")
-        found = [forecast_record(file, f.returns, f.var, f.es, f.level) for file in files]
+        found = [forecast_record(file, f.returns, f.var, f.es, f.level, f.unit) for file in files]
     else:
         found = [r for file in files for r in price_records(file, study.series, source, start, end)]
     names = [r.name for r in found]

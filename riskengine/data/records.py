@@ -83,8 +83,8 @@ def price_records(
     return found
 
 
-def forecast_record(file: Path, returns: str, var: str, es: str, level: float) -> ForecastRecord:
-    """Returns and forecasts of the lower tail of returns from named columns, as losses: signs are turned.
+def forecast_record(file: Path, returns: str, var: str, es: str, level: float, unit: float = 1.0) -> ForecastRecord:
+    """Returns and forecasts of the lower tail of returns from named columns, as losses: signs are turned, times `unit`.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def forecast_record(file: Path, returns: str, var: str, es: str, level: float) -
     ]
     if faults:
         raise InputError(faults)
-    loss, v, e = (-numbers(frame[name]) for name in (returns, var, es))
+    loss, v, e = (-unit * numbers(frame[name]) for name in (returns, var, es))
     bad = np.flatnonzero(~(np.isfinite(loss) & (v > 0) & (e >= v)))
     if bad.size:
         first = int(bad[0])

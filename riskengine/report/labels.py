@@ -170,6 +170,11 @@ MEASURES: dict[str, Measure] = {
         "Number of series on which no test of expected shortfall rejects the forecasts, after the same adjustment; "
         "series with fewer than ten expected breaches are not judged.",
     ),
+    "law_kept": _M(
+        "Law not rejected",
+        "Number of series on which no test of the whole tail of the forecast law rejects it; only for estimators that "
+        "have one.",
+    ),
     "pinball_in_set": _M(
         "Among the best, VaR",
         "Number of series on which the model confidence set by pinball loss holds the estimator: it cannot be told "

@@ -58,7 +58,7 @@ def rolling_survivors(result: Result, rows: list[Row], pictures: bool) -> Chapte
         for i, pair in enumerate((panels[:2], panels[2:])):
             title = "Not rejected" if i == 0 else "Cannot be told from the best"
             items.append(_estimator_heat(f"rolling-kept-{i}", title, pair, own, caption if i else ""))
-    main = ("coverage_kept", "shortfall_kept", "fz0_in_set", "breach_rate", "rate_power")
+    main = ("coverage_kept", "shortfall_kept", "law_kept", "fz0_in_set", "breach_rate", "rate_power")
     at = f", {percent(level)}" if level else ""
     for side in unique(r.parameters["side"] for r in own):
         part = [replace(r, parameters={"estimator": r.model}) for r in at_level(select(own, side=side), level)]
@@ -307,8 +307,8 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     head = ("Series", "Side", "Estimator", *(TESTS[t] for t in tests))
     items.append(Table(f"Every test at {percent(level)}: p-values as they come", head, lines, "", True, 3))
     lead = [
-        f"VaR p and ES p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. Power is "
-        "that of the breach count against the rate named in the settings."
+        f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. Power "
+        "is that of the breach count against the rate named in the settings."
     ]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
     return Chapter("series", "Series by series", lead, items)
@@ -325,7 +325,7 @@ def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) ->
     for c in cells:
         head = [Cell(c["side"]), Cell(percent(c["level"])), Cell(model_of(c["estimator"]))]
         if c["refused"]:
-            lines.append((*head, Cell("refused", c["refused"], "muted"), *(Cell("–") for _ in range(8))))
+            lines.append((*head, Cell("refused", c["refused"], "muted"), *(Cell("–") for _ in range(9))))
             continue
         tail = round(1.0 - c["level"], 12)
         rate = c["breaches"] / c["days"]
@@ -338,12 +338,14 @@ def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) ->
                 _p(c["coverage_p_bh"], size),
                 Cell(f"{c['power'] * 100:.0f} %"),
                 _p(c["shortfall_p_bh"], size),
+                _p(c["law_p_bh"], size),
                 Cell("–" if c["pinball"] is None else f"{c['pinball'] * 1e4:.2f}", _in(c["pinball_set_p"])),
                 Cell("–" if c["fz0"] is None else f"{c['fz0']:.3f}", _in(c["fz0_set_p"])),
                 Cell(" / ".join(str(c[k]) if c[k] is not None else "–" for k in ("alarm_low", "alarm_high"))),
             )
         )
-    columns = ("Side", "Level", "Estimator", "Breaches", "Rate", "Zone", "VaR p", "Power", "ES p", "Pinball, bp", "FZ0",
+    columns = ("Side", "Level", "Estimator", "Breaches", "Rate", "Zone", "VaR p", "Power", "ES p", "Law p",
+               "Pinball, bp", "FZ0",
                "Alarm low / high")  # fmt: skip
     return Table(name, columns, tuple(lines), "", True, 3)
 

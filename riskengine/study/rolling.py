@@ -31,13 +31,14 @@ from riskengine.study.manifest import manifest
 from riskengine.study.result import Row, StudyResult
 from riskengine.study.rolling_calibration import calibration_curves
 from riskengine.study.rolling_head import rolling_head
-from riskengine.study.rolling_law import GRID
+from riskengine.study.rolling_law import GRID, LAW_TESTS
 from riskengine.study.rolling_scores import SCORES, Ranking, pooled_difference, pooled_rate, rank
 from riskengine.study.rolling_spec import GIVEN, RollingStudy
-from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, Tables, Verdict, coverage, shortfall
+from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, Tables, Verdict, coverage, shortfall, whole_tail
 from riskengine.study.run import Progress
 
 SECTION = "rolling"
+FAMILIES = ("coverage", "shortfall", "law")
 _SHOWN_DAYS = 3  # numbers of days that the table of power is shown for
 
 
@@ -88,6 +89,7 @@ class Cell:
     reason: str = ""
     coverage: Verdict = field(default_factory=lambda: Verdict({}))
     shortfall: Verdict = field(default_factory=lambda: Verdict({}))
+    law: Verdict = field(default_factory=lambda: Verdict({}))
     low: int | None = None  # seconds of the alarm that VaR is too low
     high: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)
@@ -204,10 +206,11 @@ class RollingLab:
         made = line.forecasts[cell.who]
         loss, var, es = line.judged[cell.seen], made.var[i][cell.seen], made.es[i][cell.seen]
         cell.coverage, low, high = coverage(cell.breach, p, self.tables)
-        law = line.laws.get(cell.who)
-        law = None if law is None else law[:, cell.seen]
-        law = None if law is None or np.isnan(law).any() else law
-        cell.shortfall = shortfall(loss, var, es, p, study.seed, law)
+        cell.shortfall = shortfall(loss, var, es, p, study.seed)
+        if cell.who in line.laws:
+            quantiles = line.laws[cell.who][:, cell.seen]
+            if not np.isnan(quantiles).any():
+                cell.law = whole_tail(loss, es, quantiles, p, study.seed)
         when = line.seconds[cell.seen]
         cell.low, cell.high = (None if e.alarm is None else int(when[e.alarm - 1]) for e in (low, high))
         rate = clopper_pearson(int(cell.breach.sum()), cell.breach.size, study.confidence)
@@ -215,7 +218,7 @@ class RollingLab:
 
     def _adjust(self) -> None:
         """p-values of each family over all cells."""
-        for family in ("coverage", "shortfall"):
+        for family in FAMILIES:
             cells = [c for c in self.cells if getattr(c, family).p_values]
             if not cells:
                 continue
@@ -265,10 +268,12 @@ class RollingLab:
         yield row("breach_rate", "probability", pooled_rate(parts, study.confidence))
         for name in SCORES:
             yield row(f"{name}_gain", "share" if name == "pinball" else "number", self._gain(key, name))
-        for measure, family in (("coverage_kept", "coverage"), ("shortfall_kept", "shortfall")):
+        for family in FAMILIES:
+            if family == "law" and not any(who in c.line.laws for c in formed):
+                continue
             judged = [c for c in formed if f"{family}_p_bh" in c.figures]
             kept = sum(c.figures[f"{family}_p_bh"] > study.significance for c in judged)
-            yield row(measure, "series", _count(kept, len(judged)))
+            yield row(f"{family}_kept", "series", _count(kept, len(judged)))
         for measure, name in (("pinball_in_set", "pinball_set_p"), ("fz0_in_set", "fz0_set_p")):
             judged = [c for c in formed if name in c.figures]
             kept = sum(c.figures[name] > study.set_size for c in judged)
@@ -307,7 +312,7 @@ class RollingLab:
                 n = int(both.sum())
                 found = tracking(
                     np.log(own[both]), np.log(base[both]), 1.0, block=max(1, round(4 * n ** (1 / 3))),
-                    replicates=200, confidence=study.confidence, seed=study.seed,
+                    replicates=100, confidence=study.confidence, seed=study.seed,
                 )  # fmt: skip
                 key = {"series": line.name, "side": line.side, "level": level}
                 yield Row("rolling_tracking", who, key, "var_tracking_error", "share", found.error)
@@ -338,17 +343,17 @@ class RollingLab:
     def table(self) -> dict[str, Any]:
         """Every cell, compact: what `rows` would say in ten times the space; figures to six digits."""
         scores = [f"{name}{part}" for name in SCORES for part in ("", "_set_p", "_difference", "_dm_p")]
-        families = [f"{f}_p{part}" for f in ("coverage", "shortfall") for part in ("", "_bh", "_holm")]
+        families = [f"{f}_p{part}" for f in FAMILIES for part in ("", "_bh", "_holm")]
         columns = ["series", "side", "level", "estimator", "days", "breaches", "zone", *families, "power", "alarm_low",
-                   "alarm_high", *COVERAGE, *SHORTFALL, *scores, "refused"]  # fmt: skip
+                   "alarm_high", *COVERAGE, *SHORTFALL, *LAW_TESTS, *scores, "refused"]  # fmt: skip
         return {"columns": columns, "rows": [[_digits(v) for v in self._values(c, columns)] for c in self.cells]}
 
     def _values(self, c: Cell, columns: list[str]) -> list[Any]:
         own: dict[str, Any] = {**c.key, "estimator": c.who, "days": int(c.seen.sum()), "refused": c.reason or None}
         if not c.reason:
-            own |= c.coverage.p_values | c.shortfall.p_values | c.figures
+            own |= c.coverage.p_values | c.shortfall.p_values | c.law.p_values | c.figures
             own |= {"breaches": int(c.breach.sum()), "alarm_low": _date(c, c.low), "alarm_high": _date(c, c.high)}
-            own |= {"coverage_p": c.coverage.p_value, "shortfall_p": c.shortfall.p_value}
+            own |= {f"{family}_p": getattr(c, family).p_value for family in FAMILIES}
             own["power"] = self.tables.rate_power(c.breach.size, _tail(c.level))
         return [own.get(name) for name in columns]
 

@@ -66,7 +66,7 @@ def drawn_from(quantiles: Floats, p: float) -> Callable[[np.random.Generator], F
 
 
 def law_tests(
-    loss: Floats, var: Floats, es: Floats, quantiles: Floats, p: float, replicates: int, seed: int
+    loss: Floats, es: Floats, quantiles: Floats, p: float, replicates: int, seed: int
 ) -> dict[str, TestResult]:
     """Tests of the tail beyond `p` <= 5 % that need the forecast law, by name."""
     survival = survival_of(loss, quantiles)

@@ -25,14 +25,18 @@ class GivenForecasts:
         Names of columns.
     level : float
         Of the forecasts, such as 0.975.
+    unit : float
+        What a one of the file means: 0.01 where it is in percent.
     """
 
     returns: str
     var: str
     es: str
     level: float
+    unit: float = 1.0
 
     def __post_init__(self) -> None:
+        check_range("unit", self.unit, 0.0, 1e6, open_low=True)
         check_range("level", self.level, 0.5, 1.0, open_low=True, open_high=True)
 
 

@@ -41,7 +41,7 @@ from riskengine.backtest.power import count_power
 from riskengine.backtest.result import ranked_p_value
 from riskengine.estimate import Estimate, exact
 from riskengine.stats.proportion import clopper_pearson
-from riskengine.study.rolling_law import LAW_TESTS, law_tests
+from riskengine.study.rolling_law import law_tests
 
 RANKED = ("christoffersen_independence", "christoffersen", "gmm_duration", "weibull_duration", "dynamic_quantile")
 COVERAGE = ("binomial", "kupiec_exact", *RANKED, "e_var", "e_var_overstated")
@@ -53,7 +53,6 @@ SHORTFALL = (
     "es_regression_auxiliary",
     "es_regression_intercept",
     "e_es",
-    *LAW_TESTS,
 )
 # too large a size to be judged by: 14 % of right forecasts at 1,000 days and 2.5 %; shown, not counted
 NOT_COUNTED = ("conditional_calibration",)
@@ -265,11 +264,8 @@ def coverage(breach: np.ndarray, p: float, tables: Tables) -> tuple[Verdict, EPr
     return Verdict({name: found[name] for name in COVERAGE if name in found}), low, high
 
 
-def shortfall(loss: Floats, var: Floats, es: Floats, p: float, seed: int, law: Floats | None = None) -> Verdict:
-    """Tests of ES on one series; empty where fewer than ten breaches are expected.
-
-    `law` holds quantiles of the forecast law, see `riskengine.study.rolling_law`.
-    """
+def shortfall(loss: Floats, var: Floats, es: Floats, p: float, seed: int) -> Verdict:
+    """Tests of ES on one series; empty where fewer than ten breaches are expected."""
     if loss.size * p < LEAST_TAIL:
         return Verdict({})
     tests = {
@@ -278,9 +274,15 @@ def shortfall(loss: Floats, var: Floats, es: Floats, p: float, seed: int, law: F
         "mcneil_frey": mcneil_frey(loss, var, es, 999, seed),
         **dict(_regressions(loss, var, es, p)),
     }
-    if law is not None and p <= 0.05:
-        tests |= law_tests(loss, var, es, law, p, 499, seed)
     found = {name: test.p_value for name, test in tests.items() if np.isfinite(test.statistic)}
     if (es > var).all():
         found["e_es"] = e_process(e_statistics(loss, var, p, es)).p_value
     return Verdict({name: found[name] for name in SHORTFALL if name in found})
+
+
+def whole_tail(loss: Floats, es: Floats, law: Floats, p: float, seed: int) -> Verdict:
+    """Tests of the tail of the forecast law, `law` its quantiles; empty where `shortfall` is, and for `p` above 5 %."""
+    if loss.size * p < LEAST_TAIL or p > 0.05:
+        return Verdict({})
+    tests = law_tests(loss, es, law, p, 499, seed)
+    return Verdict({name: test.p_value for name, test in tests.items() if np.isfinite(test.statistic)})

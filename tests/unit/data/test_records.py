@@ -70,6 +70,7 @@ def test_forecasts_in_returns_become_losses(tmp_path):
     file.write_text("r,q,e\n-0.05,-0.03,-0.04\n0.01,-0.03,-0.05\n")
     found = forecast_record(file, "r", "q", "e", 0.975)
     assert found.losses.tolist() == [0.05, -0.01] and found.es.tolist() == [0.04, 0.05]
+    assert forecast_record(file, "r", "q", "e", 0.975, 0.01).var.tolist() == pytest.approx([3e-4, 3e-4])
     with pytest.raises(InputError, match="column 'v' must be in the file"):
         forecast_record(file, "r", "v", "e", 0.975)
     file.write_text("r,q,e\n-0.05,-0.03,-0.04\n0.01,-0.03,-0.02\n")

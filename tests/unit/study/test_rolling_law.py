@@ -60,8 +60,8 @@ def test_bias_of_unevenness_is_that_of_a_multinomial():
 
 
 def test_tests_accept_the_law_and_see_a_narrow_one():
-    right = law_tests(draws(5), np.full(N, VAR), np.full(N, ES), LAW, 0.025, 199, 1)
-    narrow = law_tests(draws(5, 1.4), np.full(N, VAR), np.full(N, ES), LAW, 0.025, 199, 1)
+    right = law_tests(draws(5), np.full(N, ES), LAW, 0.025, 199, 1)
+    narrow = law_tests(draws(5, 1.4), np.full(N, ES), LAW, 0.025, 199, 1)
     assert set(right) == set(narrow) == set(LAW_TESTS)
     assert min(t.p_value for t in right.values()) > 0.01
     assert all(narrow[name].p_value < 0.01 for name in ("du_escanciano", "berkowitz_tail", "z2"))

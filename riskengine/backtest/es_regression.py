@@ -18,10 +18,10 @@ Where the lines are right both scores have mean 0 given x, Lambda is block diago
     Lambda_gg = mean z z' / m^2,     C_gg = mean z z' (Var(L - v | L > v) / p + (1 - p) / p (m - v)^2) / m^4,
 
 the variance beyond the quantile being m^2 times that of the pooled (L - v) / m.  `specified` takes m from the fit;
-`null` takes the forecast itself, asymptotically the same where it is right and far better in size: 150 samples of 1,000
-days at 2.5 % reject a right forecast 6 % (normal) and 3 % (t5) of the time against 13 and 14 %.  `robust` keeps every
-term of Lambda, with Powell's kernel for the density, and the raw C (17 to 25 %).  `bootstrap` resamples days and
-centres at the estimate.
+`null` takes the forecast itself, asymptotically the same where it is right and far better in size: at 1,000 days and
+2.5 % a right forecast is rejected 6 % of the time against 11 to 16 % (`benchmarks/es_regression_size.py`).  `robust`
+keeps every term of Lambda, with Powell's kernel for the density, and the raw C (15 to 22 %).  `bootstrap` resamples
+days and centres at the estimate.
 
 Conventions.  Losses are left where they are: the FZ0 score is homogeneous, not invariant to shifts, so software that
 first subtracts the largest return fits another line in the same data.  The score falls without bound where m reaches 0

@@ -307,8 +307,8 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     head = ("Series", "Side", "Estimator", *(TESTS[t] for t in tests))
     items.append(Table(f"Every test at {percent(level)}: p-values as they come", head, lines, "", True, 3))
     lead = [
-        f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. Power "
-        "is that of the breach count against the rate named in the settings."
+        f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. "
+        "Power is that of the breach count against the rate named in the settings."
     ]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
     return Chapter("series", "Series by series", lead, items)

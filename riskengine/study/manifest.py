@@ -60,7 +60,8 @@ def _data(value: Any) -> set[str]:
     """Hashes of the data files that a resolved study names: of the world's model, or of the prices of a backtest."""
     model = (value.get("world") or {}).get("model") or {}
     named = [part.get("sha256") for part in model.values() if isinstance(part, dict)]
-    return {digest for digest in (*named, value.get("data_sha256")) if digest}
+    given = value.get("data_sha256")
+    return {digest for digest in (*named, *(given if isinstance(given, list) else [given])) if digest}
 
 
 def _version(name: str) -> str:

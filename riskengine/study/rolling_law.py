@@ -1,9 +1,10 @@
 """Forecast laws, where an estimator has one: quantiles at many levels, and what they say of the losses.
 
 The law of a day is the estimator's own quantiles on a grid: of a long position the upper half, of a short one the lower
-half.  Between them the logarithm of the survival probability is linear in the loss, beyond the last the same slope goes
-on.  Transforms of the losses (PIT) fill a histogram evenly where the law is right; how unevenly is measured by half the
-sum of absolute differences, which is positive for a right law too: `even_error` says by how much.
+half.  Between them the logarithm of the survival probability is linear in the loss; beyond the last it falls at the
+mean rate since the 95 % quantile, because the last two quantiles of an empirical law may lie together by chance.
+Transforms of the losses (PIT) fill a histogram evenly where the law is right; how unevenly is measured by half the sum
+of absolute differences, which is positive for a right law too: `even_error` says by how much.
 """
 
 from collections.abc import Callable
@@ -39,8 +40,14 @@ def survival_of(loss: Floats, quantiles: Floats) -> Floats:
     day = np.arange(loss.size)
     left, right = q[place - 1, day], q[place, day]
     width = np.maximum(right - left, 1e-12 * np.maximum(np.abs(right), 1e-300))
-    at = height[place - 1] + (height[place] - height[place - 1]) * (loss - left) / width
+    at = height[place - 1] + (height[place] - height[place - 1]) * np.minimum((loss - left) / width, 1.0)
+    at -= np.maximum(loss - q[-1], 0.0) / _decay(q, height)
     return np.where(loss < q[0], 1.0, np.exp(np.minimum(at, height[0])))
+
+
+def _decay(q: Floats, height: Floats) -> Floats:
+    """Loss over which the survival probability falls by e beyond the last quantile, (N,)."""
+    return np.maximum((q[-1] - q[0]) / (height[0] - height[-1]), 1e-12 * np.abs(q[-1]))
 
 
 def loss_at(survival: Floats, quantiles: Floats) -> Floats:
@@ -49,7 +56,8 @@ def loss_at(survival: Floats, quantiles: Floats) -> Floats:
     place = np.clip((height[:, None] >= at).sum(axis=0), 1, q.shape[0] - 1)
     day = np.arange(at.size)
     left, right = q[place - 1, day], q[place, day]
-    return left + (right - left) * (at - height[place - 1]) / (height[place] - height[place - 1])
+    inside = left + (right - left) * np.minimum((at - height[place - 1]) / (height[place] - height[place - 1]), 1.0)
+    return inside + np.maximum(height[-1] - at, 0.0) * _decay(q, height)
 
 
 def drawn_from(quantiles: Floats, p: float) -> Callable[[np.random.Generator], Floats]:

@@ -151,7 +151,7 @@ _FIELDS = ("value", "std_error", "lower", "upper", "confidence", "n", "n_effecti
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, str]:
-    """CSV files by name: one for each section of rows, one for curves, one for the bands of the fit.
+    """CSV files by name: one for each section of rows, one for curves, for the cells of a study, for the bands of the fit.
 
     Figures are written as ``result.json`` has them, unrounded, without units in the cell.
     """
@@ -167,6 +167,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
         points = [(c, i) for c in curves for i in range(len(c["x"]))]
         head = ["name", "parameters", "x", "y", "lower", "upper"]
         files["curves.csv"] = _csv(head, points, lambda p: _point(*p))
+    cells = result.get("cells") or {}
+    if cells:
+        files["cells.csv"] = _csv(list(cells["columns"]), cells["rows"], list)
     bands = ((result.get("world") or {}).get("fit") or {}).get("bands") or []
     if bands:
         head = list(dict.fromkeys(k for b in bands for k in b))

@@ -18,7 +18,7 @@ class Row:
     Attributes
     ----------
     section : str
-        ``event``, ``margin``, ``accounts``, ``lending``, ``calibration``, ``sweep``, ``joint`` or ``backtest``.
+        ``event``, ``margin``, ``accounts``, ``lending``, ``calibration``, ``sweep``, ``joint``, ``backtest`` ...
     model : str
     parameters : dict
         What the figure is a function of (level, multiplier, account kind ...).

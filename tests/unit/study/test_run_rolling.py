@@ -100,6 +100,7 @@ def test_report_says_what_was_found(run):
     write_reports(folders[0])
     text = (folders[0] / "report.md").read_text()
     assert "3 estimators on 2 real series" in text and "Left out: C" in text
+    assert len((folders[0] / "tables" / "cells.csv").read_text().splitlines()) == 1 + 24
     html = (folders[0] / "report.html").read_text()
     assert html.count("<svg") >= 6 and "NOT FITTED" not in html
 

@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     COMMON_JUMP_SIZE = 5
     INITIAL_STATE = 6
     REGIME = 7
+    JUMP_COUNT = 8
     VARIANCE_JUMP = 10
     COMMON_VARIANCE_JUMP = 11
     RESAMPLE = 12

@@ -69,7 +69,7 @@ TERMS = {
     "overlap.",
     "overlay": "A stress set on top of a world's paths: prices, variance, correlation, depth, basis, oracle together.",
     "path": "One simulated history of the market; the unit of every interval.",
-    "pilot": "Paths of their own on which the tilts of importance sampling are chosen.",
+    "pilot": "Paths of their own on which the tilts of importance sampling, or the shares of strata, are chosen.",
     "pinball": "Score whose expectation is least at the true quantile; its regret is what a wrong quantile costs over "
     "the true one.",
     "power": "Probability that a test finds a fault of a stated size. Without it a test that is passed says little.",
@@ -82,6 +82,7 @@ TERMS = {
     "socialised loss": "Loss beyond resources and insurance fund, borne by other accounts.",
     "stamp": "What a world's numbers rest on. FIT: its tail losses lie in the data's block-bootstrap bands at every "
     "horizon; UNFIT: at some they do not; NOT FITTED: no comparison was made; DATA: paths are the data.",
+    "stratified sampling": "Giving paths how many jumps they have, each count weighted by its exact probability.",
     "study": "A question: which world, models, levels, limits and seed. A file in configs/studies/.",
     "surface": "Implied volatility by moneyness and tenor, tied to the world's variance state.",
     "tail probability": "1 - level.",

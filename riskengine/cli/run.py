@@ -118,7 +118,7 @@ def _describe(loaded, prices, records, json_: bool) -> None:
         as_json(plan)
         return
     for name, value in plan.items():
-        click.echo(f"{name}: {value}")
+        click.echo(f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
     click.echo("everything is in order; nothing was run")
 
 
@@ -131,6 +131,10 @@ def _run(loaded, prices, records, out, workers, resume, command, json_) -> int:
     from riskengine.study.folder import RunFolder
     from riskengine.study.result import load_result
 
+    plan = loaded.study.plan()
+    if "stops" in plan:
+        looks = ", ".join(f"{n:,}" for n in plan["looks_at_paths"])
+        click.echo(f"looks at {looks} paths; stops {plan['stops']}", err=True)
     bar = Bar()
     with compile_notice():
         try:

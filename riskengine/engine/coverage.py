@@ -60,9 +60,7 @@ class Coverage:
     ):
         self._model, self._levels, self._multipliers = model, levels, multipliers
         self._period, self._latency, self._funding = period, latency, funding
-        self._kinds = tuple(dict.fromkeys(kinds))
-        member = np.array([[k == name for k in kinds] for name in self._kinds], dtype=np.float64)
-        self._share = member / member.sum(axis=1, keepdims=True)
+        self._members = {name: np.array([k == name for k in kinds]) for name in dict.fromkeys(kinds)}
         self._sums: dict[Key, Floats] = {}
         self._severities = severities
         self._origins = 0
@@ -101,7 +99,7 @@ class Coverage:
         ratio = lost / np.maximum(resources, LEAST_RESOURCES)
         subjects = {"all": np.ones(ratio.shape[0], dtype=bool)}
         if multiplier == 1.0:
-            subjects |= {kind: row > 0.0 for kind, row in zip(self._kinds, self._share, strict=True)}
+            subjects |= self._members
         for subject, members in subjects.items():
             key = ("margin", self._model, level, multiplier, subject, severity_name(measure))
             worst = ratio[members].max(axis=0)
@@ -125,8 +123,9 @@ class Coverage:
                         self._keep_severity(level, multiplier, measure, lost, resources)
                     self._add(level, multiplier, "all", measure, hit.mean(axis=0))
                     if multiplier == 1.0:
-                        for kind, column in zip(self._kinds, self._share @ hit, strict=True):
-                            self._add(level, multiplier, kind, measure, column)
+                        # counted, not multiplied: a matrix library's threads cost more than they bring here
+                        for kind, members in self._members.items():
+                            self._add(level, multiplier, kind, measure, hit[members].mean(axis=0))
                 self._add(level, multiplier, "all", "capital", need.sum(axis=0))
                 self._add(level, multiplier, "all", "breaches", breach.sum(axis=0).astype(np.float64))
                 self._add(level, multiplier, "all", "shortfall", np.where(breach, loss - need, 0.0).sum(axis=0))

@@ -158,7 +158,9 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}
     if sampling:
-        badges.append(Badge("sampling", f"tilted, {plain(sampling['tilts'])} tilts"))
+        strata = sampling.get("strata")
+        text = f"{plain(len(strata))} strata of jump counts" if strata else f"tilted, {plain(sampling['tilts'])} tilts"
+        badges.append(Badge("sampling", text))
         badges.append(Badge("effective paths", plain(round(sampling["effective_paths"]))))
     for key, label in (("horizon_hours", "horizon"), ("margin_period_hours", "margin period")):
         if settings.get(key):

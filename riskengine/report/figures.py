@@ -93,7 +93,8 @@ def against_nominal(
                     if not r.parameters.get("level"):
                         _across(ax, r, i, x_range)
             ax.set_title(title_of(measure))
-            ax.set_xlabel("nominal: 1 − level")
+            if tails:
+                ax.set_xlabel("nominal: 1 − level")
         axes[0].set_ylabel("realised rate")
         legend(figure, [handle(i, line=True) for i in range(len(names))], names)
         drawing = svg(figure, name, title)
@@ -123,7 +124,9 @@ def curve(name: str, title: str, curves: Sequence[Mapping[str, Any]], names: Seq
     curves, names = [c for c, _ in kept], [n for _, n in kept]
     if not curves:
         return None
-    ys = [{"value": y} for c in curves for y in c["y"]]
+    # far below the tightest upper bound a weighted curve runs on into the dust of a few tiny weights
+    dust = 1e-3 * min((u for c in curves for u in c.get("upper") or () if u), default=0.0)
+    ys = [{"value": max(y, dust)} for c in curves for y in c["y"] if y]
     xs = [x for c in curves for x in c["x"] if x is not None]
     unit = "USD" if "USD" in str(curves[0].get("x_label")) else ""
     wide = min(xs) > 0 and max(xs) > 100 * min(xs)

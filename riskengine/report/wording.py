@@ -50,8 +50,9 @@ def amount(value: float | None, unit: str) -> str:
     scaled = value / scale
     if unit in ("count", "series") and scaled == round(scaled):
         return f"{scaled:,.0f}"
-    if scaled and abs(scaled) < 1e-5:
-        return f"{scaled:.1e}{suffix}"
+    if scaled and abs(scaled) < 0.99e-5:
+        # of money it is what is left of a difference of large numbers
+        return f"0{suffix}" if unit == "USD" else f"{scaled:.1e}{suffix}"
     text = _fixed(scaled, _decimals([scaled], None))
     return (text.rstrip("0").rstrip(".") if "." in text else text) + suffix
 

@@ -16,7 +16,14 @@ from riskengine.random import fill_words
 from riskengine.random import scattered_words as _words
 from riskengine.scenario.lanes import mix_lanes
 from riskengine.scenario.superpose import superpose_jumps
-from riskengine.scenario.tilting import tilt_first_times, tilt_sizes, tilt_times
+from riskengine.scenario.tilting import (
+    count_arrivals,
+    give_first_times,
+    give_times,
+    tilt_first_times,
+    tilt_sizes,
+    tilt_times,
+)
 from riskengine.vecmath import fma, log, normal_cdf, root, sincos_turn, uniform
 
 LANES = 512  # paths handled together: a chunk's arrays stay in the first-level cache
@@ -89,6 +96,8 @@ def _scatter(
                 buffer, first_path, lane, number, time, left, full, start, size, mix, low, high, sizes,
                 purposes[6 if common else 5], common, k0, k1, z, words, marks,
             )  # fmt: skip
+            if tilt is not None:
+                count_arrivals(time, lane, left, until, statistics[clock])
         else:
             for j in range(low, high):
                 _words(a, b, first_path, lane, number, full, sizes, j, k0, k1)
@@ -117,6 +126,9 @@ def _scatter(
         _advance(a, later, time, full, inverse_rate)
         if tilt is not None:
             tilt_times(later, time, lane, left, tilt[clock], until)
+            if tilt.shape[0] > statistics.shape[0]:
+                given = tilt[statistics.shape[0] + clock]
+                give_times(later, time, lane, number, left, given, 1.0 / inverse_rate, until)
         kept = none
         for i in range(left):
             k = np.uint64(lane[i])
@@ -157,8 +169,9 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words, 
         Purposes of diffusion; of own time, own size, common time, common size; of own and common variance jump.
     words : ndarray of uint64, shape (2, ROOM)
         Scratch.
-    tilt : ndarray, shape (1 + 3 A, LANES), or None
-        Factor on each clock's rate, then shifts of the common and the own sizes; None where sampling is plain.
+    tilt : ndarray, shape (1 + 3 A, LANES) or (2 + 4 A, LANES), or None
+        Factor on each clock's rate, shifts of the common and the own sizes, and, where counts are given, the arrivals
+        of each clock before ``until`` (-1: not given); None where sampling is plain.
     until : float
         Step up to which tilts act.
     """
@@ -170,6 +183,8 @@ def start_clocks(position, arrivals, rate, first_path, purposes, k0, k1, words, 
             _advance(words[0], position[c], position[c], LANES, 1.0 / rate[c])
             if tilt is not None:
                 tilt_first_times(position[c], tilt[c], until)
+                if tilt.shape[0] > 3 * rate.size - 2:
+                    give_first_times(position[c], tilt[3 * rate.size - 2 + c], rate[c], until)
             arrivals[c] = 0
 
 
@@ -200,9 +215,9 @@ def fill_until(
     marks : tuple of ndarray, or None
         What jumps do to variance, as in `riskengine.scenario.superpose`; None where they move prices alone.
     tilt, until
-        As in `start_clocks`; with `marks` None.
-    statistics : ndarray, of the shape of `tilt`
-        Written: arrivals of each clock and sums of standardised sizes, up to ``until``.
+        As in `start_clocks`; with `marks` no size is shifted.
+    statistics : ndarray, shape (1 + 3 A, LANES)
+        Written: arrivals of each clock and sums of standardised sizes, up to ``until``; with `marks` arrivals alone.
     """
     buffer[:] = 0.0
     assets = size.shape[1]

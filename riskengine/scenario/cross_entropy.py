@@ -9,98 +9,39 @@ Shares are set so that the figure that gains least gains most: with costs c_r(pi
 convex in the shares pi, both sides of the minimax are solved by multiplicative updates, and most candidates end without
 a share.  1 / c_r is the factor by which the variance of a tail probability falls against plain paths.
 
-Pilot paths have a draw group of their own, so what they choose is independent of the paths it is used on, and figures
-stay unbiased.  Parameters are rounded: a proposal does not depend on the last bits of a sum.  References: Rubinstein
-and Kroese, The Cross-Entropy Method (2004); Kurtz and Song, Structural Safety 42 (2013), 35-44; Torsney, Computing
-optimizing distributions, COMPSTAT (1983); Glasserman, Monte Carlo Methods in Financial Engineering (2004), section 4.6.
+Parameters are rounded: a proposal does not depend on the last bits of a sum.  References: Rubinstein and Kroese, The
+Cross-Entropy Method (2004); Kurtz and Song, Structural Safety 42 (2013), 35-44; Glasserman, Monte Carlo Methods in
+Financial Engineering (2004), section 4.6.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from riskengine.arrays import Floats, check_range
+from riskengine.arrays import Floats
 from riskengine.market.grid import TimeGrid
-from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
+from riskengine.scenario.pilot import (
+    FEWEST_HITS,
+    PILOT_GROUP,
+    SHARE_PASSES,
+    PathFigures,
+    Pilot,
+    PilotSettings,
+    draw_pilot,
+    fair_shares,
+    tail_hits,
+)
 from riskengine.scenario.proposal import PARTS, Proposal, Tilt, Tiltable, TiltSpace
 
-PILOT_GROUP = 2**31  # draw group of pilot paths; studies draw from group 0
-_FIRST_TAIL = 0.05
-_STEP = 0.1  # a round's tail over the one before
 _SPLITS = 2  # times that a tail is halved
-_FEWEST = 8  # paths in a tail below which a figure has none
-_SHARE_PASSES = 200
 _PRIOR = 4.0  # pseudo-counts that pull a component with few paths to the plain law
-_CHUNK = 1024
-
-
-@dataclass(frozen=True)
-class PilotSettings:
-    """How to look for a proposal.
-
-    Attributes
-    ----------
-    plain_share : float
-        Share of the plain law; weights are bounded by one over it.
-    components : int
-        Tilts at most.
-    paths : int
-        Pilot paths of a round.
-    level : float
-        The tails are those beyond this quantile.
-    hours : float or None
-        Tilts act from time 0 to here; None is the horizon.
-    """
-
-    plain_share: float = 0.2
-    components: int = 40
-    paths: int = 8192
-    level: float = 0.999
-    hours: float | None = None
-
-    def __post_init__(self) -> None:
-        check_range("plain_share", self.plain_share, 0.05, 0.9)
-        check_range("components", self.components, 1, 64)
-        check_range("pilot paths", self.paths, 512, 2**30)
-        check_range("level", self.level, 0.9, 1.0, open_high=True)
-
-    @property
-    def tails(self) -> list[float]:
-        """Tail probability of each round."""
-        last = 1.0 - self.level
-        out = [_FIRST_TAIL]
-        while out[-1] > last * 1.01:
-            out.append(max(last, out[-1] * _STEP))
-        return [*out, last]
-
-
-@dataclass(frozen=True)
-class Pilot:
-    """A proposal and what is expected of it.
-
-    Attributes
-    ----------
-    proposal : Proposal
-    gains : ndarray, shape (R,)
-        Expected variance of a plain tail probability over that of the mixture, for each figure, from the pilot's own
-        paths; NaN for a figure without a tail (constant).
-    paths : int
-        Pilot paths drawn.
-    """
-
-    proposal: Proposal
-    gains: Floats
-    paths: int
 
 
 def fit_proposal(
     model: Tiltable,
     grid: TimeGrid,
-    figures: Callable[[MarketPaths], Floats],
+    figures: PathFigures,
     seed: int,
-    settings: PilotSettings = PilotSettings(),
+    settings: PilotSettings,
 ) -> Pilot:
     """A proposal for the tails of `figures`.
 
@@ -125,10 +66,8 @@ def fit_proposal(
     proposal, rows, gains = Proposal((Tilt(),), (0.5,), settings.hours), np.empty((0, space.moves.size)), np.empty(0)
     for number, tail in enumerate(settings.tails):
         first = number * settings.paths
-        statistics, weight, values = _draw(model, grid, figures, keys, first, settings.paths, proposal)
-        hits = _tails(values, weight, tail)
-        if not (hits.sum(axis=1) >= _FEWEST).any():
-            raise ValueError("figures must have tails to sample, got none that varies between paths")
+        statistics, weight, values = draw_pilot(model, grid, figures, keys, first, settings.paths, proposal)
+        hits = tail_hits(values, weight, tail)
         if number < len(settings.tails) - 1:
             found = np.round(_candidates(statistics, hits, weight, space), 3)
             clocks = space.sections["intensity"]
@@ -140,29 +79,6 @@ def fit_proposal(
         tilts = tuple(space.tilt(row) for row in rows[held])
         proposal = Proposal(tilts, tuple(float(s) for s in shares[held]), settings.hours)
     return Pilot(proposal, gains, settings.paths * len(settings.tails))
-
-
-def _draw(model, grid, figures, keys, first, count, proposal):
-    """(statistics, weight, figures) of pilot paths that did not fail."""
-    parts = []
-    for start in range(first, first + count, _CHUNK):
-        size = min(_CHUNK, first + count - start)
-        paths = model.sample(grid, start, size, keys, proposal)
-        good = ~paths.failed
-        found = np.asarray(figures(paths), dtype=np.float64)
-        parts.append((paths.tilt_statistics[:, good], np.exp(paths.log_weight[good]), found[:, good]))
-    return tuple(np.concatenate(p, axis=-1) for p in zip(*parts, strict=True))
-
-
-def _tails(values: Floats, weight: Floats, tail: float) -> np.ndarray:
-    """Paths beyond the weighted quantile of each figure, shape (R, n); none for a figure that does not vary."""
-    hits = np.zeros(values.shape, dtype=bool)
-    for r, value in enumerate(values):
-        order = np.argsort(-value, kind="stable")
-        k = int(np.searchsorted(np.cumsum(weight[order]), tail * weight.sum(), side="right"))
-        threshold = value[order[min(max(k, 1), value.size - 1)]]
-        hits[r] = value > threshold
-    return hits
 
 
 def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: TiltSpace) -> Floats:
@@ -180,7 +96,7 @@ def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: Til
     rows = []
     for hit in hits:
         inside = np.flatnonzero(hit)
-        if inside.size < _FEWEST:
+        if inside.size < FEWEST_HITS:
             continue
         mass = weight[inside]
         rows.append(_project(statistics[:, inside], mass, space))
@@ -194,7 +110,7 @@ def _candidates(statistics: Floats, hits: np.ndarray, weight: Floats, space: Til
 def _halves(points: Floats, mass: Floats, part: np.ndarray) -> list[np.ndarray]:
     """Two clusters of the weighted points (K, n) in `part`, from seeds on both sides of their longest deviation."""
     where = np.flatnonzero(part)
-    if where.size < 2 * _FEWEST:
+    if where.size < 2 * FEWEST_HITS:
         return [part]
     side = _split(points[:, where], mass[where])
     out = []
@@ -252,33 +168,16 @@ def _choose(
 ) -> tuple[Floats, Floats, Floats]:
     """(rows kept, shares, gains): the mixture under which the figure that gains least gains most."""
     ratio = np.exp(np.minimum(_log_ratios(rows, statistics, space), 600.0))
-    alive = hits.sum(axis=1) >= _FEWEST
+    alive = hits.sum(axis=1) >= FEWEST_HITS
     inside = hits[alive] * weight
     union = inside.any(axis=0)
     inside = inside[:, union] / inside.sum(axis=1, keepdims=True)
     ratio = ratio[:, union]
     kept = np.arange(rows.shape[0])
-    for limit, passes in ((4 * settings.components, _SHARE_PASSES // 4), (settings.components, _SHARE_PASSES)):
-        shares, _ = _minimax(ratio[kept], inside, settings.plain_share, passes)
+    for limit, passes in ((4 * settings.components, SHARE_PASSES // 4), (settings.components, SHARE_PASSES)):
+        shares, _ = fair_shares(ratio[kept], inside, settings.plain_share, passes)
         kept = kept[np.sort(np.argsort(-shares, kind="stable")[:limit])]
-    shares, cost = _minimax(ratio[kept], inside, settings.plain_share, _SHARE_PASSES)
+    shares, cost = fair_shares(ratio[kept], inside, settings.plain_share, SHARE_PASSES)
     gains = np.full(hits.shape[0], np.nan)
     gains[alive] = 1.0 / cost
     return rows[kept], shares, gains
-
-
-def _minimax(ratio: Floats, inside: Floats, plain_share: float, passes: int) -> tuple[Floats, Floats]:
-    """Shares that minimise the largest cost, and the costs E_P[w | tail], by multiplicative updates."""
-    tilted = 1.0 - plain_share
-    shares = np.full(ratio.shape[0], tilted / ratio.shape[0])
-    stress = np.full(inside.shape[0], 1.0 / inside.shape[0])
-    cost = stress
-    for _ in range(passes):
-        new = 1.0 / (plain_share + np.einsum("c,cn->n", shares, ratio))
-        cost = np.einsum("rn,n->r", inside, new)
-        stress = stress * np.sqrt(cost / cost.mean())
-        stress /= stress.sum()
-        drive = np.einsum("cn,n->c", ratio, np.square(new) * np.einsum("r,rn->n", stress, inside))
-        shares = shares * np.sqrt(np.maximum(drive, 1e-300))
-        shares *= tilted / shares.sum()
-    return shares, cost

@@ -153,7 +153,7 @@ class Heston:
         jumps = self._jumps
         lanes = PLAIN
         if proposal is not None:
-            lanes = TiltedLanes.start(self.tilt_space(grid, proposal.hours), proposal, first_path, count)
+            lanes = TiltedLanes.start(self.tilt_space(grid, proposal.hours), proposal, first_path, count, keys)
 
         def fill(state, steps, dt, history):
             out = np.empty((steps + 1, assets, count))
@@ -179,12 +179,11 @@ class Heston:
     def tilt_space(self, grid: TimeGrid, hours: float | None = None) -> TiltSpace:
         """What a proposal may tilt on `grid` up to `hours` (None: the horizon).
 
-        ValueError for a world whose jumps move variance too: their likelihood is not among the sums that are kept.
+        Of jumps that move variance too, when they come but not how far they go; nor the variance they leave at time 0.
         """
-        if self._marks(grid.dt) is not None:
-            raise ValueError(f"a proposal must not be asked of a world with variance jumps, got kind {self.kind}")
-        initial = self._mixes[0] if self.starts_stationary and not grid.history_steps else None
-        return TiltSpace.of(grid, hours, self._mixes, self._jumps, initial)
+        alone = self._marks(grid.dt) is None
+        initial = self._mixes[0] if alone and self.starts_stationary and not grid.history_steps else None
+        return TiltSpace.of(grid, hours, self._mixes, self._jumps, initial, alone)
 
     def law(self, asset: str, horizon: float, variance: float | None = None) -> BatesLaw:
         """Exact law of the log-return of `asset` over `horizon` years from `variance` at its start.

@@ -80,7 +80,8 @@ def lognormal_paths(
     k0, k1 : uint64
     tilt, statistics : ndarray, shape (K, P), or None
         Shifts of each path, and its sufficient statistics (written), in the rows of
-        `riskengine.scenario.proposal.TiltSpace`; None where sampling is plain.
+        `riskengine.scenario.proposal.TiltSpace`; `tilt` has 1 + A rows more where counts of arrivals are given.  None
+        where sampling is plain.
     tilt_steps : int
         Steps on which tilts act.
     """
@@ -101,7 +102,7 @@ def lognormal_paths(
         clock_tilt, clock_statistics = None, None
     else:
         lane_tilt = np.empty((tilt.shape[0], LANES))
-        lane_statistics = np.empty((tilt.shape[0], LANES))
+        lane_statistics = np.empty((statistics.shape[0], LANES))
         clock_tilt, clock_statistics = lane_tilt[assets:], lane_statistics[assets:]
     jumps = any_jumps(rate)
     for base in range(0, count, LANES):
@@ -144,7 +145,7 @@ def lognormal_paths(
         for i in range(base, end):
             failed[i] = failed[i] or bad[i - base] != 0.0
         if tilt is not None:
-            for k in range(tilt.shape[0]):
+            for k in range(statistics.shape[0]):
                 write_lanes(statistics[k, base:end], lane_statistics[k])
 
 
@@ -193,7 +194,7 @@ def sample_lognormal(
     lanes = PLAIN
     if proposal is not None:
         space = lognormal_tilt_space(correlation, common, own, grid, proposal.hours, table_of)
-        lanes = TiltedLanes.start(space, proposal, first_path, count)
+        lanes = TiltedLanes.start(space, proposal, first_path, count, keys)
     lognormal_paths(out, failed, start, *coefficients, first_path, False, FORWARD, k0, k1, *lanes.arrays)
     return MarketPaths(
         grid, assets, first_path, out, history_spot_lanes=before, failed=failed,

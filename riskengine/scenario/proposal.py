@@ -6,10 +6,12 @@ is an exponential family in sufficient statistics t(path), so for a tilt c
 
     log dQ_c / dP = slope_c . t - offset_c,      log dP / dQ = -log sum_c share_c exp(slope_c . t - offset_c),
 
-evaluated for every component on every path.  Component 0 is the plain law, so a weight never exceeds one over its
+evaluated for every component on every path.  A component may also be given a range of the number of jumps: then it has
+that law on the paths whose count lies in the range, over its probability of the range, and none elsewhere; without a
+tilt that is stratified sampling of the count.  Component 0 is the plain law, so a weight never exceeds one over its
 share (defensive mixture).  The component of a path is a function of its number: each run of 1,024 paths from a multiple
 of 1,024 holds every component in exact proportion.  References: Hesterberg, Technometrics 37 (1995), 185-194; Owen and
-Zhou, JASA 95 (2000), 135-143; Glasserman, Monte Carlo Methods in Financial Engineering (2004), sections 4.6 and 9.2.
+Zhou, JASA 95 (2000), 135-143; Glasserman, Monte Carlo Methods in Financial Engineering (2004), sections 4.3, 4.6, 9.2.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints
 from riskengine.market.grid import TimeGrid
+from riskengine.random import DrawKeys
+from riskengine.scenario.jump_counts import count_probabilities, draw_counts
 from riskengine.scenario.jumps import JumpTable, Vector
 from riskengine.scenario.parameters import ParameterCheck
 from riskengine.scenario.tilting import mixture_log_weight
@@ -45,6 +49,8 @@ class Tilt:
         by the factor of the size covariance times this.
     initial : tuple of float, one per asset
         Shift of the independent normals that draw the starting variance.
+    count : tuple of two float
+        Least and largest number of arrivals of all clocks together (inf: no end) that paths are given.
     """
 
     price: Vector = ()
@@ -53,6 +59,7 @@ class Tilt:
     common_size: Vector = ()
     own_size: Vector = ()
     initial: Vector = ()
+    count: Vector = ()
 
     def __post_init__(self) -> None:
         check = ParameterCheck()
@@ -61,7 +68,19 @@ class Tilt:
             object.__setattr__(self, name, check.vector(f"tilt {name}", values, len(values), -20.0, 20.0))
         values = self.intensity
         object.__setattr__(self, "intensity", check.vector("tilt intensity", values, len(values), 0.0, 1e6))
+        count = tuple(self.count)
+        if count and not (
+            len(count) == 2 and 0 <= count[0] <= count[1] and count[0] < 1e6 and all(n % 1 == 0 for n in count[:1])
+            and (count[1] == np.inf or count[1] % 1 == 0)
+        ):  # fmt: skip
+            check.faults.append(f"tilt count must hold two whole numbers 0 <= least <= largest, got {list(count)}")
+        object.__setattr__(self, "count", tuple(float(n) for n in count))
         check.finish()
+
+    @property
+    def counts(self) -> tuple[float, float]:
+        """Least and largest number of arrivals."""
+        return self.count or (0.0, np.inf)
 
 
 @dataclass(frozen=True)
@@ -118,6 +137,11 @@ class Proposal:
         ranked = np.repeat(np.arange(parts.size), parts)
         return ranked[[int(f"{i:010b}"[::-1], 2) for i in range(PARTS)]]
 
+    @property
+    def counts(self) -> tuple[Floats, Floats]:
+        """Least and largest number of arrivals under each component, shape (C,) each; 0 and inf where not given."""
+        return tuple(np.array(ends) for ends in zip(Tilt().counts, *(t.counts for t in self.tilts), strict=True))
+
     def component(self, first_path: int, count: int) -> Ints:
         """Component of paths ``first_path`` to ``first_path + count - 1``, shape (P,); 0 is the plain law."""
         return self._slots[(first_path + np.arange(count)) % PARTS]
@@ -163,9 +187,18 @@ class TiltSpace:
 
     @classmethod
     def of(
-        cls, grid: TimeGrid, hours: float | None, mixes: tuple[Floats, ...], jumps: JumpTable, initial: Floats | None
+        cls,
+        grid: TimeGrid,
+        hours: float | None,
+        mixes: tuple[Floats, ...],
+        jumps: JumpTable,
+        initial: Floats | None,
+        sizes: bool = True,
     ) -> TiltSpace:
-        """The space of a world with factors `mixes` of its normals (A, A) each, and `initial` of the starting ones."""
+        """The space of a world with factors `mixes` of its normals (A, A) each, and `initial` of the starting ones.
+
+        `sizes` says whether the path kernel can shift the sizes of jumps.
+        """
         steps = grid.steps if hours is None else grid.index("hours of the proposal", hours)
         if not 1 <= steps <= grid.steps:
             raise ValueError(f"hours of the proposal must lie within the horizon, got {hours:g} h")
@@ -173,7 +206,7 @@ class TiltSpace:
         factors = [(np.abs(m) > 0.0).any(axis=0) for m in mixes]
         rings = arrivals > 0.0
         common, own = ((np.abs(m) > 0.0).any(axis=0) for m in jumps.mix)
-        moves = [*factors, rings, common & rings[0], own & rings[1:]]
+        moves = [*factors, rings, common & rings[0] & sizes, own & rings[1:] & sizes]
         if initial is not None:
             moves.append((np.abs(initial) > 0.0).any(axis=0))
         return cls(jumps.mix.shape[1], len(mixes), steps, arrivals, np.concatenate(moves), initial is not None)
@@ -225,8 +258,29 @@ class TiltSpace:
         """The tilt of a row of shifts and factors: the inverse of `row`."""
         return Tilt(**{name: tuple(float(v) for v in row[at]) for name, at in self.sections.items()})
 
+    def log_probability(self, rows: Floats, low: Floats, high: Floats) -> Floats:
+        """log of the probability that arrivals lie between `low` and `high` (C,) under rows (C, K), shape (C,).
+
+        ValueError where it is zero: there is nothing to draw.
+        """
+        expected = (rows[:, self.sections["intensity"]] * self.arrivals).sum(axis=1)
+        out = np.zeros(expected.size)
+        for c in np.flatnonzero((low > 0.0) | (high < np.inf)):
+            probability = float(count_probabilities(float(expected[c]), int(low[c]), float(high[c])).sum())
+            if probability < 1e-300:
+                raise ValueError(
+                    f"tilt count must have a chance, got {low[c]:g} to {high[c]:g} jumps where "
+                    f"{expected[c]:.3g} are expected"
+                )
+            out[c] = np.log(probability)
+        return out
+
+    def total_arrivals(self, statistics: Floats) -> Floats:
+        """Arrivals of all clocks of each path, shape (P,), in statistics (K, P)."""
+        return statistics[self.sections["intensity"]].sum(axis=0)
+
     def likelihood(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Slopes (C, K) and offsets (C,) of log dQ_c / dP for rows of shifts and factors (C, K)."""
+        """Slopes (C, K) and offsets (C,) of log dQ_c / dP for rows of shifts and factors (C, K), no count given."""
         sections = self.sections
         clocks = sections["intensity"]
         sizes = slice(sections["common_size"].start, sections["own_size"].stop)
@@ -260,24 +314,32 @@ class TiltedLanes:
         Row of the component of each path; None where sampling is plain.
     statistics : ndarray, shape (K, P)
         Written by the kernels.
-    steps : int
-        Steps on which tilts act.
+    given : ndarray, shape (1 + A, P), or None
+        Arrivals of each clock, -1 where the component gives none; None where no component does.
     """
 
     shift: Floats | None = None
     statistics: Floats | None = None
-    steps: int = 0
+    given: Floats | None = None
     space: TiltSpace | None = None
+    proposal: Proposal | None = None
     rows: Floats | None = None
-    share: Floats | None = None
 
     @classmethod
-    def start(cls, space: TiltSpace, proposal: Proposal, first_path: int, count: int) -> TiltedLanes:
-        """Lanes of paths ``first_path`` to ``first_path + count - 1``."""
+    def start(cls, space: TiltSpace, proposal: Proposal, first_path: int, count: int, keys: DrawKeys) -> TiltedLanes:
+        """Lanes of paths ``first_path`` to ``first_path + count - 1``; ValueError where the world cannot follow."""
         rows = np.stack([space.row(t) for t in (Tilt(), *proposal.tilts)])
-        shift = np.ascontiguousarray(rows.T[:, proposal.component(first_path, count)])
-        share = np.array([proposal.plain_share, *proposal.shares])
-        return cls(shift, np.zeros_like(shift), space.steps, space, rows, share)
+        component = proposal.component(first_path, count)
+        shift = np.ascontiguousarray(rows.T[:, component])
+        given, (low, high) = None, proposal.counts
+        if any(t.count for t in proposal.tilts):
+            clocks = space.sections["intensity"]
+            conditional = np.array([False, *(bool(t.count) for t in proposal.tilts)])[component]
+            given = draw_counts(rows[:, clocks] * space.arrivals, low, high, component, first_path, keys)
+            given[:, ~conditional] = -1.0
+            # the factors have had their say in the counts: given those, arrivals are uniform
+            shift[clocks, conditional] = 1.0
+        return cls(shift, np.zeros_like(shift), given, space, proposal, rows)
 
     @property
     def arrays(self) -> tuple[Floats | None, Floats | None, int]:
@@ -285,7 +347,12 @@ class TiltedLanes:
         if self.space is None:
             return None, None, 0
         rows = self.space.sections["own_size"].stop
-        return self.shift[:rows], self.statistics[:rows], self.steps
+        shift = self.shift[:rows]
+        return (
+            shift if self.given is None else np.concatenate([shift, self.given]),
+            self.statistics[:rows],
+            self.space.steps,
+        )
 
     @property
     def starts(self) -> tuple[Floats, Floats] | tuple[()]:
@@ -297,8 +364,13 @@ class TiltedLanes:
         """log of the world's likelihood over the mixture's, shape (P,); None where sampling was plain."""
         if self.space is None:
             return None
+        proposal, space = self.proposal, self.space
+        slope, offset = space.likelihood(self.rows)
         out = np.empty(self.shift.shape[1])
-        mixture_log_weight(out, self.statistics, *self.space.likelihood(self.rows), self.share)
+        share = np.array([proposal.plain_share, *proposal.shares])
+        total = space.total_arrivals(self.statistics)
+        offset = offset + space.log_probability(self.rows, *proposal.counts)
+        mixture_log_weight(out, self.statistics, slope, offset, share, total, *proposal.counts)
         return out
 
 

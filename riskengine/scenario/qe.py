@@ -167,7 +167,7 @@ def bates_paths(
         clock_tilt, clock_statistics = None, None
     else:
         lane_tilt = np.empty((tilt.shape[0], LANES))
-        lane_statistics = np.empty((tilt.shape[0], LANES))
+        lane_statistics = np.empty((statistics.shape[0], LANES))
         clock_tilt, clock_statistics = lane_tilt[2 * assets :], lane_statistics[2 * assets :]
     jumps = any_jumps(rate)
     for base in range(0, count, LANES):
@@ -222,5 +222,5 @@ def bates_paths(
         for i in range(base, end):
             failed[i] = failed[i] or bad[i - base] != 0.0
         if tilt is not None:
-            for k in range(tilt.shape[0]):
+            for k in range(statistics.shape[0]):
                 write_lanes(statistics[k, base:end], lane_statistics[k])

@@ -28,6 +28,7 @@ from riskengine.stats.weighted import (
     weighted_severity,
     weighted_share,
     weighted_shortfall,
+    weighted_tails,
 )
 
 
@@ -90,6 +91,10 @@ class PlainFigures:
     def shortfall(self, losses: Floats, level: float) -> Estimate:
         """Expected shortfall."""
         return expected_shortfall(losses, level, self.confidence)
+
+    def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+        """(VaR, expected shortfall) at each level."""
+        return self.quantiles(losses, levels), tuple(self.shortfall(losses, level) for level in levels)
 
     def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
         """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""
@@ -175,6 +180,10 @@ class WeightedFigures:
     def shortfall(self, losses: Floats, level: float) -> Estimate:
         """Expected shortfall."""
         return weighted_shortfall(losses, level, self.weights, self.confidence)
+
+    def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+        """(VaR, expected shortfall) at each level."""
+        return weighted_tails(losses, tuple(levels), self.weights, self.confidence)
 
     def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
         """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""

@@ -360,13 +360,24 @@ def weighted_quantiles(
     The bounds are the losses at which the skewness-corrected interval of P(L > x) stops holding 1 - level.
     ``std_error`` is half the interval over the normal quantile.  Refused below 100 effective hits beyond the estimate.
     """
+    x = _losses(losses, levels, weights, confidence)
+    return _quantiles(x, _Tail(x, weights), levels, weights, confidence)
+
+
+def _losses(losses: ArrayLike, levels: tuple[float, ...], weights: PathWeights, confidence: float) -> Floats:
+    """The sample, once everything has been checked."""
     check_confidence(confidence)
-    x = _sample("losses", losses, weights)
-    tail = _Tail(x, weights)
+    for level in levels:
+        check_range("level", level, 0.0, 1.0, open_low=True, open_high=True)
+    return _sample("losses", losses, weights)
+
+
+def _quantiles(
+    x: Floats, tail: _Tail, levels: tuple[float, ...], weights: PathWeights, confidence: float
+) -> tuple[Estimate, ...]:
     z = float(ndtri(0.5 + 0.5 * confidence))
     out = []
     for level in levels:
-        check_range("level", level, 0.0, 1.0, open_low=True, open_high=True)
         p = 1.0 - level
         k = tail.quantile_index(p)
         value = float(tail.value[k])
@@ -411,12 +422,23 @@ def _boundary(holds, start: int, end: int) -> int:
 
 def weighted_shortfall(losses: ArrayLike, level: float, weights: PathWeights, confidence: float = 0.95) -> Estimate:
     """Expected shortfall: VaR + E[(L - VaR)+] / (1 - level) under the world, by its influence function."""
-    check_confidence(confidence)
-    check_range("level", level, 0.0, 1.0, open_low=True, open_high=True)
-    x = _sample("losses", losses, weights)
-    tail = _Tail(x, weights)
+    x = _losses(losses, (level,), weights, confidence)
+    return _shortfall(x, _Tail(x, weights), level, weights, confidence)
+
+
+def _shortfall(x: Floats, tail: _Tail, level: float, weights: PathWeights, confidence: float) -> Estimate:
     var = float(tail.value[tail.quantile_index(1.0 - level)])
     return _estimate(np.maximum(x - var, 0.0) / (1.0 - level), x > var, weights, confidence, "tail mean", x, var)
+
+
+def weighted_tails(
+    losses: ArrayLike, levels: tuple[float, ...], weights: PathWeights, confidence: float = 0.95
+) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+    """`weighted_quantiles` and `weighted_shortfall` at each level, from one sorting of the losses."""
+    x = _losses(losses, levels, weights, confidence)
+    tail = _Tail(x, weights)
+    shortfalls = tuple(_shortfall(x, tail, level, weights, confidence) for level in levels)
+    return _quantiles(x, tail, levels, weights, confidence), shortfalls
 
 
 def weighted_exceedance(

@@ -86,15 +86,7 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "Price feedback is on: sales move the price, and the move halves every "
             f"{study.feedback.half_life_hours:g} h."
         )
-    if study.sampling.tilted:
-        said += [
-            "Paths after time 0 are drawn from a mixture of the world's own law and of laws tilted towards rare "
-            "events; every figure is weighted by the exact likelihood ratio. What a history alone decides "
-            "is not tilted.",
-            "The tilts were chosen on pilot paths of their own. Intervals are refused where the effective number of "
-            "hits in a figure's own tail is below 100; an event that no tilt reaches and none of the deepest plain "
-            "paths shows would go unseen.",
-        ]
+    said += _WEIGHTED.get(study.sampling.method, [])
     if study.target_error is not None:
         said.append(
             f"The run stops at the first of {len(study.looks)} looks, fixed before it, at which "
@@ -102,6 +94,26 @@ def _assumptions(study: CalibrationStudy) -> list[str]:
             "do not."
         )
     return said
+
+
+_WEIGHTED = {
+    "importance": [
+        "Paths after time 0 are drawn from a mixture of the world's own law and of laws tilted towards rare "
+        "events; every figure is weighted by the exact likelihood ratio. What a history alone decides "
+        "is not tilted.",
+        "The tilts were chosen on pilot paths of their own. Intervals are refused where the effective number of "
+        "hits in a figure's own tail is below 100; an event that no tilt reaches and none of the deepest plain "
+        "paths shows would go unseen.",
+    ],
+    "stratified": [
+        "A share of the paths after time 0 is given how many jumps it has, so that paths with many jumps are less rare "
+        "than in the world; every figure is weighted by the exact probability of the count. Given its count a path "
+        "follows the world's own law, and what a history alone decides is plain.",
+        "Intervals are refused where the effective number of hits in a figure's own tail is below 100; an event that "
+        "comes with counts that have no share of their own, and that none of the deepest plain paths shows, would go "
+        "unseen.",
+    ],
+}
 
 
 def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:

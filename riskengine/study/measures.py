@@ -177,10 +177,8 @@ def account_rows(columns: Columns, levels: tuple[float, ...]) -> Iterator[Row]:
         loss, requirement = columns.select(key, (*key[:-1], "requirement"))
         if account not in done:
             done.add(account)
-            for name, found in (
-                ("account_loss_quantile", columns.figures.quantiles(loss, levels)),
-                ("account_loss_es", [columns.figures.shortfall(loss, each) for each in levels]),
-            ):
+            names = ("account_loss_quantile", "account_loss_es")
+            for name, found in zip(names, columns.figures.tails(loss, levels), strict=True):
                 for each, estimate in zip(levels, found, strict=True):
                     yield Row("accounts", "book", {"account": account, "level": each}, name, "USD", estimate)
         breach = columns.figures.probability(loss > requirement, loss / np.maximum(requirement, LEAST_RESOURCES))

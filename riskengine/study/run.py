@@ -18,6 +18,7 @@ from riskengine.study.columns import Columns
 from riskengine.study.describe import head
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
+from riskengine.study.names import INDICATORS, MEANS, SHARES
 from riskengine.study.result import Row, StudyResult
 from riskengine.study.sampling import describe, pilot_of, spent, stopped_rows, tight
 from riskengine.study.spec import CalibrationStudy
@@ -118,7 +119,7 @@ def run_study(
                 progress(Progress(done, paths, time.perf_counter() - start, which + watch.after(block)))
         began = time.perf_counter()
         columns = Columns(store, blocks, study.max_failed_share, spent(study.confidence, len(looks)), proposal, known)
-        at_look = [] if wanted is None else _rows(study, simulation, columns)
+        at_look = [] if wanted is None else _looked_at(study, simulation, columns)
         looking += time.perf_counter() - began
         if wanted is not None and tight(at_look, wanted):
             break
@@ -139,6 +140,20 @@ def run_study(
     now = time.perf_counter()
     folder.write_json("timing.json", {"simulate_seconds": simulated - start, "measure_seconds": now - simulated})
     return folder.path, result
+
+
+def _looked_at(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> list[Row]:
+    """Rows among which those of the target error are: the columns of its measure where that is what they are named."""
+    measure = study.target_error.measure
+    if measure not in (*SHARES, *INDICATORS, *MEANS):
+        return _rows(study, simulation, columns)
+    found = [
+        row
+        for key in columns.keys
+        if key[-1] == measure
+        for row in measures.column_rows(key, columns.select(key)[0], columns.figures, columns.severity(key))
+    ]
+    return found or _rows(study, simulation, columns)
 
 
 def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> list[Row]:

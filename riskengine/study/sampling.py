@@ -12,7 +12,10 @@ from riskengine.engine.targets import Targets
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate
 from riskengine.market.paths import MarketPaths
-from riskengine.scenario.cross_entropy import Pilot, fit_proposal
+from riskengine.scenario.count_strata import fit_strata, stated_strata
+from riskengine.scenario.cross_entropy import fit_proposal
+from riskengine.scenario.jump_counts import count_probabilities
+from riskengine.scenario.pilot import Pilot
 from riskengine.stats.figures import WeightedFigures
 from riskengine.study.columns import Columns
 from riskengine.study.result import Row
@@ -29,44 +32,73 @@ def targets_of(study: CalibrationStudy) -> Targets:
 
 def pilot_of(study: CalibrationStudy) -> Pilot | None:
     """The mixture that a study draws from, a pure function of its question; None where sampling is plain."""
-    if not study.sampling.tilted:
+    sampling, world = study.sampling, study.world
+    if not sampling.weighted:
         return None
-    world, targets = study.world, targets_of(study)
+    if not sampling.piloted:
+        return Pilot(stated_strata(world.model, study.grid, sampling.count_shares, sampling.hours), np.empty(0), 0)
+    targets, fit = targets_of(study), fit_strata if sampling.method == "stratified" else fit_proposal
 
     def figures(paths: MarketPaths) -> Floats:
         return targets(paths if world.overlay is None else world.overlay.apply(paths, world.model))
 
     try:
-        return fit_proposal(world.model, study.grid, figures, study.seed, study.sampling.pilot)
+        return fit(world.model, study.grid, figures, study.seed, sampling.pilot)
     except ValueError as error:
         raise UsageError(
-            f"sampling: {error}; targets {', '.join(study.sampling.targets)} beyond level {study.sampling.level:g} in "
-            f"pilot_paths of {study.sampling.pilot_paths}: a lower level or more pilot paths would do"
+            f"sampling: {error}; targets {', '.join(sampling.targets)} beyond level {sampling.level:g} in "
+            f"pilot_paths of {sampling.pilot_paths}: a lower level or more pilot paths would do"
         ) from None
 
 
 def describe(study: CalibrationStudy, pilot: Pilot, columns: Columns) -> dict[str, Any]:
-    """What the result says of tilted sampling."""
-    figures = columns.figures
+    """What the result says of weighted sampling."""
+    figures, proposal, sampling = columns.figures, pilot.proposal, study.sampling
     weights = figures.weights if isinstance(figures, WeightedFigures) else None
-    names = targets_of(study).names(study.world.model.assets)
-    known = [(float(g), n) for g, n in zip(pilot.gains, names, strict=True) if not math.isnan(g)]
-    least = min(known)
-    return {
-        "method": "mixture importance sampling",
-        "plain_share": pilot.proposal.plain_share,
-        "tilts": len(pilot.proposal.tilts),
-        "pilot_paths": pilot.paths,
-        "level": study.sampling.level,
-        "targets": len(names),
-        "targets_without_tail": len(names) - len(known),
-        "expected_gain_least": least[0],
-        "expected_gain_least_target": least[1],
-        "expected_gain_median": float(np.median([g for g, _ in known])),
+    said = {
+        "method": "stratified jump counts" if sampling.method == "stratified" else "mixture importance sampling",
+        "plain_share": proposal.plain_share,
+    }
+    if sampling.method == "stratified":
+        said |= {"expected_jumps": _expected_jumps(study), "strata": _strata(study, pilot)}
+    else:
+        said["tilts"] = len(proposal.tilts)
+    if sampling.piloted:
+        names = targets_of(study).names(study.world.model.assets)
+        known = [(float(g), n) for g, n in zip(pilot.gains, names, strict=True) if not math.isnan(g)]
+        least = min(known)
+        said |= {
+            "pilot_paths": pilot.paths,
+            "level": sampling.level,
+            "targets": len(names),
+            "targets_without_tail": len(names) - len(known),
+            "expected_gain_least": least[0],
+            "expected_gain_least_target": least[1],
+            "expected_gain_median": float(np.median([g for g, _ in known])),
+        }
+    return said | {
         "effective_paths": weights.effective,
         "largest_weight": float(weights.weight.max()),
         "weight_bound": weights.bound,
     }
+
+
+def _expected_jumps(study: CalibrationStudy) -> float:
+    """Expected number of jumps of a path in the time that is stratified."""
+    return float(study.world.model.tilt_space(study.grid, study.sampling.hours).arrivals.sum())
+
+
+def _strata(study: CalibrationStudy, pilot: Pilot) -> list[dict[str, Any]]:
+    """Each stratum with a share: its counts, its probability under the world, and its share of the paths."""
+    expected, out = _expected_jumps(study), []
+    for tilt, share in zip(pilot.proposal.tilts, pilot.proposal.shares, strict=True):
+        low, high = tilt.counts
+        probability = float(count_probabilities(expected, int(low), high).sum())
+        # beside those that are given their count, plain paths fall into it
+        share += pilot.proposal.plain_share * probability
+        most = int(high) if math.isfinite(high) else None
+        out.append({"least": int(low), "most": most, "probability": probability, "share": share})
+    return out
 
 
 def spent(confidence: float, looks: int) -> float:

@@ -13,66 +13,91 @@ from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQu
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import HasLaw
-from riskengine.scenario.cross_entropy import PilotSettings
-from riskengine.scenario.proposal import Tiltable
+from riskengine.scenario.pilot import PilotSettings
+from riskengine.scenario.proposal import PARTS, Tiltable
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, asset_fault, expiry_faults, model_faults, period_faults, surface_fault
 from riskengine.study.criterion import Criterion, known_measure, known_place
 from riskengine.study.kind import Study
 
+_PLAIN_SHARE = {"importance": 0.2, "stratified": 0.4}
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """What paths are drawn from: the world's own law, or a mixture tilted towards rare events.
+    """What paths are drawn from: the world's own law, or a mixture in which rare events are less rare.
 
     Attributes
     ----------
-    method : {"plain", "importance"}
-        The other fields but ``controls`` belong to ``importance``.
-    plain_share : float
-        Share of paths that follow the world's own law; no weight exceeds one over it.
+    method : {"plain", "importance", "stratified"}
+        ``importance`` tilts the law towards the tails; ``stratified`` gives paths how many jumps they have.
+    plain_share : float or None
+        Share of paths that follow the world's own law; no weight exceeds one over it.  None: 0.2 with ``importance``;
+        0.4 with ``stratified``, where a figure shallower than the level may rest on counts that only plain paths have.
     pilot_paths : int
         Paths of each pilot round, drawn apart from those of the study.
     components : int
-        Tilts at most.
+        Tilts, or strata, at most.
     level : float
         The mixture is fitted to what lies beyond this quantile of each target.
     targets : tuple of {"accounts", "assets"}
         Losses of every account over a margin period; falls and rises of every asset.
     hours : float or None
-        Tilts act from time 0 to here; None is the horizon.
+        Tilts act, and jumps are counted, from time 0 to here; None is the horizon.
     controls : bool
         With ``plain``: means and shares are corrected by figures whose expectation the world's exact law gives.
+    count_shares : tuple of float, or None
+        With ``stratified``: shares of paths that are given 0, 1, 2, ... jumps, the last of that many or more; what is
+        left follows the world's own law.  None: a pilot chooses, as ``plain_share`` to ``targets`` say.
     """
 
-    method: Literal["plain", "importance"] = "plain"
-    plain_share: float = 0.2
+    method: Literal["plain", "importance", "stratified"] = "plain"
+    plain_share: float | None = None
     pilot_paths: int = 8192
     components: int = 40
     level: float = 0.999
     targets: tuple[Target, ...] = ("accounts",)
     hours: float | None = None
     controls: bool = False
+    count_shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_range("plain_share", self.plain_share, 0.05, 0.9)
+        if self.plain_share is not None:
+            check_range("plain_share", self.plain_share, 0.05, 0.9)
         check_range("pilot_paths", self.pilot_paths, 512, 2**30)
         check_range("components", self.components, 1, 64)
         check_range("level", self.level, 0.9, 1.0, open_high=True)
         if not self.targets or len(set(self.targets)) != len(self.targets):
             raise ValueError(f"targets must hold at least one of accounts, assets, each once, got {list(self.targets)}")
-        if self.controls and self.tilted:
-            raise ValueError("controls must be false with method importance, whose control is the weight, got true")
+        if self.controls and self.weighted:
+            raise ValueError(f"controls must be false with method {self.method}, whose control is the weight, got true")
+        if self.count_shares is not None:
+            self._check_counts(self.count_shares)
+
+    def _check_counts(self, shares: tuple[float, ...]) -> None:
+        if self.method != "stratified":
+            raise ValueError(f"count_shares must be left out with method {self.method}, got {list(shares)}")
+        if not all(s == 0.0 or 1.0 / PARTS <= s < 1.0 for s in shares) or not 0.0 < sum(shares) <= 0.96:
+            raise ValueError(
+                "count_shares must hold shares of 0 or at least 1/1024 that leave at least 0.04 to plain paths, "
+                f"got {list(shares)}"
+            )
 
     @property
-    def tilted(self) -> bool:
+    def weighted(self) -> bool:
         """Whether paths carry weights."""
-        return self.method == "importance"
+        return self.method != "plain"
+
+    @property
+    def piloted(self) -> bool:
+        """Whether pilot paths choose the mixture."""
+        return self.weighted and self.count_shares is None
 
     @property
     def pilot(self) -> PilotSettings:
         """How the mixture is looked for."""
-        return PilotSettings(self.plain_share, self.components, self.pilot_paths, self.level, self.hours)
+        plain = _PLAIN_SHARE.get(self.method) if self.plain_share is None else self.plain_share
+        return PilotSettings(plain, self.components, self.pilot_paths, self.level, self.hours)
 
 
 @dataclass(frozen=True)
@@ -109,6 +134,16 @@ class TargetError:
             if getattr(self, name) is not None:
                 check_range(name, getattr(self, name), 0.0, 1e300, open_low=True)
         check_range("max_paths", self.max_paths, 2, 2**40)
+
+    @property
+    def text(self) -> str:
+        """When the run stops, in words."""
+        where = "" if not self.where else " where " + ", ".join(f"{k} is {v}" for k, v in self.where.items())
+        width = f"{100.0 * self.relative:.3g} % of itself" if self.absolute is None else f"{self.absolute:.3g}"
+        return (
+            f"at the first look at which {self.measure}{where} has an interval of half-width {width} or less; "
+            f"at {self.max_paths:,} paths (max_paths) at the latest"
+        )
 
 
 def _check_law(world: World, asset: str, hours: float) -> None:
@@ -231,7 +266,12 @@ class CalibrationStudy(Study):
 
     def plan(self) -> dict[str, Any]:
         """As `Study.plan`."""
-        return {"paths": self.paths, "steps": self.grid.steps, "seed": self.seed}
+        plan = {"paths": self.paths, "steps": self.grid.steps, "seed": self.seed}
+        if self.sampling.weighted:
+            plan["sampling"] = self.sampling.method
+        if self.target_error is not None:
+            plan |= {"looks_at_paths": list(self.looks), "stops": self.target_error.text}
+        return plan
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""
@@ -268,27 +308,32 @@ class CalibrationStudy(Study):
     def _check_sampling(self) -> None:
         if self.target_error is not None and self.target_error.max_paths < self.paths:
             raise ValueError(
-                f"max_paths must be at least the {self.paths} paths of the first look, "
-                f"got {self.target_error.max_paths}"
+                "with a target_error, paths is the first look and max_paths the last: paths must not be above "
+                f"target_error.max_paths, got paths {self.paths} and max_paths {self.target_error.max_paths}"
             )
         if self.sampling.controls:
             fault = unfit(self.world, self.grid)
             if fault:
                 raise ValueError(f"controls need a world that follows its exact law, got {fault}")
-        if not self.sampling.tilted:
+        sampling, model = self.sampling, self.world.model
+        if not sampling.weighted:
             return
-        if not isinstance(self.world.model, Tiltable):
+        if not isinstance(model, Tiltable):
             raise ValueError(
-                "sampling by importance needs a world whose law can be tilted (gbm, merton, kou, heston, bates), "
-                f"got kind {self.world.model.kind}"
+                f"sampling method {sampling.method} needs a world whose law can be tilted (gbm, merton, kou, heston, "
+                f"bates, svcj), got kind {model.kind}"
             )
         if self.world.event is not None:
             raise ValueError(
-                "sampling by importance must not be asked of a world given an event, whose paths are exact draws "
-                f"already, got one given that {self.world.event.text}"
+                f"sampling method {sampling.method} must not be asked of a world given an event, whose paths are exact "
+                f"draws already, got one given that {self.world.event.text}"
             )
-        self.world.model.tilt_space(self.grid, self.sampling.hours)
-        if "accounts" in self.sampling.targets and self.margin is None:
+        space = model.tilt_space(self.grid, sampling.hours)
+        if sampling.method == "stratified" and not space.arrivals.any():
+            raise ValueError(
+                f"sampling method stratified needs a world that jumps, got kind {model.kind} without jumps"
+            )
+        if sampling.piloted and "accounts" in sampling.targets and self.margin is None:
             raise ValueError("targets must not hold accounts without a margin part, got no margin; assets would do")
 
     @property

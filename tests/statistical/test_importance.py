@@ -8,11 +8,12 @@ from riskengine.law.merton import MertonLaw
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
-from riskengine.scenario.cross_entropy import PilotSettings, fit_proposal
+from riskengine.scenario.cross_entropy import fit_proposal
 from riskengine.scenario.exponential_tilt import exponential_tilt
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.merton import Merton
+from riskengine.scenario.pilot import PilotSettings
 from riskengine.scenario.proposal import Proposal, Tilt
 from riskengine.stats.weighted import PathWeights, weighted_quantiles, weighted_share
 

@@ -5,8 +5,9 @@ import pytest
 
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
-from riskengine.scenario.cross_entropy import PILOT_GROUP, PilotSettings, fit_proposal
+from riskengine.scenario.cross_entropy import fit_proposal
 from riskengine.scenario.gbm import Gbm
+from riskengine.scenario.pilot import PILOT_GROUP, PilotSettings
 
 WORLD = Gbm(("A",), (1.0,), (0.0,), (0.6,), ((1.0,),))
 GRID = TimeGrid(86_400, 4)

@@ -34,6 +34,10 @@ KOU = Kou(
     KouCommonJumps(600.0, (0.4, 0.3), (40.0, 30.0), (30.0, 25.0), 0.9),
     KouOwnJumps((300.0, 0.0), (0.5, 0.5), (50.0, 50.0), (40.0, 40.0)),
 )  # fmt: skip
+SVCJ = Svcj(
+    *(getattr(BATES, f.name) for f in fields(Heston)),
+    CommonCoJumps(600.0, (-0.02, -0.03), (0.04, 0.05), 0.7, variance_mean=(0.2, 0.3), slope=(0.0, 0.0)),
+)
 GRID = TimeGrid(3_600, 24)
 KEYS = DrawKeys(11)
 DOWN = Tilt(
@@ -44,6 +48,9 @@ DOWN = Tilt(
 def mixture(world, hours=None):
     if world is HESTON:
         tilt = Tilt(price=(-0.3, -0.1), variance=(0.3, 0.0), initial=(0.7, 0.0))
+        return Proposal((tilt, Tilt(price=(0.4, 0.2))), (0.4, 0.3), hours)
+    if world is SVCJ:
+        tilt = Tilt(price=(-0.3, -0.1), variance=(0.3, 0.0), intensity=(3.0, 1.0, 1.0))
         return Proposal((tilt, Tilt(price=(0.4, 0.2))), (0.4, 0.3), hours)
     tilt = DOWN if world in (MERTON, KOU) else Tilt(**vars(DOWN) | {"variance": (0.3, 0.0), "initial": (0.7, 0.0)})
     return Proposal((tilt, Tilt(price=(0.4, 0.2))), (0.4, 0.3), hours)
@@ -161,7 +168,7 @@ def test_faults_of_a_proposal():
         MERTON.sample(GRID, 0, 8, KEYS, Proposal((Tilt(),), (0.5,), 25.0))
 
 
-@pytest.mark.parametrize("world", [KOU, HESTON], ids=lambda w: w.kind)
+@pytest.mark.parametrize("world", [KOU, HESTON, SVCJ], ids=lambda w: w.kind)
 def test_weighted_tails_of_further_worlds_are_those_of_plain_paths(world):
     n, proposal = 32_768, mixture(world)
     plain, tilted = world.sample(GRID, 0, n, KEYS), world.sample(GRID, 0, n, KEYS, proposal)
@@ -174,12 +181,13 @@ def test_weighted_tails_of_further_worlds_are_those_of_plain_paths(world):
             assert abs(hit.mean() - 0.02) < 4.5 * np.hypot(hit.std(), np.sqrt(0.02 * 0.98)) / np.sqrt(n)
 
 
-def test_variance_jumps_are_refused():
-    heston = (getattr(BATES, f.name) for f in fields(Heston))
-    both = CommonCoJumps(60.0, (-0.02, -0.03), (0.04, 0.05), 0.7, variance_mean=(0.2, 0.3), slope=(0.0, 0.0))
-    world = Svcj(*heston, both)
-    with pytest.raises(ValueError, match="variance jumps, got kind svcj"):
-        world.tilt_space(GRID)
+def test_sizes_of_jumps_that_move_variance_are_not_tilted():
+    """Only when they come: their sizes, and the variance that earlier ones have left at time 0, stay plain."""
+    space = SVCJ.tilt_space(GRID)
+    assert not space.initial
+    assert not space.moves[space.sections["common_size"]].any()
+    with pytest.raises(ValueError, match="tilt common_size must leave what does not move at 0"):
+        SVCJ.sample(GRID, 0, 8, KEYS, Proposal((Tilt(common_size=(0.1, 0.0)),), (0.5,)))
 
 
 def test_a_tilt_and_its_row_are_the_same():
@@ -226,8 +234,23 @@ def test_kernels_against_plain_python(plain, monkeypatch):
         ),
         (
             tilting.mixture_log_weight,
-            (np.empty(50), rng.normal(size=(4, 50)), rng.normal(size=(3, 4)), rng.normal(size=3), np.full(3, 1 / 3)),
+            (
+                np.empty(50), rng.normal(size=(4, 50)), rng.normal(size=(3, 4)), rng.normal(size=3), np.full(3, 1 / 3),
+                rng.integers(0, 4, 50).astype(float), np.array([0.0, 1.0, 2.0]), np.array([np.inf, 1.0, np.inf]),
+            ),
         ),
+        (
+            tilting.give_first_times,
+            (rng.exponential(size=lanes), rng.integers(-1, 3, lanes).astype(float), 1.3, 0.7),
+        ),
+        (
+            tilting.give_times,
+            (
+                rng.uniform(1, 2, 8), rng.uniform(0, 1, 8), np.arange(8), np.ones(8, np.int64), 6,
+                rng.integers(-1, 4, lanes).astype(float), 1.3, 0.9,
+            ),
+        ),
+        (tilting.count_arrivals, (rng.uniform(0, 2, 8), np.arange(8), 6, 1.0, np.zeros(lanes))),
     ]  # fmt: skip
     for kernel, arguments in jobs:
         runs = []

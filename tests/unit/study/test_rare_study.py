@@ -170,9 +170,20 @@ def test_a_target_that_names_no_figure_is_refused(small_study, tmp_path):
         (("sampling={method: importance, targets: [loans]}",), "accounts.*assets"),
         (("sampling={method: importance, hours: 99}",), "hours of the proposal must lie within the horizon"),
         (("sampling={method: importance}", "margin=null"), "targets must not hold accounts without a margin part"),
+        (("sampling={method: importance, count_shares: [0.1, 0.2]}",), "left out with method importance"),
+        (("sampling={method: stratified, count_shares: [0.5, 0.47]}",), "at least 0.04 to plain paths"),
+        (("sampling={method: stratified, count_shares: [0.5, 0.0001]}",), "shares of 0 or at least 1/1024"),
+        (("sampling={method: stratified, controls: true}",), "controls must be false with method stratified"),
+        (
+            ("sampling={method: stratified}", "world.model.jumps_common=null", "world.model.jumps_own=null"),
+            "needs a world that jumps",
+        ),
         (("target_error={measure: insolvency, max_paths: 9999}",), "one of relative and absolute"),
         (("target_error={measure: insolvensy, relative: 1, max_paths: 9999}",), "such as insolvency"),
-        (("target_error={measure: insolvency, relative: 1, max_paths: 9}",), "at least the 2048 paths"),
+        (
+            ("target_error={measure: insolvency, relative: 1, max_paths: 9}",),
+            "got paths 2048 and max_paths 9$",
+        ),
         (("margin.reference_levels=[0.3]",), "reference_levels must lie in"),
         (("margin.reference_accounts=[]",), "reference_levels need reference_accounts"),
     ],
@@ -184,7 +195,7 @@ def test_sampling_that_cannot_be_is_refused(small_study, overrides, message):
 
 def test_a_world_that_cannot_be_tilted_is_refused(small_study, monkeypatch):
     monkeypatch.setattr("riskengine.study.spec.Tiltable", MadeOfData)  # which the small world is not
-    with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, kou, heston, bates\), got kind bates"):
+    with pytest.raises(InputError, match=r"can be tilted \(gbm, merton, kou, heston, bates, svcj\), got kind bates"):
         load_study(small_study, TILTED)
 
 
@@ -202,6 +213,58 @@ def test_assets_as_targets_need_no_margin(small_study, tmp_path):
     assert {r.section for r in result.rows} == {"lending", "sweep"}
     assert all("importance weights" in r.estimate.method or "weights up to" in r.estimate.method for r in result.rows
                if np.isfinite(r.estimate.value))  # fmt: skip
+
+
+STRATIFIED = "sampling={method: stratified, plain_share: 0.3, pilot_paths: 1024, level: 0.99}"
+
+
+def test_strata_give_the_same_bits_however_the_study_is_run(small_study, tmp_path):
+    one, result = run(small_study, tmp_path / "one", STRATIFIED, workers=1)
+    two, _ = run(small_study, tmp_path / "two", STRATIFIED, "paths=1024", workers=2)
+    run(small_study, two, STRATIFIED, workers=2, resume=True)
+    assert contents(two) == contents(one)
+    said = load_result(one)["sampling"]
+    assert said["method"] == "stratified jump counts"
+    assert 0.3 < said["expected_jumps"] * 24 / 4 < 300
+    assert [s["least"] for s in said["strata"]] == sorted(s["least"] for s in said["strata"])
+    assert all(0.0 < s["probability"] < 1.0 and 0.0 < s["share"] < 1.0 for s in said["strata"])
+    assert any("given how many jumps it has" in text for text in load_result(one)["assumptions"])
+    write_reports(one)
+    text = (one / "report.md").read_text()
+    assert "strata of jump counts" in text
+    assert "Jumps of a path" in text
+    study = load_study(small_study, (*TILTED, STRATIFIED)).study
+    weight = BlockStore(one / "blocks").select(plan(2048), [WEIGHT])[0]
+    assert weight.max() <= pilot_of(study).proposal.bound
+    assert {r.section for r in result.rows} == {"margin", "lending", "accounts", "sweep", "joint"}
+
+
+def test_stated_strata_need_no_pilot(small_study, tmp_path):
+    """No jump for half of the paths, two or more for a quarter; and the figures of plain paths."""
+    stated = "sampling={method: stratified, count_shares: [0.5, 0, 0.25]}"
+    path, result = run(small_study, tmp_path / "run", stated, "margin=null", "paths=8192", workers=2)
+    said = load_result(path)["sampling"]
+    assert [(s["least"], s["most"]) for s in said["strata"]] == [(0, 0), (2, None)]
+    assert "pilot_paths" not in said
+    assert said["plain_share"] == 0.25
+    _, plain = run(small_study, tmp_path / "plain", "sampling={method: plain}", "margin=null", "paths=8192", workers=2)
+    plain = {(r.model, str(r.parameters), r.measure): r.estimate for r in plain.rows if r.section == "lending"}
+    compared = 0
+    for row in result.rows:
+        a, b = row.estimate, plain.get((row.model, str(row.parameters), row.measure))
+        if b is not None and all(math.isfinite(x) for x in (a.upper, b.upper)):
+            assert abs(a.value - b.value) <= 1.2 * ((a.upper - a.lower) + (b.upper - b.lower)) + 1e-9, row
+            compared += 1
+    assert compared >= 8
+
+
+def test_a_dry_run_says_the_looks(small_study):
+    study = load_study(small_study, (*TILTED, STRATIFIED, ERROR.format(0.15, 5000))).study
+    said = study.plan()
+    assert said["looks_at_paths"] == [2048, 4096, 5000]
+    assert said["sampling"] == "stratified"
+    assert "liquidations where multiplier is 0.5 has an interval of half-width 15 % of itself" in said["stops"]
+    assert "5,000 paths (max_paths) at the latest" in said["stops"]
 
 
 def test_a_tail_that_the_pilot_cannot_see_is_a_fault_of_the_study(small_study, tmp_path):

@@ -151,7 +151,7 @@ _FIELDS = ("value", "std_error", "lower", "upper", "confidence", "n", "n_effecti
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, str]:
-    """CSV files by name: one for each section of rows, one for curves, for the cells of a study, for the bands of the fit.
+    """CSV files by name: one for each section of rows, one for curves, cells, and the bands of the fit.
 
     Figures are written as ``result.json`` has them, unrounded, without units in the cell.
     """

@@ -18,7 +18,7 @@ def test_two_copies_of_every_trial_are_no_news():
 
 
 def test_coverage_with_clusters_of_four():
-    """Days of four equal trials: at least 95 % less 4.5 standard errors of 400 samples; plain intervals cover far less."""
+    """Days of four equal trials: at least 95 % less 4.5 standard errors of 400 samples; plain ones far less."""
     random = np.random.default_rng(5)
     covered = np.zeros(2)
     for _ in range(400):

@@ -11,6 +11,7 @@ import sys
 import time
 from functools import partial
 
+import _one_core  # noqa: F401
 import numpy as np
 
 from riskengine.book.borrowers import synthetic_borrowers

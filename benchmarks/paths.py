@@ -18,15 +18,17 @@ import dataclasses
 import math
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import _one_core  # noqa: F401
 import numpy as np
 from scipy.special import ndtr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _timing import alternate, compare, emit
 
+from riskengine.engine.blocks import plan
+from riskengine.engine.executor import run_blocks
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
@@ -241,8 +243,12 @@ def blocks_job(model, paths: int, threads: int = 1):
 
     if threads == 1:
         return lambda: [block(first) for first in starts]
-    pool = ThreadPoolExecutor(threads)
-    return lambda: list(pool.map(block, starts))
+
+    def job() -> None:
+        for _ in run_blocks(plan(paths), lambda b: block(b.first), threads):
+            pass
+
+    return job
 
 
 def grid_job(model, paths: int):

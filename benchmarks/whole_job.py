@@ -16,6 +16,7 @@ import argparse
 import math
 from dataclasses import dataclass
 
+import _one_core  # noqa: F401
 import numpy as np
 from _job import DT, STEPS, book, numpy_scan
 from _timing import alternate, compare, emit

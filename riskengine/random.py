@@ -8,6 +8,7 @@ parameters of one study share a draw group, which is what common random numbers 
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -85,6 +86,10 @@ class DrawKeys:
 
     def words(self) -> tuple[np.uint64, np.uint64]:
         """The two 32-bit key words, each in a uint64: seed and group mixed by SplitMix64 (Steele, Lea, Flood 2014)."""
+        return self._words
+
+    @cached_property
+    def _words(self) -> tuple[np.uint64, np.uint64]:
         mask = 2**64 - 1
         z = (self.seed + (self.group + 1) * 0x9E3779B97F4A7C15) & mask
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask

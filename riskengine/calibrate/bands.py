@@ -93,6 +93,10 @@ class FitReport:
         """Long cells whose model value lies outside the band."""
         return tuple(r for r in self.rows if r.band.side == "long" and not r.inside)
 
+    def verdict_of(self, asset: str) -> str:
+        """``FIT`` where every long cell of `asset` lies inside its band, else ``UNFIT``."""
+        return "UNFIT" if any(r.band.asset == asset for r in self.outside) else "FIT"
+
     @property
     def verdict(self) -> str:
         """``FIT`` where every long cell lies inside its band, else ``UNFIT``."""

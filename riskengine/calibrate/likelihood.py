@@ -51,7 +51,7 @@ class LikelihoodFit:
     kind : str
     numbers : dict of str to float
         Parameters per year: drift (growth of the price, jumps compensated), volatility, intensity, then the jump sizes
-        (of Kou: share of up-jumps and the two rates; the mean up-jump is one over its rate).
+        (of Kou: up_share and the rates eta_up and eta_down; the mean up-jump is one over its rate).
     standard_errors : dict of str to float
         By observed information; NaN where it is not positive in the parameter's direction.
     intervals : dict of str to (float, float)
@@ -188,15 +188,9 @@ def fit_likelihood(returns: Floats, step_years: float, model: str = "merton", pr
         if np.isnan(sd[i]):
             reasons[name] = f"{name} has no standard error: the likelihood does not curve down where the search ended"
             continue
-        if name == "drift":  # years of data never decide it, and no use is made of it
-            continue
-        yardstick = _YARDSTICK[name](numbers) if name in _YARDSTICK else np.inf
-        reason = not_identified(name, *intervals[name], positive=problem.positive[i], yardstick=yardstick)
+        reason = not_identified(name, numbers, intervals[name])
         reasons |= {name: reason} if reason else {}
     return LikelihoodFit(model, numbers, errors, intervals, reasons, flat, profiles, top, spike, x.size, step_years)
-
-
-_YARDSTICK = {"jump_mean": lambda numbers: numbers["jump_sd"], "up_share": lambda _: 0.25}
 
 
 def _checked(returns: Floats) -> Floats:
@@ -249,7 +243,7 @@ def _merton_problem(x: Floats, step: float) -> Problem:
     low = [-20.0, np.log(FLOOR * yearly), np.log(1e-5 / step), -10.0 * total, np.log(0.05 * core)]
     high = [20.0, np.log(3.0 * total / np.sqrt(step)), np.log(5.0 / step), 10.0 * total, np.log(100.0 * total)]
     return Problem(
-        ("drift", "volatility", "intensity", "jump_mean", "jump_sd"),
+        ("drift", "volatility", "intensity", "mean", "sd"),
         (False, True, True, False, True),
         np.array(low),
         np.array(high),

@@ -19,8 +19,8 @@ _NOISE = 1e-11
 
 def kou_law(point: Floats, step: float) -> KouLaw:
     """Law of one step at a free vector (drift, log volatility, log intensity, up share, log rates)."""
-    sigma, intensity, up_rate, down_rate = np.exp(point[[1, 2, 4, 5]])
-    jump = DoubleExponentialJump(float(intensity), float(point[3]), float(up_rate), float(down_rate))
+    sigma, intensity, eta_up, eta_down = np.exp(point[[1, 2, 4, 5]])
+    jump = DoubleExponentialJump(float(intensity), float(point[3]), float(eta_up), float(eta_down))
     return KouLaw(float(point[0]), float(sigma), (jump,), step)
 
 

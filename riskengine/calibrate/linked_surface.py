@@ -17,11 +17,13 @@ on the fitted smile.  ETH has 31 month starts of DVOL only (0.99, error 0.09, ov
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from riskengine.market.surface import FactorSurface
-from riskengine.scenario.bates import Bates
+from riskengine.roles import HasLaw
 from riskengine.scenario.gbm import Gbm
-from riskengine.scenario.jumps import law_components
-from riskengine.scenario.merton import Merton
+from riskengine.scenario.heston import Heston
+from riskengine.scenario.regime_switching import RegimeSwitching
 
 VARIANCE_PREMIUM = 1.05
 
@@ -47,15 +49,15 @@ SHAPES = {
 
 
 def linked_surface(
-    model: "Bates | Merton | Gbm", shapes: dict[str, SurfaceShape] | None = None, premium: float = VARIANCE_PREMIUM
+    model: HasLaw, shapes: dict[str, SurfaceShape] | None = None, premium: float = VARIANCE_PREMIUM
 ) -> FactorSurface:
     """Surface whose at-the-money variance is `premium` times the variance that `model` expects.
 
     Parameters
     ----------
-    model : Bates, Merton or Gbm
-        A world without a variance state gets a surface that does not move; without jumps, one that is flat at the
-        world's own volatility (a Black-Scholes world).
+    model : HasLaw
+        A jump diffusion, from its stationary start.  A world without a variance state gets a surface that does not
+        move; without jumps either, one that is flat at the world's own volatility (a Black-Scholes world).
     shapes : dict, optional
         Shape per asset; an asset that is not named gets the shape of BTC.
     premium : float
@@ -65,13 +67,18 @@ def linked_surface(
         raise ValueError(f"premium must be positive, got {premium!r}")
     if isinstance(model, Gbm):
         return FactorSurface.flat(model.volatility)
-    jump = []
-    for i in range(len(model.assets)):
-        parts = law_components(i, model.jumps_common, model.jumps_own)
-        jump.append(sum(j.intensity * (j.mean**2 + j.sd**2) for j in parts))
-    moving = isinstance(model, Bates)
-    state = model.theta if moving else [v**2 for v in model.volatility]
-    return surface_of_level(model.assets, state, jump, moving, shapes, premium)
+    state, jump = zip(*(_variances(model, asset) for asset in model.assets), strict=True)
+    return surface_of_level(model.assets, state, jump, isinstance(model, (Heston, RegimeSwitching)), shapes, premium)
+
+
+def _variances(model: HasLaw, asset: str) -> tuple[float, float]:
+    """Mean variance per year of the diffusion and of the jumps of `asset`."""
+    law = model.law(asset, 1.0)
+    jump = sum(j.intensity * j.mean_square for j in law.jumps)
+    if isinstance(model, RegimeSwitching):
+        weight = np.array(law.weight)
+        return float(weight @ np.square(law.sigma)), float(weight @ np.array(law.pace)) * jump
+    return (law.mean_variance if isinstance(model, Heston) else law.sigma**2), jump
 
 
 def surface_of_level(

@@ -37,7 +37,7 @@ _WEIGHT_FLOOR = 1e-13  # combinations of jump counts below it are left out
 _INVERSE_ROOT_TWO_PI = 0.3989422804014327
 
 
-@kernel
+@kernel(scratch=True)
 def filter_steps(
     x, observed, z, offset, v, weight, c, base, tilt, lever, residual, jump_weight, jump_mean, jump_variance, floor,
     log_density, pit, mean, square,
@@ -70,8 +70,9 @@ def filter_steps(
     following = np.empty(count)
     correction = np.empty(count)
     density = np.empty(count)
+    spare = np.empty((3, count))
     for t in range(x.size):
-        if quadratic_step(v, z[t], following, correction, c) > 0:
+        if quadratic_step(v, z[t], following, correction, c, spare) > 0:
             exponential_step(v, z[t], following, correction, c)
         log_density[t] = np.nan
         pit[t] = np.nan

@@ -30,8 +30,10 @@ from riskengine.calibrate.bands import (
     loss_bands,
 )
 from riskengine.calibrate.bootstrap import BlockBootstrap
+from riskengine.calibrate.free import Free, free_assets, free_values
+from riskengine.calibrate.joint_tails import JointRow, joint_rows
 from riskengine.calibrate.moments import Moments, measure
-from riskengine.calibrate.parameters import Free, free_parameters, free_values, joint_law, published, scenario_model
+from riskengine.calibrate.parameters import candidate_law, free_parameters, published, scenario_model
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.calibrate.uncertainty import Uncertainty, assess, loss_errors, refit
 from riskengine.errors import RunError
@@ -39,6 +41,7 @@ from riskengine.roles import HasLaw
 
 REFITS = 24
 _ERROR_FLOOR = 0.05
+_STEP, _STEP_AT_ZERO = 1e-5, 2.0**-26  # of the differences: relative, and where there is nothing to be relative to
 _REFIT_REPLICATES = 100  # they only weigh moments there
 
 
@@ -62,6 +65,8 @@ class FitResult:
     report : FitReport
         The model's exact losses against the data's bands.
     bands : Bands
+    joint : tuple of JointRow
+        Correlations, joint falls and joint rises of every pair beside the data; empty for one asset.
     residuals : dict of str to float
         Every moment's distance from the data in its standard errors.
     cost : float
@@ -78,6 +83,7 @@ class FitResult:
     on_bound: tuple[str, ...]
     report: FitReport
     bands: Bands
+    joint: tuple[JointRow, ...]
     residuals: dict[str, float]
     cost: float
     sample_span: tuple[str, str]
@@ -110,7 +116,8 @@ def fit_returns(
     ----------
     sample : ReturnSample
         Hourly closes; at least a year.
-    model : {"bates", "merton", "gbm"}
+    model : str
+        One of `riskengine.calibrate.parameters.KINDS`.
     spot : tuple of float, optional
         Prices of the world at time 0; the last of the sample where not given.
     horizons_hours, levels, confidence, block_hours, replicates, seed
@@ -130,26 +137,29 @@ def fit_returns(
     _check(sample)
     if refits and refits < 10:
         raise ValueError(f"refits must be 0 or at least 10, got {refits}")
-    moments = measure(sample, horizons_hours, BlockBootstrap(sample.count, block_hours, replicates, seed))
+    bootstrap = BlockBootstrap(sample.count, block_hours, replicates, seed)
+    moments = measure(sample, horizons_hours, bootstrap)
     free = free_parameters(model, sample.assets, _hourly_variance(sample), components)
     point, residuals, jacobian, weight, cost = _search(moments, model, sample.assets, free)
     values = free_values(free, point)
     numbers = {k: float(f"{v:.6g}") for k, v in published(model, sample.assets, values).items()}
     on_bound = tuple(f.name for f, x in zip(free, point, strict=True) if min(x - f.bounds[0], f.bounds[1] - x) < 1e-3)
     world = scenario_model(model, sample.assets, numbers, spot or tuple(float(p) for p in sample.prices[-1]))
+    # the search takes a minute or more for three and more assets: what is searched again starts from what was found
+    near = point if len(sample.assets) > 2 else None
     draws, failed = np.empty((0, point.size)), 0
     if refits:
 
         def estimate(history: ReturnSample) -> Floats:
             boot = BlockBootstrap(history.count, block_hours, _REFIT_REPLICATES, seed)
             theirs = free_parameters(model, history.assets, _hourly_variance(history), components)
-            return _search(measure(history, horizons_hours, boot), model, history.assets, theirs)[0]
+            return _search(measure(history, horizons_hours, boot), model, history.assets, theirs, start=near)[0]
 
         draws, failed = refit(world, sample.hours, refits, seed, estimate)
     sandwich = np.linalg.pinv(jacobian) * weight
     known = assess(
         model, sample.assets, tuple(free), point, sandwich @ moments.covariance @ sandwich.T, draws, failed, on_bound,
-        lambda i, value: _search(moments, model, sample.assets, free, (i, value))[-1],
+        lambda i, value: _search(moments, model, sample.assets, free, (i, value), near)[-1],
     )  # fmt: skip
     bands = loss_bands(sample, horizons_hours, levels, confidence, block_hours, replicates, seed)
     return FitResult(
@@ -161,6 +171,7 @@ def fit_returns(
         on_bound,
         check_fit(world, bands),
         bands,
+        joint_rows(sample, world, bootstrap, confidence),
         dict(zip(moments.names, residuals.tolist(), strict=True)),
         cost,
         sample.span,
@@ -197,34 +208,65 @@ def _hourly_variance(sample: ReturnSample) -> Floats:
 
 
 def _search(
-    moments: Moments, kind: str, assets: tuple[str, ...], free: list[Free], held: tuple[int, float] | None = None
+    moments: Moments,
+    kind: str,
+    assets: tuple[str, ...],
+    free: list[Free],
+    held: tuple[int, float] | None = None,
+    start: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats, Floats, float]:
-    """Point, residuals, Jacobian, weights and cost; with the free number `held` = (which, value) left where it is."""
+    """Point, residuals, Jacobian, weights and cost; with the free number `held` = (which, value) left where it is.
+
+    A `start` other than the usual one is a point on the scale of the search, moved into the bounds.
+    """
     from scipy.optimize import least_squares
 
     weight = 1.0 / np.maximum(np.sqrt(np.diag(moments.covariance)), _ERROR_FLOOR)
+    # A (A - 1) / 2 spreads are combinations of A - 1 of them and would outvote the assets
+    weight[moments.of_spreads] *= np.sqrt(2.0 / max(len(assets), 2))
     if kind == "gbm":
         # one number per asset cannot bend to tails: with all moments its volatility comes out half as high again
         weight = np.where([name.endswith("/variance") for name in moments.names], weight, 0.0)
     full = np.array([f.scaled(f.start) for f in free])
-    moves = np.ones(full.size, dtype=bool)
+    if start is not None:
+        inner = np.array([f.bounds for f in free]).T
+        full = np.clip(start, *(inner + 1e-6 * np.array([[1.0], [-1.0]]) * (inner[1] - inner[0])))
+    moves = np.arange(full.size)
     if held is not None:
-        moves[held[0]], full[held[0]] = False, held[1]
+        moves, full[held[0]] = np.delete(moves, held[0]), held[1]
+    low, high = np.array([f.bounds for f in free])[moves].T
+    touched = [moments.moved_by(free_assets(free[i].name, assets)) for i in moves]
+    rows = [moments.rows(chosen) for chosen in touched]
+
+    def at(point: Floats):
+        full[moves] = point
+        return candidate_law(kind, assets, free_values(free, full))
 
     def residuals(point: Floats) -> Floats:
-        at = full.copy()
-        at[moves] = point
-        return weight * moments.residuals(joint_law(kind, assets, free_values(free, at)))
+        return weight * moments.residuals(at(point))
 
-    if not moves.any():
+    def jacobian(point: Floats) -> Floats:
+        # forward differences; a number of one asset, or of a pair, moves only the moments in which they take part
+        base, out = residuals(point), np.zeros((weight.size, point.size))
+        for k, x in enumerate(point):
+            step = _STEP * x if x != 0.0 else _STEP_AT_ZERO
+            if not low[k] <= x + step <= high[k]:
+                step = -step
+            moved = point.copy()
+            moved[k] = x + step
+            there = weight[rows[k]] * moments.residuals(at(moved), touched[k])
+            out[rows[k], k] = (there - base[rows[k]]) / (moved[k] - x)
+        return out
+
+    if not moves.size:
         fun = residuals(full[moves])
         return full, fun, np.empty((fun.size, 0)), weight, float(0.5 * fun @ fun)
     found = least_squares(
         residuals,
         full[moves],
-        bounds=(np.array([f.bounds[0] for f in free])[moves], np.array([f.bounds[1] for f in free])[moves]),
+        jac=jacobian,
+        bounds=(low, high),
         x_scale=np.array([f.unit for f in free])[moves],
-        diff_step=1e-5,
         xtol=1e-6,
         ftol=1e-7,
         max_nfev=200,

@@ -22,8 +22,9 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.bands import Band, model_losses
-from riskengine.calibrate.identified import flat_direction, not_identified
-from riskengine.calibrate.parameters import Free, free_values, is_positive, published, published_names, scenario_model
+from riskengine.calibrate.free import Free, free_assets, free_values
+from riskengine.calibrate.identified import flat_direction, is_positive, not_identified
+from riskengine.calibrate.parameters import published, published_names, scenario_model
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.errors import RunError
 from riskengine.market.grid import TimeGrid
@@ -174,7 +175,7 @@ def assess(
         intervals[name] = interval_95(name, value, errors[name], count)
     bound = {name for f in on_bound for name in published_names(kind, assets, f)}
     for name in base:
-        reason = verdict(name, base, intervals[name], name in bound)
+        reason = not_identified(name, base, intervals[name], on_bound=name in bound)
         reasons |= {name: reason} if reason else {}
     unit = np.array([f.unit for f in free])
     scaled = covariance / np.multiply.outer(unit, unit)
@@ -203,13 +204,6 @@ def interval_95(name: str, value: float, error: float, refits: int) -> tuple[flo
     return value - half, value + half
 
 
-def verdict(name: str, numbers: dict[str, float], ends: tuple[float, float], on_bound: bool) -> str:
-    """Why a published parameter is not identified, empty where it is; `ends` is its interval."""
-    # a jump's mean is held against the sd of that jump, a correlation against half of all there is
-    yardstick = numbers[name.replace(".mean", ".sd")] if ".mean" in name else 0.5
-    return not_identified(name, *ends, positive=is_positive(name), on_bound=on_bound, yardstick=yardstick)
-
-
 def _slopes(function: Callable[[Floats], Floats], point: Floats, step: float = 1e-4) -> Floats:
     """Jacobian by central differences, shape (outputs, P)."""
     return np.column_stack(
@@ -219,12 +213,23 @@ def _slopes(function: Callable[[Floats], Floats], point: Floats, step: float = 1
 
 def loss_errors(kind: str, assets: tuple[str, ...], known: Uncertainty, cells: tuple[Band, ...]) -> Floats:
     """Standard error of the model's exact loss in every cell, shape (cells,): delta method on the exact law."""
-
-    def losses(point: Floats) -> Floats:
-        numbers = published(kind, assets, free_values(known.free, point))
-        return model_losses(scenario_model(kind, assets, numbers, (1.0,) * len(assets)), cells)
-
-    slopes = _slopes(losses, known.point)
+    step = 1e-4
+    owner = np.array([assets.index(cell.asset) for cell in cells])
+    slopes = np.zeros((len(cells), known.point.size))
+    for i, free in enumerate(known.free):
+        # a number of one asset moves the losses of that asset only, a correlation those of none
+        named = free_assets(free.name, assets)
+        moved = np.flatnonzero(np.all([owner == a for a in named], axis=0) if named else np.ones(owner.size))
+        if not moved.size:
+            continue
+        ends = []
+        for side in (step, -step):
+            point = known.point.copy()
+            point[i] += side
+            numbers = published(kind, assets, free_values(known.free, point))
+            model = scenario_model(kind, assets, numbers, (1.0,) * len(assets))
+            ends.append(model_losses(model, tuple(cells[k] for k in moved)))
+        slopes[moved, i] = (ends[0] - ends[1]) / (2.0 * step)
     return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", slopes, known.covariance, slopes), 0.0))
 
 

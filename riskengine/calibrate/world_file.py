@@ -9,13 +9,13 @@ import yaml
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.bands import FitReport
+from riskengine.calibrate.joint_tails import JointRow
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
 from riskengine.market.surface import FactorSurface
 
-_METHOD = {
-    "bates": "generalised method of moments across horizons on the exact unconditional law",
-    "merton": "generalised method of moments across horizons on the exact unconditional law",
+_METHOD = "generalised method of moments across horizons on the exact unconditional law"
+_METHOD_OF = {
     "gbm": "variances at all horizons (more moments would bend the volatility towards tails this law cannot have)",
 }
 
@@ -75,7 +75,7 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
     start, end = fit.sample_span
     return {
         "model": fit.kind,
-        "method": _METHOD[fit.kind],
+        "method": _METHOD_OF.get(fit.kind, _METHOD),
         "command": command,
         "data_sha256": data_sha256,
         "sample_start": start,
@@ -100,10 +100,19 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "replicates": fit.bands.replicates,
         "bootstrap_seed": fit.bands.seed,
         "verdict": fit.report.verdict,
+        **({"verdicts": {a: fit.report.verdict_of(a) for a in fit.model.assets}} if fit.joint else {}),
         "outside": [f"{r.band.asset} {r.band.horizon_hours} h {r.band.level:g}" for r in fit.report.outside],
         "bands": band_rows(fit.report, "long", fit.loss_errors),
         "bands_short": band_rows(fit.report, "short", fit.loss_errors),
+        **({"joint": [_joint_row(row) for row in fit.joint]} if fit.joint else {}),
     }
+
+
+def _joint_row(row: JointRow) -> dict[str, Any]:
+    """A joint figure as a world file lists it; ``error`` is that of the simulation, 0 where the figure is exact."""
+    numbers = {name: round(getattr(row, name), 4) for name in ("data", "lower", "upper", "model", "error")}
+    pair = {"assets": list(row.assets), "measure": row.measure, "horizon_hours": row.horizon_hours}
+    return pair | numbers | {"inside": row.inside}
 
 
 def band_rows(report: FitReport, side: str, errors: Floats | None = None) -> list[dict[str, Any]]:

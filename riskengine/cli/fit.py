@@ -22,7 +22,10 @@ def fit() -> None:
 
 @fit.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="NAME", help="Scenario model: gbm, merton or bates.")
+@click.option(
+    "--model", required=True, metavar="NAME",
+    help="gbm, merton, heston or bates; of one asset also kou, svcj or regime_switching.",
+)  # fmt: skip
 @click.option("--assets", required=True, help="Assets in the order of the world, such as BTC,ETH.")
 @click.option("--start", help="First date, such as 2021-01-01.")
 @click.option("--end", help="Before this date.")
@@ -49,7 +52,7 @@ def returns(
     that the data do not decide are named.  With --variants K, OUT gets K neighbours NAME_v01.yaml and on: the same
     world with parameters drawn from the law of the fit, to carry its uncertainty through a study.
     """
-    from riskengine.calibrate.parameters import KINDS
+    from riskengine.calibrate.parameters import KINDS, check_kind
     from riskengine.cli.progress import compile_notice
     from riskengine.data.prices import load_prices
     from riskengine.registry import suggest
@@ -57,8 +60,10 @@ def returns(
     if model not in KINDS:
         raise UsageError(f"--model must be one of {', '.join(KINDS)}, got {model!r}{suggest(model, KINDS)}")
     names = asset_names(assets)
-    if components == 2 and (model == "gbm" or len(names) > 1):
-        raise UsageError(f"--components must be 1 for {model} of {assets}: 2 is for merton or bates of one asset")
+    try:
+        check_kind(model, names, components)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     at = spot_prices(spot, names)
     check_writable(out)
     prices = load_prices(data, names, start=start, end=end, source=source, max_missing_share=max_missing)
@@ -128,6 +133,14 @@ def _fit(prices, model: str, spot, out: Path, command: str, how: tuple[int, int]
         if c["horizon_hours"] == 24
     ]
     table(losses, ("asset", "level", "model %", "error", "data %", "band from", "to"))
+    if result.joint:
+        click.echo("\ncorrelations, and how often one asset's worst (best) 1 % of 24 hours is the other's too:")
+        rows = [
+            ("-".join(r.assets), r.measure, str(r.horizon_hours))
+            + tuple(f"{v:.2f}" for v in (r.model, r.data, r.lower, r.upper))
+            for r in result.joint
+        ]
+        table(rows, ("pair", "figure", "hours", "model", "data", "band from", "to"))
     outside = record["fit"]["outside"]
     click.echo(
         f"\n{out}: {result.report.verdict}" + (f", outside the data's bands: {', '.join(outside)}" if outside else "")

@@ -168,7 +168,7 @@ def _show(found, record: dict) -> None:
 
     click.echo(record["title"] + "\n")
     notes = {n: "on its bound" for n in found.on_bound}
-    notes = {n: "not identified" for n, known in found.identified.items() if not known} | notes
+    notes = dict.fromkeys(found.unidentified, "not identified") | notes
     rows = [
         (name, f"{value:.6g}", f"{found.standard_errors[name]:.2g}", notes.get(name, ""))
         for name, value in found.law.values.items()

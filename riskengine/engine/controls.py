@@ -11,27 +11,15 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.engine.outcomes import Key
 from riskengine.engine.scheme import LEVELS as HORIZON_LEVELS
-from riskengine.engine.scheme import SIDES, Scheme
+from riskengine.engine.scheme import SIDES, Scheme, unfit
 from riskengine.errors import RunError
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.roles import HasLaw
 from riskengine.scenario.world import World
 from riskengine.stats.control import KnownMean
 
 LEVELS = (0.95, 0.99, 0.999)  # of returns over a margin period
 SECTION = "control"
-
-
-def unfit(world: World, grid: TimeGrid) -> str:
-    """Why a world has no exact controls on `grid`; empty where it has."""
-    if not isinstance(world.model, HasLaw):
-        return f"kind {world.model.kind}, whose horizon law is not known exactly"
-    if world.stress:
-        return f"a stress, which makes paths differ from that law: {'; '.join(world.stress)}"
-    if grid.history_steps and not world.model.starts_stationary:
-        return "a stated initial variance and a history, after which time 0 is in another state"
-    return ""
 
 
 class Controls:

@@ -1,8 +1,10 @@
-"""Threads over blocks.  Kernels release the interpreter lock; results arrive in block order whatever the workers do."""
+"""Threads over blocks.  Kernels release the interpreter lock; no result depends on which thread drew which block."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
+from queue import SimpleQueue
 
 from riskengine.engine.blocks import Block
 
@@ -13,35 +15,40 @@ def default_workers() -> int:
 
 
 def run_blocks(blocks: Iterable[Block], work: Callable[[Block], None], workers: int) -> Iterator[Block]:
-    """Call `work` on every block on `workers` threads; yield each block as it is done.
+    """Call `work` on every block on `workers` threads; yield each block once it is done, in any order.
 
-    At most two blocks per worker are waiting, so memory does not grow with the number of paths.  The first error stops
-    the submission of new blocks and is raised after the running ones have ended.
+    The calling thread is one of the workers: one that only waited would have to be woken for every block, and where
+    blocks are cheap that costs more than the second core brings.  The first error keeps further blocks from being
+    started and is raised after the running ones have ended; so does a caller that stops asking.
     """
-    if workers == 1:
-        for block in blocks:
-            work(block)
-            yield block
-        return
-    queue = iter(blocks)
-    running: dict[Future, Block] = {}
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    queue, lock, stopped = iter(blocks), threading.Lock(), False
+    done: SimpleQueue[Block] = SimpleQueue()
+
+    def take() -> Block | None:
+        with lock:
+            return None if stopped else next(queue, None)
+
+    def serve() -> None:
+        nonlocal stopped
         try:
-            for block in queue:
-                running[pool.submit(work, block)] = block
-                if len(running) < 2 * workers:
-                    continue
-                yield from _collect(running)
-            while running:
-                yield from _collect(running)
+            while (block := take()) is not None:
+                work(block)
+                done.put(block)
         finally:
-            for future in running:
-                future.cancel()
+            stopped = True  # no block is left, or this one failed
 
-
-def _collect(running: dict[Future, Block]) -> Iterator[Block]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        block = running.pop(future)
-        future.result()
-        yield block
+    with ThreadPoolExecutor(max(1, workers - 1), "blocks") as pool:
+        helpers = [pool.submit(serve) for _ in range(workers - 1)]
+        try:
+            while (block := take()) is not None:
+                work(block)
+                yield block
+                while not done.empty():
+                    yield done.get()
+        finally:
+            stopped = True
+        wait(helpers)
+        while not done.empty():
+            yield done.get()
+        for helper in helpers:
+            helper.result()

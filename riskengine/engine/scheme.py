@@ -22,17 +22,29 @@ from riskengine.random import DrawKeys
 from riskengine.roles import HasLaw
 from riskengine.scenario.world import World
 from riskengine.stats.proportion import clopper_pearson
-from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.stats.tail_curve import tail_curve
 
 LEVELS = (0.99, 0.999)
 SIDES = {"long": "scheme_lower_tail", "short": "scheme_upper_tail"}
+
+
+def unfit(world: World, grid: TimeGrid) -> str:
+    """Why paths of a world on `grid` do not follow its exact law; empty where they do."""
+    if not isinstance(world.model, HasLaw):
+        return f"kind {world.model.kind}, whose horizon law is not known exactly"
+    if world.stress:
+        return f"a stress, which makes paths differ from that law: {'; '.join(world.stress)}"
+    if grid.history_steps and not world.model.starts_stationary:
+        return "a stated start of the history (initial variance or regime), from which time 0 has moved on"
+    return ""
 
 
 class Scheme:
     """Exact quantiles of a world at a study's horizon, and the indicators that paths are held against them with.
 
     Nothing is measured where the model has no exact law, where a stress makes paths differ from plain draws of it, or
-    on paths that were drawn with weights.
+    on paths that were drawn with weights.  Where a history moves a stated initial variance away from its number the
+    law at time 0 is another one: every asset is `refused` with that reason.
 
     Parameters
     ----------
@@ -45,6 +57,9 @@ class Scheme:
         self.refused: dict[str, str] = {}
         self._quantiles: dict[str, Floats] = {}
         if world.stress or not isinstance(world.model, HasLaw):
+            return
+        if fault := unfit(world, grid):
+            self.refused = dict.fromkeys(world.model.assets, f"paths must follow the world's exact law, got {fault}")
             return
         levels = np.array(LEVELS)
         for asset in world.model.assets:
@@ -114,7 +129,7 @@ def scheme_bias(
     Parameters
     ----------
     world : World
-        Its model must have an exact law, and no stress may lie on it (ValueError).
+        Its paths on `grid` must follow its exact law (`unfit`), or ValueError.
     grid : TimeGrid
         Its step is the scheme's step.
     keys : DrawKeys
@@ -129,8 +144,8 @@ def scheme_bias(
     SchemeBias
         Breach probability at the exact VaR (Clopper-Pearson), VaR (order statistics) and expected shortfall.
     """
-    if world.stress or not isinstance(world.model, HasLaw):
-        raise ValueError("world must have an exact law and no stress on it to measure its scheme")
+    if fault := unfit(world, grid):
+        raise ValueError(f"world must follow its exact law to measure its scheme, got {fault}")
     ends = []
     for first in range(0, paths, block):
         drawn = world.sample(grid, first, min(block, paths - first), keys)
@@ -141,8 +156,7 @@ def scheme_bias(
         for side in SIDES:
             unit = UnitExposure(side)
             losses = unit.loss(x[a])
-            simulated_var = value_at_risk(losses, levels, confidence)
-            for level, var in zip(levels, simulated_var, strict=True):
+            for level, var, shortfall in zip(levels, *tail_curve(losses, levels, confidence), strict=True):
                 truth = float(unit.var(law, level))
                 figures = {
                     "breach_probability": (
@@ -150,10 +164,7 @@ def scheme_bias(
                         clopper_pearson(int((losses > truth).sum()), losses.size, confidence),
                     ),
                     "var": (truth, var),
-                    "expected_shortfall": (
-                        float(unit.expected_shortfall(law, level)),
-                        expected_shortfall(losses, level, confidence),
-                    ),
+                    "expected_shortfall": (float(unit.expected_shortfall(law, level)), shortfall),
                 }
                 for measure, (exact, found) in figures.items():
                     yield SchemeBias(asset, side, level, measure, exact, found, shifted(found, exact))

@@ -25,7 +25,7 @@ from riskengine.jit import kernel
 from riskengine.stats.quantile import order_statistic_bounds, too_short
 
 
-@kernel
+@kernel(scratch=True)
 def walk(x, p, gamma, warm, alpha):
     """Run alpha through every lane.
 

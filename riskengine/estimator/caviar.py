@@ -59,7 +59,7 @@ def objective(x, b, start, level):
     return total
 
 
-@kernel
+@kernel(scratch=True)
 def search(x, start, level, b, evaluations):
     """Nelder-Mead from b, which is moved to the best point found; returns its objective."""
     d = b.size
@@ -110,7 +110,7 @@ def search(x, start, level, b, evaluations):
     return value[best]
 
 
-@kernel
+@kernel(scratch=True)
 def fit_dynamics(x, level, start, grid, nearest, out, q, gradient, outer, density):
     """Fit every lane.
 

@@ -75,7 +75,7 @@ def _score(e, start, alpha, beta, h, g):
         db = h[t] - 1.0 + beta * db
 
 
-@kernel
+@kernel(scratch=True)
 def fit_filter(e, none, start, starts, out, h):
     """Quasi-maximum likelihood on every lane.
 

@@ -59,7 +59,7 @@ def log_posterior(x, theta, mean, sd):
     return total
 
 
-@kernel
+@kernel(scratch=True)
 def _score(x, theta, mean, sd, g, h):
     """Gradient of the log posterior, and the information by outer products of the scores, priors added."""
     m, s2, a, d2 = theta[0], math.exp(2.0 * theta[1]), theta[2], math.exp(2.0 * theta[3])
@@ -110,7 +110,7 @@ def _back(h, b):
         b[i] /= h[i, i]
 
 
-@kernel
+@kernel(scratch=True)
 def posterior_draws(x, normals, stretch, mean, sd, out, weight):
     """Weighted parameter sets of every lane.
 
@@ -202,7 +202,7 @@ def _mean_beyond(law, x):
     return (1.0 - law[4]) * calm + law[4] * jump
 
 
-@kernel
+@kernel(scratch=True)
 def tails(draws, weight, p, z, var, es, law_var, law_es):
     """VaR and ES of every parameter set, and of the averaged law.
 

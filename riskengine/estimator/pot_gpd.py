@@ -51,7 +51,7 @@ def _profile(y, t):
     return -math.log(xi / c) - xi - 1.0, xi
 
 
-@kernel
+@kernel(scratch=True)
 def fit_excesses(y, out):
     """Maximum likelihood of the generalised Pareto law on every lane.
 

@@ -40,7 +40,7 @@ def pinball_sum(x, q, level):
     return total
 
 
-@kernel
+@kernel(scratch=True)
 def sandwich(x, q, g, nearest, outer, density):
     """The two matrices of the covariance of a quantile regression.
 
@@ -70,7 +70,7 @@ def sandwich(x, q, g, nearest, outer, density):
                     density[i, j] += v / (2.0 * c)
 
 
-@kernel
+@kernel(scratch=True)
 def _optimal(x, s, slope, rank, level, q):
     """Objective at a slope, with the best intercept for it, which is returned as well."""
     for t in range(x.size):
@@ -81,7 +81,7 @@ def _optimal(x, s, slope, rank, level, q):
     return pinball_sum(x, q, level), base
 
 
-@kernel
+@kernel(scratch=True)
 def fit_line(x, s, level, rank, nearest, out, q, outer, density):
     """Quantile regression on one volatility, on every lane.
 

@@ -88,7 +88,7 @@ def _derivatives(x, m, s, nu, out):
     out[7] *= nu
 
 
-@kernel
+@kernel(scratch=True)
 def maximise(x, fixed, out):
     """Maximum likelihood of (m, s, nu) on every lane.
 

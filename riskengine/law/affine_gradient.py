@@ -28,9 +28,9 @@ import numpy as np
 
 from riskengine.jit import kernel
 
-AFFINE_NAMES = ("v0", "kappa", "theta", "xi", "rho", "intensity", "mean", "sd", "variance_jump", "rho_jump")
-MERTON_NAMES = ("sigma", "intensity", "mean", "sd")
-KOU_NAMES = ("sigma", "intensity", "up_share", "up_rate", "down_rate")
+AFFINE_NAMES = ("v0", "kappa", "theta", "xi", "rho", "intensity", "mean", "sd", "variance_mean", "slope")
+MERTON_NAMES = ("volatility", "intensity", "mean", "sd")
+KOU_NAMES = ("volatility", "intensity", "up_share", "eta_up", "eta_down")
 
 # below this the logarithm in I is replaced by its series: |error| of five terms is 1e-17
 _SMALL = 1e-3

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats, check_range
 from riskengine.law.fourier import AffineLaw
-from riskengine.law.heston import heston_exponents, moment_explodes
+from riskengine.law.heston import decayed_overlap, heston_exponents, moment_explodes
 from riskengine.law.jump import NormalJump, compensator, jump_exponent
 
 
@@ -96,8 +96,30 @@ class BatesLaw(AffineLaw):
         """Standard deviation of X in closed form up to the correlation of variance and price: sets step sizes."""
         start = self.theta if self.variance is None else self.variance
         mean = self.theta * self.horizon - (start - self.theta) * np.expm1(-self.kappa * self.horizon) / self.kappa
-        jump = sum(j.intensity * (j.mean**2 + j.sd**2) for j in self.jumps) * self.horizon
+        jump = sum(j.intensity * j.mean_square for j in self.jumps) * self.horizon
         return float(np.sqrt(mean + jump))
+
+    def clustering(self, lag: float, window: float) -> float:
+        """How volatility clusters: Cov[Q_0, Q_lag] / E[Q]^2 from a stationary start.
+
+        Q_0 and Q_lag are the quadratic variations of the log-price over windows of `window` years whose starts are
+        `lag` >= `window` apart.  Only the diffusive variance remembers, and forgets at the rate kappa.
+        """
+        if self.variance is not None:
+            raise ValueError(f"variance must be None, its stationary law, to say how it clusters, got {self.variance}")
+        shared, level = self._memory
+        return shared / level**2 * decayed_overlap(self.kappa, lag, window)
+
+    @property
+    def mean_variance(self) -> float:
+        """Stationary mean of the diffusive variance per year."""
+        return self.theta
+
+    @property
+    def _memory(self) -> tuple[float, float]:
+        """Covariance of quadratic variation with the variance that follows at once, and its mean, per year."""
+        jump = sum(j.intensity * j.mean_square for j in self.jumps)
+        return self.theta * self.xi**2 / (2.0 * self.kappa), self.theta + jump
 
     @property
     def largest_jump(self) -> float:

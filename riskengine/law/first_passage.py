@@ -86,30 +86,30 @@ class KouPassage:
         Diffusive volatility per year, > 0.
     intensity : float
         Jumps per year, >= 0.
-    up_probability : float
-    up_rate, down_rate : float
-        Rates of the exponential log jumps: up_rate > 1, down_rate > 0.
+    up_share : float
+    eta_up, eta_down : float
+        Rates of the exponential log jumps: eta_up > 1, eta_down > 0.
     """
 
     drift: float
     sigma: float
     intensity: float
-    up_probability: float
-    up_rate: float
-    down_rate: float
+    up_share: float
+    eta_up: float
+    eta_down: float
 
     def __post_init__(self) -> None:
         check_range("drift", self.drift, -100.0, 100.0)
         check_range("sigma", self.sigma, 0.0, 100.0, open_low=True)
         check_range("intensity", self.intensity, 0.0, 1e6)
-        check_range("up_probability", self.up_probability, 0.0, 1.0)
-        check_range("up_rate", self.up_rate, 1.0, 1e6, open_low=True)
-        check_range("down_rate", self.down_rate, 0.0, 1e6, open_low=True)
+        check_range("up_share", self.up_share, 0.0, 1.0)
+        check_range("eta_up", self.eta_up, 1.0, 1e6, open_low=True)
+        check_range("eta_down", self.eta_down, 0.0, 1e6, open_low=True)
 
     @property
     def log_drift(self) -> float:
         """nu: drift of the log-price between jumps, per year."""
-        p, up, down = self.up_probability, self.up_rate, self.down_rate
+        p, up, down = self.up_share, self.eta_up, self.eta_down
         mean = p * up / (up - 1.0) + (1.0 - p) * down / (down + 1.0) - 1.0
         return self.drift - 0.5 * self.sigma**2 - self.intensity * mean
 
@@ -148,11 +148,11 @@ class KouPassage:
         )
 
     def _upward(self) -> "_Transform":
-        jumps = self.up_probability, self.up_rate, self.down_rate
+        jumps = self.up_share, self.eta_up, self.eta_down
         return _Transform(self.log_drift, self.sigma, self.intensity, *jumps)
 
     def _mirrored(self) -> "_Transform":
-        jumps = 1.0 - self.up_probability, self.down_rate, self.up_rate
+        jumps = 1.0 - self.up_share, self.eta_down, self.eta_up
         return _Transform(-self.log_drift, self.sigma, self.intensity, *jumps)
 
 

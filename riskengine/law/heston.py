@@ -58,3 +58,12 @@ def moment_explodes(
         _, b = heston_exponents(s, kappa, theta, xi, rho, horizon)
         explodes = explodes | (b.real * xi**2 >= 2 * kappa)
     return explodes
+
+
+def decayed_overlap(kappa: float, lag: float, window: float) -> float:
+    """Mean of e^{-kappa (t - u)} over u in [0, window] and t in [lag, lag + window] years, lag >= window.
+
+    The autocorrelation of a variance of speed kappa, averaged over two windows whose starts are `lag` apart.
+    """
+    x = kappa * window
+    return float((-np.expm1(-x) / x) ** 2 * np.exp(-kappa * (lag - window)))

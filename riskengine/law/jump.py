@@ -33,6 +33,11 @@ class NormalJump:
         """k = E[e^J] - 1, the mean relative jump."""
         return float(np.expm1(self.mean + 0.5 * self.sd**2))
 
+    @property
+    def mean_square(self) -> float:
+        """E[J^2]: what a jump adds to quadratic variation."""
+        return self.mean**2 + self.sd**2
+
 
 def compensator(jumps: tuple[NormalJump, ...]) -> float:
     """Sum of intensity times mean relative jump, per year: what the drift of the log-price must give back."""

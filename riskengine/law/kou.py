@@ -29,7 +29,7 @@ class DoubleExponentialJump:
     ----------
     intensity : float
         Expected jumps per year, >= 0.
-    up : float
+    up_share : float
         Probability that a jump goes up, in [0, 1].
     eta_up : float
         Rate of the up-jumps, > 1: their mean log size is 1 / eta_up, and at 1 or below E[e^J] is infinite.
@@ -38,28 +38,33 @@ class DoubleExponentialJump:
     """
 
     intensity: float
-    up: float
+    up_share: float
     eta_up: float
     eta_down: float
 
     def __post_init__(self) -> None:
         check_range("intensity", self.intensity, 0.0, 1e6)
-        check_range("up", self.up, 0.0, 1.0)
+        check_range("up_share", self.up_share, 0.0, 1.0)
         check_range("eta_up", self.eta_up, 1.0, np.inf, open_low=True, open_high=True)
         check_range("eta_down", self.eta_down, 0.0, np.inf, open_low=True, open_high=True)
 
     def excess(self, s: np.ndarray) -> np.ndarray:
         """E[e^{sJ}] - 1 at real or complex `s` in the strip of finite moments, shape of `s`; no digit cancels at 0."""
-        return s * (self.up / (self.eta_up - s) - (1.0 - self.up) / (self.eta_down + s))
+        return s * (self.up_share / (self.eta_up - s) - (1.0 - self.up_share) / (self.eta_down + s))
 
     @property
     def relative_mean(self) -> float:
         """E[e^J] - 1, the mean relative jump."""
         return float(self.excess(np.float64(1.0)))
 
+    @property
+    def mean_square(self) -> float:
+        """E[J^2]."""
+        return float(self.moments()[1])
+
     def moments(self) -> Floats:
         """First four raw moments of J, shape (4,)."""
-        up, down = self.up, 1.0 - self.up
+        up, down = self.up_share, 1.0 - self.up_share
         return np.array(
             [factorial(n) * (up / self.eta_up**n + (-1) ** n * down / self.eta_down**n) for n in range(1, 5)]
         )
@@ -106,8 +111,8 @@ class KouLaw(FourierLaw):
     def strip(self) -> tuple[float, float]:
         """Open interval of the real s with finite E[e^{sX}]: (-eta_down, eta_up) of the heaviest jumps that occur."""
         live = [j for j in self.jumps if j.intensity > 0.0]
-        low = max((-j.eta_down for j in live if j.up < 1.0), default=-np.inf)
-        return low, min((j.eta_up for j in live if j.up > 0.0), default=np.inf)
+        low = max((-j.eta_down for j in live if j.up_share < 1.0), default=-np.inf)
+        return low, min((j.eta_up for j in live if j.up_share > 0.0), default=np.inf)
 
     def exponent(self, s: ArrayLike) -> np.ndarray:
         """log E[e^{sX}] at complex `s` in the strip (complex128, shape of `s`)."""
@@ -128,6 +133,10 @@ class KouLaw(FourierLaw):
         """First four cumulants of X, shape (4,), in closed form."""
         diffusion = np.array([self._slope, self.sigma**2, 0.0, 0.0])
         return self.horizon * (diffusion + sum(j.intensity * j.moments() for j in self.jumps))
+
+    def clustering(self, lag: float, window: float) -> float:
+        """As `riskengine.law.bates.BatesLaw.clustering`: 0, for increments are independent."""
+        return 0.0
 
     @cached_property
     def scale(self) -> float:

@@ -30,7 +30,7 @@ _LOWEST_CLASS = -10  # variances below theta * 4**-9 share one class, which reac
 _TURN = 0.15915494309189535
 
 
-@kernel
+@kernel(scratch=True)
 def _series_lanes(a_real, a_imag, b_real, b_imag, low, width, variance, x, cdf, pdf):
     """Cosine series of lanes: log phi_j = a_j + b_j v.  x, cdf, pdf (M, P); variance (P,)."""
     wide_vectors()

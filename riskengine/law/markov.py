@@ -61,8 +61,10 @@ def exponentials(matrices: np.ndarray) -> np.ndarray:
 
     Matrices of one scaling go together, so each is scaled by what its own norm asks for.  For small K and large N this
     is several times faster than a general routine for one matrix at a time.  Reference: Moler, Van Loan, SIAM Review
-    45 (2003), 3-49, method 3.
+    45 (2003), 3-49, method 3.  Two states have the closed form of `_exponentials_of_two`.
     """
+    if matrices.shape[1] == 2:
+        return _exponentials_of_two(matrices)
     out = np.empty_like(matrices)
     size = np.abs(matrices).sum(axis=2).max(axis=1)
     halvings = np.maximum(np.ceil(np.log2(np.maximum(size, 0.25) / 0.5)), 0.0).astype(np.int64)
@@ -78,3 +80,29 @@ def exponentials(matrices: np.ndarray) -> np.ndarray:
             value = value @ value
         out[group] = value
     return out
+
+
+def _exponentials_of_two(matrices: np.ndarray) -> np.ndarray:
+    """e^M of 2 x 2 matrices, shape (N, 2, 2).
+
+    With rows (a, b) and (c, e), h half the trace and d^2 = (a - e)^2 / 4 + b c,
+
+        e^M = (e^{h+d} + e^{h-d}) / 2 I + (e^{h+d} - e^{h-d}) / (2 d) (M - h I),
+
+    the eigenvalues being h + d and h - d.
+    """
+    half = 0.5 * (matrices[:, 0, 0] + matrices[:, 1, 1])
+    gap = 0.5 * (matrices[:, 0, 0] - matrices[:, 1, 1])
+    complex_type = np.result_type(matrices, np.complex64)
+    d = np.sqrt((gap * gap + matrices[:, 0, 1] * matrices[:, 1, 0]).astype(complex_type))
+    up, down = np.exp(half + d), np.exp(half - d)
+    # (e^x - e^-x) / 2 x from its series where x is small: the next term is below 1e-20
+    near = np.abs(d) < 1e-3
+    square = d * d
+    series = np.exp(half) * (1.0 + square / 6.0 * (1.0 + square / 20.0 * (1.0 + square / 42.0)))
+    slope = np.where(near, series, 0.5 * (up - down) / np.where(near, 1.0, d))
+    mean = 0.5 * (up + down)
+    out = np.empty(matrices.shape, dtype=complex_type)
+    out[:, 0, 0], out[:, 1, 1] = mean + slope * gap, mean - slope * gap
+    out[:, 0, 1], out[:, 1, 0] = slope * matrices[:, 0, 1], slope * matrices[:, 1, 0]
+    return out if np.iscomplexobj(matrices) else out.real

@@ -30,7 +30,7 @@ _NODES = 16
 
 
 @dataclass(frozen=True)
-class JointMerton:
+class JointMertonLaw:
     """Joint law of the log-returns of A assets.
 
     Attributes
@@ -140,12 +140,12 @@ class PortfolioTail:
 
     Attributes
     ----------
-    law : JointMerton
+    law : JointMertonLaw
     weights : tuple of float
         USD held in each asset, negative where short.
     """
 
-    law: JointMerton
+    law: JointMertonLaw
     weights: tuple[float, ...]
 
     def __post_init__(self) -> None:

@@ -118,17 +118,41 @@ class RegimeSwitchingLaw(FourierLaw):
     @cached_property
     def occupation(self) -> Floats:
         """Mean time in years spent in each regime until the horizon, shape (K,); it sums to the horizon."""
+        return np.array(self.weight) @ self._integral(self.horizon)
+
+    def _integral(self, years: float) -> Floats:
+        """Integral of e^{Qt} over t in [0, years], shape (K, K)."""
+        # the upper right block of exp([[Q, I], [0, 0]] years)
         k = len(self.sigma)
-        # the upper right block of the exponential of [[Q, I], [0, 0]] T is the integral of e^{Qt} over the horizon
         block = np.zeros((2 * k, 2 * k))
         block[:k, :k], block[:k, k:] = np.array(self.generator), np.eye(k)
-        return np.array(self.weight) @ exponentials(self.horizon * block[None])[0, :k, k:]
+        return exponentials(years * block[None])[0, :k, k:]
 
     @cached_property
     def scale(self) -> float:
         """Root of the mean quadratic variation: the standard deviation of X but for what moves its drift."""
-        jump = sum(j.intensity * (j.mean**2 + j.sd**2) for j in self.jumps)
-        return float(np.sqrt(self.occupation @ (np.array(self.sigma) ** 2 + np.array(self.pace) * jump)))
+        return float(np.sqrt(self.occupation @ self._variation))
+
+    @property
+    def _variation(self) -> Floats:
+        """Quadratic variation of the log-price per year in each regime, shape (K,)."""
+        jump = sum(j.intensity * j.mean_square for j in self.jumps)
+        return np.array(self.sigma) ** 2 + np.array(self.pace) * jump
+
+    def clustering(self, lag: float, window: float) -> float:
+        """As `riskengine.law.bates.BatesLaw.clustering`; `weight` must be the stationary law of the chain.
+
+        With r the quadratic variation per year in each regime less its mean m, A the mean of e^{Qt} over the window and
+        w the weights it is w' diag(r) A e^{Q (lag - window)} A r / m^2.
+        """
+        w, rates = np.array(self.weight), np.array(self.generator)
+        if np.abs(w @ rates).max() > 1e-9 * np.abs(rates).max():
+            raise ValueError(f"weight must be the stationary law to say how volatility clusters, got {self.weight}")
+        mean = float(w @ self._variation)
+        r = self._variation - mean
+        spell = self._integral(window) / window
+        between = exponentials((lag - window) * rates[None])[0]
+        return float((w * r) @ spell @ between @ spell @ r) / mean**2
 
     @property
     def largest_jump(self) -> float:

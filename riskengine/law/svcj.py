@@ -55,6 +55,12 @@ class CoJump(NormalJump):
         """k = E[e^J] - 1, the mean relative jump."""
         return float(np.expm1(self.mean + 0.5 * self.sd**2 - np.log1p(-self.slope * self.variance_mean)))
 
+    @property
+    def mean_square(self) -> float:
+        """E[J^2]."""
+        extent = self.slope * self.variance_mean
+        return (self.mean + extent) ** 2 + self.sd**2 + extent**2
+
 
 @dataclass(frozen=True)
 class SvcjLaw(BatesLaw):
@@ -102,16 +108,30 @@ class SvcjLaw(BatesLaw):
                 explodes = explodes | (b.real * j.variance_mean >= 1.0)
         return explodes
 
+    @property
+    def mean_variance(self) -> float:
+        """Stationary mean of variance per year: theta, and what jumps add."""
+        return self.theta + sum(j.intensity * j.variance_mean for j in self.jumps) / self.kappa
+
+    @property
+    def _memory(self) -> tuple[float, float]:
+        # E[J^2 z]: a day with a jump is followed by the variance it left
+        level, jump = self.mean_variance, 0.0
+        shared = level * self.xi**2 / (2.0 * self.kappa)
+        for j in self.jumps:
+            z, extent = j.variance_mean, j.slope * j.variance_mean
+            square = z * (j.mean**2 + j.sd**2 + 4.0 * j.mean * extent + 6.0 * extent**2)
+            shared += j.intensity * (z * z / self.kappa + square)
+            jump += j.intensity * j.mean_square
+        return shared, level + jump
+
     @cached_property
     def scale(self) -> float:
         """Standard deviation of X up to the correlation of variance and price: sets step sizes."""
-        level = self.theta + sum(j.intensity * j.variance_mean for j in self.jumps) / self.kappa
+        level = self.mean_variance
         start = level if self.variance is None else self.variance
         mean = level * self.horizon - (start - level) * np.expm1(-self.kappa * self.horizon) / self.kappa
-        second = [
-            (j.mean + j.slope * j.variance_mean) ** 2 + j.sd**2 + (j.slope * j.variance_mean) ** 2 for j in self.jumps
-        ]
-        jump = sum(j.intensity * m for j, m in zip(self.jumps, second, strict=True)) * self.horizon
+        jump = sum(j.intensity * j.mean_square for j in self.jumps) * self.horizon
         return float(np.sqrt(mean + jump))
 
     @property

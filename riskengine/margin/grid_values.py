@@ -52,7 +52,7 @@ def _add(n, quantity, price, out):
         out[i] += quantity * price[i]
 
 
-@kernel
+@kernel(scratch=True)
 def grid_values(
     strike, sign, option_expiry, discount, forward, totals, factors, directions, offsets, column, quantity, out
 ):

@@ -303,7 +303,7 @@ def _keep_tail(pnl, top):
             top[j - 1] = loss
 
 
-@kernel
+@kernel(scratch=True)
 def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike, sign, option_expiry, offsets, column,
              quantity, linear, coins, spot, perpetual, forward, volatility, variance, returns, start, end, first,
              length, ranks, weights, order, second):  # fmt: skip

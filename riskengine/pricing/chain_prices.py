@@ -39,7 +39,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], int]] = {
     "svcj": (AFFINE_NAMES, 2),
     "merton": (MERTON_NAMES, 3),
     "kou": (KOU_NAMES, 4),
-    "black": (("sigma",), 5),
+    "black": (("volatility",), 5),
 }
 
 
@@ -154,7 +154,7 @@ class ChainPricer:
         return self.evaluate(family, parameters, shift)[0]
 
 
-@kernel
+@kernel(scratch=True)
 def _characteristic(nodes, tau, control, p, family, shift, out):
     """phi - control, its derivatives and that in the shift, at all nodes of all expiries: shape (E, P + 2, 2 N)."""
     count = p.size

@@ -195,7 +195,7 @@ def _asset_value(n, a, s, x, strike, log_strike, root, sign, quantity, perpetual
                         sign[a, o], quantity[a, o], work[2], work[3], out)  # fmt: skip
 
 
-@kernel
+@kernel(scratch=True)
 def _scan_exact(strike, log_strike, root, sign, quantity, perpetual, entry, shift, factor, log_spot, value, worst):
     assets, lanes = log_spot.shape
     work = np.empty((4, _LANES))
@@ -216,7 +216,7 @@ def _scan_exact(strike, log_strike, root, sign, quantity, perpetual, entry, shif
                     worst[lo + i] = total[i]
 
 
-@kernel
+@kernel(scratch=True)
 def _tabulate(strike, log_strike, root, sign, quantity, perpetual, entry, shift, factor, nodes, values):
     n = nodes.size
     work = np.empty((4, n))
@@ -234,7 +234,7 @@ def _tabulate(strike, log_strike, root, sign, quantity, perpetual, entry, shift,
                 values[a, i, s] = values[a, i, 0]
 
 
-@kernel
+@kernel(scratch=True)
 def scan_table(values, low, inverse_spacing, log_spot, value, worst):
     """Read a table on every lane; returns how many lanes lie outside it, where both results are NaN.
 

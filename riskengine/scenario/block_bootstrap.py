@@ -46,7 +46,7 @@ def _add_drift(x, drift):
         x[i] += drift
 
 
-@kernel
+@kernel(scratch=True)
 def block_paths(
     out, failed, row, left, spot, logs, last, begins, heads, log_keep, drift, stride, first_path, history, purposes,
     k0, k1,

@@ -232,7 +232,7 @@ def fill_until(
             )  # fmt: skip
 
 
-@kernel
+@kernel(scratch=True)
 def fill_jumps(
     buffer, position, arrivals, start, stop, rate, size, mix, first_path, purposes, k0, k1, whole, real, words,
     marks=None, tilt=None, statistics=None, until=0.0,

@@ -59,7 +59,7 @@ def _write_variance(out, h, bad, per_year):
         bad[i] = bad[i] if out[i] < _LARGEST else 1.0
 
 
-@kernel
+@kernel(scratch=True)
 def filtered_paths(
     out, variance, failed, spot, state, z, drift, omega, alpha, beta, per_year, stride, first_path, history, purpose,
     k0, k1,
@@ -127,7 +127,7 @@ def filtered_paths(
             failed[i] = failed[i] or bad[i - base] != 0.0
 
 
-@kernel
+@kernel(scratch=True)
 def burn_in(state, z, omega, alpha, beta, steps, first_path, purpose, k0, k1):
     """Let `state` (A, P) run for `steps` steps of the data before the path begins; see `filtered_paths`."""
     assets, count = state.shape

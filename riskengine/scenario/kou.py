@@ -47,7 +47,7 @@ class KouCommonJumps:
     ----------
     intensity : float
         Arrivals per year.
-    up : tuple of float, one per asset
+    up_share : tuple of float, one per asset
         Probability that the asset goes up.
     eta_up, eta_down : tuple of float, one per asset
         Rates of the log sizes: an up-jump is 1 / eta_up on average, a down-jump 1 / eta_down.  eta_up > 1.
@@ -56,16 +56,16 @@ class KouCommonJumps:
     """
 
     intensity: float
-    up: Vector
+    up_share: Vector
     eta_up: Vector
     eta_down: Vector
     correlation: float | Matrix = 0.0
 
     def __post_init__(self) -> None:
         check = ParameterCheck()
-        intensity = _checked(check, self, "common jump", (self.intensity,), np.size(self.up))
+        intensity = _checked(check, self, "common jump", (self.intensity,), np.size(self.up_share))
         object.__setattr__(self, "intensity", intensity[0] if intensity else self.intensity)
-        correlation = check_size_correlation(check, self.correlation, np.size(self.up))
+        correlation = check_size_correlation(check, self.correlation, np.size(self.up_share))
         object.__setattr__(self, "correlation", correlation)
         check.finish()
 
@@ -78,14 +78,14 @@ class KouOwnJumps:
     ----------
     intensity : tuple of float, one per asset
         Arrivals per year.
-    up : tuple of float, one per asset
+    up_share : tuple of float, one per asset
         Probability that the asset goes up.
     eta_up, eta_down : tuple of float, one per asset
         Rates of the log sizes, as in `KouCommonJumps`.
     """
 
     intensity: Vector
-    up: Vector
+    up_share: Vector
     eta_up: Vector
     eta_down: Vector
 
@@ -98,8 +98,8 @@ class KouOwnJumps:
 
 def _checked(check: ParameterCheck, record: Any, name: str, intensity: Vector, count: int) -> Vector:
     """Check and set the size parameters of a record; its intensities as a tuple."""
-    up = check.vector(f"{name} up", record.up, count)
-    check.faults += [f"{name} up must hold probabilities in [0, 1], got {v!r}" for v in up if not 0.0 <= v <= 1.0]
+    up = check.vector(f"{name} up_share", record.up_share, count)
+    check.faults += [f"{name} up_share must hold probabilities in [0, 1], got {v!r}" for v in up if not 0.0 <= v <= 1.0]
     eta_up = check.vector(f"{name} eta_up", record.eta_up, count, 0.0)
     check.faults += [
         f"{name} eta_up must hold numbers in (1, inf), got {v!r}: E[e^J], and with it the compensator, is infinite"
@@ -107,7 +107,7 @@ def _checked(check: ParameterCheck, record: Any, name: str, intensity: Vector, c
         if 0.0 < v <= 1.0
     ]
     eta_down = check.vector(f"{name} eta_down", record.eta_down, count, 0.0)
-    for field, value in (("up", up), ("eta_up", eta_up), ("eta_down", eta_down)):
+    for field, value in (("up_share", up), ("eta_up", eta_up), ("eta_down", eta_down)):
         object.__setattr__(record, field, value)
     rates = check.vector(f"{name} intensity", intensity, np.size(intensity), 0.0, closed=True)
     check.faults += [
@@ -148,7 +148,7 @@ def kou_table(count: int, common: KouCommonJumps | None, own: KouOwnJumps | None
         intensity[1:], mix[1] = own.intensity, np.eye(count)
     for row, part in enumerate((common, own)):
         if part is not None:
-            up, eta_up, eta_down = np.array(part.up), np.array(part.eta_up), np.array(part.eta_down)
+            up, eta_up, eta_down = np.array(part.up_share), np.array(part.eta_up), np.array(part.eta_down)
             # N(z) may round to 1: without up-jumps the split lies beyond it
             size[row, :, SPLIT] = np.where(up > 0.0, 1.0 - up, 2.0)
             size[row, :, PER_DOWN] = 1.0 / np.where(up < 1.0, 1.0 - up, 1.0)
@@ -205,8 +205,8 @@ class Kou:
         object.__setattr__(self, "volatility", check.vector("volatility", self.volatility, count, 0.0))
         object.__setattr__(self, "correlation", check.correlation("correlation", self.correlation, count))
         for name, part in (("jumps_common", self.jumps_common), ("jumps_own", self.jumps_own)):
-            if part is not None and len(part.up) != count:
-                check.faults.append(f"{name} must hold {count} numbers, one per asset, got {len(part.up)}")
+            if part is not None and len(part.up_share) != count:
+                check.faults.append(f"{name} must hold {count} numbers, one per asset, got {len(part.up_share)}")
         check.finish()
 
     def sample(
@@ -233,6 +233,8 @@ class Kou:
         if self.jumps_own is not None:
             parts.append((self.jumps_own.intensity[i], self.jumps_own))
         jumps = tuple(
-            DoubleExponentialJump(rate, part.up[i], part.eta_up[i], part.eta_down[i]) for rate, part in parts if rate
+            DoubleExponentialJump(rate, part.up_share[i], part.eta_up[i], part.eta_down[i])
+            for rate, part in parts
+            if rate
         )
         return KouLaw(self.drift[i], self.volatility[i], jumps, horizon)

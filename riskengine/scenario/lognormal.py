@@ -52,7 +52,7 @@ def _add(x, z, weight):
         x[i] = fma(weight, z[i], x[i])
 
 
-@kernel
+@kernel(scratch=True)
 def lognormal_paths(
     out, failed, spot, drift, mix, rate, jump_mean, jump_mix, first_path, history, purposes, k0, k1, tilt=None,
     statistics=None, tilt_steps=0,

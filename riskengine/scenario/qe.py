@@ -15,7 +15,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.random import fill_words, normals_from_words
 from riskengine.scenario.clock import LANES, ROOM, WINDOW, any_jumps, fill_jumps, start_clocks
 from riskengine.scenario.lanes import anchor, mix_lanes, write_lanes, write_prices
-from riskengine.scenario.qe_lane import NEAR, exponential_lane, near_lane, quadratic_lane
+from riskengine.scenario.qe_lane import NEAR, exponential_lane, near_lane, near_top, near_two_atanh, quadratic_lane
 from riskengine.scenario.tilting import load_lanes, shift_normals
 from riskengine.vecmath import fma, root
 
@@ -25,7 +25,7 @@ _GROUP = 32  # lanes that take the exponential branch together
 
 
 @kernel
-def quadratic_step(v, z, following, correction, c):
+def quadratic_step(v, z, following, correction, c, spare):
     """Next variance by the quadratic branch, and -log M; returns how many lanes need the exponential branch.
 
     Parameters
@@ -36,17 +36,25 @@ def quadratic_step(v, z, following, correction, c):
         Written: next variance and -log M (NaN where M is infinite).
     c : ndarray, shape (8,)
         Row of `coefficients`.
+    spare : ndarray, shape (3, LANES)
+        Scratch.
     """
     wide_vectors()
     decay, pull, spread, noise, tilt = c[DECAY], c[PULL], c[SPREAD], c[NOISE], c[TILT]
     wide = 0
     # 2 A a <= A s^2 / m, and s^2 / m is largest at large variance: no lane can leave the short form's range
     if abs(tilt) * spread < NEAR * decay:
+        # in three loops: one chain through two roots, a division and a logarithm leaves the units idle
         for i in range(v.size):
             m = fma(v[i], decay, pull)
             s2 = fma(v[i], spread, noise)
             wide += np.int64(1) if s2 > 1.5 * (m * m) else np.int64(0)
-            following[i], correction[i] = near_lane(m, s2, z[i], tilt)
+            spare[0, i] = m
+            spare[1, i], spare[2, i] = near_top(m, s2)
+        for i in range(v.size):
+            following[i], spare[0, i], spare[1, i] = near_lane(spare[0, i], spare[1, i], spare[2, i], z[i], tilt)
+        for i in range(v.size):
+            correction[i] = fma(0.5, near_two_atanh(spare[0, i]), spare[1, i])
     else:
         for i in range(v.size):
             m = fma(v[i], decay, pull)
@@ -82,9 +90,9 @@ def exponential_step(v, z, following, correction, c):
 
 
 @kernel
-def variance_step(v, z, following, correction, c):
+def variance_step(v, z, following, correction, c, spare):
     """Next variance and -log M of every lane, each by the branch that its psi asks for; as in `quadratic_step`."""
-    if quadratic_step(v, z, following, correction, c) > 0:
+    if quadratic_step(v, z, following, correction, c, spare) > 0:
         for g in range(0, LANES, _GROUP):
             h = g + _GROUP
             if exponential_lanes(v[g:h], c) > 0:
@@ -119,7 +127,7 @@ def jump_price_step(x, v, following, z, correction, jump, added, spread, c):
         x[i] = fma(root(fma(k3, before + after, spread[i])), z[i], level)
 
 
-@kernel
+@kernel(scratch=True)
 def bates_paths(
     out, variance, failed, spot, initial, c, variance_mix, price_mix, rate, jump_mean, jump_mix, first_path, history,
     purposes, k0, k1, marks, tilt=None, statistics=None, tilt_steps=0,
@@ -153,6 +161,7 @@ def bates_paths(
     z = np.empty((2, assets, LANES))
     following = np.empty(LANES)
     correction = np.empty(LANES)
+    spare = np.empty((3, LANES))
     a = np.empty(LANES, np.uint64)
     b = np.empty(LANES, np.uint64)
     bad = np.empty(LANES)
@@ -203,7 +212,7 @@ def bates_paths(
                 mix_lanes(z[0], variance_mix)
                 mix_lanes(z[1], price_mix)
             for i in range(assets):
-                variance_step(v[i], z[0, i], following, correction, c[i])
+                variance_step(v[i], z[0, i], following, correction, c[i], spare)
                 if marks is None:
                     price_step(x[i], v[i], following, z[1, i], correction, jump[row, i], c[i])
                 else:

@@ -64,15 +64,21 @@ def quadratic_lane(m, s2, z, tilt):
 
 
 @kernel(inline=True)
-def near_lane(m, s2, z, tilt):
-    """`quadratic_lane` to the last digit, where 2 A a stays below `NEAR` and no power of 2 leaves the logarithm."""
+def near_top(m, s2):
+    """(s, top) of the short form of `quadratic_lane`: `s2` capped where the branch ends, and b^2 s."""
     mm = m * m
     twice = mm + mm
     limit = 1.5 * mm
     # the comparison that the caller counts by: computed once
     s = limit if s2 > limit else s2
     rest = twice - s
-    top = rest + root(twice * rest)
+    return s, rest + root(twice * rest)
+
+
+@kernel(inline=True)
+def near_lane(m, s, top, z, tilt):
+    """(next variance, t, r) with -log M = atanh(t) + r: `quadratic_lane` to the last digit, where 2 A a stays below
+    `NEAR` and no power of 2 leaves the logarithm; `s` and `top` from `near_top`."""
     whole = s + top
     shrunk = fma(-2.0 * tilt * m, s, whole)
     first = s * whole
@@ -82,7 +88,7 @@ def near_lane(m, s2, z, tilt):
     bz = fma(z, s, root(top * s))
     following = m * bz * bz * (inverse * pair)
     t = (shrunk - whole) * (inverse * (first * shrunk))
-    return following, fma(0.5, near_two_atanh(t), -(tilt * top * m) * (inverse * (first * third)))
+    return following, t, -(tilt * top * m) * (inverse * (first * third))
 
 
 @kernel(inline=True)

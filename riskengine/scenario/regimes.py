@@ -135,7 +135,7 @@ def _leaving(lane, ring, end):
     return np.int64(n)
 
 
-@kernel
+@kernel(scratch=True)
 def regime_paths(
     out, variance, failed, state, spot, shifts, loads, covariances, levels, hold, pick, pace, rate, size, jump_mix,
     first_path, history, purposes, k0, k1,

@@ -160,6 +160,20 @@ def _fill_shared(
 
 
 @kernel
+def _lognormal_window(out, start, stop, base, end, x, z, jump, drift, mix, bad, spot, history):
+    """Steps ``start`` to ``stop - 1`` of one parameter set, kept in lanes ``base`` to ``end - 1`` of its ``out``."""
+    for t in range(stop - start):
+        for i in range(x.shape[0]):
+            _advance(x[i], z[t, 0], jump[t, i], drift[i], mix[i, 0])
+            for j in range(1, i + 1):
+                _add(x[i], z[t, j], mix[i, j])
+            if history:
+                write_lanes(out[start + t + 1, i, base:end], x[i])
+            else:
+                write_prices(out[start + t + 1, i, base:end], x[i], bad, spot[i])
+
+
+@kernel(scratch=True)
 def lognormal_grid(
     out, failed, spot, drift, mix, rate, jump_mean, jump_mix, first_path, history, purposes, k0, k1
 ):  # fmt: skip
@@ -210,15 +224,9 @@ def lognormal_grid(
                 elif not clean:
                     jump[:] = 0.0
                     clean = True
-                for t in range(stop - start):
-                    for i in range(assets):
-                        _advance(x[s, i], z[t, 0], jump[t, i], drift[s, i], mix[s, i, 0])
-                        for j in range(1, i + 1):
-                            _add(x[s, i], z[t, j], mix[s, i, j])
-                        if history:
-                            write_lanes(out[s, start + t + 1, i, base:end], x[s, i])
-                        else:
-                            write_prices(out[s, start + t + 1, i, base:end], x[s, i], bad[s], spot[s, i])
+                _lognormal_window(
+                    out[s], start, stop, base, end, x[s], z, jump, drift[s], mix[s], bad[s], spot[s], history
+                )
         for s in range(sets):
             if history:
                 for i in range(assets):
@@ -228,6 +236,32 @@ def lognormal_grid(
 
 
 @kernel
+def _bates_window(
+    out, variance, start, stop, base, end, x, v, z, mixed, jump, following, correction, spare, c, variance_mix,
+    price_mix, bad, spot, history,
+):  # fmt: skip
+    """Steps ``start`` to ``stop - 1`` of one parameter set, as `_lognormal_window`."""
+    assets = x.shape[0]
+    for t in range(stop - start):
+        normal = z[t]
+        if assets > 1:
+            for i in range(assets):
+                write_lanes(mixed[0, i], z[t, 0, i])
+                write_lanes(mixed[1, i], z[t, 1, i])
+            mix_lanes(mixed[0], variance_mix)
+            mix_lanes(mixed[1], price_mix)
+            normal = mixed
+        for i in range(assets):
+            variance_step(v[i], normal[0, i], following, correction, c[i], spare)
+            price_step(x[i], v[i], following, normal[1, i], correction, jump[t, i], c[i])
+            write_lanes(variance[start + t + 1, i, base:end], v[i])
+            if history:
+                write_lanes(out[start + t + 1, i, base:end], x[i])
+            else:
+                write_prices(out[start + t + 1, i, base:end], x[i], bad, spot[i])
+
+
+@kernel(scratch=True)
 def bates_grid(
     out, variance, failed, spot, initial, c, variance_mix, price_mix, rate, jump_mean, jump_mix, first_path, history,
     purposes, k0, k1,
@@ -248,7 +282,7 @@ def bates_grid(
     correction = np.empty(LANES)
     a = np.empty(LANES, np.uint64)
     b = np.empty(LANES, np.uint64)
-    spare = np.empty(LANES)
+    spare = np.empty((3, LANES))
     lane = np.empty(LANES + 1, np.uint64)
     jump = np.zeros((span, assets, LANES))
     position = np.empty((sets, assets + 1, LANES))
@@ -269,7 +303,7 @@ def bates_grid(
                 for k in range(LANES):
                     v[s, i, k] = initial[s, i, min(base + k, count - 1)]
                 write_lanes(variance[s, 0, i, base:end], v[s, i])
-        _start_shared(position, arrivals, rate, waits, sizes, known, path, purposes, k0, k1, a, b, spare)
+        _start_shared(position, arrivals, rate, waits, sizes, known, path, purposes, k0, k1, a, b, spare[0])
         for start in range(0, steps, span):
             stop = min(start + span, steps)
             for t in range(stop - start):
@@ -281,26 +315,15 @@ def bates_grid(
                     clean = False
                     _fill_shared(
                         jump, position[s], arrivals[s], start, stop, rate[s], jump_mean[s], jump_mix[s], waits, sizes,
-                        known, path, purposes, k0, k1, lane, a, b, spare,
+                        known, path, purposes, k0, k1, lane, a, b, spare[0],
                     )  # fmt: skip
                 elif not clean:
                     jump[:] = 0.0
                     clean = True
-                for t in range(stop - start):
-                    normal = z[t]
-                    if assets > 1:
-                        mixed[:] = normal
-                        mix_lanes(mixed[0], variance_mix[s])
-                        mix_lanes(mixed[1], price_mix[s])
-                        normal = mixed
-                    for i in range(assets):
-                        variance_step(v[s, i], normal[0, i], following, correction, c[s, i])
-                        price_step(x[s, i], v[s, i], following, normal[1, i], correction, jump[t, i], c[s, i])
-                        write_lanes(variance[s, start + t + 1, i, base:end], v[s, i])
-                        if history:
-                            write_lanes(out[s, start + t + 1, i, base:end], x[s, i])
-                        else:
-                            write_prices(out[s, start + t + 1, i, base:end], x[s, i], bad[s], spot[s, i])
+                _bates_window(
+                    out[s], variance[s], start, stop, base, end, x[s], v[s], z, mixed, jump, following, correction,
+                    spare, c[s], variance_mix[s], price_mix[s], bad[s], spot[s], history,
+                )  # fmt: skip
         for s in range(sets):
             if history:
                 for i in range(assets):

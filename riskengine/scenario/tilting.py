@@ -122,7 +122,7 @@ def tilt_sizes(z, time, lane, n, low, high, until, shift, arrivals, total):
                 total[j, k] += z[j, i]
 
 
-@kernel
+@kernel(scratch=True)
 def mixture_log_weight(out, statistics, slope, offset, share, total, low, high):
     """log of plain density over mixture density of each path: -log sum_c share_c exp(slope_c . statistics - offset_c).
 

@@ -18,6 +18,7 @@ from riskengine.stats.maritz_jarrett import quantile_error
 from riskengine.stats.mean import conditional_severity, mean, paired_difference, ratio_of_means
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.stats.tail_curve import tail_curve
 from riskengine.stats.weighted import (
     PathWeights,
     weighted_difference,
@@ -94,7 +95,7 @@ class PlainFigures:
 
     def tails(self, losses: Floats, levels: Sequence[float]) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
         """(VaR, expected shortfall) at each level."""
-        return self.quantiles(losses, levels), tuple(self.shortfall(losses, level) for level in levels)
+        return tail_curve(losses, levels, self.confidence)
 
     def difference(self, first: Floats, second: Floats, *, shares: bool) -> Estimate:
         """Mean of first - second on the same paths; `shares` where both lie in [0, 1]."""

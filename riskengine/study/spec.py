@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from riskengine.arrays import check_range
-from riskengine.engine.controls import unfit
 from riskengine.engine.desks import check_feed
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
+from riskengine.engine.scheme import unfit
 from riskengine.engine.targets import Target
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import HasLaw

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from riskengine.arrays import Floats
-from riskengine.calibrate.joint import joint_law
 from riskengine.errors import UsageError
+from riskengine.law.joint import joint_law
 from riskengine.market.grid import HOURS_PER_YEAR, TimeGrid
 from riskengine.pricing.valuation import account_values, snapshot
 from riskengine.random import DrawKeys

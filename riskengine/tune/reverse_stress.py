@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskengine.arrays import Floats
-from riskengine.calibrate.joint import JointLaw
+from riskengine.law.joint import JointBatesLaw
 
 _STEPS = 80  # tilts tried along a direction
 _LENGTHS = np.geomspace(0.02, 60.0, _STEPS)
@@ -58,14 +58,14 @@ class ReverseSearch:
 
     Parameters
     ----------
-    law : JointLaw
+    law : JointBatesLaw
     years : float
         Horizon.
     seed : int
         Of the directions that are tried beyond two assets, and of refinements.
     """
 
-    def __init__(self, law: JointLaw, years: float, seed: int = 1):
+    def __init__(self, law: JointBatesLaw, years: float, seed: int = 1):
         self._space, self._seed = _Tilts(law, years), seed
         self._rays = _Rays(self._space, self._space.directions(np.random.default_rng(seed)))
 
@@ -110,7 +110,7 @@ class ReverseSearch:
 class _Tilts:
     """Moves, variance states and log-densities as functions of the tilt."""
 
-    def __init__(self, law: JointLaw, years: float):
+    def __init__(self, law: JointBatesLaw, years: float):
         self._law, self._years = law, years
         self.assets = len(law.theta)
         unit = np.eye(self.assets)

@@ -36,6 +36,20 @@ def test_only_one_file_compiles():
     assert not wrong
 
 
+def test_kernels_that_allocate_say_so():
+    """``scratch=True`` pays for reference counting, and numba's own message where it is missing is hard to read."""
+    allocates = re.compile(r"\bnp\.(empty|zeros|ones|full|sort|argsort|partition|\w+_like)\(|\.copy\(\)")
+    wrong = []
+    for file in package_files():
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.FunctionDef):
+                policy = [ast.unparse(d) for d in node.decorator_list if ast.unparse(d).split("(")[0] == "kernel"]
+                says = any("scratch=True" in text for text in policy)
+                if policy and bool(allocates.search(ast.unparse(node))) != says:
+                    wrong.append(f"{_name(file)}:{node.lineno} {node.name}")
+    assert not wrong
+
+
 def test_no_fastmath():
     """It hides NaN and breaks equal bits."""
     wrong = [

@@ -11,15 +11,19 @@ import pytest
 from scipy.special import stdtrit
 
 from riskengine.calibrate.bands import BLOCK_HOURS, HORIZONS_HOURS, Band, model_losses
-from riskengine.calibrate.joint import CosPoints
+from riskengine.calibrate.free import free_values
 from riskengine.calibrate.moments import (
     CLUSTER_LAGS_DAYS,
     KURTOSIS_HORIZONS,
     TAIL_PROBS,
+    ClusterMoment,
+    CosPoints,
+    KurtosisMoment,
     Moments,
-    cluster_moment,
+    TailMoment,
+    VarianceMoment,
 )
-from riskengine.calibrate.parameters import free_parameters, free_values, joint_law, published, scenario_model
+from riskengine.calibrate.parameters import candidate_law, free_parameters, published, scenario_model
 from riskengine.calibrate.returns import _search, fit_returns
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.law.jump import NormalJump
@@ -45,36 +49,53 @@ def exact_moments(law):
     probs = np.array(TAIL_PROBS)
     groups, names = [], []
     for hours in HORIZONS_HOURS:
-        grid = np.linspace(-14, 14, 4001) * law.scale(w, hours / 8760)
-        scale, reach = law.scale(w, hours / 8760), float(grid[-1])
+        scale = float(np.sqrt(law.cumulants(w, hours / 8760)[1]))
+        grid = np.linspace(-14, 14, 4001) * scale
+        reach = float(grid[-1])
         below = CosPoints.build(grid, scale, reach).cdf(law, w, hours)
         points = CosPoints.build(np.interp(np.concatenate([probs, 1 - probs]), below, grid), scale, reach)
         upper = np.repeat([False, True], probs.size)
         below = points.cdf(law, w, hours)
-        groups.append((w, hours, points, np.where(upper, 1 - below, below), upper))
+        groups.append(TailMoment(w, hours, points, np.where(upper, 1 - below, below), upper))
         names += [f"A/{hours}h/{i}" for i in range(points.points.size)]
-    second = [(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
+    second = [VarianceMoment(w, h, float(law.cumulants(w, h / 8760)[1] * 8760 / h)) for h in HORIZONS_HOURS]
     cumulants = {h: law.cumulants(w, h / 8760) for h in KURTOSIS_HORIZONS}
-    fourth = [(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
-    cluster = [(w, lag, cluster_moment(law, w, lag)) for lag in CLUSTER_LAGS_DAYS]
+    fourth = [KurtosisMoment(w, h, float(3 + c[3] / c[1] ** 2)) for h, c in cumulants.items()]
+    known = [(lag, law.clustering(0, lag / 365, 1 / 365)) for lag in CLUSTER_LAGS_DAYS]
+    cluster = [ClusterMoment(w, lag, value) for lag, value in known if value > 0.0]
     names += [f"A/{k}/{i}" for k, part in (("v", second), ("k", fourth), ("c", cluster)) for i in range(len(part))]
-    return Moments(
-        tuple(names), tuple(groups), tuple(second), tuple(fourth), tuple(cluster), 0.0025 * np.eye(len(names))
-    )
+    return Moments(tuple(names), (*groups, *second, *fourth, *cluster), 0.0025 * np.eye(len(names)))
 
 
-def test_bates_quantiles_are_recovered_from_exact_moments():
-    true = {
-        "kappa": 30.0, "variance_ratio": 1.5, "theta[A]": 0.25, "rho[A]": -0.3,
-        "jumps_own.intensity[A]": 80.0, "jumps_own.mean[A]": -0.004, "jumps_own.sd[A]": 0.03,
-    }  # fmt: skip
-    moments = exact_moments(joint_law("bates", ("A",), true))
-    free = free_parameters("bates", ("A",), np.array([0.33]))
+_JUMPS = {"jumps_own.intensity[A]": 80.0, "jumps_own.mean[A]": -0.004, "jumps_own.sd[A]": 0.03}
+_VARIANCE = {"kappa": 30.0, "variance_ratio": 1.5, "theta[A]": 0.25, "rho[A]": -0.3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "true"),
+    [
+        ("bates", _VARIANCE | _JUMPS),
+        ("heston", _VARIANCE),
+        ("kou", {
+            "theta[A]": 0.2, "jumps_own.intensity[A]": 250.0, "jumps_own.up_share[A]": 0.4,
+            "jumps_own.eta_up[A]": 70.0, "jumps_own.eta_down[A]": 50.0,
+        }),
+        ("svcj", _VARIANCE | _JUMPS | {"jumps_own.variance_mean[A]": 0.1, "jumps_own.slope[A]": -0.03}),
+        ("regime_switching", {
+            "variance_calm": 0.15, "variance_of_stress_to_calm": 8.0,
+            "generator[calm,stress]": 6.0, "generator[stress,calm]": 50.0,
+        } | _JUMPS),
+    ],
+)  # fmt: skip
+def test_quantiles_are_recovered_from_exact_moments(kind, true):
+    law = candidate_law(kind, ("A",), true)
+    moments = exact_moments(law)
+    free = free_parameters(kind, ("A",), np.array([law.cumulants(np.ones(1), 1 / 8760)[1] * 8760]))
     assert {f.name for f in free} == true.keys()
-    point, residuals, _, _, cost = _search(moments, "bates", ("A",), free)
+    point, residuals, _, _, cost = _search(moments, kind, ("A",), free)
     assert cost < 1e-2
     worlds = [
-        scenario_model("bates", ("A",), published("bates", ("A",), v), (1.0,)) for v in (true, free_values(free, point))
+        scenario_model(kind, ("A",), published(kind, ("A",), v), (1.0,)) for v in (true, free_values(free, point))
     ]
     wanted, got = (model_losses(world, CELLS) for world in worlds)
     # each moment is off by at most sqrt(2 cost) units of 5 %, and where a tail probability is off by x, its loss is off
@@ -121,4 +142,4 @@ def test_what_cannot_be_fitted_is_refused(simulated):
     with pytest.raises(ValueError, match="at least a year"):
         fit_returns(short)
     with pytest.raises(ValueError, match="model must be one of"):
-        fit_returns(simulated[0], "heston", replicates=2)
+        fit_returns(simulated[0], "garch", replicates=2)

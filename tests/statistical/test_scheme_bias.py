@@ -76,7 +76,7 @@ def test_nothing_is_held_against_a_law_that_paths_do_not_follow():
     assert not Scheme(stressed, DAY).columns(paths)
     assert not Scheme(MERTON, DAY).columns(replace(paths, log_weight=np.zeros(10)))
     assert Scheme(MERTON, DAY).columns(paths)
-    with pytest.raises(ValueError, match="must have an exact law and no stress"):
+    with pytest.raises(ValueError, match="must follow its exact law .* a stress"):
         next(scheme_bias(stressed, DAY, DrawKeys(1), 10))
 
 
@@ -103,3 +103,19 @@ def test_a_law_that_cannot_be_inverted_is_said_not_dropped():
     assert len(rows) == 4 and {r.parameters["level"] for r in rows} == set(LEVELS)
     assert all(np.isnan(r.estimate.value) and "must fall" in r.estimate.method for r in rows)
     assert isinstance(MERTON.model.law("BTC", 1.0), MertonLaw)
+
+
+def test_a_history_that_moves_a_stated_variance_refuses_the_check_with_the_reason():
+    """From three times its mean variance falls in a fortnight of history, and time 0 is not where the law starts."""
+    model = replace(BASE.model, initial_variance=tuple(3.0 * v for v in BASE.model.theta))
+    stated, aged = replace(BASE, model=model), TimeGrid(86_400, 1, 86_400, 14)
+    assert Scheme(stated, DAY).assets == BASE.model.assets and Scheme(BASE, aged).assets == BASE.model.assets
+    scheme = Scheme(stated, aged)
+    assert not scheme.assets and set(scheme.refused) == set(BASE.model.assets)
+    assert not scheme.columns(stated.sample(aged, 0, 10, DrawKeys(7)))
+    (reason,) = set(scheme.refused.values())
+    assert "stated start of the history" in reason
+    rows = list(scheme_rows(NoColumns(), scheme, "bates"))
+    assert len(rows) == 8 and all(np.isnan(r.estimate.value) and reason in r.estimate.method for r in rows)
+    with pytest.raises(ValueError, match="stated start of the history"):
+        next(scheme_bias(stated, aged, DrawKeys(1), 10))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -97,6 +98,40 @@ def test_flag_policy():
     options = half.targetoptions
     assert options["nogil"] and options["error_model"] == "numpy" and not options["fastmath"]
     assert np.isinf(half(1.0, 0.0)) and half.py_func(1.0, 2.0) == 0.5
+
+
+def test_a_kernel_without_scratch_counts_no_references_and_cannot_allocate(monkeypatch, tmp_path):
+    monkeypatch.setenv("RISKENGINE_CACHE", str(tmp_path))  # code read from a cache cannot be inspected
+
+    def double(x):
+        for i in range(x.size):
+            x[i] *= 2.0
+
+    def allocate(x):
+        y = np.empty(x.size)
+        y[:] = 1.0
+        x[:] = y
+
+    def halves(called):
+        def each(x):
+            for i in range(2):
+                called(x[2 * i : 2 * i + 2])
+
+        return each
+
+    x = np.ones(4)
+    counted = {}
+    for scratch in (False, True):
+        each = jit.kernel(halves(jit.kernel(double)), scratch=scratch)
+        each(x)
+        code = each.inspect_llvm(each.signatures[0])
+        counted[scratch] = code.count("@NRT_incref")
+    assert x.tolist() == [4.0] * 4
+    assert counted[False] == 0 < counted[True]
+    with pytest.raises(numba.core.errors.TypingError, match="Only accept returning of array passed"):
+        jit.kernel(halves(jit.kernel(allocate)))(x)
+    jit.kernel(allocate, scratch=True)(x)
+    assert x.tolist() == [1.0] * 4
 
 
 def test_cache_directory_can_be_chosen(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.calibrate.pricing_law.identify import IDENTIFIED, IDENTIFIED_LOG, Valley, covariance, valleys
+from riskengine.calibrate.pricing_law.identify import Valley, covariance, unidentified, valleys
 from riskengine.calibrate.pricing_law.law import PricingLaw
 from riskengine.calibrate.pricing_law.levenberg import Minimum, minimise
 from riskengine.calibrate.pricing_law.objective import FitRules, Objective
@@ -68,8 +68,8 @@ class LawFit:
         Per parameter, in its own units; 0 where it lies on a bound.
     shift_errors : ndarray, shape (E,)
         Of the rates of the shift.
-    identified : dict of str to bool
-        Whether the standard error is below a factor 1.65 (0.25 for numbers that can be negative).
+    unidentified : dict of str to str
+        Parameters that the chain does not decide, with the reason (`riskengine.calibrate.identified`).
     valleys : tuple of Valley
     on_bound : tuple of str
     quality : Quality
@@ -89,7 +89,7 @@ class LawFit:
     law: PricingLaw
     standard_errors: dict[str, float]
     shift_errors: Floats
-    identified: dict[str, bool]
+    unidentified: dict[str, str]
     valleys: tuple[Valley, ...]
     on_bound: tuple[str, ...]
     quality: Quality
@@ -194,13 +194,12 @@ def describe(objective: Objective, found: Minimum, iterations: int) -> LawFit:
         chain.expiries if rules.shift else np.empty(0, np.int64),
         found.x[count:],
     )
-    limit = np.where(coordinates.log, IDENTIFIED_LOG, IDENTIFIED)
     names = coordinates.names
     return LawFit(
         law,
         dict(zip(names, (error[:count] * coordinates.scale(values)).tolist(), strict=True)),
         error[count:],
-        dict(zip(names, (~held[:count] & (error[:count] < limit)).tolist(), strict=True)),
+        unidentified(coordinates, found.x[:count], error[:count], held[:count]),
         valleys(names, cov[:count, :count]),
         coordinates.on_bound(found.x[:count]),
         Quality.of(chain, z * objective.scale + chain.mid),

@@ -29,7 +29,7 @@ from riskengine.calibrate.pricing_law.objective import FitRules, Objective
 from riskengine.calibrate.pricing_law.parameters import Coordinates
 from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS, Chain, QuoteRules
 
-STATE = ("v0", "sigma")
+STATE = ("v0", "volatility")
 _DAY = 86400.0
 _SMALL_ERROR = 0.1  # half spreads: a fit that is better than this is no reason to replace a law that is as good
 _HOUR_SHARE = 1.0 / 24.0  # snapshots nearer than an hour are pulled as if an hour apart
@@ -121,7 +121,7 @@ class FollowEntry:
             "alarm": self.alarm,
             "shift": dict(zip(map(str, self.fit.law.knots.tolist()), self.fit.law.rates.tolist(), strict=True)),
             "on_bound": list(self.fit.on_bound),
-            "not_identified": [name for name, known in self.fit.identified.items() if not known],
+            "not_identified": list(self.fit.unidentified),
             "violations": list(self.fit.violations),
             "iterations": self.fit.iterations,
         }
@@ -244,7 +244,7 @@ class Follower:
         new = fit.x[: old.size]
         scale = self.coordinates.scale(self.coordinates.values(new))
         error = np.array(list(fit.standard_errors.values())) / scale
-        known = np.array(list(fit.identified.values())) & self._structure
+        known = np.array([name not in fit.unidentified for name in self.coordinates.names]) & self._structure
         far = known & (np.abs(new - old) > np.maximum(self.rules.band * error, self.rules.least))
         if far.any():
             names = [n for n, f in zip(self.coordinates.names, far, strict=True) if f]

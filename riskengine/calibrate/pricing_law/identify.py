@@ -5,9 +5,8 @@ Errors of an M-estimator with homogeneous scaled residuals z (Huber 1981, sectio
     Cov = n / (n - p) mean(psi^2) / mean(psi')^2 (J' J)^{-1},     psi = z rho'(z^2),
 
 without the pull, since a pull is no information about the market.  A coordinate on its bound is held.  Quotes of one
-expiry share errors, so these are lower bounds of the true uncertainty.  So a parameter is called identified by a
-stricter rule than one with an interval from a history (`riskengine.calibrate.identified`): on its own coordinate, whose
-95 % interval is then at most about a factor of 7 wide, not 10, for a positive one.
+expiry share errors, so these are lower bounds of the true uncertainty, and what they call identified may not be: the
+rule is that of all fits (`riskengine.calibrate.identified`), on the 95 % interval of a normal law.
 """
 
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskengine.arrays import Floats
+from riskengine.calibrate.identified import FACTOR, not_identified
 from riskengine.calibrate.pricing_law.levenberg import loss
+from riskengine.calibrate.pricing_law.parameters import Coordinates
 
-# a parameter is called identified below this standard error of its coordinate: a factor 1.65, or 0.25 of a correlation
-IDENTIFIED_LOG, IDENTIFIED = 0.5, 0.25
+_NORMAL = 1.959963984540054
+_FLAT = float(np.log(FACTOR)) / (2.0 * _NORMAL)  # a standard error whose interval of a logarithm is a factor of 10 wide
 _WORST = 1e3  # standard error of a direction about which the chain says nothing
 
 
@@ -74,14 +75,35 @@ def covariance(z: Floats, jacobian: Floats, kind: str, held: np.ndarray) -> Floa
 
 
 def valleys(names: tuple[str, ...], cov: Floats) -> tuple[Valley, ...]:
-    """Directions whose standard error is above `IDENTIFIED_LOG`, flattest first."""
+    """Directions whose standard error is above 0.59, a factor of 10 from end to end; flattest first."""
     size, vectors = np.linalg.eigh(cov)
     out = []
     for variance, vector in sorted(zip(size, vectors.T, strict=True), key=lambda pair: -pair[0]):
-        if variance <= IDENTIFIED_LOG**2:
+        if variance <= _FLAT**2:
             break
         lead = vector[np.argmax(np.abs(vector))]
         parts = {n: float(v / lead) for n, v in zip(names, vector, strict=True) if abs(v / lead) > 0.2}
         ordered = dict(sorted(parts.items(), key=lambda item: -abs(item[1])))
         out.append(Valley(float(np.sqrt(variance)), ordered))
     return tuple(out)
+
+
+def unidentified(coordinates: Coordinates, x: Floats, error: Floats, held: np.ndarray) -> dict[str, str]:
+    """Parameters that the chain does not decide, with the reason.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+    x, error : ndarray, shape (P,)
+        The minimum and the standard errors, both as the optimiser moves them.
+    held : ndarray of bool, shape (P,)
+        Which lie on a bound.
+    """
+    with np.errstate(over="ignore"):  # an end beyond the range of float64 is open
+        ends = [coordinates.values(x + side * _NORMAL * error).tolist() for side in (0.0, -1.0, 1.0)]
+    at, low, high = (dict(zip(coordinates.names, values, strict=True)) for values in ends)
+    out = {}
+    for name, bound in zip(coordinates.names, held.tolist(), strict=True):
+        reason = not_identified(name, at, (low[name], high[name]), on_bound=bound)
+        out |= {name: reason} if reason else {}
+    return out

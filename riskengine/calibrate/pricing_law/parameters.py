@@ -21,14 +21,14 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "intensity": (0.02, 300.0, True),
     "mean": (-0.8, 0.6, False),
     "sd": (0.003, 0.8, True),
-    "variance_jump": (1e-4, 4.0, True),
-    "rho_jump": (-3.0, 0.9, False),
-    "sigma": (0.01, 5.0, True),
+    "variance_mean": (1e-4, 4.0, True),
+    "slope": (-3.0, 0.9, False),
+    "volatility": (0.01, 5.0, True),
     "up_share": (0.01, 0.99, False),
-    "up_rate": (1.5, 500.0, True),
-    "down_rate": (0.7, 500.0, True),
+    "eta_up": (1.5, 500.0, True),
+    "eta_down": (0.7, 500.0, True),
 }
-_MAY_BE_ZERO = ("v0", "intensity", "sd", "variance_jump")
+_MAY_BE_ZERO = ("v0", "intensity", "sd", "variance_mean")
 
 # (kappa, xi, intensity, mean, sd): slow and fast variance, rare and large to frequent and small jumps
 _AFFINE_STARTS = (
@@ -106,12 +106,12 @@ def check_values(family: str, values: dict[str, float]) -> None:
         faults.append(f"rho must lie in [-1, 1], got {values['rho']!r}")
     if not 0.0 <= values.get("up_share", 0.5) <= 1.0:
         faults.append(f"up_share must lie in [0, 1], got {values['up_share']!r}")
-    if not values.get("up_rate", 2.0) > 1.0:
-        faults.append(f"up_rate must be above 1, else the mean relative jump is infinite, got {values['up_rate']!r}")
-    if not values.get("variance_jump", 0.0) * values.get("rho_jump", 0.0) < 1.0:
+    if not values.get("eta_up", 2.0) > 1.0:
+        faults.append(f"eta_up must be above 1, else the mean relative jump is infinite, got {values['eta_up']!r}")
+    if not values.get("variance_mean", 0.0) * values.get("slope", 0.0) < 1.0:
         faults.append(
-            "variance_jump * rho_jump must be below 1, else the mean relative jump is infinite, "
-            f"got {values['variance_jump']!r} * {values['rho_jump']!r}"
+            "variance_mean * slope must be below 1, else the mean relative jump is infinite, "
+            f"got {values['variance_mean']!r} * {values['slope']!r}"
         )
     if faults:
         raise ValueError(f"{family}: " + "; ".join(faults))

@@ -47,7 +47,7 @@ def law_record(fit: LawFit, *, command: str = "", data: str = "", data_sha256: s
             "mae_half_spreads": _short(fit.quality.spreads),
             "standard_errors": {n: float(f"{v:.3g}") for n, v in fit.standard_errors.items()},
             "standard_errors_of_rates": [float(f"{v:.3g}") for v in fit.shift_errors],
-            "not_identified": [n for n, known in fit.identified.items() if not known],
+            "not_identified": list(fit.unidentified),
             "valleys": [str(v) for v in fit.valleys],
             "on_bound": list(fit.on_bound),
             "settled": fit.settled,

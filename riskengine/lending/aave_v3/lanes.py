@@ -198,7 +198,7 @@ def liquidate_account(
     return made
 
 
-@kernel
+@kernel(scratch=True)
 def step_lanes(
     step,
     delay,

@@ -123,7 +123,7 @@ def _scenario(lo, n, scenario, number, perpetual_quantity, coin, perpetual, spot
                 detail[c, number, lo + i] = work[i]
 
 
-@kernel
+@kernel(scratch=True)
 def underlying_losses(options, strike, sign, option_expiry, expiry_table, forward, volatility, scenarios, spot_up,
                       spot_down, perpetual_quantity, coin, perpetual, spot, segment_offsets, segment_expiry,
                       position_offsets, position_option, position_quantity, worst, binding, basis, detail):  # fmt: skip

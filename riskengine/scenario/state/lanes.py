@@ -35,7 +35,7 @@ def _next(out, last, z, decay, weight):
         out[i] = fma(decay, last[i], weight * z[i])
 
 
-@kernel
+@kernel(scratch=True)
 def ou_steps(out, decay, weight, number, first_path, purpose, asset, k0, k1):
     """Fill rows 1, 2, ... of ``out`` (T + 1, P) from row 0: ``out[t + 1] = decay out[t] + weight z``.
 
@@ -52,7 +52,7 @@ def ou_steps(out, decay, weight, number, first_path, purpose, asset, k0, k1):
         _next(out[t + 1], out[t], z[n & 1], decay, weight)
 
 
-@kernel
+@kernel(scratch=True)
 def normal_lane(out, weight, number, first_path, purpose, asset, k0, k1):
     """Write ``weight`` times normal ``number`` of each lane's purpose."""
     count = out.size

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from riskengine.calibrate.joint import CosPoints, JointLaw
-from riskengine.calibrate.parameters import free_parameters, joint_law, published, scenario_model
+from riskengine.calibrate.moments import CosPoints
+from riskengine.calibrate.parameters import candidate_law, free_parameters, published, scenario_model
+from riskengine.law.joint import JointBatesLaw
 
 ASSETS = ("A", "B")
 VALUES = {
@@ -30,7 +31,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["bates", "merton", "gbm"])
+@pytest.mark.parametrize("kind", ["bates", "heston", "merton", "gbm"])
 def test_every_free_number_is_read_and_published(kind):
     free = {f.name: f.start for f in free_parameters(kind, ASSETS, np.array([0.36, 0.6]))}
     assert all(f.low < f.start < f.high for f in free_parameters(kind, ASSETS, np.array([0.36, 0.6])))
@@ -39,11 +40,11 @@ def test_every_free_number_is_read_and_published(kind):
     assert free.keys() <= VALUES.keys()
 
 
-@pytest.mark.parametrize("kind", ["bates", "merton", "gbm"])
+@pytest.mark.parametrize("kind", ["bates", "heston", "merton", "gbm"])
 def test_one_asset_is_the_exact_law_of_the_scenario_model(kind):
     names = {f.name for f in free_parameters(kind, ASSETS, np.ones(2))}
     values = {k: v for k, v in VALUES.items() if k in names}
-    law = joint_law(kind, ASSETS, values)
+    law = candidate_law(kind, ASSETS, values)
     model = scenario_model(kind, ASSETS, published(kind, ASSETS, values), (1.0, 1.0))
     u = np.array([-200.0, -3.0, 0.5, 40.0])
     for a, asset in enumerate(ASSETS):
@@ -60,7 +61,7 @@ def test_one_asset_is_the_exact_law_of_the_scenario_model(kind):
 
 
 def test_second_moments_of_the_spread():
-    law = joint_law("merton", ASSETS, {k: v for k, v in VALUES.items() if k[:3] not in ("kap", "var", "rho")})
+    law = candidate_law("merton", ASSETS, {k: v for k, v in VALUES.items() if k[:3] not in ("kap", "var", "rho")})
     cov = law.correlation[0, 1] * np.sqrt(0.15) + 40 * (0.002 * 0.01 + 0.8 * 0.035 * 0.045)
 
     def var(m, d, rate, own_m, own_d, theta):
@@ -72,19 +73,19 @@ def test_second_moments_of_the_spread():
 
 
 def test_prices_are_martingales():
-    law = joint_law("bates", ASSETS, VALUES)
+    law = candidate_law("bates", ASSETS, VALUES)
     for a in range(2):
         assert abs(law.exponent(np.eye(2)[a], np.array([1.0]), 0.1)[0]) < 1e-12
 
 
 def test_constant_variance_is_the_limit_of_a_still_driver():
-    base = joint_law("bates", ASSETS, VALUES)
-    frozen = JointLaw(base.theta, base.correlation, 0.0, 0.0, base.rho, base.common, base.own)
+    base = candidate_law("bates", ASSETS, VALUES)
+    frozen = JointBatesLaw(base.theta, base.correlation, 0.0, 0.0, base.rho, base.common, base.own)
     w, s = np.array([0.7, -0.2]), np.array([5j, 30j])
     exact = frozen.exponent(w, s, 0.01)
     distance = [
         np.abs(
-            JointLaw(base.theta, base.correlation, 18.0, xi, base.rho, base.common, base.own).exponent(w, s, 0.01)
+            JointBatesLaw(base.theta, base.correlation, 18.0, xi, base.rho, base.common, base.own).exponent(w, s, 0.01)
             - exact
         )
         for xi in (1e-2, 1e-3)

@@ -73,7 +73,7 @@ def test_likelihood_has_no_upper_bound(returns):
 
 def test_parameters_are_recovered_and_intervals_agree(returns):
     fit = fit_likelihood(returns, HOUR)
-    truth = {"volatility": 0.5, "intensity": 300.0, "jump_mean": -0.01, "jump_sd": 0.03}
+    truth = {"volatility": 0.5, "intensity": 300.0, "mean": -0.01, "sd": 0.03}
     z = ndtri(1 - 1e-4 / 4 / 2)
     for name, value in truth.items():
         assert abs(fit.numbers[name] - value) < z * fit.standard_errors[name], name
@@ -125,8 +125,8 @@ def test_kou_parameters_are_recovered(double_exponential):
 
 def test_what_the_data_do_not_decide_is_said():
     fit = fit_likelihood(draw(400, 3, intensity=1e-9), HOUR)  # no jump happened
-    assert {"intensity", "jump_sd"} <= set(fit.unidentified)
-    assert "jump" in fit.flat or "intensity" in fit.flat
+    assert {"intensity", "sd"} <= set(fit.unidentified)
+    assert {"intensity", "mean", "sd"} & set(fit.flat.split())
     # the valley: somewhere far from the maximum the likelihood is hardly lower
     assert max(abs(np.log(p.value / fit.numbers["intensity"])) for p in fit.profiles["intensity"] if p.drop < 1.92) > 1
 
@@ -135,7 +135,7 @@ def test_a_curvature_of_the_wrong_sign_gives_no_standard_error():
     """400 hours without a jump: where the search ends the information has a negative direction."""
     x = draw(400, 7, intensity=1e-9)
     fit = fit_likelihood(x, HOUR, profile=False)
-    jumps = ["volatility", "intensity", "jump_mean", "jump_sd"]
+    jumps = ["volatility", "intensity", "mean", "sd"]
     assert all(np.isnan(fit.standard_errors[n]) and np.isnan(fit.intervals[n]).all() for n in jumps)
     assert all("has no standard error" in fit.unidentified[n] for n in jumps)
     assert np.isfinite(fit.standard_errors["drift"]) and "drift" not in fit.unidentified
@@ -180,11 +180,21 @@ def test_bad_returns_are_refused(values, message):
 
 
 def test_rule_of_identification():
-    assert not_identified("x", 1.0, 9.0, positive=True) == ""
-    assert "factor of 10" in not_identified("x", 1.0, 11.0, positive=True)
-    assert "open" in not_identified("x", 0.0, 2.0, positive=True)
-    assert "bound" in not_identified("x", 1.0, 1.1, positive=True, on_bound=True)
-    assert not_identified("rho", -0.4, 0.4, positive=False) == ""
-    assert "half-width" in not_identified("rho", -0.6, 0.6, positive=False)
-    assert "open" in not_identified("m", -np.inf, 0.1, positive=False, yardstick=np.inf)
+    numbers = {"jumps_own.sd[A]": 0.03, "jumps_own.variance_mean[A]": 0.1, "sd": 0.02}
+
+    def judge(name, low, high, **options):
+        return not_identified(name, numbers, (low, high), **options)
+
+    assert judge("kappa", 1.0, 9.0) == "" and judge("jumps_own.variance_mean[A]", 1.0, 9.0) == ""
+    assert "factor of 10" in judge("kappa", 1.0, 11.0)
+    assert "open" in judge("volatility[A,calm]", 0.0, 2.0)
+    assert "bound" in judge("generator[calm,stress]", 1.0, 1.1, on_bound=True)
+    assert judge("rho[A]", -0.4, 0.4) == "" and "half-width" in judge("rho[A]", -0.6, 0.6)
+    assert judge("correlation[A,B]", 0.1, 0.9) == "" and "half-width" in judge("jumps_common.correlation", -0.1, 1.0)
+    assert judge("up_share", 0.2, 0.6) == "" and "half-width" in judge("jumps_own.up_share[A]", 0.2, 0.8)
+    # a jump's mean is held against the sd of that jump and of no other
+    assert judge("jumps_own.mean[A]", -0.03, 0.02) == "" and "above 0.02" in judge("mean", -0.03, 0.02)
+    # 0.1 of variance times 0.3 is 0.03 of the price
+    assert judge("jumps_own.slope[A]", -0.3, 0.2) == "" and "above 0.3" in judge("jumps_own.slope[A]", -0.4, 0.3)
+    assert "open" in judge("rho", -np.inf, 0.1) and judge("drift", -np.inf, np.inf) == ""
     assert flat_direction(["a", "b", "c"], [0.1, -0.9, 0.4]) == "b up with c down"

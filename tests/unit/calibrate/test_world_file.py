@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy.special import ndtri
 
 from riskengine.calibrate.bands import Band, Bands, FitReport, FitRow, check_fit, loss_bands
 from riskengine.calibrate.linked_surface import linked_surface
@@ -12,7 +13,11 @@ from riskengine.calibrate.returns import FitResult
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.calibrate.uncertainty import Uncertainty
 from riskengine.calibrate.world_file import to_yaml, world_record, write_world
+from riskengine.config.study import load_world
+from riskengine.law.joint import joint_law
+from riskengine.market.grid import TimeGrid
 from riskengine.market.surface import FactorSurface
+from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import CommonJumps, OwnJumps
@@ -22,7 +27,7 @@ SHIPPED = Path(__file__).resolve().parents[3] / "scenarios" / "baseline"
 SIX_DECIMALS = 5.01e-7  # half a unit of the last, and rounding
 WORLDS = {"btc_eth": Bates, "btc_eth_merton": Merton, "btc_eth_gbm": Gbm}
 SINGLE = ("btc", "eth", "sol", "link", "aave", "uni")  # Bates, with errors by refits
-WORLDS |= dict.fromkeys(SINGLE, Bates)
+WORLDS |= dict.fromkeys((*SINGLE, "majors"), Bates)
 
 
 def load(name):
@@ -63,7 +68,7 @@ def test_main_world_fits_and_the_simpler_ones_are_stamped():
         "btc_eth": "FIT",
         "btc_eth_merton": "UNFIT",
         "btc_eth_gbm": "UNFIT",
-    } | dict.fromkeys(SINGLE, "FIT") | {"sol": "UNFIT"}
+    } | dict.fromkeys(SINGLE, "FIT") | {"sol": "UNFIT", "majors": "UNFIT"}
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -76,6 +81,71 @@ def test_worlds_of_one_asset_say_what_is_known_of_them(name):
     assert low < model.kappa[0] < high
     assert all(b["error"] > 0 for b in fit["bands"]) and len(fit["valley"]) >= 3
     assert f"--assets {asset} " in fit["command"] and record["source"][0].startswith("prices: hourly closes")
+
+
+def test_joint_world_of_six_is_stamped_per_asset_and_says_how_assets_fall_together():
+    record, model = load("majors")
+    fit, law = record["fit"], joint_law(model)
+    assert model.assets == ("BTC", "ETH", "SOL", "LINK", "AAVE", "UNI") and load_world("majors").stamp == fit["verdict"]
+    outside = {cell.split()[0] for cell in fit["outside"]}
+    assert fit["verdicts"] == {a: "UNFIT" if a in outside else "FIT" for a in model.assets}
+    assert set(fit["not_identified"]) >= {n for n in fit["on_bound"] if "loading" not in n} | {"rho"}
+    assert fit["refits"] == 12 and all(b["error"] > 0 for b in fit["bands"]) and len(fit["valley"]) >= 3
+    pairs = {tuple(row["assets"]) for row in fit["joint"]}
+    assert len(pairs) == 15 and len(fit["joint"]) == 4 * 15
+    for row in fit["joint"]:
+        assert row["inside"] == (row["lower"] <= row["model"] <= row["upper"])
+        assert row["lower"] < row["data"] < row["upper"]
+        if row["measure"] == "correlation":
+            weights = np.eye(6)[[model.assets.index(a) for a in row["assets"]]]
+            years = row["horizon_hours"] / 8760
+            both, first, second = (law.cumulants(w, years)[1] for w in (weights.sum(axis=0), *weights))
+            assert row["model"] == pytest.approx((both - first - second) / 2 / np.sqrt(first * second), abs=6e-5)
+            assert row["error"] == 0.0
+
+
+def test_joint_world_of_six_falls_together_as_its_file_says():
+    """Simulated anew with another seed: each pair's share of common worst 1 % within the errors of both simulations."""
+    record, model = load("majors")
+    x, years = [], 24 / 8760
+    for first in range(0, 40_000, 8192):
+        paths = model.sample(TimeGrid(3600, 24), first, min(8192, 40_000 - first), DrawKeys(9))
+        assert not paths.failed.any()
+        x.append(np.log(paths.spot_lanes[-1] / paths.spot_lanes[0]))
+    x = np.concatenate(x, axis=1)
+    laws = [model.law(a, years) for a in model.assets]
+    low, high = (np.array([[float(law.quantile(p))] for law in laws]) for p in (0.01, 0.99))
+    beyond = {"joint_fall": x <= low, "joint_rise": x >= high}
+    z = float(ndtri(1 - 1e-4 / 30 / 2))
+    for row in record["fit"]["joint"]:
+        if row["measure"] in beyond:
+            i, j = (model.assets.index(a) for a in row["assets"])
+            share = (beyond[row["measure"]][i] & beyond[row["measure"]][j]).mean() / 0.01
+            error = np.hypot(row["error"], np.sqrt(row["model"] / (0.01 * x.shape[1])))
+            assert abs(share - row["model"]) < z * error, row
+
+
+def test_joint_figures_of_the_data_are_those_of_the_data(shared):
+    pd = pytest.importorskip("pandas")
+    record, model = load("majors")
+    fit = record["fit"]
+    start, end = pd.Timestamp(fit["sample_start"]), pd.Timestamp(fit["sample_end"])
+    table = pd.read_parquet(
+        shared / "data" / "prices_spot_1h.parquet",
+        columns=["timestamp", "symbol", "close"],
+        filters=[("symbol", "in", list(model.assets)), ("timestamp", ">=", start), ("timestamp", "<=", end)],
+    )
+    close = table.pivot(index="timestamp", columns="symbol", values="close")[list(model.assets)].dropna()
+    day = np.log(close).reindex(pd.date_range(close.index[0], close.index[-1], freq="h"))
+    ok = day.notna().all(axis=1).astype(int).rolling(25).sum() == 25
+    x = (day - day.shift(24))[ok].to_numpy()
+    low = np.quantile(x, 0.01, axis=0)
+    assert (len(close), close.index[0], close.index[-1]) == (fit["observations"], start, end)
+    for row in fit["joint"]:
+        if row["measure"] == "joint_fall":
+            i, j = (model.assets.index(a) for a in row["assets"])
+            a, b = x[:, i] <= low[i], x[:, j] <= low[j]
+            assert row["data"] == pytest.approx((a & b).sum() / np.sqrt(a.sum() * b.sum()), abs=6e-5)
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -135,6 +205,7 @@ def fit():
         (),
         FitReport((FitRow(band, 0.0706),)),
         Bands((band,), 0.9, 336, 10, 1),
+        (),
         {"A/24h/variance": 0.1},
         0.5,
         ("2021-01-01T00:00:00Z", "2022-01-01T00:00:00Z"),

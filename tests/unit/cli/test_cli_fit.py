@@ -68,9 +68,13 @@ def test_variance_of_today(capsys, hourly):
         (("variance", "btc_eth_gbm", "hourly.csv", "--asset", "BTC"), "must be a bates world"),
         (("variance", "btc_eth", "hourly.csv", "--asset", "DOGE"), "must be one of BTC, ETH"),
         (
-            # worlds that are simulated and not fitted, refused before DATA is looked for
-            ("returns", "none.csv", "--model", "kou", "--assets", "BTC", "--out", "o.yaml"),
-            "--model must be one of bates, merton, gbm, got 'kou'",
+            # refused before DATA is looked for
+            ("returns", "none.csv", "--model", "history", "--assets", "BTC", "--out", "o.yaml"),
+            "--model must be one of bates, heston, merton, gbm, kou, svcj, regime_switching, got 'history'",
+        ),
+        (
+            ("returns", "none.csv", "--model", "kou", "--assets", "BTC,ETH", "--out", "o.yaml"),
+            "assets must be one for kou",
         ),
         (("returns", "none.csv", "--model", "betes", "--assets", "BTC", "--out", "o.yaml"), "did you mean 'bates'"),
         (("returns", "half.csv", "--model", "gbm", "--assets", "BTC", "--out", "o.yaml"), "stamps must lie on full"),

@@ -54,8 +54,8 @@ def kou_paths(law, horizon, paths, generator):
     most = int(count.max())
     time = np.sort(np.where(np.arange(most)[:, None] < count, generator.random((most, paths)), 1.0), axis=0)
     edge = np.concatenate([np.zeros((1, paths)), time, np.ones((1, paths))]) * horizon
-    up = generator.random((most, paths)) < law.up_probability
-    size = generator.exponential(1.0, (most, paths)) * np.where(up, 1 / law.up_rate, -1 / law.down_rate)
+    up = generator.random((most, paths)) < law.up_share
+    size = generator.exponential(1.0, (most, paths)) * np.where(up, 1 / law.eta_up, -1 / law.eta_down)
     step, variance = np.zeros((2 * most + 1, paths)), np.zeros((2 * most + 1, paths))
     variance[::2] = law.sigma**2 * np.diff(edge, axis=0)
     step[::2] = law.log_drift * np.diff(edge, axis=0) + np.sqrt(variance[::2]) * generator.standard_normal(
@@ -190,7 +190,7 @@ def test_what_has_no_answer_is_named():
     assert monitored_passage(MertonLaw(0.0, 0.6, (), 0.01), 1.0, 3) == 1.0
     with pytest.raises(ValueError, match="barrier must hold positive multiples of the spot"):
         gbm_passage(-0.8, 0.0, 0.6, 1.0)
-    with pytest.raises(ValueError, match=r"up_rate must lie in \(1"):
+    with pytest.raises(ValueError, match=r"eta_up must lie in \(1"):
         KouPassage(0.0, 0.6, 1.0, 0.5, 1.0, 5.0)
     with pytest.raises(RunError, match="the grid must have at most 60000 nodes"):
         monitored_passage(MertonLaw(0.0, 0.001, (NormalJump(10.0, 0.0, 0.5),), 1e-6), 0.8, 10**6)

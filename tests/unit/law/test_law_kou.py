@@ -17,8 +17,8 @@ LAW = KouLaw(0.1, 0.6, (JUMP, DoubleExponentialJump(5.0, 0.2, 15.0, 8.0)), DAY)
 
 def test_moments_of_a_jump_are_integrals_of_its_density():
     def density(y):
-        up = JUMP.up * JUMP.eta_up * np.exp(-JUMP.eta_up * y)
-        return up if y > 0 else (1 - JUMP.up) * JUMP.eta_down * np.exp(JUMP.eta_down * y)
+        up = JUMP.up_share * JUMP.eta_up * np.exp(-JUMP.eta_up * y)
+        return up if y > 0 else (1 - JUMP.up_share) * JUMP.eta_down * np.exp(JUMP.eta_down * y)
 
     def integral(f):
         return sum(quad(lambda y: f(y) * density(y), *ends, epsabs=1e-14)[0] for ends in ((-3.0, 0.0), (0.0, 3.0)))
@@ -115,7 +115,7 @@ def test_without_jumps_it_is_the_lognormal():
     ("values", "name"),
     [
         ((-1.0, 0.5, 2.0, 1.0), "intensity"),
-        ((1.0, 1.5, 2.0, 1.0), "up"),
+        ((1.0, 1.5, 2.0, 1.0), "up_share"),
         ((1.0, 0.5, 1.0, 1.0), "eta_up"),
         ((1.0, 0.5, 2.0, 0.0), "eta_down"),
     ],

@@ -6,12 +6,12 @@ from scipy.special import ndtri
 
 from riskengine.law.exposure import UnitExposure
 from riskengine.law.jump import NormalJump
-from riskengine.law.portfolio import JointMerton, PortfolioTail
+from riskengine.law.portfolio import JointMertonLaw, PortfolioTail
 
 DAY = 1.0 / 365.0
 COMMON = (NormalJump(12.0, -0.03, 0.05), NormalJump(12.0, -0.04, 0.07))
 OWN = (NormalJump(20.0, -0.01, 0.04), NormalJump(25.0, -0.01, 0.06))
-TWO = JointMerton((0.0, 0.1), (0.5, 0.7), ((1.0, 0.75), (0.75, 1.0)), COMMON, ((1.0, 0.9), (0.9, 1.0)), OWN, DAY)
+TWO = JointMertonLaw((0.0, 0.1), (0.5, 0.7), ((1.0, 0.75), (0.75, 1.0)), COMMON, ((1.0, 0.9), (0.9, 1.0)), OWN, DAY)
 BOOKS = {"long": (60.0, 40.0), "hedged": (100.0, -80.0), "short": (-30.0, -70.0)}
 # 12 figures against simulation, family-wise 1e-4
 Z = float(ndtri(1 - 1e-4 / 12 / 2))
@@ -54,7 +54,7 @@ def test_two_assets_against_simulation(name):
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_one_asset_is_the_unit_exposure(side):
     unit, law = UnitExposure("long" if side > 0 else "short"), TWO.marginal(1)
-    alone = JointMerton((0.1,), (0.7,), ((1.0,),), COMMON[1:], ((1.0,),), OWN[1:], DAY)
+    alone = JointMertonLaw((0.1,), (0.7,), ((1.0,),), COMMON[1:], ((1.0,),), OWN[1:], DAY)
     for tail in (PortfolioTail(TWO, (0.0, side)), PortfolioTail(alone, (side,))):
         assert tail.var(0.99) == pytest.approx(float(unit.var(law, 0.99)), rel=1e-9)
         assert tail.expected_shortfall(0.99) == pytest.approx(float(unit.expected_shortfall(law, 0.99)), rel=1e-9)
@@ -62,7 +62,7 @@ def test_one_asset_is_the_unit_exposure(side):
 
 def test_common_jumps_fatten_the_joint_tail():
     long = PortfolioTail(TWO, (50.0, 50.0))
-    apart = JointMerton(TWO.drift, TWO.sigma, TWO.correlation, None, None, OWN, DAY)
+    apart = JointMertonLaw(TWO.drift, TWO.sigma, TWO.correlation, None, None, OWN, DAY)
     assert long.var(0.999) > PortfolioTail(apart, (50.0, 50.0)).var(0.999)
     # and never beyond the sum of the parts taken alone at ES, which is subadditive
     parts = [PortfolioTail(TWO, w).expected_shortfall(0.99) for w in ((50.0, 0.0), (0.0, 50.0))]
@@ -85,7 +85,7 @@ def test_sobol_reference_covers_the_exact_figure(name):
 
 def test_five_assets_have_a_reference_and_no_exact_figure():
     correlation = tuple(tuple(1.0 if i == j else 0.6 for j in range(5)) for i in range(5))
-    law = JointMerton(
+    law = JointMertonLaw(
         (0.0,) * 5, (0.5, 0.6, 0.7, 0.8, 0.9), correlation,
         tuple(NormalJump(12.0, -0.03, 0.04 + 0.01 * i) for i in range(5)), tuple((1.0,) * 5 for _ in range(5)),
         tuple(NormalJump(20.0, 0.0, 0.05) for _ in range(5)), DAY,
@@ -113,8 +113,8 @@ def test_bad_portfolios_are_named():
     with pytest.raises(ValueError, match="inner must be an asset that is held, got 0"):
         PortfolioTail(TWO, (0.0, 1.0)).breach_probability(0.1, 0)
     with pytest.raises(ValueError, match="correlation must be a correlation matrix of 2 assets"):
-        JointMerton((0.0, 0.0), (0.5, 0.5), ((1.0, 1.2), (1.2, 1.0)), None, None, None, DAY)
+        JointMertonLaw((0.0, 0.0), (0.5, 0.5), ((1.0, 1.2), (1.2, 1.0)), None, None, None, DAY)
     with pytest.raises(ValueError, match="common must hold jumps of one intensity"):
-        JointMerton((0.0, 0.0), (0.5, 0.5), TWO.correlation, (COMMON[0], OWN[0]), TWO.correlation, None, DAY)
+        JointMertonLaw((0.0, 0.0), (0.5, 0.5), TWO.correlation, (COMMON[0], OWN[0]), TWO.correlation, None, DAY)
     with pytest.raises(ValueError, match="points must be a power of 2 and scrambles >= 10"):
         PortfolioTail(TWO, (1.0, 1.0)).reference(0.99, scrambles=4)

@@ -17,6 +17,7 @@ SUBSTITUTES = {
     # compiled on demand from a module whose intrinsics are replaced: replaced as well
     "near_two_atanh": lambda t: 2.0 * np.arctanh(t),
     "two_atanh": lambda t: 2.0 * np.arctanh(t),
+    "near_top": qe_lane.near_top.py_func,
     "near_lane": qe_lane.near_lane.py_func,
     "quadratic_lane": qe_lane.quadratic_lane.py_func,
     "exponential_lane": qe_lane.exponential_lane.py_func,

@@ -114,7 +114,7 @@ def test_stages(plain):
     assert_same(both(lanes.write_prices, np.empty(100), 500.0 * x, np.zeros(clock.LANES), 3.0, stage=plain))
     assert_same(both(lanes.write_lanes, np.empty(100), x, stage=plain))
     assert_same(both(lanes.anchor, rng.normal(size=(3, 100)), np.zeros(clock.LANES), 3.0, stage=plain))
-    assert_same(both(qe.quadratic_step, v, z, following, correction, c, stage=plain), 1e-11)
+    assert_same(both(qe.quadratic_step, v, z, following, correction, c, np.empty((3, v.size)), stage=plain), 1e-11)
     assert_same(both(qe.exponential_step, v, z, following, correction, c, stage=plain), 1e-11)
     assert_same(both(qe.exponential_lanes, v, c, stage=plain))
     assert_same(both(qe.price_step, x, v, following, z, correction, jump, c, stage=plain), 1e-12)

@@ -42,7 +42,7 @@ def step(v, z, c):
     z = np.ascontiguousarray(z)
     v = np.full(z.size, v)
     following, correction = np.empty(z.size), np.empty(z.size)
-    wide = quadratic_step(v, z, following, correction, c)
+    wide = quadratic_step(v, z, following, correction, c, np.empty((3, v.size)))
     assert wide in (0, z.size) and exponential_lanes(v, c) == wide
     if wide:
         exponential_step(v, z, following, correction, c)
@@ -108,7 +108,7 @@ def test_correction_against_andersens_formula_over_a_wide_range():
         v = np.full(LANES, theta * np.exp(rng.uniform(-4.0, 2.0)))
         z = rng.normal(size=LANES)
         following, correction = np.empty(LANES), np.empty(LANES)
-        quadratic_step(v, z, following, correction, c)
+        quadratic_step(v, z, following, correction, c, np.empty((3, v.size)))
         m = c[PULL] + c[DECAY] * v
         psi = np.minimum((c[NOISE] + c[SPREAD] * v) / m**2, 1.5)
         b2 = 2.0 / psi - 1.0 + np.sqrt(2.0 / psi) * np.sqrt(2.0 / psi - 1.0)

@@ -134,7 +134,7 @@ def test_every_fault_of_a_record_in_one_message():
     with pytest.raises(ValueError) as found:
         KouOwnJumps((-1.0, 2e6), (1.2, 0.5), (0.9, 2.0), (1.0, 0.0))
     for part in (
-        "own jump up must hold probabilities in [0, 1], got 1.2",
+        "own jump up_share must hold probabilities in [0, 1], got 1.2",
         "own jump eta_up must hold numbers in (1, inf), got 0.9: E[e^J], and with it the compensator, is infinite",
         "own jump eta_down must hold numbers in (0, inf), got 0.0",
         "own jump intensity must hold numbers in [0, inf), got -1.0",
@@ -167,7 +167,7 @@ def test_record_from_plain_values():
         | {
             "jumps_common": {
                 "intensity": 90.0,
-                "up": [0.4, 0.3],
+                "up_share": [0.4, 0.3],
                 "eta_up": [25.0, 30.0],
                 "eta_down": [20.0, 15.0],
                 "correlation": 0.7,

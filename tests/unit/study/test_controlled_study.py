@@ -7,7 +7,8 @@ import pytest
 
 from riskengine.config.study import load_study
 from riskengine.engine.blocks import plan
-from riskengine.engine.controls import Controls, unfit
+from riskengine.engine.controls import Controls
+from riskengine.engine.scheme import unfit
 from riskengine.engine.simulate import Simulation
 from riskengine.engine.store import BlockStore
 from riskengine.errors import InputError
@@ -57,7 +58,7 @@ def test_means_gain_and_all_else_stays(small_study, tmp_path):
         ),
         (
             ("world.model.initial_variance=[0.4, 0.5]", "history_windows=10", ASKED),
-            "got a stated initial variance and a history",
+            "got a stated start of the history",
         ),
     ],
 )

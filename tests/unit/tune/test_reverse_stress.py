@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from riskengine.calibrate.joint import JointLaw, joint_law
 from riskengine.config.study import load_world
+from riskengine.law.joint import JointBatesLaw, joint_law
 from riskengine.tune.reverse_stress import ReverseSearch
 
 DAY = 1.0 / 365.0
 R = np.array([[1.0, 0.6], [0.6, 1.0]])
 ZERO = np.zeros(2)
 NONE = (0.0, ZERO, ZERO, np.eye(2))
-GBM = JointLaw(np.array([0.36, 0.49]), R, 0.0, 0.0, ZERO, NONE, (ZERO, ZERO, ZERO))
-MERTON = JointLaw(
+GBM = JointBatesLaw(np.array([0.36, 0.49]), R, 0.0, 0.0, ZERO, NONE, (ZERO, ZERO, ZERO))
+MERTON = JointBatesLaw(
     np.array([0.25, 0.36]), R, 0.0, 0.0, ZERO,
     (30.0, np.array([-0.02, -0.03]), np.array([0.05, 0.06]), np.array([[1.0, 0.9], [0.9, 1.0]])), (ZERO, ZERO, ZERO),
 )  # fmt: skip
@@ -73,7 +73,7 @@ def test_both_sides_are_searched_and_nothing_is_found_where_nothing_breaks():
 
 
 def test_one_asset():
-    law = JointLaw(
+    law = JointBatesLaw(
         np.array([0.36]), np.eye(1), 20.0, 8.0, np.array([-0.4]), (0.0, *np.zeros((2, 1)), np.eye(1)),
         (np.array([20.0]), np.array([-0.02]), np.array([0.04])),
     )  # fmt: skip

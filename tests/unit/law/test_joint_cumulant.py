@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from riskengine.calibrate.joint import joint_law
 from riskengine.config.study import load_world
+from riskengine.law.joint import joint_law
 
 MODEL = load_world("btc_eth").model
 LAW = joint_law(MODEL)

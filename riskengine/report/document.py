@@ -21,7 +21,7 @@ from riskengine.report.rolling_chapters import (
     rolling_scores,
     rolling_survivors,
 )
-from riskengine.report.rows import Row, rows_of
+from riskengine.report.rows import Row, on_real_series, rows_of
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
@@ -123,7 +123,7 @@ def document(result: Mapping[str, Any], manifest: Mapping[str, Any], study: str,
         title=str(about.get("title") or about.get("name") or "Study"),
         subtitle=f"{about.get('name', '')} · {about.get('kind', '')} study".strip(" ·"),
         badges=tuple(_badges(result, rows)),
-        warning=_warning(world),
+        warning="" if on_real_series(result) else _warning(world),
         summary=tuple(sentences(result)),
         criteria=verdicts(rows),
         sections=_sections(ORDER, result, rows, pictures),
@@ -149,7 +149,11 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
     stamp = str(world.get("stamp") or "NOT FITTED")
     verdict = status(rows)
     badges = [
-        *([Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown"))] if world else []),
+        *(
+            [Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown"))]
+            if not on_real_series(result)
+            else []
+        ),
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
@@ -194,8 +198,6 @@ def _repair_warning(world: Mapping[str, Any]) -> str:
 
 
 def _stamp_warning(world: Mapping[str, Any]) -> str:
-    if not world:  # real series, no model
-        return ""
     stamp = world.get("stamp") or "NOT FITTED"
     if stamp == "UNFIT":
         places = ", ".join(outside(world)) or "places not stated"

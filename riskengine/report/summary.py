@@ -10,6 +10,7 @@ from riskengine.report.rows import (
     at_level,
     headline,
     headline_level,
+    on_real_series,
     rows_of,
     select,
     unique,
@@ -85,7 +86,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
 
 def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
     world, settings = result.get("world") or {}, result.get("settings") or {}
-    if not world:
+    if on_real_series(result):
         return ""
     stamp = world.get("stamp", "NOT FITTED")
     said = str(world.get("title") or world.get("name") or "The world")
@@ -233,7 +234,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
     rows = rows_of(result)
     study, world = result.get("study") or {}, result.get("world") or {}
     lines = [str(study.get("title") or study.get("name") or "")]
-    if world:
+    if not on_real_series(result):
         lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
     lines += [f"  {line}" for line in world.get("stress") or ()]
     if world.get("stamp") == "UNFIT":

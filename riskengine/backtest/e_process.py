@@ -104,7 +104,7 @@ def _slope(other, count, quiet, bet):
     return total
 
 
-@kernel
+@kernel(scratch=True)
 def _log_wealth(gain, out):
     """Fill `out` (n,) with log wealth after each day, from gains e - 1 (n,)."""
     other = np.empty(gain.size)

@@ -81,7 +81,7 @@ def mean_score(loss, x, z, b, p):
     return (total + np.log(product)) / loss.size
 
 
-@kernel
+@kernel(scratch=True)
 def simplex_search(loss, x, z, p, point, step, evaluations):
     """Nelder and Mead's simplex from `point` (4,), which is moved to the best point found; returns its score."""
     d = point.size

@@ -56,7 +56,7 @@ def fit(estimator, losses, levels):
     try:
         estimator.fit_lanes(losses[:, :2], levels)  # compile
         start = time.perf_counter()
-        found = estimator.fit_lanes(losses, levels)
+        found = estimator.fit_lanes(losses, levels).var
     except ValueError as error:
         return str(error)
     return *found, (time.perf_counter() - start) / losses.shape[1]

@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from riskengine.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,24 @@ def exact(value: float, method: str = "exact") -> Estimate:
 def undetermined(n: int, method: str) -> Estimate:
     """An `Estimate` that could not be formed (no data in the tail): value NaN, no bounds, reason in `method`."""
     return Estimate(math.nan, math.nan, -math.inf, math.inf, 0.0, n, 0.0, method)
+
+
+class LaneFigure(NamedTuple):
+    """A figure of very many samples at once.
+
+    Attributes
+    ----------
+    value, lower, upper : ndarray, shape (P,), or (levels, P) where several levels were asked for
+        Figure and bounds of every sample: NaN where it cannot be formed, infinite where a bound cannot.
+    """
+
+    value: Floats
+    lower: Floats
+    upper: Floats
+
+
+class LaneTails(NamedTuple):
+    """VaR and ES of very many samples at once, from one computation."""
+
+    var: LaneFigure
+    es: LaneFigure

@@ -121,7 +121,7 @@ def kernel(function: Callable | None = None, *, inline: bool = False, scratch: b
         Ask LLVM to inline it into its callers (small helpers); such a function is not cached on its own.
     scratch : bool
         It allocates arrays of its own.  Without this a kernel owns nothing, so slices are not reference-counted: a
-        call of a helper on six of them costs a dozen atomic operations less, and compiling takes half as long.  numba
+        call of a helper on six of them costs a dozen atomic operations less, and there is less to compile.  numba
         refuses to compile an allocation in it: "Only accept returning of array passed into the function as argument",
         or "NRT required but not enabled" where the allocation is hidden (`np.sort`, an array assigned to a slice).
 

@@ -53,6 +53,10 @@ MODELS: dict[str, dict[str, str]] = {
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
     },
+    "exposures": {
+        "option_book": "riskengine.exposure.option_book:OptionBookExposure",
+        "health_factor": "riskengine.exposure.health_factor:HealthFactorExposure",
+    },
     "estimators": {
         "historical": "riskengine.estimator.historical:HistoricalEstimator",
         "ewma": "riskengine.estimator.ewma:EwmaEstimator",
@@ -89,6 +93,11 @@ STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
+    "probability_calibration": "riskengine.study.reliability_spec:ReliabilityStudy",
+    "sensitivity": "riskengine.tune.sensitivity_spec:SensitivityStudy",
+    "backtest_power": "riskengine.study.power_spec:BacktestPowerStudy",
+    "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
+    "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
 }
 
@@ -120,7 +129,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``exposures`` or ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

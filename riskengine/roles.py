@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
-from riskengine.estimate import Estimate
+from riskengine.estimate import Estimate, LaneTails
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
@@ -153,8 +153,54 @@ class Estimator(Protocol):
     def fit(self, losses: Floats, level: float, confidence: float) -> tuple[Estimate, Estimate]:
         """(VaR, ES) at `level` from `losses` in time order, oldest first."""
 
-    def fit_lanes(self, losses: Floats, level: Sequence[float], confidence: float) -> tuple[Floats, Floats, Floats]:
-        """(VaR, lower, upper), each (levels, P), from one sample a lane: `losses` has shape (W, P)."""
+    def fit_lanes(self, losses: Floats, level: Sequence[float], confidence: float) -> LaneTails:
+        """VaR and ES, each with bounds of shape (levels, P), from one sample a lane: `losses` has shape (W, P).
+
+        A figure that cannot be formed on a lane is NaN there; a level that no lane can answer raises ValueError.
+        """
+
+
+@runtime_checkable
+class Position(Protocol):
+    """What is lost over a horizon, as a function of the log-return of one asset.
+
+    Attributes
+    ----------
+    side : {"long", "short"} or None
+        Whether the loss falls or rises with the log-return throughout; None where it does neither.
+    kinks : tuple of float
+        Log-returns at which the slope of the loss jumps.
+    """
+
+    side: str | None
+    kinks: tuple[float, ...]
+
+    def loss(self, x: Floats) -> Floats:
+        """Loss at log-returns `x`, shape of `x`."""
+
+    def worse(self, c: Floats) -> tuple[Floats, Floats]:
+        """Where the loss is greater than `c`: ends of the intervals of the log-return, each (K, *shape of `c`).
+
+        The outermost ends are infinite; an interval with equal ends is empty.
+        """
+
+
+@runtime_checkable
+class ExposureModel(Protocol):
+    """What the estimators of a lab are tested on: a position in one asset of a world.
+
+    Attributes
+    ----------
+    asset : str
+    name : str
+        How it is told from other exposures of a study.
+    """
+
+    asset: str
+    name: str
+
+    def position(self, model: ScenarioModel, surface: FactorSurface, hours: float) -> Position:
+        """The position in a world; ValueError where the world cannot price it."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ McNeil and Frey (2000): exceedance residuals (loss - ES) / VaR on breach days ha
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,13 +58,23 @@ def z3(pit: ArrayLike, quantile: Callable[[Floats], Floats], tail_prob: float) -
     u = np.asarray(pit, dtype=np.float64)
     n, worst = u.size, max(int(np.floor(u.size * tail_prob)), 1)
     seen = float(np.sort(quantile(np.clip(u, 1e-16, 1 - 1e-16)))[-worst:].mean())
-    # E of the mean of the `worst` largest of n: the k-th largest is at Beta(n - k + 1, k)
+    return 1.0 - seen / expected_worst(n, worst, quantile)
+
+
+def expected_worst(n: int, worst: int, quantile: Callable[[Floats], Floats]) -> float:
+    """Expected mean of the `worst` largest of `n` independent losses: the k-th largest is at Beta(n - k + 1, k)."""
     from scipy.special import betaincinv
 
+    v, weight = unit_quadrature()
+    expected = [float(quantile(betaincinv(n - k + 1.0, float(k), v)) @ weight) for k in range(1, worst + 1)]
+    return float(np.mean(expected))
+
+
+@lru_cache(maxsize=1)
+def unit_quadrature() -> tuple[Floats, Floats]:
+    """200 nodes and weights of Gauss and Legendre on [0, 1]."""
     node, weight = np.polynomial.legendre.leggauss(200)
-    v = 0.5 * (node + 1.0)
-    expected = [float(quantile(betaincinv(n - k + 1.0, float(k), v)) @ (0.5 * weight)) for k in range(1, worst + 1)]
-    return 1.0 - seen / float(np.mean(expected))
+    return 0.5 * (node + 1.0), 0.5 * weight
 
 
 def acerbi_szekely(

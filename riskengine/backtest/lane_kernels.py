@@ -14,7 +14,7 @@ from riskengine.jit import kernel
 _MOST = 0.5
 
 
-@kernel
+@kernel(scratch=True)
 def _weibull(at, count, n, out):
     """Likelihood ratio of a free shape against shape 1 for the durations of each lane."""
     depth, paths = at.shape
@@ -98,47 +98,52 @@ def _betting(at, count, tail_prob, understated, ends, out):
 
 
 @kernel
+def _sized_bet(gain, k, quiet_days, start):
+    """Bet in [0, 1/2] at which the mean log growth of ``k`` gains and ``quiet_days`` losses of the stake is largest."""
+    low, high, bounded = 0.0, _MOST, False
+    bet = start if 0.0 < start < _MOST else 0.25
+    for _ in range(100):
+        quiet = 1.0 / (1.0 - bet)
+        slope = -quiet_days * quiet
+        bend = slope * quiet
+        for j in range(k):
+            part = gain[j] / (1.0 + bet * gain[j])
+            slope += part
+            bend -= part * part
+        if slope > 0.0:
+            low = bet
+        else:
+            high, bounded = bet, True
+        trial = bet - slope / bend
+        if trial >= high and not bounded:
+            slope = -quiet_days / (1.0 - _MOST)
+            for j in range(k):
+                slope += gain[j] / (1.0 + _MOST * gain[j])
+            if slope >= 0.0:
+                return _MOST
+            bounded = True
+        if not (low < trial < high):
+            trial = 0.5 * (low + high)
+        moved = abs(trial - bet)
+        bet = trial
+        if moved < 1e-8:  # Newton doubles the digits: the bet is now right to rounding
+            break
+    return bet
+
+
+@kernel(scratch=True)
 def _sized_betting(at, value, count, ends, out):
     """As `_betting` with the e-statistic ``value`` on a breach day and 0 on others."""
     depth, paths = value.shape
+    gain = np.empty(depth)
     for i in range(paths):
         k, wealth, best, seen, bet, total = 0, 1.0, 0.0, 0, 0.0, 0.0
+        for j in range(count[i]):
+            gain[j] = value[j, i] - 1.0
         for t in range(ends[ends.size - 1]):
-            if total - t <= 0.0:
-                bet = 0.0
-            else:
-                slope = -(t - k) / (1.0 - _MOST)
-                for j in range(k):
-                    slope += (value[j, i] - 1.0) / (1.0 + _MOST * (value[j, i] - 1.0))
-                if slope >= 0.0:
-                    bet = _MOST
-                else:
-                    low, high = 0.0, _MOST
-                    if not 0.0 < bet < _MOST:
-                        bet = 0.25
-                    for _ in range(60):
-                        quiet = 1.0 / (1.0 - bet)
-                        slope = -(t - k) * quiet
-                        bend = -(t - k) * quiet * quiet
-                        for j in range(k):
-                            gain = value[j, i] - 1.0
-                            part = gain / (1.0 + bet * gain)
-                            slope += part
-                            bend -= part * part
-                        if slope > 0.0:
-                            low = bet
-                        else:
-                            high = bet
-                        trial = bet - slope / bend
-                        if not (low < trial < high):
-                            trial = 0.5 * (low + high)
-                        moved = abs(trial - bet)
-                        bet = trial
-                        if moved < 1e-13:
-                            break
-            hit = k < count[i] and at[k, i] == t
-            if hit:
-                wealth *= 1.0 - bet + bet * value[k, i]
+            bet = _sized_bet(gain, k, t - k, bet) if total > t else 0.0
+            if k < count[i] and at[k, i] == t:
+                wealth *= 1.0 + bet * gain[k]
                 total += value[k, i]
                 k += 1
             else:
@@ -163,9 +168,7 @@ def betting_lanes(b: BreachLanes, tail_prob: float, sizes: tuple[int, ...], *, u
     return out
 
 
-def shortfall_betting_lanes(
-    b: BreachLanes, var: float, es: float, tail_prob: float, sizes: tuple[int, ...]
-) -> Floats:  # fmt: skip
+def shortfall_betting_lanes(b: BreachLanes, var: float, es: float, tail_prob: float, sizes: tuple[int, ...]) -> Floats:
     """The same on (VaR, ES) held every day."""
     out = np.empty((len(sizes), b.count.size))
     value = np.where(b.mask, (b.loss - var) / (tail_prob * (es - var)), 0.0)

@@ -301,7 +301,8 @@ def berkowitz_tail_lanes(b: BreachLanes, tail_prob: float) -> Floats:
         dd = seen + quiet * bend
         det = np.maximum(hh * dd - hd * hd, 1e-300)
         step_h, step_d = (dd * gh - hd * gd) / det, (hh * gd - hd * gh) / det
-        size = np.minimum(1.0, 0.9 * h / np.maximum(-step_h, 1e-300))
+        # h stays positive, and grows fourfold at most: far from the maximum a whole step may overshoot by decades
+        size = np.minimum(1.0, np.where(step_h < 0, 0.9, 3.0) * h / np.maximum(np.abs(step_h), 1e-300))
         for _ in range(30):  # halve where the likelihood would fall
             trial = likelihood(h + size * step_h, d + size * step_d)
             worse = ~(trial >= value - 1e-12 * np.abs(value))

@@ -194,6 +194,22 @@ def assess(
     )  # fmt: skip
 
 
+def error_correlation(kind: str, assets: tuple[str, ...], known: Uncertainty) -> tuple[tuple[str, ...], Floats]:
+    """(published names, correlation of their errors): the covariance of the free numbers by the delta method."""
+    names = tuple(published(kind, assets, free_values(known.free, known.point)))
+
+    def numbers(point: Floats) -> Floats:
+        return np.array(list(published(kind, assets, free_values(known.free, point)).values()))
+
+    slopes = _slopes(numbers, known.point)
+    covariance = slopes @ known.covariance @ slopes.T
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    safe = np.where(error > 0.0, error, 1.0)
+    out = np.clip(covariance / np.multiply.outer(safe, safe), -1.0, 1.0)
+    np.fill_diagonal(out, 1.0)
+    return names, out
+
+
 def interval_95(name: str, value: float, error: float, refits: int) -> tuple[float, float]:
     """95 % interval of a published parameter: on a log scale for a positive one, normal where there are no refits."""
     from scipy.special import stdtrit

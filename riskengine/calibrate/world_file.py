@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from riskengine.arrays import Floats
@@ -12,6 +13,7 @@ from riskengine.calibrate.bands import FitReport
 from riskengine.calibrate.joint_tails import JointRow
 from riskengine.calibrate.linked_surface import linked_surface
 from riskengine.calibrate.returns import FitResult
+from riskengine.calibrate.uncertainty import error_correlation
 from riskengine.market.surface import FactorSurface
 
 _METHOD = "generalised method of moments across horizons on the exact unconditional law"
@@ -87,6 +89,7 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "cost": float(f"{fit.cost:.4g}"),
         "standard_errors": {k: float(f"{v:.3g}") for k, v in fit.standard_errors.items()},
         "standard_error_method": fit.known.method,
+        **_error_correlation(fit),
         "refits": fit.known.refits,
         "refits_failed": fit.known.refits_failed,
         "intervals_95": {k: [float(f"{v:.4g}") for v in ends] for k, ends in fit.known.intervals.items()},
@@ -106,6 +109,14 @@ def _fit(fit: FitResult, command: str, data_sha256: str) -> dict[str, Any]:
         "bands_short": band_rows(fit.report, "short", fit.loss_errors),
         **({"joint": [_joint_row(row) for row in fit.joint]} if fit.joint else {}),
     }
+
+
+def _error_correlation(fit: FitResult) -> dict[str, Any]:
+    """How the errors of the published parameters move together; nothing where none was free."""
+    if not fit.known.free:
+        return {}
+    names, matrix = error_correlation(fit.kind, fit.model.assets, fit.known)
+    return {"error_correlation": {"names": list(names), "matrix": np.round(matrix, 4).tolist()}}
 
 
 def _joint_row(row: JointRow) -> dict[str, Any]:

@@ -25,6 +25,7 @@ COMMANDS = {
     "list": ("riskengine.cli.project", "List scenarios, studies, books, protocols, margin, lending or estimators."),
     "copy": ("riskengine.cli.project", "Copy a shipped file here, to edit."),
     "fit": ("riskengine.cli.fit", "Fit a world to prices, or a pricing law to options; with standard errors."),
+    "tune": ("riskengine.cli.run", "Run a study that chooses a setting with a certificate."),
     "margin": ("riskengine.cli.margin", "Margin of a portfolio under one model or all, explained."),
     "reverse": ("riskengine.cli.reverse", "The most likely move that breaks a limit of a study."),
     "compare": ("riskengine.cli.runs", "Compare two runs: which figures moved by more than their errors."),

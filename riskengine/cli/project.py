@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-_REFERENCE = re.compile(r"^(\s*)(world|book|parameters|rules): *([A-Za-z0-9_]+) *(#.*)?$")
+_REFERENCE = re.compile(r"^(\s*)(world|book|parameters|rules|study): *([A-Za-z0-9_]+) *(#.*)?$")
 _INLINE = re.compile(r"\b(parameters|rules): *([A-Za-z0-9_]+)(?=[,}])")
+_LIST = re.compile(r"^(worlds|variants): *\[([A-Za-z0-9_, ]+)\] *$")
 _FOLDER_OF = {"world": "scenarios", "book": "books", "parameters": "protocols", "rules": "protocols"}
 
 
@@ -21,27 +22,37 @@ def init(directory: Path, study: str, json_: bool) -> int:
     from riskengine.config.reader import read_text
     from riskengine.errors import UsageError
 
-    source = shipped_file("studies", study)
     files: dict[Path, str] = {}
 
     def local(key: str, name: str) -> str:
-        """Path, from the study, of the copy of a named file."""
+        """Path, from the study, of the copy of a named file; another study lies beside it."""
+        if key == "study":
+            return copied(name)
         found = shipped_file(_FOLDER_OF[key], name)
         target = Path(_FOLDER_OF[key]) / found.name
         files[target] = read_text(found, limit=50_000_000)
         return target.as_posix()
 
-    lines = []
-    for line in read_text(source).splitlines():
-        match = _REFERENCE.match(line)
-        if line.lstrip().startswith("#"):
-            pass
-        elif match:
-            line = f"{match[1]}{match[2]}: {local(match[2], match[3])}" + (f"  {match[4]}" if match[4] else "")
-        else:
-            line = _INLINE.sub(lambda m: f"{m[1]}: {local(m[1], m[2])}", line)
-        lines.append(line)
-    files[Path(source.name)] = "\n".join(lines) + "\n"
+    def copied(name: str) -> str:
+        """File name of the copy of a study, whose references are to copies."""
+        source = shipped_file("studies", name)
+        lines = []
+        for line in read_text(source).splitlines():
+            match, several = _REFERENCE.match(line), _LIST.match(line)
+            if line.lstrip().startswith("#"):
+                pass
+            elif match:
+                line = f"{match[1]}{match[2]}: {local(match[2], match[3])}" + (f"  {match[4]}" if match[4] else "")
+            elif several:
+                names = [local("world", name.strip()) for name in several[2].split(",") if name.strip()]
+                line = f"{several[1]}: [{', '.join(names)}]"
+            else:
+                line = _INLINE.sub(lambda m: f"{m[1]}: {local(m[1], m[2])}", line)
+            lines.append(line)
+        files[Path(source.name)] = "\n".join(lines) + "\n"
+        return source.name
+
+    start = copied(study)
     existing = [directory / f for f in files if (directory / f).exists()]
     if existing:
         raise UsageError("\n".join(f"{f}: exists already, and is left alone" for f in existing))
@@ -53,7 +64,7 @@ def init(directory: Path, study: str, json_: bool) -> int:
         return 0
     for target in sorted(files):
         click.echo(str(directory / target))
-    click.echo(f"\nriskengine run {directory / source.name}")
+    click.echo(f"\nriskengine run {directory / start}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``riskengine run``."""
+"""``riskengine run`` and ``riskengine tune``."""
 
 import shlex
 from pathlib import Path
@@ -7,33 +7,43 @@ import click
 
 from riskengine.errors import UsageError
 
+TUNED = ("certified_choice", "certificate_experiment")
+_COMMON = (
+    click.argument("study"),
+    click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override one value of the study."),
+    click.option("--paths", type=int, help="Number of paths; a longer run extends a shorter one."),
+    click.option("--seed", type=int, help="Seed of all random draws."),
+    click.option("--workers", type=click.IntRange(1, 4096), help="Threads; the results do not depend on it."),
+    click.option("--resume", is_flag=True, help="Keep finished blocks of an interrupted run."),
+    click.option("--dry-run", is_flag=True, help="Check everything, say what would run, write nothing."),
+    click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/<study>-<hash> by default."),
+    click.option("--json", "json_", is_flag=True, help="Result as JSON on stdout."),
+)
+
+
+def _common(command):
+    """The argument and the options that every command which runs a study takes."""
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
+
 
 @click.command()
-@click.argument("study")
+@_common
 @click.option(
     "--data", type=click.Path(path_type=Path), multiple=True, help="Price file: CSV or parquet; repeat it for several."
 )
-@click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override one value of the study.")
-@click.option("--paths", type=int, help="Number of paths; a longer run extends a shorter one.")
-@click.option("--seed", type=int, help="Seed of all random draws.")
-@click.option("--workers", type=click.IntRange(1, 4096), help="Threads; the results do not depend on it.")
-@click.option("--resume", is_flag=True, help="Keep finished blocks of an interrupted run.")
-@click.option("--dry-run", is_flag=True, help="Check everything, say what would run, write nothing.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/<study>-<hash> by default.")
 @click.option("--source", help="Which source to read, in a price file that holds several.")
 @click.option("--start", help="First date of the prices, such as 2021-01-01.")
 @click.option("--end", help="Prices before this date.")
-@click.option("--json", "json_", is_flag=True, help="Result as JSON on stdout.")
-def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, source, start, end, json_) -> int:
+def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, data, source, start, end) -> int:
     """Run STUDY: the name of a shipped study, or a file.
 
     Writes a run folder with result.json, tables and reports, prints a short table and where the report is.
     """
-    from riskengine.config.study import load_study
-
-    numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
-    loaded = load_study(study, (*overrides, *numbers))
-    _agree(loaded.study, data, {"--source": source, "--start": start, "--end": end}, resume)
+    loaded = _load(study, overrides, paths, seed)
+    price_options = {"--source": source, "--start": start, "--end": end}
+    _agree(loaded.study, data, price_options, resume)
     prices = records = None
     if "records" in loaded.study.options:
         records = _records(loaded.study, data, source, start, end)
@@ -51,8 +61,33 @@ def run(study, data, overrides, paths, seed, workers, resume, dry_run, out, sour
     if dry_run:
         _describe(loaded, prices, records, json_)
         return 0
-    command = _command(study, data, overrides, paths, seed, {"--source": source, "--start": start, "--end": end})
+    command = _command("run", study, data, overrides, paths, seed, price_options)
     return _run(loaded, prices, records, out, workers, resume, command, json_)
+
+
+@click.command()
+@_common
+def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) -> int:
+    """Run STUDY, a study that chooses a setting with a certificate: the name of a shipped one, or a file.
+
+    The same as `riskengine run`, for studies of kind certified_choice and certificate_experiment only.
+    """
+    loaded = _load(study, overrides, paths, seed)
+    if loaded.study.kind not in TUNED:
+        raise UsageError(f"STUDY must be of kind {' or '.join(TUNED)}, got {loaded.study.kind}: riskengine run runs it")
+    _agree(loaded.study, (), {}, resume)
+    if dry_run:
+        _describe(loaded, None, None, json_)
+        return 0
+    command = _command("tune", study, (), overrides, paths, seed, {})
+    return _run(loaded, None, None, out, workers, resume, command, json_)
+
+
+def _load(study, overrides, paths, seed):
+    from riskengine.config.study import load_study
+
+    numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
+    return load_study(study, (*overrides, *numbers))
 
 
 def _records(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None) -> list:
@@ -86,9 +121,9 @@ def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> 
         raise UsageError(f"--resume must not be given for {study.named}: it has no blocks to keep")
 
 
-def _command(study, data, overrides, paths, seed, price_options: dict) -> str:
+def _command(verb, study, data, overrides, paths, seed, price_options: dict) -> str:
     """The command that makes the same run, for the report: no folder and no number of workers, which change nothing."""
-    words = ["riskengine", "run", study]
+    words = ["riskengine", verb, study]
     for file in data:
         words += ["--data", Path(file).name]
     for name, value in (*price_options.items(), ("--paths", paths), ("--seed", seed)):
@@ -165,4 +200,4 @@ def _run(loaded, prices, records, out, workers, resume, command, json_) -> int:
     return code
 
 
-COMMANDS = {"run": run}
+COMMANDS = {"run": run, "tune": tune}

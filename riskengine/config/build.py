@@ -25,8 +25,9 @@ from riskengine.config.leaf import check_leaf, is_plain
 from riskengine.config.locate import find
 from riskengine.config.reader import Path_, Tree, dotted, read_yaml
 from riskengine.errors import Fault, InputError, RepairWarning, UsageError
+from riskengine.exposure.unit import Exposure
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Estimator, LendingProtocol, MarginModel, ScenarioModel, StateComponent
+from riskengine.roles import Estimator, ExposureModel, LendingProtocol, MarginModel, ScenarioModel, StateComponent
 from riskengine.scenario.world import Stress, World
 from riskengine.study.kind import Study
 
@@ -38,7 +39,10 @@ FAMILY: dict[Any, str] = {
     MarginModel: "margin",
     LendingProtocol: "lending",
     Estimator: "estimators",
+    ExposureModel: "exposures",
 }
+# what a mapping without ``kind`` is in the place of a model
+PLAIN: dict[Any, type] = {ExposureModel: Exposure}
 # kind of file that a word in the place of a record names
 NAMED: dict[Any, str] = {World: "scenarios", Portfolio: "books", Loans: "books"}
 
@@ -98,6 +102,8 @@ class Builder:
             return None
         if hint is Study:
             return self._study(path)
+        if hint in PLAIN and isinstance(value, dict) and "kind" not in value:
+            return self.record(PLAIN[hint], path)
         if hint in FAMILY:
             return self._model(FAMILY[hint], path)
         if is_plain(hint):
@@ -191,7 +197,8 @@ class Builder:
         if isinstance(self.value(path), str):
             try:
                 name = self.value(path)
-                file = find(NAMED.get(cls, "protocols"), name, self.folder(path))
+                family = "studies" if issubclass(cls, Study) else NAMED.get(cls, "protocols")
+                file = find(family, name, self.folder(path))
                 self.include(file, path)
             except InputError as error:
                 self.faults += [f if f.file else self.tree.fault(f.message, path) for f in error.faults]

@@ -1,5 +1,6 @@
 """A study from a file or a shipped name, with overrides, and its fully resolved plain form."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ from riskengine.study.checks import surface_fault
 from riskengine.study.kind import Study
 
 # keys whose word names a file, so that an override may reach inside it
-_REFERENCES = {"world": "scenarios", "book": "books", "parameters": "protocols", "rules": "protocols"}
+_REFERENCES = {
+    "world": "scenarios",
+    "book": "books",
+    "parameters": "protocols",
+    "rules": "protocols",
+    "study": "studies",
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,9 @@ def load_loans(name: str | Path) -> Loans:
 
 
 def _build(tree: Tree) -> Study:
+    faults = _changed(tree)
+    if faults:
+        raise InputError(faults)
     builder = Builder(tree, special={Portfolio: build_portfolio, Loans: build_loans})
     study = builder.build(Study)
     if study is not BAD:
@@ -97,11 +107,20 @@ def _build(tree: Tree) -> Study:
     return builder.done(study)
 
 
-def _override(tree: Tree, text: str) -> list[Fault]:
+def _changed(tree: Tree) -> list[Fault]:
+    """A study about another one may say ``with: {a.b: value}``: overrides of that other one, applied and taken out."""
+    asked = tree.value
+    if not isinstance(asked, dict) or "study" not in asked or not isinstance(asked.get("with"), dict):
+        return []
+    file, changes = tree.place(("with",))[0], asked.pop("with")
+    return [f for path, value in changes.items() for f in _override(tree, f"study.{path}={json.dumps(value)}", file)]
+
+
+def _override(tree: Tree, text: str, where: str = "") -> list[Fault]:
     """Apply ``a.b=value``; the faults where it cannot be."""
     target, equals, value = text.partition("=")
     path: list[str | int] = []
-    where = f"--set {text}"
+    where = where or f"--set {text}"
     if not equals or not target.strip():
         return [Fault("must have the form a.b=value", where)]
     try:

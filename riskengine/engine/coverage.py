@@ -70,8 +70,8 @@ class Coverage:
         """Start a window: book value (K, P), requirements (L, K, P), rounding of the values (K, P)."""
         self._value, self._initial, self._maintenance, self._rounding = value, initial, maintenance, rounding
         if self._series is not None:
-            kinds = (self._share > 0.0) @ initial
-            self._series.append(np.concatenate([initial.sum(axis=1, keepdims=True), kinds], axis=1))
+            kinds = [initial[:, members].sum(axis=1) for members in self._members.values()]
+            self._series.append(np.stack([initial.sum(axis=1), *kinds], axis=1))
         self._worst = np.zeros_like(value)
         self._worst_in_latency = np.zeros_like(value)
 
@@ -144,7 +144,7 @@ class Coverage:
         series = np.stack(self._series)  # (origins, levels, 1 + kinds, paths)
         out: dict[Key, Floats] = {}
         for i, level in enumerate(self._levels):
-            for j, subject in enumerate(("all", *self._kinds)):
+            for j, subject in enumerate(("all", *self._members)):
                 own = series[:, i, j]
                 if own.min() < LEAST_RESOURCES:
                     continue

@@ -9,6 +9,7 @@ n = 250 and 99 % (reference/statistics.md, section 6).
 import numpy as np
 
 from riskengine.arrays import Floats
+from riskengine.engine.estimator_lab import fit
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import CalibrationQuestion, Exposure
 from riskengine.law.lanes import lanes
@@ -38,7 +39,8 @@ class Lab:
 
     def columns(self, paths: MarketPaths) -> dict[Key, Floats]:
         """Per path, for each estimator, level and exposure: the estimate, its exact breach probability given the path's
-        state, the conditional quantile, and whether the estimator's own interval holds the unconditional quantile."""
+        state, the conditional quantile, and whether the estimator's own interval holds the unconditional quantile; NaN
+        on the paths whose sample the estimator refuses."""
         out: dict[Key, Floats] = {}
         levels = np.array(self._question.levels)
         for exposure in self._question.exposures:
@@ -51,12 +53,15 @@ class Lab:
                 out["calibration", "truth", level, None, exposure.name, "conditional_quantile"] = truth
             targets = np.array([self.true_quantile(exposure, level) for level in self._question.levels])[:, None]
             for estimator in self._question.estimators:
-                value, lower, upper = estimator.fit_lanes(sample, levels, self._confidence)
-                covered = (lower <= targets) & (targets <= upper)
-                breach = unit.from_cdf(law.cdf(unit.return_at(value), state))
+                value, lower, upper = fit(estimator, sample, levels, self._confidence).var
+                # a path whose sample an estimator refuses has no figure at all: not even an interval without ends
+                said = np.isfinite(value)
+                covered = np.where(said, (lower <= targets) & (targets <= upper), np.nan)
+                breach = unit.from_cdf(law.cdf(unit.return_at(np.where(said, value, 0.0)), state))
                 for i, level in enumerate(self._question.levels):
+                    none = ~said[i]
                     head = ("calibration", estimator.kind, level, None, exposure.name)
-                    out[*head, "estimate"] = value[i]
-                    out[*head, "interval_coverage"] = covered[i].astype(np.float64)
-                    out[*head, "breach_probability"] = breach[i]
+                    out[*head, "estimate"] = np.where(none, np.nan, value[i])
+                    out[*head, "interval_coverage"] = covered[i]
+                    out[*head, "breach_probability"] = np.where(none, np.nan, breach[i])
         return out

@@ -1,12 +1,11 @@
 """What the engine is asked to find out on a block.  Frozen records; the YAML of a study has exactly these fields."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from riskengine.arrays import check_range
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
-from riskengine.law.exposure import LogExposure, UnitExposure
+from riskengine.exposure.unit import Exposure
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.roles import Estimator, LendingProtocol, MarginModel, told_apart
 
@@ -120,25 +119,6 @@ class LendingQuestion:
     def __post_init__(self) -> None:
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """One unit of a linear or inverse position in one asset, or its log-return: what the estimators are tested on."""
-
-    asset: str
-    side: Literal["long", "short"] = "long"
-    contract: Literal["linear", "inverse", "log"] = "linear"
-
-    @property
-    def name(self) -> str:
-        """For example ``BTC long linear``."""
-        return f"{self.asset} {self.side} {self.contract}"
-
-    @property
-    def unit(self) -> UnitExposure:
-        """The position without its asset: loss, exact VaR and breach probability from a law."""
-        return LogExposure(self.side) if self.contract == "log" else UnitExposure(self.side, self.contract)
 
 
 @dataclass(frozen=True)

@@ -88,16 +88,16 @@ def _fit(estimator: Estimator, losses: Floats, levels: Floats, confidence: float
 
 
 def _tails(estimator: Estimator, losses: Floats, levels: Floats, confidence: float) -> tuple[Floats, Floats]:
-    if hasattr(estimator, "tail_lanes"):
-        return estimator.tail_lanes(losses, levels, confidence)
-    var = np.asarray(estimator.fit_lanes(losses, levels, confidence)[0], dtype=np.float64)
-    es = np.array(
-        [
-            [estimator.fit(lane, float(q), confidence)[1].value for lane in np.ascontiguousarray(losses.T)]
-            for q in levels
-        ]
-    )
-    return np.broadcast_to(var, es.shape).copy(), es
+    """What single fits give: a level refused for the length of the sample is NaN, whatever the formula shows."""
+    if hasattr(estimator, "withheld_lanes"):
+        return estimator.withheld_lanes(losses, levels, confidence)
+    found = estimator.fit_lanes(losses, levels, confidence)
+    var = np.array(found.var.value, dtype=np.float64)
+    first = np.ascontiguousarray(losses[:, 0])
+    for i, level in enumerate(levels):
+        if np.isnan(estimator.fit(first, float(level), confidence)[0].value):
+            var[i] = np.nan
+    return var, np.asarray(found.es.value, dtype=np.float64)
 
 
 def _refused(estimator: Estimator, window: Floats, level: float, confidence: float) -> str:

@@ -37,6 +37,10 @@ class Simulation:
         What paths are drawn from instead of the world's own law.
     controlled : bool
         Whether paths also keep the controls that plain figures can be corrected by.
+    checked : bool
+        Whether paths are held against the exact quantiles of their own law.
+    only : frozenset of (label of a model, level or None, multiplier), optional
+        Margin settings to run; all of the question by default.
     """
 
     world: World
@@ -49,6 +53,8 @@ class Simulation:
     confidence: float = 0.95
     proposal: Proposal | None = None
     controlled: bool = False
+    checked: bool = True
+    only: frozenset[tuple[str, float | None, float]] | None = None
 
     @cached_property
     def lab(self) -> Lab:
@@ -79,7 +85,8 @@ class Simulation:
             columns["event", self.world.name, None, None, "all", "attempts"] = paths.attempts
         if self.calibration is not None:
             columns |= self.lab.columns(paths)
-        columns |= self.scheme.columns(paths)
+        if self.checked:
+            columns |= self.scheme.columns(paths)
         if self.controls is not None:
             columns |= self.controls.columns(paths)
         for desks, reporting in self._couplings(paths):
@@ -110,7 +117,7 @@ class Simulation:
         if self.feedback is None:
             view = self._view(paths)
             models = () if margin is None else margin.models
-            desks: list[Desk] = [self._margin(view, m, m.levels, margin.multipliers) for m in models]
+            desks: list[Desk] = [self._margin(view, m, *part) for m in models for part in self._parts(m)]
             desks += [self._lending(paths, shift) for shift in shifts]
             yield desks, desks
             return
@@ -131,6 +138,18 @@ class Simulation:
                 model, levels, multiplier = base
                 shifted = self._lending(paths, shift)
                 yield [self._margin(self._view(paths), model, levels, (multiplier,)), shifted], [shifted]
+
+    def _parts(self, model: MarginModel) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        """(levels, multipliers) of the desks of a model: one for all settings, or one for each set of multipliers."""
+        if self.only is None:
+            return [(model.levels, self.margin.multipliers)]
+        parts: dict[tuple[float, ...], list[float]] = {}
+        label = self.margin.label(model)
+        for level in model.levels or (None,):
+            kept = tuple(m for m in self.margin.multipliers if (label, level, m) in self.only)
+            if kept:
+                parts.setdefault(kept, []).append(level)
+        return [(() if levels == [None] else tuple(levels), kept) for kept, levels in parts.items()]
 
     def _view(self, paths: MarketPaths) -> BookView | None:
         if self.margin is None:

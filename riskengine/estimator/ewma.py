@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from riskengine.arrays import Floats, as_floats, check_range
-from riskengine.estimate import Estimate
+from riskengine.estimate import Estimate, LaneFigure, LaneTails
 from riskengine.estimator.normal import shortfall_factor, variance_bounds
 from riskengine.stats.proportion import check_confidence
 
@@ -86,24 +86,17 @@ class EwmaEstimator:
             )
         return estimates[0], estimates[1]
 
-    def fit_lanes(
-        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
-    ) -> tuple[Floats, Floats, Floats]:
-        """VaR on many samples: losses (W, P); value, lower, upper (P,), or (levels, P) for a sequence of levels."""
+    def fit_lanes(self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95) -> LaneTails:
+        """VaR and ES on many samples: losses (W, P); figures (P,), or (levels, P) for a sequence of levels."""
         x = as_floats("losses", losses, 2)
         check_confidence(confidence)
         levels = np.asarray(level, dtype=np.float64)
         if not ((levels >= 0.5) & (levels < 1)).all():
             raise ValueError(f"level must lie in [0.5, 1), got {level!r}")
-        value = np.multiply.outer(ndtri(levels), np.sqrt(self._final_variance(x)))
-        low, high = variance_bounds(effective_observations(x.shape[0], self.decay), confidence)
-        return value, value * math.sqrt(low), value * math.sqrt(high)
-
-    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """VaR and ES on many samples: losses (W, P); (levels, P) each."""
-        sigma = np.sqrt(self._final_variance(as_floats("losses", losses, 2)))
-        factors = ndtri(np.asarray(level, dtype=np.float64)), np.array([shortfall_factor(float(q)) for q in level])
-        return np.multiply.outer(factors[0], sigma), np.multiply.outer(factors[1], sigma)
+        sigma = np.sqrt(self._final_variance(x))
+        low, high = (math.sqrt(f) for f in variance_bounds(effective_observations(x.shape[0], self.decay), confidence))
+        values = (np.multiply.outer(f, sigma) for f in (ndtri(levels), np.vectorize(shortfall_factor)(levels)))
+        return LaneTails(*(LaneFigure(v, v * low, v * high) for v in values))
 
     def _final_variance(self, x: Floats) -> Floats:
         if x.shape[0] < 1:

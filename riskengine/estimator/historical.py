@@ -17,14 +17,18 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
-from riskengine.arrays import Floats, as_floats
-from riskengine.estimate import Estimate
+from riskengine.arrays import as_floats
+from riskengine.estimate import Estimate, LaneTails
+from riskengine.estimator.ordered import tail_mean
+from riskengine.estimator.tails import lane_figure
+from riskengine.stats.asymptotic import MINIMUM_CONCENTRATION, MINIMUM_TAIL_HITS, corrected_quantile
 from riskengine.stats.quantile import (
     expected_shortfall,
-    order_statistic_ranks,
+    order_statistic_bounds,
+    quantile_rank,
     reaches,
-    tail_weights,
     too_short,
     value_at_risk,
 )
@@ -83,10 +87,8 @@ class HistoricalEstimator:
             es = replace(es, method=f"{es.method}, the largest loss: {why.removeprefix('refused: ')}")
         return var, es
 
-    def fit_lanes(
-        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
-    ) -> tuple[Floats, Floats, Floats]:
-        """VaR on many samples at once.
+    def fit_lanes(self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95) -> LaneTails:
+        """VaR and ES on many samples at once.
 
         Parameters
         ----------
@@ -98,34 +100,23 @@ class HistoricalEstimator:
 
         Returns
         -------
-        value, lower, upper : ndarray, shape (P,), or (number of levels, P) for a sequence
-            Bounds are infinite where the window cannot give them.
+        LaneTails
+            Figures of shape (P,), or (number of levels, P) for a sequence.  Bounds are infinite where the window cannot
+            give them; those of ES below 100 losses in the tail as well.
         """
-        sample = as_floats("losses", losses, 2)
-        count = sample.shape[0]
-        ranks = [order_statistic_ranks(count, float(q), confidence) for q in np.atleast_1d(level)]
-        table = np.array([[r.point, r.lower, r.upper] for r in ranks]).T  # (3, levels)
-        inside = np.clip(table, 1, count) - 1
-        picked = np.partition(sample, np.unique(inside), axis=0)[inside]  # (3, levels, P)
-        picked[table < 1] = -np.inf
-        picked[table > count] = np.inf
+        ordered = np.sort(np.ascontiguousarray(as_floats("losses", losses, 2).T), axis=1)
+        levels = np.atleast_1d(np.asarray(level, dtype=np.float64))
+        count = ordered.shape[1]
+        value = np.stack([ordered[:, quantile_rank(count, float(q)) - 1] for q in levels])
+        lower, upper = order_statistic_bounds(ordered, levels, confidence)
+        es = tail_mean(ordered, levels)
+        few = (count * (1.0 - levels) < MINIMUM_TAIL_HITS)[:, None] | (es.concentration < MINIMUM_CONCENTRATION)
+        z = float(ndtri(0.5 + 0.5 * confidence))
+        low, high = (es.value - es.error * corrected_quantile(q, es.skewness / math.sqrt(count)) for q in (z, -z))
+        low = np.where(few, -np.inf, np.minimum(low, es.value))
+        high = np.where(few, np.inf, np.maximum(high, es.value))
         if self.definition != "inverted_cdf":
-            picked[0] = np.quantile(sample, np.atleast_1d(level), axis=0, method=self.definition)
-            picked[1:] = np.minimum(picked[1], picked[0]), np.maximum(picked[2], picked[0])
-        value, lower, upper = picked if np.ndim(level) else picked[:, 0]
-        return value, lower, upper
-
-    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """VaR and ES on many samples: losses (W, P); (levels, P) each, NaN where a single fit withholds VaR."""
-        var = self.fit_lanes(losses, level, confidence)[0]
-        ordered = np.sort(as_floats("losses", losses, 2), axis=0)
-        es = np.empty_like(var)
-        for i, q in enumerate(level):
-            whole, fraction = tail_weights(ordered.shape[0], float(q))
-            es[i] = ordered[ordered.shape[0] - whole :].sum(axis=0)
-            if fraction:
-                es[i] += fraction * ordered[ordered.shape[0] - whole - 1]
-            es[i] /= whole + fraction
-            if not reaches(ordered.shape[0], float(q)):
-                var[i] = np.nan
-        return var, es
+            value = np.quantile(ordered, levels, axis=1, method=self.definition)
+            lower, upper = np.minimum(lower, value), np.maximum(upper, value)
+        many = np.ndim(level) > 0
+        return LaneTails(lane_figure(value, lower, upper, many), lane_figure(es.value, low, high, many))

@@ -141,7 +141,7 @@ class IsotonicRecalibrationEstimator(LaneEstimator):
         p = 1.0 - level
         shares = p * _FACTORS[p * _FACTORS < 0.5]
         windows = np.ascontiguousarray(sliding_window_view(losses[:-1], self.window).T)
-        forecasts = self.base.fit_lanes(windows, 1.0 - shares, 0.95)[0]
+        forecasts = self.base.fit_lanes(windows, 1.0 - shares, 0.95).var.value
         return correct(losses[self.window :], forecasts, shares, p, self.significance)
 
     def _tails(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:

@@ -202,6 +202,40 @@ def _mean_beyond(law, x):
     return (1.0 - law[4]) * calm + law[4] * jump
 
 
+@kernel
+def _density(law, x):
+    """Density at x of law = (m, s, m1, s1, w)."""
+    z, y = (x - law[0]) / law[1], (x - law[2]) / law[3]
+    calm, jump = math.exp(-0.5 * z * z) / law[1], math.exp(-0.5 * y * y) / law[3]
+    return ((1.0 - law[4]) * calm + law[4] * jump) / math.sqrt(2.0 * math.pi)
+
+
+@kernel
+def _exceeded(laws, weight, p, low, high):
+    """Point in (low, high) that the average of `laws` under `weight` exceeds with probability p.
+
+    Newton's method on the logarithm of the tail, which is nearly straight, inside a bracket that closes around it.
+    """
+    x = 0.5 * (low + high)
+    for _ in range(60):
+        tail, density = 0.0, 0.0
+        for b in range(laws.shape[0]):
+            if weight[b] > 0.0:
+                tail += weight[b] * _beyond(laws[b], x)
+                density += weight[b] * _density(laws[b], x)
+        if tail > p:
+            low = x
+        else:
+            high = x
+        new = x + tail / density * math.log(tail / p) if tail > 0.0 and density > 0.0 else low
+        if not low < new < high:
+            new = 0.5 * (low + high)
+        if abs(new - x) <= 1e-13 * (1.0 + abs(x)):
+            return new
+        x = new
+    return x
+
+
 @kernel(scratch=True)
 def tails(draws, weight, p, z, var, es, law_var, law_es):
     """VaR and ES of every parameter set, and of the averaged law.
@@ -217,7 +251,7 @@ def tails(draws, weight, p, z, var, es, law_var, law_es):
     law_var, law_es : ndarray, shape (P, B)
         Of each set.
     """
-    law = np.empty((draws.shape[1], 5))
+    law, unit = np.empty((draws.shape[1], 5)), np.ones(1)
     for lane in range(draws.shape[0]):
         low, high = np.inf, -np.inf
         for b in range(draws.shape[1]):
@@ -228,26 +262,11 @@ def tails(draws, weight, p, z, var, es, law_var, law_es):
             # the quantile of a mixture lies between those of its parts
             a, c = one[0] + one[1] * z, one[2] + one[3] * z
             a, c = min(a, c), max(a, c)
-            for _ in range(45):
-                middle = 0.5 * (a + c)
-                if _beyond(one, middle) > p:
-                    a = middle
-                else:
-                    c = middle
-            law_var[lane, b] = 0.5 * (a + c)
+            law_var[lane, b] = _exceeded(law[b : b + 1], unit, p, a, c)
             law_es[lane, b] = _mean_beyond(one, law_var[lane, b]) / p
             if weight[lane, b] > 0.0:
                 low, high = min(low, law_var[lane, b]), max(high, law_var[lane, b])
-        for _ in range(45):
-            middle = 0.5 * (low + high)
-            share = 0.0
-            for b in range(law.shape[0]):
-                share += weight[lane, b] * _beyond(law[b], middle)
-            if share > p:
-                low = middle
-            else:
-                high = middle
-        var[lane] = 0.5 * (low + high)
+        var[lane] = _exceeded(law, weight[lane], p, low, high)
         es[lane] = 0.0
         for b in range(law.shape[0]):
             es[lane] += weight[lane, b] * _mean_beyond(law[b], var[lane]) / p

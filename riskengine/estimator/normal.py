@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, nctdtrit, ndtri
 
 from riskengine.arrays import Floats, as_floats, check_range
-from riskengine.estimate import Estimate
+from riskengine.estimate import Estimate, LaneTails
+from riskengine.estimator.tails import lane_figure
 from riskengine.stats.proportion import check_confidence
 
 
@@ -67,25 +68,22 @@ class NormalEstimator:
         es = Estimate(value, es_error, value - half, value + half, confidence, n, float(n), "normal, delta method")
         return var, es
 
-    def fit_lanes(
-        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
-    ) -> tuple[Floats, Floats, Floats]:
-        """VaR on many samples: losses (W, P); value, lower, upper (P,), or (levels, P) for a sequence of levels."""
+    def fit_lanes(self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95) -> LaneTails:
+        """VaR and ES on many samples: losses (W, P); figures (P,), or (levels, P) for a sequence of levels."""
         x = as_floats("losses", losses, 2)
+        n = x.shape[0]
         m, s = x.mean(axis=0), x.std(axis=0, ddof=1)
-        rows = []
+        z = float(ndtri(0.5 + 0.5 * confidence))
+        rows: list[list[Floats]] = []
         for q in np.atleast_1d(level):
-            low, high = tolerance_factors(x.shape[0], float(q), confidence)
-            rows.append([m + float(ndtri(q)) * s, m + low * s, m + high * s])
-        value, lower, upper = np.stack(rows, axis=1) if np.ndim(level) else rows[0]
-        return value, lower, upper
-
-    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """VaR and ES on many samples: losses (W, P); (levels, P) each."""
-        x = as_floats("losses", losses, 2)
-        m, s = x.mean(axis=0), x.std(axis=0, ddof=1)
-        factors = ndtri(np.asarray(level, dtype=np.float64)), np.array([shortfall_factor(float(q)) for q in level])
-        return m + np.multiply.outer(factors[0], s), m + np.multiply.outer(factors[1], s)
+            low, high = tolerance_factors(n, float(q), confidence)
+            factor = shortfall_factor(float(q))
+            half = z * math.sqrt(1.0 / n + 0.5 * factor * factor / (n - 1))
+            ends = [float(ndtri(q)), low, high, factor, factor - half, factor + half]
+            rows.append([m + c * s for c in ends])
+        table = np.stack(rows, axis=1)
+        many = np.ndim(level) > 0
+        return LaneTails(lane_figure(*table[:3], many), lane_figure(*table[3:], many))
 
 
 def variance_bounds(n_effective: float, confidence: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ the tail.  With unequal weights n is the effective number 1 / sum w^2 and the pa
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,12 +42,44 @@ def with_enough_hits(es: Tail, hits: Floats, reason: Callable[[int, int], str]) 
     return replace(es, lower=lower, upper=upper, effective=hits, reason=why)
 
 
-def _shortfall(ordered: Floats, var: Floats, p: float) -> tuple[Floats, Floats]:
-    """Tail mean and its influence-function error of sorted lanes, given the empirical quantile."""
+class TailMean(NamedTuple):
+    """Mean of the worst share of sorted lanes, with the moments of its influence function; each (levels, P)."""
+
+    value: Floats
+    error: Floats
+    skewness: Floats
+    concentration: Floats
+
+
+def tail_mean(ordered: Floats, levels: Floats) -> TailMean:
+    """Mean of the worst share 1 - level of every lane.
+
+    Parameters
+    ----------
+    ordered : ndarray, shape (P, n)
+        Each lane in ascending order.
+    levels : ndarray, shape (L,)
+    """
     n = ordered.shape[1]
-    excess = np.maximum(ordered - var[:, None], 0.0)
-    mean = excess.mean(axis=1)
-    return var + mean / p, excess.std(axis=1) / (p * np.sqrt(n - 1))
+    out = np.empty((4, levels.size, ordered.shape[0]))
+    for i, level in enumerate(levels):
+        p, rank = 1.0 - float(level), quantile_rank(n, float(level))
+        var = ordered[:, rank - 1]
+        # losses at or below the quantile contribute nothing
+        excess = ordered[:, rank:] - var[:, None]
+        largest = excess[:, -1] if rank < n else np.zeros(var.size)
+        unit = excess / np.where(largest > 0.0, largest, 1.0)[:, None]  # powers of tiny amounts stay representable
+        total, squares = unit.sum(axis=1), np.square(unit).sum(axis=1)
+        mean = total / n
+        away = unit - mean[:, None]
+        second = (np.square(away).sum(axis=1) + rank * mean**2) / n
+        third = ((away**3).sum(axis=1) - rank * mean**3) / n
+        out[0, i] = var + largest * mean / p
+        out[1, i] = largest * np.sqrt(second / max(1, n - 1)) / p
+        some = second > 1e-24
+        out[2, i] = np.where(some, third / np.where(some, second, 1.0) ** 1.5, 0.0)
+        out[3, i] = total**2 / np.where(squares > 0.0, squares, 1.0)
+    return TailMean(*out)
 
 
 def empirical_tails(
@@ -71,15 +104,14 @@ def empirical_tails(
         Why n losses are too few for a level, for a `rank` with its own rule.
     """
     lanes, n = ordered.shape
-    value, es, error = np.empty((3, levels.size, lanes))
+    value = np.empty((levels.size, lanes))
+    es, error, _, _ = tail_mean(ordered, levels)
     for i, level in enumerate(levels):
         r = rank(n, float(level))
         if r > n:
             value[i], es[i], error[i] = np.inf, np.nan, np.nan
             continue
         value[i] = ordered[:, r - 1]
-        # with the empirical quantile VaR + mean excess / p is the mean of the worst share p
-        es[i], error[i] = _shortfall(ordered, ordered[:, quantile_rank(n, float(level)) - 1], 1 - float(level))
         es[i] = np.maximum(es[i], value[i])
     lower, upper = order_statistic_bounds(ordered, levels, confidence)
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from riskengine.arrays import Floats, as_floats
-from riskengine.estimate import Estimate
+from riskengine.estimate import Estimate, LaneFigure, LaneTails
 from riskengine.stats.proportion import check_confidence
 
 
@@ -106,6 +106,11 @@ def standard_error(gradient: Sequence[Floats], covariance: Sequence[Sequence[Flo
     return np.sqrt(np.maximum(total, 0.0))
 
 
+def lane_figure(value: Floats, lower: Floats, upper: Floats, many: bool) -> LaneFigure:
+    """A figure of shape (levels, P) as it is, or its only level where one level was asked for."""
+    return LaneFigure(value, lower, upper) if many else LaneFigure(value[0], lower[0], upper[0])
+
+
 class LaneEstimator:
     """An estimator whose figures come from `_tails`; see `riskengine.roles.Estimator`."""
 
@@ -120,34 +125,20 @@ class LaneEstimator:
         var, es = self._checked(x, np.array([float(level)]), confidence)
         return var.estimate(x.size, confidence), es.estimate(x.size, confidence)
 
-    def fit_lanes(
-        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
-    ) -> tuple[Floats, Floats, Floats]:
-        """VaR on many samples: losses (W, P); value, lower, upper (P,), or (levels, P) for a sequence of levels."""
-        return self._on_lanes(losses, level, confidence, 0)
+    def fit_lanes(self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95) -> LaneTails:
+        """VaR and ES on many samples: losses (W, P); figures (P,), or (levels, P) for a sequence of levels."""
+        x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
+        found = self._checked(x, np.atleast_1d(np.asarray(level, dtype=np.float64)), confidence)
+        many = np.ndim(level) > 0
+        return LaneTails(*(lane_figure(t.value, t.lower, t.upper, many) for t in found))
 
-    def shortfall_lanes(
-        self, losses: ArrayLike, level: float | Sequence[float], confidence: float = 0.95
-    ) -> tuple[Floats, Floats, Floats]:
-        """ES on many samples, in the shape of `fit_lanes`."""
-        return self._on_lanes(losses, level, confidence, 1)
-
-    def tail_lanes(self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """VaR and ES on many samples in one computation: losses (W, P); (levels, P) each.
-
-        The figures of single fits: NaN where one refuses, even where `fit_lanes` shows what the formula gives.
-        """
+    def withheld_lanes(
+        self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95
+    ) -> tuple[Floats, Floats]:
+        """VaR and ES that single fits give on many samples: losses (W, P); (levels, P) each, NaN where one refuses."""
         x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
         var, es = self._checked(x, np.asarray(level, dtype=np.float64), confidence)
         return var.withheld(), es.withheld()
-
-    def _on_lanes(
-        self, losses: ArrayLike, level: float | Sequence[float], confidence: float, which: int
-    ) -> tuple[Floats, Floats, Floats]:
-        x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
-        tail = self._checked(x, np.atleast_1d(np.asarray(level, dtype=np.float64)), confidence)[which]
-        found = tail.value, tail.lower, tail.upper
-        return found if np.ndim(level) else (found[0][0], found[1][0], found[2][0])
 
     def _checked(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
         self._check(x, levels, confidence)

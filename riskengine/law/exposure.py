@@ -9,7 +9,7 @@ and E[e^{+-X} 1{X <= x}] comes from the law itself.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,6 +51,8 @@ class UnitExposure:
         Losses are in currency per unit of spot, or in coin per coin of notional.
     """
 
+    kinks: ClassVar[tuple[float, ...]] = ()
+
     side: Literal["long", "short"] = "long"
     contract: Literal["linear", "inverse"] = "linear"
 
@@ -73,12 +75,21 @@ class UnitExposure:
         """Loss at log-return `x`, shape of `x`."""
         return self._sign * np.expm1(self._power * np.asarray(x, dtype=np.float64))
 
+    def slope(self, x: Floats) -> Floats:
+        """Derivative of the loss in the log-return at `x`, shape of `x`."""
+        return self._sign * self._power * np.exp(self._power * x)
+
     def return_at(self, loss: ArrayLike) -> Floats:
         """Log-return at which the position loses `loss`; infinite where no return loses as much (or as little)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             x = self._power * np.log1p(self._sign * np.asarray(loss, dtype=np.float64))
         # 1 + sign loss <= 0: a loss of 100 % or more of a bounded side, or a gain beyond a bounded one
         return np.where(np.isnan(x), -self._power * np.inf, x)
+
+    def worse(self, c: ArrayLike) -> tuple[Floats, Floats]:
+        """Where the loss is greater than `c`: both ends of one interval of the log-return, each (1, *shape of `c`)."""
+        end = self.return_at(c)[None]
+        return (np.full_like(end, -np.inf), end) if self.side == "long" else (end, np.full_like(end, np.inf))
 
     def var(self, law: HorizonLaw, level: ArrayLike) -> Floats:
         """Value at risk at `level`, shape of `level`."""
@@ -126,6 +137,10 @@ class LogExposure(UnitExposure):
         """Loss at log-return `x`, shape of `x`."""
         x = np.asarray(x, dtype=np.float64)
         return -x if self.side == "long" else x
+
+    def slope(self, x: Floats) -> Floats:
+        """Derivative of the loss in the log-return at `x`, shape of `x`."""
+        return np.full(np.shape(x), -1.0 if self.side == "long" else 1.0)
 
     def return_at(self, loss: ArrayLike) -> Floats:
         """Log-return at which the position loses `loss`."""

@@ -9,7 +9,7 @@ VaR = inf {c : P(L > c) <= 1 - level} by bisection, and ES = VaR + E[(L - VaR)^+
 the density.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -43,6 +43,50 @@ class BookLaw(Protocol):
 
     def log_mgf(self, s: ArrayLike) -> Floats:
         """log E[e^{sX}] at real `s`, infinite where it does not exist."""
+
+
+def loss_window(law: BookLaw, powers: Sequence[float]) -> tuple[float, float]:
+    """Beyond it lies at most 1e-17 of the probability, and of each E[e^{power X}] that a loss can weigh it with."""
+    ends = []
+    for power in powers:
+        shift = float(law.log_mgf(np.array([power]))[0])
+        if not np.isfinite(shift):
+            raise RunError(f"E[e^(power X)] must exist, got an infinite moment for power {power:g}")
+        ends.append(chernoff_window(lambda s, p=power, c=shift: law.log_mgf(p + s) - c, law.scale))
+    return min(e[0] for e in ends), max(e[1] for e in ends)
+
+
+def smooth_pieces(
+    loss: Callable[[Floats], Floats], low: float, high: float, kinks: Sequence[float]
+) -> tuple[Floats, Floats]:
+    """A loss as Chebyshev series on pieces of [low, high], split at its kinks and until they reproduce it.
+
+    Returns
+    -------
+    edges : ndarray, shape (N + 1,)
+    coefficient : ndarray, shape (N, degree + 1)
+        Of the loss between them, each piece mapped to [-1, 1].
+    """
+    edges = np.unique([low, high, *(k for k in kinks if low < k < high)])
+    node = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
+    fit = np.linalg.inv(chebyshev.chebvander(node, _DEGREE))
+    between = np.linspace(-0.97, 0.97, 13)
+    check = chebyshev.chebvander(between, _DEGREE)
+    todo, done = list(zip(edges[:-1], edges[1:], strict=True)), []
+    while todo:
+        a, b = np.array(todo).T[:, :, None]
+        centre, half = 0.5 * (a + b), 0.5 * (b - a)
+        coefficient = loss(centre + half * node) @ fit.T
+        truth = loss(centre + half * between)
+        size = np.abs(truth).max(axis=1) + np.abs(coefficient[:, 0])
+        good = (np.abs(coefficient @ check.T - truth).max(axis=1) <= _ACCURACY * size) | (half[:, 0] < 1e-12)
+        done += [(*todo[i], coefficient[i]) for i in np.flatnonzero(good)]
+        halves = [(todo[i], centre[i, 0]) for i in np.flatnonzero(~good)]
+        todo = [part for (left, right), middle in halves for part in ((left, middle), (middle, right))]
+        if len(done) + len(todo) > _MOST_PIECES:
+            raise RunError(f"the loss must be smooth between strikes, got more than {_MOST_PIECES} pieces")
+    done.sort(key=lambda piece: piece[0])
+    return np.array([p[0] for p in done] + [done[-1][1]]), np.array([p[2] for p in done])
 
 
 @dataclass(frozen=True)
@@ -152,40 +196,12 @@ class BookTail:
 
     @cached_property
     def _window(self) -> tuple[float, float]:
-        """Beyond it lies at most 1e-17 of the probability, and of the first moments that a loss can weigh it with."""
-        ends = []
-        for power in (0.0, 1.0 if self.book.contract == "linear" else -1.0):
-            shift = float(self.law.log_mgf(np.array([power]))[0])
-            if not np.isfinite(shift):
-                raise RunError(f"E[e^(power X)] must exist, got an infinite moment for power {power:g}")
-            ends.append(chernoff_window(lambda s, p=power, c=shift: self.law.log_mgf(p + s) - c, self.law.scale))
-        return min(e[0] for e in ends), max(e[1] for e in ends)
+        return loss_window(self.law, (0.0, 1.0 if self.book.contract == "linear" else -1.0))
 
     @cached_property
     def _pieces(self) -> tuple[Floats, Floats]:
-        """Edges, shape (N + 1,), and Chebyshev coefficients of the loss between them, shape (N, degree + 1)."""
-        low, high = self._window
         kinks = [np.log(o.strike / self.book.spot) for o in self.book.options if o.expiry == self.book.horizon]
-        edges = np.unique([low, high, *(k for k in kinks if low < k < high)])
-        node = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-        fit = np.linalg.inv(chebyshev.chebvander(node, _DEGREE))
-        between = np.linspace(-0.97, 0.97, 13)
-        check = chebyshev.chebvander(between, _DEGREE)
-        todo, done = list(zip(edges[:-1], edges[1:], strict=True)), []
-        while todo:
-            a, b = np.array(todo).T[:, :, None]
-            centre, half = 0.5 * (a + b), 0.5 * (b - a)
-            coefficient = self.book.loss(centre + half * node) @ fit.T
-            truth = self.book.loss(centre + half * between)
-            size = np.abs(truth).max(axis=1) + np.abs(coefficient[:, 0])
-            good = (np.abs(coefficient @ check.T - truth).max(axis=1) <= _ACCURACY * size) | (half[:, 0] < 1e-12)
-            done += [(*todo[i], coefficient[i]) for i in np.flatnonzero(good)]
-            halves = [(todo[i], centre[i, 0]) for i in np.flatnonzero(~good)]
-            todo = [part for (left, right), middle in halves for part in ((left, middle), (middle, right))]
-            if len(done) + len(todo) > _MOST_PIECES:
-                raise RunError(f"the loss must be smooth between strikes, got more than {_MOST_PIECES} pieces")
-        done.sort(key=lambda piece: piece[0])
-        return np.array([p[0] for p in done] + [done[-1][1]]), np.array([p[2] for p in done])
+        return smooth_pieces(self.book.loss, *self._window, kinks)
 
     def roots(self, c: float) -> Floats:
         """Every log-return at which the loss crosses `c`, ascending."""

@@ -5,23 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.chapter import Chapter
+from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
+from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
+from riskengine.report.reliability_chapter import reliability
 from riskengine.report.rolling_chapters import (
-    reliability,
     rolling_by_series,
     rolling_power,
     rolling_rates,
+    rolling_reliability,
     rolling_scores,
     rolling_survivors,
 )
 from riskengine.report.rows import Row, on_real_series, rows_of
+from riskengine.report.sensitivity_chapters import derivatives, sensitivity
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
@@ -51,9 +55,21 @@ ORDER: tuple[Maker, ...] = (
     rolling_survivors,
     rolling_rates,
     rolling_scores,
-    reliability,
+    rolling_reliability,
     rolling_by_series,
     rolling_power,
+    reliability,
+    sensitivity,
+    derivatives,
+    size,
+    rate,
+    excess,
+    clusters,
+    rolling,
+    many,
+    overlaps,
+    certified_choice,
+    certificate_experiment,
 )
 
 
@@ -157,7 +173,7 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
-    for key in ("paths", "replications", "series"):
+    for key in ("paths", "replications", "evaluations", "series"):
         if settings.get(key):
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}

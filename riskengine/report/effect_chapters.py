@@ -36,7 +36,10 @@ def calibration(result: Result, rows: list[Row], pictures: bool) -> Chapter:
             title = "Relative bias of each estimator, by level"
             figures.append(dots(f"calibration-{i}", title, panels[i : i + 3], zero=True))
     main = ("true_quantile", "relative_bias", "rmse", "mean_breach_probability", "interval_coverage")
-    more = ("bias", "rmse_conditional", "probability_below_truth")
+    more = ("bias", "rmse_conditional", "probability_below_truth", "refused")
+    if any(r.value for r in select(own, measure="refused")):
+        main = (*main, "refused")
+        more = more[:-1]
     against = ("reference_quantile", "bias", "mean_breach_probability")
     who = ("exposure", "estimator", "level")
     at = f"at {percent(level)}" if level else ""

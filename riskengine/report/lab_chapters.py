@@ -1,6 +1,6 @@
 """Chapters of the estimator lab: error over level and sample size, breach rate against nominal, capital, level."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import log2
 from typing import Any
@@ -26,11 +26,16 @@ from riskengine.report.rows import Row, at_level, headline_level, select, unique
 from riskengine.report.tables import Table, pivot
 from riskengine.report.wording import percent, plain
 
-_FULL_RATIO, _FULL_BIAS = 4.0, 0.4  # where the colours of the two heat maps end
+_FULL_RATIO, _FULL_BIAS, _FULL_ERROR = 4.0, 0.4, 0.5  # where the colours of the heat maps end
+_NOTHING = (None, "refused")
+_MANY = 6  # series that colours and markers tell apart
+_LONG = 400  # cells of a grid beyond which a page only shows the headline level, and the files hold the rest
 _MAIN = ("relative_bias", "relative_sd", "relative_rmse", "mean_breach_probability", "probability_below_truth")
 _MORE = ("capital_ratio", "log10_breach_ratio", "score_regret", "refused")
 _SPLIT = ("model_error", "finite_sample_bias", "relative_sd", "relative_rmse")
 _INTERVALS = ("interval_coverage", "interval_width", "unbounded_intervals")
+_ES = ("es_relative_bias", "es_relative_sd", "es_relative_rmse", "joint_score_regret", "es_interval_coverage")
+_ES_MORE = ("es_probability_below_truth", "es_model_error", "es_finite_sample_bias", "es_interval_width", "es_refused")
 _LEVEL = ("calibrated_level", "calibrated_breach", "calibrated_capital")
 
 
@@ -49,74 +54,120 @@ def surface(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     own = select(rows, "estimator_lab")
     items: list[Figure | Table | None] = []
     for i, (where, part) in enumerate(_settings(own) if pictures else ()):
-        items += [_ratio_map(f"lab-ratio-{i}", where, part), _bias_map(f"lab-bias-{i}", where, part)]
+        items += [
+            _ratio_map(f"lab-ratio-{i}", where, part),
+            _bias_map(f"lab-bias-{i}", where, part, "relative_bias", "", "quantile"),
+            _error_map(f"lab-error-{i}", where, part),
+            _bias_map(f"lab-es-{i}", where, part, "es_relative_bias", " of ES", "expected shortfall"),
+        ]
     level = headline_level(own)
     at = f"at {percent(level)}" if level else ""
     names = ("estimator", "sample_size")
     every = ("estimator", "level", "sample_size")
+    tracked = ("log_tracking_error",) if select(own, measure="log_tracking_error") else ()
     items += [
-        pivot(f"Error of the estimate {at}", at_level(own, level), _MAIN, lead=names),
-        pivot("Error of the estimate at every level", own, (*_MAIN, *_MORE), lead=every, folded=True),
-        pivot("Where the error comes from, at every level", own, _SPLIT, lead=every, folded=True),
-        pivot("The estimator's own interval, at every level", own, _INTERVALS, lead=every, folded=True),
-        pivot("Exact quantiles", own, ("true_quantile",), lead=("level",), folded=True),
+        pivot(f"Error of the estimate {at}", at_level(own, level), (*_MAIN, *tracked), lead=names),
+        pivot(f"Error of ES {at}", at_level(own, level), _ES, lead=names),
+    ]
+    long = len({tuple(r.parameters.values()) for r in own}) > _LONG
+    part, where = (at_level(own, level), at) if long else (own, "at every level")
+    lead_by = names if long else every
+    items += [
+        pivot(
+            f"Error of the estimate {where}, all figures", part, (*_MAIN, *_MORE, *tracked), lead=lead_by, folded=True
+        ),
+        pivot(f"Where the error comes from, {where}", part, _SPLIT, lead=lead_by, folded=True),
+        pivot(f"The estimator's own interval, {where}", part, _INTERVALS, lead=lead_by, folded=True),
+        pivot(f"Error of ES {where}, all figures", part, (*_ES, *_ES_MORE), lead=lead_by, folded=True),
+        pivot("Exact quantiles and shortfalls", own, ("true_quantile", "true_shortfall"), lead=("level",), folded=True),
     ]
     lead = (
         "The truth is known, because the world is ours; every estimate is held against it. An estimate too low is "
         "breached more often than its level says.",
         "Error has three parts: what the form of the estimator gets wrong however long the sample (model error), what "
         "a short sample adds to its mean, and its scatter. The brackets are the error of this lab itself.",
+        f"Tables show {at.removeprefix('at ')}; all levels are in tables/estimator_lab.csv." if long else "",
     )
     return Chapter("lab", "How wrong is the tail estimate, by level and sample size?", lead, items)
 
 
 def _ratio_map(name: str, where: str, rows: list[Row]) -> Figure | None:
-    panels = []
-    for who in unique(r.model for r in rows if r.model):
-        tiles = []
-        for r in select(rows, measure="mean_breach_probability"):
-            if r.model == who:
-                ratio = None if r.value is None else r.value / (1.0 - r.parameters["level"])
-                tone = None if ratio is None else log2(max(ratio, 1e-9)) / log2(_FULL_RATIO)
-                said = "refused" if ratio is None else f"{ratio:.2f}" if ratio < 9.95 else f"{ratio:.0f}"
-                tiles.append(Tile(r.parameters["level"], r.parameters["sample_size"], tone, said))
-        panels.append((model_of(who), tiles))
+    def tile(r: Row) -> tuple[float, str]:
+        ratio = r.value / (1.0 - r.parameters["level"])
+        return log2(max(ratio, 1e-9)) / log2(_FULL_RATIO), f"{ratio:.2f}" if ratio < 9.95 else f"{ratio:.0f}"
+
     caption = (
         "Exact mean breach probability divided by the nominal one: 1.00 is right, 2.00 breaches twice as often as "
         f"promised. Orange: too often; purple: too seldom; full colour from a factor {_FULL_RATIO:g}. "
     )
-    shown = [(r.estimate, 1.0 - r.parameters["level"]) for r in select(rows, measure="mean_breach_probability")]
-    axes = ("level", "losses in the sample")
     title = f"Realised over nominal breach probability{where}"
-    return heat(name, title, panels, (percent, plain), axes, caption + _worst_error(shown))
+    return _map(name, title, rows, "mean_breach_probability", tile, caption, lambda r: 1.0 - r.parameters["level"])
 
 
-def _bias_map(name: str, where: str, rows: list[Row]) -> Figure | None:
-    panels = []
-    for who in unique(r.model for r in rows if r.model):
-        tiles = []
-        for r in select(rows, measure="relative_bias"):
-            if r.model == who:
-                tone = None if r.value is None else -r.value / _FULL_BIAS
-                said = "refused" if r.value is None else f"{r.value * 100:+.1f}"
-                tiles.append(Tile(r.parameters["level"], r.parameters["sample_size"], tone, said))
-        panels.append((model_of(who), tiles))
+def _bias_map(name: str, where: str, rows: list[Row], measure: str, what: str, truth: str) -> Figure | None:
+    def tile(r: Row) -> tuple[float, str]:
+        return -r.value / _FULL_BIAS, _short(r.value * 100, "+")
+
     caption = (
-        "Mean estimate less the true quantile, in percent of it. Orange: too little capital; purple: too much; full "
+        f"Mean estimate less the true {truth}, in percent of it. Orange: too little capital; purple: too much; full "
         f"colour from {_FULL_BIAS * 100:g} %. "
     )
-    shown = [(r.estimate, 0.01) for r in select(rows, measure="relative_bias")]
+    return _map(name, f"Relative bias{what}, %{where}", rows, measure, tile, caption, lambda _: 0.01)
+
+
+def _error_map(name: str, where: str, rows: list[Row]) -> Figure | None:
+    def tile(r: Row) -> tuple[float, str]:
+        return r.value / _FULL_ERROR, _short(r.value * 100)
+
+    caption = (
+        "Root mean squared error of the estimate, in percent of the true quantile: bias and scatter together. Full "
+        f"colour from {_FULL_ERROR * 100:g} %. "
+    )
+    return _map(name, f"Relative RMSE, %{where}", rows, "relative_rmse", tile, caption, lambda _: 0.01)
+
+
+def _map(
+    name: str,
+    title: str,
+    rows: list[Row],
+    measure: str,
+    tile: Callable[[Row], tuple[float, str]],
+    caption: str,
+    unit: Callable[[Row], float],
+) -> Figure | None:
+    """One measure over level and sample size, a panel for each estimator; `tile` gives tone and text of a cell."""
+    shown = select(rows, measure=measure)
+    panels = []
+    for who in unique(r.model for r in rows if r.model):
+        tiles = [
+            Tile(r.parameters["level"], r.parameters["sample_size"], *(tile(r) if r.value is not None else _NOTHING))
+            for r in shown
+            if r.model == who
+        ]
+        panels.append((model_of(who), tiles))
     axes = ("level", "losses in the sample")
-    return heat(name, f"Relative bias, %{where}", panels, (percent, plain), axes, caption + _worst_error(shown))
+    full = caption + _cell_errors([(r.estimate, unit(r)) for r in shown])
+    return heat(name, title, panels, (percent, plain), axes, full)
 
 
-def _worst_error(shown: Sequence[tuple[Mapping[str, Any], float]]) -> str:
-    """The largest standard error among cells, each with the unit that its number is in."""
-    errors = [e["std_error"] / unit for e, unit in shown if e.get("std_error") is not None]
+def _short(value: float, sign: str = "") -> str:
+    """At most four characters and a sign, so that it fits a cell."""
+    return f"{value:{sign}.1f}" if abs(value) < 9.95 else f"{value:{sign}.0f}"
+
+
+def _cell_errors(shown: Sequence[tuple[Mapping[str, Any], float]]) -> str:
+    """How large the standard errors of cells are, each with the unit that its number is in."""
+    errors = sorted(e["std_error"] / unit for e, unit in shown if e.get("std_error") is not None)
     sizes = [e["n"] for e, _ in shown if e.get("n")]
     if not errors:
         return ""
-    return f"Largest standard error of a number: {max(errors):.2g}, from {plain(max(sizes))} samples."
+    few, many = plain(min(sizes)), plain(max(sizes))
+    samples = many if few == many else f"{few} to {many}"
+    usual = errors[len(errors) * 9 // 10]
+    return (
+        f"Standard error of a number: nine in ten below {usual:.2g}, the largest {errors[-1]:.2g}, from {samples} "
+        "samples. A dash or no number: refused."
+    )
 
 
 def nominal(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -132,7 +183,10 @@ def nominal(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         panels = [replace(r, measure=_losses(r)) for r in shown if r.parameters["sample_size"] in chosen]
         names = unique(r.measure for r in panels)
         title = f"Breach probability against nominal{where}"
-        figures.append(against_nominal(f"lab-nominal-{i}", title, panels, names, lambda r: model_of(r.model), names))
+        # beyond that the lines hide each other, and the map of ratios says the same
+        if len(unique(r.model for r in panels)) <= _MANY:
+            by = lambda r: model_of(r.model)  # noqa: E731
+            figures.append(against_nominal(f"lab-nominal-{i}", title, panels, names, by, names))
         figures.append(_capital(f"lab-capital-{i}", where, part))
     lead = (
         "What the mean estimate costs against how often it is breached: right is where the dashed lines cross; left of "

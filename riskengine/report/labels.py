@@ -151,6 +151,26 @@ MEASURES: dict[str, Measure] = {
         "Unbounded intervals",
         "Share of samples whose own interval has no finite end, because they are too short for it.",
     ),
+    "log_tracking_error": _M(
+        "Tracking error of the logarithm",
+        "Standard deviation over samples of log(estimate / true quantile given the state at time 0): how far the "
+        "estimate strays from a truth that moves.",
+    ),
+    "true_shortfall": _M("True ES", "Mean loss beyond the true quantile under the exact law of the world."),
+    "es_relative_bias": _M("Relative bias of ES", "Mean estimate of ES less the true one, divided by it."),
+    "es_relative_sd": _M("Scatter of ES", "Standard deviation of the estimate of ES, divided by the true one."),
+    "es_relative_rmse": _M("Relative RMSE of ES", "Root mean squared error of ES divided by the true one."),
+    "es_model_error": _M("Model error of ES", "Relative bias of ES on samples so large that only the form is left."),
+    "es_finite_sample_bias": _M("Bias of ES in a short sample", "Relative bias of ES less its model error."),
+    "es_probability_below_truth": _M("P(ES below truth)", "How often the estimate of ES is lower than the true one."),
+    "joint_score_regret": _M(
+        "Joint score regret",
+        "Expected FZ0 score of the pair (VaR, ES) beyond that of the true pair, exact under the law; it has no unit.",
+    ),
+    "es_interval_coverage": _M("Coverage of ES interval", "How often the own interval of ES holds the true one."),
+    "es_interval_width": _M("Width of the interval of ES", "Mean width of its bounded intervals over the true ES."),
+    "es_unbounded_intervals": _M("Unbounded intervals of ES", "Share of samples with no finite end to that interval."),
+    "es_refused": _M("ES refused", "Share of samples that the estimator gives no ES for."),
     "refused": _M("Refused", "Share of samples that the estimator gives no estimate for."),
     "calibrated_level": _M(
         "Level to use", "Lowest nominal level at which the mean breach probability does not exceed the target."
@@ -227,11 +247,127 @@ MEASURES: dict[str, Measure] = {
     "power_rate": _M(
         "Power, too many breaches", "Probability of rejection when breaches are more frequent than promised."
     ),
-    "test_size": _M(
-        "Size", "Probability of rejecting right forecasts: 5 % is what an asymptotic test promises and not all keep."
-    ),
     "power_clusters": _M(
         "Power, clusters", "Probability of rejection when breaches are as frequent as promised but follow one another."
+    ),
+    # forecast probabilities
+    "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
+    "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
+    "brier_score": _M("Brier score", "Mean squared difference of forecast probability and outcome (0 or 1)."),
+    "brier_excess": _M(
+        "Over the best", "Brier score less that of the forecast that knows the state, on the same outcomes."
+    ),
+    "miscalibration": _M("Miscalibration", "What isotonic recalibration would take off the score (CORP)."),
+    "miscalibration_perfect": _M(
+        "Miscalibration of a perfect forecast",
+        "Miscalibration where outcomes are drawn from the forecasts themselves: mean and range.",
+    ),
+    "miscalibration_p": _M(
+        "p of miscalibration", "How often outcomes drawn from the forecasts show as much miscalibration."
+    ),
+    "discrimination": _M("Discrimination", "What the recalibrated forecast gains over the base rate (CORP)."),
+    "uncertainty": _M("Uncertainty", "Brier score of the base rate."),
+    "calibration_error": _M(
+        "Expected calibration error", "Mean over bins of equally many forecasts of |mean forecast − event rate|."
+    ),
+    "calibration_error_perfect": _M(
+        "Calibration error of a perfect forecast",
+        "The same where outcomes are drawn from the forecasts themselves: its bias.",
+    ),
+    "calibration_error_p": _M(
+        "p of calibration error", "How often outcomes drawn from the forecasts show as large an error."
+    ),
+    "crps": _M("CRPS", "Continuous ranked probability score: mean squared distance of forecast law and outcome."),
+    "crps_excess": _M(
+        "CRPS over the best", "CRPS less that of the forecast that knows the state, on the same outcomes."
+    ),
+    "tail_crps": _M("Tail CRPS", "The same over losses beyond the lowest margin only."),
+    "tail_crps_excess": _M("Tail CRPS over the best", "Tail CRPS less that of the forecast that knows the state."),
+    "pit_share": _M("Share of outcomes", "Share of outcomes in a tenth of the forecast law; a right law has a tenth."),
+    # sensitivity
+    "base_value": _M("The study's own figure", "With every input as the base study has it."),
+    "tornado_low": _M(
+        "At its 5 % quantile", "Change of the figure when the input alone is at the 5 % quantile of its law."
+    ),
+    "tornado_high": _M(
+        "At its 95 % quantile", "Change of the figure when the input alone is at the 95 % quantile of its law."
+    ),
+    "tornado_swing": _M(
+        "Swing", "Figure at the 95 % quantile of the input less that at its 5 % quantile, on the same paths."
+    ),
+    "effect_mean": _M(
+        "Mean effect",
+        "Mean over random places of the inputs of the change of the figure per move of the input over its range (5 to "
+        "95 %).",
+    ),
+    "effect_absolute": _M(
+        "Mean absolute effect",
+        "Mean size of that change; its sign is taken from other paths, so that noise alone has mean zero.",
+    ),
+    "effect_spread": _M("Spread of effects", "Standard deviation of that change: curvature and interaction."),
+    "first_index": _M("First index", "Share of the variance that the input, or group, explains alone (Sobol)."),
+    "total_index": _M("Total index", "Share of the variance left when all but the input, or group, are known (Sobol)."),
+    "shapley_effect": _M(
+        "Shapley effect", "Share of the variance, interactions and dependence divided fairly; all add up to 100 %."
+    ),
+    "answer_mean": _M("Mean over inputs", "Mean of the figure over the laws of all inputs."),
+    "answer_sd": _M(
+        "Scatter over inputs", "Standard deviation of the figure over the laws of all inputs, noise removed."
+    ),
+    "noise_share": _M(
+        "Noise removed", "Share of the raw variance between evaluations that was noise of their few paths."
+    ),
+    "quantile_elasticity": _M(
+        "Elasticity", "Change of the loss quantile in per cent for one per cent of the parameter."
+    ),
+    "quantile_change": _M(
+        "Change per standard error",
+        "Exact derivative of the loss quantile times the standard error of the parameter, as a share of the quantile.",
+    ),
+    "quantile_secant": _M(
+        "Secant, exact",
+        "Exact quantile one step above less one step below the parameter, scaled to one standard error, as a share of "
+        "the quantile.",
+    ),
+    "quantile_secant_simulated": _M("Secant, simulated", "The same from paths on common random numbers."),
+    "uncertainty_share": _M(
+        "Share of the uncertainty", "Part of the variance of the quantile that the error of this parameter causes."
+    ),
+    "fit_uncertainty": _M(
+        "Uncertainty from the fit",
+        "Standard deviation of the loss quantile caused by all errors of the fit, as a share.",
+    ),
+    # certified choice
+    "chosen_setting": _M("Setting chosen", "Setting that a rule takes."),
+    "risk_in_sample": _M("Risk, paths of the choice", "Risk of a setting on the paths that the choice was made on."),
+    "risk_fresh": _M("Risk, fresh paths", "Risk of a setting on other draws, which had no part in the choice."),
+    "risk_upper_bound": _M(
+        "Upper bound of the risk",
+        "Risk on the paths of the choice, with the one-sided upper bound that is held against the target.",
+    ),
+    "cost_fresh": _M("Cost", "Mean cost of a setting on fresh paths."),
+    "cost_ratio": _M(
+        "Cost of now", "Mean cost of a setting over that of the setting in force, on the same fresh paths."
+    ),
+    "variants_passed": _M("Draws passed", "Share of the draws from the law of the fit in which the setting passes."),
+    "safe_share_of_fit": _M(
+        "Safe share of the fit", "Share of the law of the fit for which the setting is safe: bounded from below."
+    ),
+    "paths_needed": _M(
+        "Paths needed", "Paths from which the setting that stopped the walk would pass, if its risk is as estimated."
+    ),
+    "initial_margin_breach_on_path": _M(
+        "P(initial-margin breach)", "Share of paths on which at least one account breaches its initial margin."
+    ),
+    "allowed_breaches": _M("Allowed breaches", "Largest count of losses beyond the margin that a rule lets pass."),
+    "mean_true_risk": _M(
+        "Mean true risk", "Mean over choices of the exact breach probability of the margin that was chosen."
+    ),
+    "violation_share": _M(
+        "Choices above target", "Share of choices whose exact breach probability exceeds the target."
+    ),
+    "mean_margin_ratio": _M(
+        "Margin of the true one", "Mean margin chosen, divided by the exact quantile at one less the target."
     ),
     # joint
     "insolvency_on_path": _M("P(insolvency)", "Share of paths on which at least one margin account is insolvent."),
@@ -245,6 +381,31 @@ MEASURES: dict[str, Measure] = {
     ),
     "lending_liquidation_given_no_insolvency": _M(
         "P(loans liquidated given no insolvency)", "Share of the other paths that liquidate loans."
+    ),
+    # backtests and what they can see
+    "test_size": _M("True size", "How often the test rejects a forecast that is right."),
+    "test_power": _M("Power", "How often the test rejects a forecast that is wrong in the stated way."),
+    "untestable": _M(
+        "Untestable",
+        "Share of histories of a right forecast on which the statistic cannot be formed; they do not reject.",
+    ),
+    "es_ratio": _M("True over forecast ES", "Expected shortfall of the truth divided by that of the forecast."),
+    "breach_after_breach": _M(
+        "Breach after a breach", "Probability of a breach on the day after one, divided by the promised probability."
+    ),
+    "detectable_multiple": _M(
+        "Smallest rate found",
+        "Least multiple of the promised breach rate that the test rejects with the stated power at these days.",
+    ),
+    "months_to_detect": _M(
+        "Months until found",
+        "Months of non-overlapping days until the test rejects the stated multiple of the rate with the stated power.",
+    ),
+    "false_alarm": _M(
+        "Any false alarm", "Chance that at least one of several tests rejects although every forecast is right."
+    ),
+    "family_power": _M(
+        "Any rightful alarm", "Chance that at least one of several tests rejects a rate that is the stated multiple."
     ),
     # accounts
     "account_loss_quantile": _M(
@@ -263,39 +424,79 @@ MEASURES: dict[str, Measure] = {
         "Independence p", "p-value of Christoffersen's test that breaches do not follow one another."
     ),
     "christoffersen_p": _M("Christoffersen p", "p-value of the joint test of breach rate and independence."),
+    "holm_p": _M("Holm p", "Binomial p-value adjusted for testing every account of the model and level."),
+    "traffic_light": _M(
+        "Traffic light",
+        "Zone of the breach count: yellow from the smallest count with P(at most as many) of 95 % under the promised "
+        "rate, red from 99.99 %.",
+    ),
+    "e_process_p": _M(
+        "E-process p", "Any-time valid p-value against a requirement that is too low: it may be looked at every day."
+    ),
+    "e_process_overstated_p": _M("E-process p, too high", "The same against a requirement that is too high."),
+    "accounts_rejected": _M("Rejected", "Accounts whose binomial p-value is at most 5 %."),
+    "accounts_rejected_holm": _M("Rejected, Holm", "Accounts whose adjusted p-value is at most 5 %."),
+    "e_process_alarms": _M("E-process alarms", "Accounts whose e-process ever reached 20."),
+    "accounts_yellow": _M("Yellow", "Accounts in the yellow zone of the traffic light."),
+    "accounts_red": _M("Red", "Accounts in the red zone of the traffic light."),
+    "detectable_rate": _M(
+        "Detectable rate", "Smallest breach rate that the binomial test rejects with 80 % power in this many windows."
+    ),
+    "power_at_twice": _M("Power at twice", "How often the binomial test rejects twice the promised rate."),
 }
 
 # Spelled as the field spells them, so that a new model needs no entry here.
-TESTS = {
-    "binomial": "Binomial",
-    "kupiec_exact": "Kupiec",
-    "christoffersen_independence": "Independence",
-    "christoffersen": "Christoffersen",
-    "gmm_duration": "Durations, GMM",
-    "weibull_duration": "Durations, Weibull",
-    "dynamic_quantile": "Dynamic quantile",
-    "e_var": "E-process, too low",
-    "e_var_overstated": "E-process, too high",
-    "conditional_calibration": "Nolde–Ziegel",
-    "conditional_calibration_one_sided": "Nolde–Ziegel, one-sided",
-    "mcneil_frey": "McNeil–Frey",
-    "es_regression_strict": "ES regression, strict",
-    "es_regression_auxiliary": "ES regression, auxiliary",
-    "es_regression_intercept": "ES regression, intercept",
-    "e_es": "E-process, ES",
-    "du_escanciano": "Du–Escanciano",
-    "du_escanciano_conditional": "Du–Escanciano, conditional",
-    "berkowitz_tail": "Berkowitz, tail",
-    "z1": "Acerbi–Szekely Z1",
-    "z2": "Acerbi–Szekely Z2",
-}
-
 ACRONYMS = {
     w.lower(): w
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo"}
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte"}
+
+# Names of tests, where spelling out their own would not do.
+TESTS = {
+    "binomial": "Binomial",
+    "kupiec": "Kupiec",
+    "kupiec_exact": "Kupiec, exact",
+    "traffic_light": "Traffic light",
+    "time_until_failure": "Time until first breach",
+    "christoffersen_independence": "Christoffersen independence",
+    "christoffersen": "Christoffersen coverage",
+    "weibull_duration": "Weibull durations",
+    "gmm_duration": "GMM durations",
+    "dynamic_quantile": "Dynamic quantile",
+    "e_var": "E-process VaR",
+    "e_var_overstated": "E-process VaR too high",
+    "e_es": "E-process ES",
+    "berkowitz": "Berkowitz",
+    "berkowitz_tail": "Berkowitz tail",
+    "z1": "Acerbi–Szekely Z1",
+    "z2": "Acerbi–Szekely Z2",
+    "z3": "Acerbi–Szekely Z3",
+    "mcneil_frey": "McNeil–Frey",
+    "du_escanciano": "Du–Escanciano",
+    "du_escanciano_conditional": "Du–Escanciano conditional",
+    "conditional_calibration": "Nolde–Ziegel two-sided",
+    "conditional_calibration_one_sided": "Nolde–Ziegel one-sided",
+    "es_regression_strict": "ES regression, strict",
+    "es_regression_auxiliary": "ES regression, auxiliary",
+    "es_regression_intercept": "ES regression, intercept",
+}
+
+VALUES = {
+    "best": "exact or simulated",
+    "printed": "asymptotic where there is one",
+    "none": "not adjusted",
+    "holm": "Holm",
+    "hommel": "Hommel",
+    "benjamini_hochberg": "Benjamini–Hochberg",
+    "clusters": "breaches together",
+    "counts": "breach counts",
+    "breaches": "days of breaches",
+    "breaches_and_tail": "breaches and tail",
+    "battery": "all tests",
+}
 
 PARAMETERS = {
+    "p_value": "p-value",
     "account_kind": "account kind",
     "threshold_shift": "threshold shift",
     "sample_size": "sample size",
@@ -317,6 +518,8 @@ def words(name: str) -> str:
 
 def model_of(name: str) -> str:
     """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``; what stands in brackets stays."""
+    if name in TESTS:
+        return TESTS[name]
     kind, bracket, rest = name.partition(" (")
     parts = [ACRONYMS.get(part, part) for part in kind.split("_") if part]
     shown = " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]) if parts else kind
@@ -331,16 +534,18 @@ def value_of(name: str, value: Any) -> str:
         return percent(value)
     if name == "threshold_shift" and isinstance(value, (int, float)):
         return f"{value * 100:+g} pp" if value else "as it is"
-    if name == "multiplier" and isinstance(value, (int, float)):
+    if name in ("multiplier", "multiple") and isinstance(value, (int, float)):
         return f"×{value:g}"
     if name == "measure":
         return title_of(str(value))
-    if name == "estimator":
+    if name in ("estimator", "case"):
         return model_of(str(value))
     if name == "test":
         return TESTS.get(str(value), words(str(value)))
     if name == "series":
         return str(value)
+    if name in ("p_value", "procedure", "alternative", "family"):
+        return VALUES.get(str(value), words(str(value)))
     return words(str(value)) if isinstance(value, str) else plain(value)
 
 

@@ -6,7 +6,28 @@ from riskengine.report.figures import against_nominal, curve
 from riskengine.report.labels import model_of, setup_of, title_of, value_of, words
 from riskengine.report.rows import Row, at_level, headline, headline_level, select, unique, whole_book
 from riskengine.report.tables import pivot
+from riskengine.report.wording import percent, plain
 
+_VERDICT = (
+    "breach_rate",
+    "capital",
+    "accounts_rejected",
+    "accounts_rejected_holm",
+    "accounts_yellow",
+    "accounts_red",
+    "e_process_alarms",
+    "detectable_rate",
+    "power_at_twice",
+)
+_ACCOUNT = (
+    "breaches",
+    "expected_breaches",
+    "traffic_light",
+    "binomial_p",
+    "holm_p",
+    "christoffersen_independence_p",
+    "e_process_p",
+)
 RISES = ("peak_to_trough", "largest_rise_1", "largest_rise_5", "largest_rise_30")
 CURVES = {"margin_shortfall_exceedance": "Loss beyond initial margin in the book: how often more than"}
 
@@ -59,8 +80,8 @@ def procyclicality(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 
 def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Exceedance curves, other than bad debt, and who pays."""
-    elsewhere = ("bad_debt_exceedance", "reliability", "murphy", "transforms")
-    curves = [c for c in result.get("curves") or () if c.get("name") not in elsewhere]
+    others = ("bad_debt_exceedance", "true_risk", "reliability", "quantile_reliability", "murphy", "transforms")
+    curves = [c for c in result.get("curves") or () if c.get("name") not in others]
     figures = [
         curve(f"curve-{i}", CURVES.get(str(name)) or words(str(name)).capitalize(), own, curve_labels(own))
         for i, name in enumerate(unique(c.get("name") for c in curves))
@@ -98,6 +119,13 @@ def scheme(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     return Chapter("scheme", "Does the simulation draw from its own law?", lead, [table])
 
 
+def _farthest(rows: list[Row]) -> list[Row]:
+    """Rows of the ten accounts with the smallest p-values, the smallest first."""
+    p = {(r.model, r.parameters["account"]): r.value for r in select(rows, measure="binomial_p")}
+    worst = sorted(p, key=lambda key: p[key])[:10]
+    return [r for key in worst for r in rows if (r.model, r.parameters["account"]) == key]
+
+
 def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Replay over real prices."""
     own = select(rows, "backtest")
@@ -110,19 +138,30 @@ def backtest(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         lambda r: model_of(r.model),
         ("breach_rate",),
     )
-    measures = unique(r.measure for r in own)
     single = [r for r in own if not whole_book(r)]
+    level = headline_level(single)
+    tested = [r for r in at_level(single, level) if r.parameters.get("level") is not None]
+    number = (result.get("settings") or {}).get("accounts")
+    accounts = f"{plain(number)} accounts" if number else "the accounts"
     return Chapter(
         "backtest",
         "What happened on real prices",
-        ("Windows do not overlap; the counts are exact, and so are the binomial p-values.",),
+        (
+            "Windows do not overlap; the counts are exact, and so are the binomial p-values.",
+            "A pass is worth what the test could have found: the detectable rate is the smallest that it rejects with "
+            f"80 % power in these windows. Rejections, of too many breaches or too few, are counted over {accounts}, "
+            "alone and adjusted for their number.",
+        ),
         [
             figure or None,
-            pivot("Backtest", book, measures, lead=("level",)),
+            pivot("Verdict", book, _VERDICT, lead=("level",)),
             pivot(
-                "Account by account, with exact binomial, Kupiec and Christoffersen p-values",
+                f"The accounts farthest off at {percent(level or 0.99)}", _farthest(tested), _ACCOUNT, lead=("account",)
+            ),
+            pivot(
+                "Account by account, every test and level",
                 single,
-                measures,
+                unique(r.measure for r in single),
                 lead=("level",),
                 folded=True,
             ),

@@ -166,10 +166,10 @@ def rolling_scores(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     return Chapter("scores", "Which forecasts score better?", lead, items)
 
 
-def reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+def rolling_reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Reliability and Murphy diagrams."""
     curves = result.get("curves") or ()
-    own = [c for c in curves if c.get("name") == "reliability"]
+    own = [c for c in curves if c.get("name") == "quantile_reliability"]
     murphy = [c for c in curves if c.get("name") == "murphy"]
     transforms = [c for c in curves if c.get("name") == "transforms"]
     items: list[Figure | Table | None] = []
@@ -191,7 +191,7 @@ def reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "On the diagonal a forecast is the quantile of the days on which it is made; below it VaR was too high on such "
         "days, above it too low. A flat line: forecasts move, the quantile does not.",
     )
-    return Chapter("reliability", "Are high forecasts made on dangerous days?", lead if own else (), items)
+    return Chapter("quantile-reliability", "Are high forecasts made on dangerous days?", lead if own else (), items)
 
 
 def _reliability(curves: Sequence[Mapping[str, Any]]) -> Figure:

@@ -48,7 +48,9 @@ def _unit(r: Mapping[str, Any]) -> str:
     unit = str(r.get("unit") or "")
     if str(r.get("measure", "")).endswith("_p"):
         return "p-value"
-    return "pp" if r.get("section") == "sweep" and unit in ("probability", "share") else unit
+    measure = str(r.get("measure", ""))
+    is_change = measure == "paired_difference" or measure.startswith(("tornado_", "effect_"))
+    return "pp" if is_change and unit in ("probability", "share") else unit
 
 
 def on_real_series(result: Mapping[str, Any]) -> bool:

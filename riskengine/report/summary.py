@@ -1,9 +1,12 @@
 """Sentences and the terminal table: fixed templates, filled from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
+from riskengine.report.choice_words import told
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
+from riskengine.report.power_summary import POWER, headline_power
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -17,7 +20,7 @@ from riskengine.report.rows import (
     whole_book,
 )
 from riskengine.report.summary_rolling import ROLLING
-from riskengine.report.wording import parts, percent, phrase, plain
+from riskengine.report.wording import amount, parts, percent, phrase, plain
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
 
@@ -80,8 +83,9 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *ROLLING)
-    return [text for text in (make(result, rows) for make in makers) if text][:6]
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
+    makers += (_forecasts, _worth, _causes, _widest, _fit)
+    return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
 def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -162,7 +166,12 @@ def _backtest(result: Mapping[str, Any], rows: list[Row]) -> str:
     level = headline_level(shown)
     said = []
     for r in select(at_level(shown, level), measure="breach_rate"):
-        said.append(f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}")
+        told = f"{setup_of(r)}: {phrase(r.estimate, r.unit)}, n = {plain(r.estimate.get('n'))}{_promise(r)}"
+        own = {o.measure: o for o in shown if (o.model, o.parameters) == (r.model, r.parameters)}
+        if "accounts_rejected_holm" in own and own["detectable_rate"].value is not None:
+            told += f", {own['accounts_rejected_holm'].value:.0f} accounts rejected after Holm"
+            told += f" (a test finds {amount(own['detectable_rate'].value, 'probability')} with 80 % power)"
+        said.append(told)
     return f"Share of windows of real prices in which the requirement was exceeded: {'; '.join(said)}." if said else ""
 
 
@@ -200,6 +209,83 @@ def _level_to_use(result: Mapping[str, Any], rows: list[Row]) -> str:
     own = select(shown, target=target, sample_size=size)
     said = [f"{model_of(r.model)} {phrase(r.estimate, r.unit) if r.value else 'none found'}" for r in own]
     return f"Level that keeps {percent(target)} with {plain(size)} losses: {'; '.join(said)}."
+
+
+def _forecasts(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Which forecasts are kept: calibration error beside that of a perfect forecast."""
+    own = select(rows, "probability_calibration")
+    level = min((r.parameters["level"] for r in own if "level" in r.parameters), default=None)
+    said = []
+    for r in select(own, measure="calibration_error", level=level):
+        same = {s.measure: s for s in select(own, level=level) if s.model == r.model}
+        perfect, p = same["calibration_error_perfect"], same["calibration_error_p"]
+        told = "not kept" if (p.value or 0.0) < 0.05 else "no evidence against it"
+        said.append(
+            f"{r.model} {amount(r.value, r.unit)}, a perfect forecast {phrase(perfect.estimate, perfect.unit)} ({told})"
+        )
+    if not said or level is None:
+        return ""
+    what = f"the probability of a loss beyond the {percent(level)} quantile"
+    return f"Expected calibration error of {what}: {'; '.join(said)}."
+
+
+def _worth(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """What knowing the state is worth in score."""
+    own = select(rows, "probability_calibration", "brier_excess")
+    level = min((r.parameters["level"] for r in own), default=None)
+    said = []
+    for r in select(own, level=level):
+        far = against(r.estimate, 0.0)
+        told = "" if far == "above" else " (not distinguishable from none)"
+        said.append(f"{r.model} {phrase(r.estimate, r.unit)}{told}")
+    return f"Brier score lost against the forecast that knows the state: {'; '.join(said)}." if said else ""
+
+
+def _causes(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Which group of inputs most of each figure's variance is due to."""
+    own = _groups(rows)
+    measure = "shapley_effect" if select(own, measure="shapley_effect") else "first_index"
+    said = []
+    for name in unique(r.model for r in own):
+        shown = [r for r in select(own, measure=measure) if r.model == name and r.value is not None]
+        # what an interval cannot tell from nothing is no cause to name
+        told = sorted((r for r in shown if (r.estimate.get("lower") or 0.0) > 0.0), key=lambda r: -r.value)[:2]
+        causes = " and ".join(f"{r.parameters['group']} {phrase(r.estimate, r.unit)}" for r in told)
+        said.append(f"{model_of(name)}: {causes or 'no cause that can be told from noise'}")
+    return f"Most of the variance is due to, {'; '.join(f'for {text}' for text in said)}." if said else ""
+
+
+def _widest(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """The input that moves each figure furthest on its own."""
+    own, said = select(rows, "sensitivity"), []
+    for name in unique(r.model for r in select(own, measure="tornado_swing")):
+        shown = [r for r in select(own, measure="tornado_swing") if r.model == name and r.value is not None]
+        base = next((r for r in select(own, measure="base_value") if r.model == name), None)
+        if shown and base:
+            far = max(shown, key=lambda r: abs(r.value))
+            start = phrase(base.estimate, base.unit)
+            said.append(f"{model_of(name)} ({start}): {far.parameters['input']}, {signed(far)}")
+    return (
+        f"From the 5 % to the 95 % quantile of one input alone, the widest move is {'; '.join(said)}." if said else ""
+    )
+
+
+def _fit(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """How uncertain the exact quantile is for the errors of the fit."""
+    own = select(rows, "quantile_derivative")
+    level, said = headline_level(own), []
+    for r in select(own, measure="fit_uncertainty", level=level):
+        shares = [s for s in select(own, measure="uncertainty_share", level=level) if s.model == r.model and s.value]
+        most = max(shares, key=lambda s: s.value, default=None)
+        told = f", {phrase(most.estimate, 'share')} of it {most.parameters['parameter']}" if most else ""
+        said.append(f"{r.model} {phrase(r.estimate, r.unit)}{told}")
+    if not said or level is None:
+        return ""
+    return f"The errors of the fit leave the {percent(level)} loss quantile uncertain by (one sd) {'; '.join(said)}."
+
+
+def _groups(rows: list[Row]) -> list[Row]:
+    return [r for r in select(rows, "sensitivity") if "input" not in r.parameters and "group" in r.parameters]
 
 
 def _headline_lab(rows: list[Row]) -> list[Row]:
@@ -243,10 +329,15 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("margin", headline(rows), ("initial_margin_breach", "maintenance_margin_breach", "insolvency", "capital")),
         ("lending", select(rows, "lending"), ("bad_debt_probability", "bad_debt_mean", "bad_debt_es_99")),
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
+        ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
+        ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
+        ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)
+    for text in told(result):
+        lines += ["", *wrap(text, 110)]
     verdict = status(rows)
     if verdict:
         lines += ["", f"declared criteria: {verdict}"]
@@ -260,7 +351,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("level", "threshold_shift", "sample_size")
+    keep = ("level", "threshold_shift", "sample_size", "group")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

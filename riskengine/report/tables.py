@@ -43,6 +43,9 @@ def cell(row: Row | None) -> Cell:
     """A figure with its interval; a dash where the run did not report it; the reason where it is undetermined."""
     if row is None:
         return Cell("–")
+    if row.measure == "traffic_light":
+        zone = str(row.estimate.get("method")).partition(" ")[0]
+        return Cell(zone, "", {"green": "pass", "red": "fail"}.get(zone, "unknown"))
     value, interval = parts(row.estimate, row.unit)
     if value == "undetermined":
         return Cell("undetermined", interval, "muted")

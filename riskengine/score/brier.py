@@ -95,3 +95,51 @@ def ece_bias(probability: ArrayLike, bins: int, replicates: int = 1000, seed: in
     random = np.random.default_rng(seed)
     found = [calibration_errors(p, random.random(p.size) < p, bins)[0] for _ in range(replicates)]
     return float(np.mean(found)), float(np.std(found, ddof=1))
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """What isotonic recalibration and binning make of forecasts that are perfect: outcomes drawn from them.
+
+    Attributes
+    ----------
+    lower, upper : ndarray, shape (n,)
+        Pointwise band of the recalibrated forecasts, in the order of the forecasts: a reliability diagram inside it is
+        no evidence against them (Dimitriadis, Gneiting and Jordan 2021).
+    miscalibration, ece : ndarray, shape (replicates,)
+        CORP miscalibration and expected calibration error of each replicate.
+    """
+
+    lower: Floats
+    upper: Floats
+    miscalibration: Floats
+    ece: Floats
+
+
+def consistency(
+    probability: ArrayLike, bins: int, replicates: int = 200, confidence: float = 0.9, seed: int = 1
+) -> Consistency:
+    """`Consistency` of forecasts `probability` (n,), with errors over `bins` of equal counts."""
+    p = np.asarray(probability, dtype=np.float64)
+    random = np.random.default_rng(seed)
+    fitted, miscalibration, ece = np.empty((replicates, p.size)), np.empty(replicates), np.empty(replicates)
+    for r in range(replicates):
+        outcome = (random.random(p.size) < p).astype(np.float64)
+        fitted[r] = recalibrated(p, outcome)
+        miscalibration[r] = ((p - outcome) ** 2).mean() - ((fitted[r] - outcome) ** 2).mean()
+        ece[r] = equal_count_error(p, outcome, bins)
+    lower, upper = np.quantile(fitted, [0.5 * (1.0 - confidence), 0.5 * (1.0 + confidence)], axis=0)
+    return Consistency(lower, upper, miscalibration, ece)
+
+
+def equal_count_error(probability: ArrayLike, outcome: ArrayLike, bins: int) -> float:
+    """Expected calibration error over at most `bins` of about equally many forecasts; equal forecasts share a bin.
+
+    For rare events bins of equal width are one bin.
+    """
+    p, o = _pair(probability, outcome)
+    if not 1 <= bins <= p.size:
+        raise ValueError(f"bins must lie between 1 and the {p.size} forecasts, got {bins}")
+    edges = np.sort(p)[np.arange(1, bins) * p.size // bins]
+    gaps = np.bincount(np.searchsorted(edges, p, side="right"), p - o)
+    return float(np.abs(gaps).sum() / p.size)

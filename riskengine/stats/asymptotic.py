@@ -107,7 +107,8 @@ def asymptotic(
         name = f"{method}, interval refused: {reason}" + (f" ({note})" if note else "")
         return Estimate(value, error, -math.inf, math.inf, confidence, units, moments.hits, name)
     z = float(ndtri(0.5 + 0.5 * confidence))
-    low, high = (value - error * corrected_quantile(q, moments.skewness / math.sqrt(moments.n)) for q in (z, -z))
+    a = moments.skewness / math.sqrt(moments.n)
+    low, high = (value - error * float(corrected_quantile(q, a)) for q in (z, -z))
     return Estimate(
         value,
         error,
@@ -120,8 +121,9 @@ def asymptotic(
     )
 
 
-def corrected_quantile(z: float, a: float) -> float:
-    """Quantile of the studentised mean: g^-1(z) at a = skewness / sqrt(n)."""
-    if abs(a) < 1e-6:
-        return z - a / 6.0 - a * z * z / 3.0
-    return 3.0 / a * (float(np.cbrt(1.0 + a * (z - a / 6.0))) - 1.0)
+def corrected_quantile(z: float, a: Floats | float) -> Floats:
+    """Quantile of the studentised mean, g^-1(z) at a = skewness / sqrt(n); shape of `a`."""
+    a = np.asarray(a, dtype=np.float64)
+    small = np.abs(a) < 1e-6
+    safe = np.where(small, 1.0, a)
+    return np.where(small, z - a / 6.0 - a * z * z / 3.0, 3.0 / safe * (np.cbrt(1.0 + safe * (z - a / 6.0)) - 1.0))

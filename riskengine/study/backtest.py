@@ -1,6 +1,5 @@
-"""Replay margin models over real prices: breaches, exact binomial p-values, Kupiec, Christoffersen."""
+"""Replay margin models over real prices: breaches, tests of them account by account, and what these could find."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,13 @@ from typing import Any
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.backtest.binomial import binomial_test
-from riskengine.backtest.christoffersen import christoffersen
-from riskengine.backtest.kupiec import kupiec
 from riskengine.engine.replay import Windows, windows
-from riskengine.estimate import Estimate, exact
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import account_values, rounding, snapshot
 from riskengine.roles import MarginModel, told_apart
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import mean
-from riskengine.stats.proportion import clopper_pearson
+from riskengine.study.account_tests import DETECTION_POWER, TEST_LEVEL, account_figures, book_figures
 from riskengine.study.backtest_spec import BacktestStudy
 from riskengine.study.describe import world_head
 from riskengine.study.folder import RunFolder
@@ -113,33 +108,15 @@ def _model_rows(study: BacktestStudy, label: str, model: MarginModel, cut: Windo
         capital = mean(required.initial.sum(axis=0), study.confidence)
         rows.append(Row("backtest", label, whole, "breach_rate", "probability", rate))
         rows.append(Row("backtest", label, whole, "capital", "USD", capital))
-        for k, account in enumerate(book.names):
-            parameters = {"level": level, "account": account, "account_kind": book.kinds[k]}
-            for measure, unit, estimate in _account_figures(level, breach[k], follows, study.confidence):
-                rows.append(Row("backtest", label, parameters, measure, unit, estimate))
+        accounts = list(account_figures(level, breach, follows, study.confidence))
+        if level is not None:
+            rows += [
+                Row("backtest", label, whole, *figure) for figure in book_figures(level, breach.shape[1], accounts)
+            ]
+        for account, kind, figures in zip(book.names, book.kinds, accounts, strict=True):
+            parameters = {"level": level, "account": account, "account_kind": kind}
+            rows += [Row("backtest", label, parameters, *figure) for figure in figures]
     return rows
-
-
-def _account_figures(
-    level: float | None, breach: np.ndarray, follows: np.ndarray, confidence: float
-) -> Iterator[tuple[str, str, Estimate]]:
-    """(measure, unit, estimate) of one account: counts, and the tests of them where a rate was promised."""
-    hits, n = int(breach.sum()), breach.size
-    yield "breaches", "count", exact(hits, f"count in {n} windows")
-    yield "breach_rate", "probability", clopper_pearson(hits, n, confidence)
-    if level is None:  # a grid promises no rate, so there is nothing to test it against
-        return
-    tail = 1.0 - level
-    rate, clusters = kupiec(hits, n, tail), christoffersen(breach, tail, follows)
-    yield "expected_breaches", "count", exact(tail * n, "tail probability times windows")
-    for measure, value, method in (
-        ("binomial_p", binomial_test(hits, n, tail).p_value, "exact two-sided binomial"),
-        ("kupiec_p", rate.p_value, "likelihood ratio, chi-squared(1)"),
-        ("kupiec_exact_p", rate.exact_p_value, "likelihood ratio, exact by enumeration"),
-        ("christoffersen_independence_p", clusters.p_value_independence, "likelihood ratio, chi-squared(1)"),
-        ("christoffersen_p", clusters.p_value_coverage, "likelihood ratio, chi-squared(2)"),
-    ):
-        yield measure, "probability", exact(value, method)
 
 
 def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: PriceHistory) -> dict[str, Any]:
@@ -161,6 +138,9 @@ def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: 
         },
         "assumptions": [
             "Windows do not overlap, so counts are tested with exact binomial p-values.",
+            f"A p-value of at most {TEST_LEVEL * 100:g} % rejects. Holm's adjustment is over the accounts of one model "
+            "and level, whatever their dependence. The detectable rate is the smallest one that the binomial test "
+            f"rejects with {DETECTION_POWER * 100:g} % power in this many independent windows.",
             "Every window is scaled to the reference spot: strikes and sizes of the book mean the same in all of them.",
             "Implied volatility is the world's surface at an exponentially weighted variance of the real returns "
             f"(half-life {study.variance_half_life_hours:g} h) less the jump variance that the surface adds itself, "

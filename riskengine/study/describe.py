@@ -1,5 +1,6 @@
 """What a result says about its own study: world, settings, assumptions, provenance."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,26 @@ def world_head(world: World) -> dict[str, Any]:
     }
 
 
+def worlds_head(worlds: Sequence[World]) -> dict[str, Any]:
+    """Several worlds as the report shows one: the worst stamp counts, and what is said of each is said of all."""
+    heads = [world_head(w) for w in worlds]
+    if len(heads) == 1:
+        return heads[0]
+    stamps = [w["stamp"] for w in heads]
+    return {
+        "name": ", ".join(w["name"] for w in heads),
+        "title": "; ".join(w["title"] for w in heads),
+        "measure": "P",
+        "model": ", ".join(dict.fromkeys(w["model"] for w in heads)),
+        "assets": list(dict.fromkeys(a for w in heads for a in w["assets"])),
+        "stamp": stamps[0] if len(set(stamps)) == 1 else "UNFIT" if "UNFIT" in stamps else "NOT FITTED",
+        "stress": [f"{w['name']}: {said}" for w in heads for said in w["stress"]],
+        "repairs": [said for w in heads for said in w["repairs"]],
+        "fit": {},
+        "source": [f"{w['name']}: {said}" for w in heads for said in w["source"]],
+    }
+
+
 def world_data(world: World) -> list[dict[str, str]]:
     """Name and hash of every file that the paths of a world are made of."""
     parts = (getattr(world.model, f.name) for f in fields(world.model))
@@ -46,7 +67,8 @@ def world_data(world: World) -> list[dict[str, str]]:
     ]
 
 
-def _assumptions(study: CalibrationStudy) -> list[str]:
+def assumptions(study: CalibrationStudy) -> list[str]:
+    """What a calibration study takes for granted, a sentence each."""
     said = [
         "Losses are positive. Paths run under the real-world law; option prices come from the world's "
         "implied-volatility surface at the path's own variance (sticky in moneyness): the stated link between the two.",
@@ -137,30 +159,12 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
             "loans": len(study.lending.book.names) if study.lending else None,
             "price_feedback": study.feedback is not None,
         },
-        "assumptions": _assumptions(study),
+        "assumptions": assumptions(study),
     } | ({"data": data} if (data := world_data(study.world)) else {})
 
 
 def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[str, str]) -> dict[str, Any]:
     """Head of an estimator lab; `sampled` says for each world how its samples were made."""
-    worlds = [world_head(w) for w in study.worlds]
-    stamps = [w["stamp"] for w in worlds]
-    world = (
-        worlds[0]
-        if len(worlds) == 1
-        else {
-            "name": ", ".join(w["name"] for w in worlds),
-            "title": "; ".join(w["title"] for w in worlds),
-            "measure": "P",
-            "model": ", ".join(dict.fromkeys(w["model"] for w in worlds)),
-            "assets": list(dict.fromkeys(a for w in worlds for a in w["assets"])),
-            "stamp": stamps[0] if len(set(stamps)) == 1 else "UNFIT" if "UNFIT" in stamps else "NOT FITTED",
-            "stress": [],
-            "repairs": [said for w in worlds for said in w["repairs"]],
-            "fit": {},
-            "source": [f"{w['name']}: {said}" for w in worlds for said in w["source"]],
-        }
-    )
     how = {
         "independent": "independent draws from the exact horizon law, by counter-based uniforms through its quantile",
         "history": "consecutive windows of history that the world simulates; breach probabilities are conditional on "
@@ -169,10 +173,11 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
     return {
         "study": {"name": name, "title": study.title, "kind": study.kind},
         "command": command,
-        "world": world,
+        "world": worlds_head(study.worlds),
         "settings": {
             "seed": study.seed,
             "replications": study.replications,
+            "standard_error": study.standard_error,
             "horizon_hours": study.horizon_hours,
             "levels": list(study.levels),
             "sample_sizes": list(study.sample_sizes),
@@ -185,8 +190,18 @@ def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[st
         "assumptions": [
             "Losses are positive; every error is relative to the exact quantile of the world.",
             *(f"Samples of {w} are {how[kind]}." for w, kind in sampled.items()),
+            *dict.fromkeys(e.note for e in study.exposures if hasattr(e, "note")),
             "All estimators, levels and sample sizes see the same draws; a shorter sample is part of the longer ones.",
             "Breach probabilities are exact for each estimate, not counted hits.",
+            *(
+                [
+                    f"Each estimator at each sample size uses the first so many of {study.replications:,} samples "
+                    f"that the standard error of its mean estimate is {study.standard_error:.2g} of the truth at every "
+                    "level and for VaR and ES, going by the scatter of the first 256: n beside a figure says how many."
+                ]
+                if study.standard_error is not None
+                else []
+            ),
             "Samples that an estimator refuses are counted, and left out of its other figures.",
             f"Model error is the bias on samples of {study.limit_size:,} losses; what is more at n is finite-sample "
             "bias.",

@@ -1,10 +1,4 @@
-"""Run the estimator lab: every estimator, level and sample size of a grid against the exact law of each world.
-
-Errors of an estimate are told apart: model error is the relative bias on samples so large that only the form of the
-estimator is left, finite-sample bias is what is added at n, the standard deviation at n is estimation error, and the
-standard error of each figure is the Monte Carlo error of the lab itself:
-relative RMSE^2 = (model error + finite-sample bias)^2 + relative sd^2.
-"""
+"""Run the estimator lab: every estimator, level and sample size of a grid against the exact law of each world."""
 
 import math
 import time
@@ -14,20 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from riskengine.arrays import Floats
 from riskengine.engine.blocks import Block, plan
-from riskengine.engine.estimator_lab import LIMIT_LANE, Bench, fit
+from riskengine.engine.estimator_lab import LIMIT_LANE, Bench, Fit, fit
 from riskengine.engine.executor import default_workers, run_blocks
-from riskengine.engine.questions import Exposure
-from riskengine.estimate import Estimate, exact, undetermined
+from riskengine.estimate import exact
 from riskengine.random import DrawKeys
-from riskengine.stats.bounded import share
-from riskengine.stats.mean import mean, root
-from riskengine.stats.proportion import clopper_pearson
+from riskengine.roles import ExposureModel
 from riskengine.study.describe import lab_head
 from riskengine.study.folder import RunFolder
+from riskengine.study.lab_figures import Setting, cell_figures
 from riskengine.study.lab_spec import EstimatorLabStudy
 from riskengine.study.level_search import Sums, fine_levels, level_figures, wide_levels
 from riskengine.study.manifest import manifest
@@ -36,7 +27,9 @@ from riskengine.study.result import Row, StudyResult
 from riskengine.study.run import Progress
 from riskengine.study.verdict import judge
 
-_PARTS = ("value", "lower", "upper", "breach", "regret")
+_PARTS = ("value", "lower", "upper", "breach", "regret", "es", "es_lower", "es_upper", "joint", "conditional")
+_PILOT = 256  # samples that tell how many are needed
+_ROOM = 1.2  # on that number: the scatter is itself an estimate
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Series:
     """One line of the grid: an estimator on one exposure of one world at one sample size."""
 
     bench: Bench
-    exposure: Exposure
+    exposure: ExposureModel
     estimator: int
     size: int
 
@@ -71,205 +64,160 @@ class EstimatorLab:
             for i in range(len(study.estimators))
             for n in study.sample_sizes
         ]
-        shape = (len(self.levels), study.replications)
-        self._columns = [{part: np.empty(shape) for part in _PARTS} for _ in self.series]
-        self._reasons = [""] * len(self.series)
-        self._grids: list[list[Floats]] = []
-        self._sums: dict[int, list[list[Sums]]] = {}
-        self._limits: dict[tuple[str, str, int], Floats] = {}
+        # samples of each series; fewer once the pilot has said how many it takes
+        self.counts = [study.replications] * len(self.series)
+        self._columns: list[dict[str, Floats]] = []
+        self._reasons: list[Fit | None] = [None] * len(self.series)
+        self._grids: list[list[Floats]] = [[] for _ in self.series]
+        self._sums: dict[int, dict[int, list[Sums]]] = {}
+        self._limits: dict[tuple[str, str, int], Fit] = {}
 
-    def prepare(self) -> None:
-        """Tables, the very large samples, and the first look of the level search."""
+    @property
+    def blocks(self) -> list[Block]:
+        """What threads run: smaller blocks where few samples do."""
+        if self.study.standard_error is None:
+            return plan(self.study.replications)
+        count = max(self.counts)
+        return [Block(i, a, min(_PILOT, count - a)) for i, a in enumerate(range(0, count, _PILOT))]
+
+    def prepare(self, workers: int = 1) -> None:
+        """Tables, the very large samples, the number of samples, and the first look of the level search."""
         for bench in self.benches:
-            bench.prepare()
-            self._large(bench)
-        first = plan(self.study.replications)[0]
-        for _, losses, state, series in self._samples(first):
-            grids = []
-            for target in self.study.targets:
-                levels = wide_levels(target)
-                found = fit(self.study.estimators[series.estimator], losses, levels, self.study.confidence)
-                grids.append(fine_levels(target, series.bench.breach(series.exposure, found.value, state)))
-            self._grids.append(grids)
+            bench.prepare(self.study.exposures)
+            self._large(bench, workers)
+        pilot = self.study.standard_error is not None
+        first = Block(0, 0, min(_PILOT, self.study.replications)) if pilot else plan(self.study.replications)[0]
+        looks = list(self._samples(first))
 
-    def _large(self, bench: Bench) -> None:
+        def look(block: Block) -> None:
+            k, losses, state, series = looks[block.index]
+            estimator = self.study.estimators[series.estimator]
+            for target in self.study.targets:
+                found = fit(estimator, losses, wide_levels(target), self.study.confidence)
+                breach = series.bench.breach(series.exposure, found.var.value, state)
+                self._grids[k].append(fine_levels(target, breach))
+            if pilot:
+                self.counts[k] = self._needed(fit(estimator, losses, self.levels, self.study.confidence), series)
+
+        for _ in run_blocks([Block(i, 0, 0) for i in range(len(looks))], look, workers):
+            pass
+        self._columns = [
+            {p: np.full((self.levels.size, n), np.nan) for p in _PARTS if p != "conditional" or s.bench.history}
+            for s, n in zip(self.series, self.counts, strict=True)
+        ]
+
+    def _large(self, bench: Bench, workers: int) -> None:
         study = self.study
         returns, _ = bench.draw(study.limit_size, LIMIT_LANE, study.limit_replications, self.assets)
-        for exposure in study.exposures:
-            losses = exposure.unit.loss(returns[exposure.asset])
-            for i, estimator in enumerate(study.estimators):
-                self._limits[bench.world.name, exposure.name, i] = fit(
-                    estimator, losses, self.levels, study.confidence
-                ).value
+        tasks = [(e, i) for e in study.exposures for i in range(len(study.estimators))]
+        losses = {e.name: bench.position(e).loss(returns[e.asset]) for e in study.exposures}
+
+        def large(block: Block) -> None:
+            exposure, i = tasks[block.index]
+            found = fit(study.estimators[i], losses[exposure.name], self.levels, study.confidence)
+            self._limits[bench.world.name, exposure.name, i] = found
+
+        for _ in run_blocks([Block(k, 0, 0) for k in range(len(tasks))], large, workers):
+            pass
+
+    def _needed(self, found: Fit, series: Series) -> int:
+        """Samples after which the mean estimate, of VaR and of ES at every level, has the standard error asked for."""
+        truths = self.truths[series.bench.world.name, series.exposure.name]
+        worst = 0.0
+        for figure, truth in zip((found.var, found.es), truths, strict=True):
+            for value, q in zip(figure.value, truth.value, strict=True):
+                said = value[np.isfinite(value)]
+                if said.size > 1 and q > 0.0:
+                    # a figure refused on some samples takes more of them
+                    worst = max(worst, float(said.var(ddof=1)) / (q * q) * value.size / said.size)
+        need = math.ceil(_ROOM * worst / self.study.standard_error**2)
+        return min(self.study.replications, max(need, _PILOT))
 
     def _samples(self, block: Block) -> Iterator[tuple[int, Floats, Floats, Series]]:
-        """(number of the series, losses (n, P), state, series) of every series, each world drawn once.
+        """(number of the series, losses (n, P), state, series) of every series that has samples in the block.
 
-        Independent samples of different sizes share their first losses, histories their last.
+        Each world is drawn once.  Independent samples of different sizes share their first losses, histories their
+        last.
         """
         largest, drawn = max(self.study.sample_sizes), None
         for k, series in enumerate(self.series):
+            count = min(block.count, self.counts[k] - block.first)
+            if count <= 0:
+                continue
             if drawn != series.bench.world.name:
                 returns, states = series.bench.draw(largest, block.first, block.count, self.assets)
-                losses = {e.name: e.unit.loss(returns[e.asset]) for e in self.study.exposures}
+                losses = {e.name: series.bench.position(e).loss(returns[e.asset]) for e in self.study.exposures}
                 drawn = series.bench.world.name
-            whole = losses[series.exposure.name]
+            whole = losses[series.exposure.name][:, :count]
             part = whole[largest - series.size :] if series.bench.history else whole[: series.size]
-            yield k, part, states[series.exposure.asset], series
+            yield k, part, states[series.exposure.asset][:count], series
 
     def block(self, block: Block) -> None:
         """Fit and judge the replications of `block`; a pure function of the study and the block's numbers."""
-        study, here = self.study, slice(block.first, block.first + block.count)
-        sums = []
+        study = self.study
+        sums: dict[int, list[Sums]] = {}
+        given: dict[tuple[str, str], Floats | None] = {}
         for k, losses, state, series in self._samples(block):
             ends = np.cumsum([self.levels.size, *(g.size for g in self._grids[k])])
             levels = np.concatenate([self.levels, *self._grids[k]])
             found = fit(study.estimators[series.estimator], losses, levels, study.confidence)
-            breach = series.bench.breach(series.exposure, found.value, state)
-            own = self.levels.size
-            for part, a in (("value", found.value), ("lower", found.lower), ("upper", found.upper), ("breach", breach)):
-                self._columns[k][part][:, here] = a[:own]
-            truths = self.truths[series.bench.world.name, series.exposure.name]
-            for j, level in enumerate(study.levels):
-                said = np.isfinite(found.value[j])
-                out = np.full(block.count, np.nan)
-                if said.any():
-                    out[said] = series.bench.regret(series.exposure, level, float(truths[j]), found.value[j][said])
-                self._columns[k]["regret"][j, here] = out
-            self._reasons[k] = self._reasons[k] or found.reason
-            sums.append([Sums.of(found.value[a:b], breach[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)])
+            breach = series.bench.breach(series.exposure, found.var.value, state)
+            own, where = self.levels.size, (series.bench.world.name, series.exposure.name)
+            var, es = found.var, found.es
+            pinball, joint = series.bench.regrets(
+                series.exposure, self.levels, self.truths[where], var.value[:own], es.value[:own]
+            )
+            parts = (*var, breach, pinball, *es, joint)
+            here = slice(block.first, block.first + losses.shape[1])
+            for part, values in zip(_PARTS, parts, strict=False):
+                self._columns[k][part][:, here] = values[:own]
+            if where not in given or given[where] is not None and given[where].shape[1] < state.size:
+                given[where] = series.bench.conditional(series.exposure, self.levels, state)
+            if given[where] is not None:
+                self._columns[k]["conditional"][:, here] = given[where][:, : state.size]
+            if block.index == 0:
+                self._reasons[k] = found
+            sums[k] = [Sums.of(var.value[a:b], breach[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
         self._sums[block.index] = sums
 
     def rows(self) -> Iterator[Row]:
         """Every figure, once all blocks are done."""
         study = self.study
         for (world, exposure), truths in self.truths.items():
-            for level, truth in zip(study.levels, truths, strict=True):
+            for level, *figures in zip(study.levels, *(f.value for f in truths), strict=True):
                 where = {"world": world, "exposure": exposure, "level": level}
-                figure = exact(float(truth), "exact unconditional law by Fourier inversion or mixture")
-                yield Row("estimator_lab", "", where, "true_quantile", LAB["true_quantile"], figure)
+                for measure, truth in zip(("true_quantile", "true_shortfall"), figures, strict=True):
+                    figure = exact(float(truth), "exact unconditional law by Fourier inversion or mixture")
+                    yield Row("estimator_lab", "", where, measure, LAB[measure], figure)
         for k, series in enumerate(self.series):
             who = study.labels[series.estimator]
             where = {"world": series.bench.world.name, "exposure": series.exposure.name, "estimator": who}
-            truths = self.truths[where["world"], where["exposure"]]
+            var, es = (f.value for f in self.truths[where["world"], where["exposure"]])
             limits = self._limits[where["world"], where["exposure"], series.estimator]
+            said = self._reasons[k]
             for j, level in enumerate(study.levels):
                 cell = {name: column[j] for name, column in self._columns[k].items()}
+                if np.isnan(cell.get("conditional", np.zeros(1))).all():
+                    del cell["conditional"]
                 figures = cell_figures(
-                    cell, limits[j], float(truths[j]), level, self._reasons[k], study.confidence, study.limit_size
+                    cell,
+                    {"value": limits.var.value[j], "es": limits.es.value[j]},
+                    Setting(level, study.confidence, study.limit_size, float(var[j]), float(es[j])),
+                    (said.var_reasons[j], said.es_reasons[j]) if said else ("", ""),
                 )
                 for measure, figure in figures.items():
                     at = where | {"level": level, "sample_size": series.size}
                     yield Row("estimator_lab", who, at, measure, LAB[measure], figure)
             for t, target in enumerate(study.targets):
-                total = replace(self._sums[0][k][t])
-                for b in range(1, len(self._sums)):
-                    total.add(self._sums[b][k][t])
-                truth = float(series.bench.truth(series.exposure, np.array([1.0 - target]))[0])
+                own = [self._sums[b][k][t] for b in range(len(self._sums)) if k in self._sums[b]]
+                total = replace(own[0])
+                for part in own[1:]:
+                    total.add(part)
+                truth = float(series.bench.tail(series.exposure).var(np.array([1.0 - target]))[0])
                 figures = level_figures(self._grids[k][t], total, target, truth, study.confidence)
                 for measure, figure in figures.items():
                     at = where | {"target": target, "sample_size": series.size}
                     yield Row("level_search", who, at, measure, LEVEL_SEARCH[measure], figure)
-
-
-def cell_figures(
-    cell: dict[str, Floats], limit: Floats, truth: float, level: float, reason: str, confidence: float, limit_size: int
-) -> dict[str, Estimate]:
-    """Figures of one estimator at one level and sample size.
-
-    Parameters
-    ----------
-    cell : dict of str to ndarray, shape (R,)
-        ``value``, ``lower``, ``upper``, ``breach``, ``regret`` of each sample; NaN where the estimator refused.
-    limit : ndarray
-        Its estimates from very large samples.
-    truth : float
-    level : float
-    reason : str
-        Why a whole level was refused.
-    confidence : float
-    limit_size : int
-
-    Returns
-    -------
-    dict of str to Estimate
-        Errors relative to the truth.  Samples that were refused are counted, and left out of the other figures.
-    """
-    said = np.isfinite(cell["value"])
-    n, nominal = said.size, 1.0 - level
-    out = {"refused": clopper_pearson(int(n - said.sum()), n, confidence)}
-    model = _model_error(limit, truth, confidence, limit_size)
-    if said.sum() < 2:
-        none = undetermined(n, f"refused: {reason or 'no finite estimate'}")
-        return dict.fromkeys((m for m in LAB if m not in ("refused", "true_quantile", "model_error")), none) | {
-            "model_error": model,
-            **out,
-        }
-    value, lower, upper = (cell[name][said] / truth for name in ("value", "lower", "upper"))
-    breach, regret = np.clip(cell["breach"][said], 0.0, 1.0), cell["regret"][said]
-    error = value - 1.0
-    bias, rate = mean(error, confidence), share(breach, confidence)
-    out |= {
-        "relative_bias": bias,
-        "relative_sd": root(mean((value - value.mean()) ** 2, confidence)),
-        "relative_rmse": root(mean(error * error, confidence)),
-        "model_error": model,
-        "finite_sample_bias": _finite_sample(bias, model, np.isfinite(limit).sum()),
-        "capital_ratio": replace(bias, value=bias.value + 1.0, lower=bias.lower + 1.0, upper=bias.upper + 1.0),
-        "probability_below_truth": clopper_pearson(int((value < 1.0).sum()), value.size, confidence),
-        "mean_breach_probability": rate,
-        "score_regret": mean(regret / (nominal * truth), confidence),
-    }
-    zero = int((breach <= 0.0).sum())
-    out["log10_breach_ratio"] = (
-        undetermined(value.size, f"log of zero: {zero} estimates are beyond every loss of the law")
-        if zero
-        else mean(np.log10(breach / nominal), confidence)
-    )
-    return out | _interval_figures(lower, upper, confidence)
-
-
-def _interval_figures(lower: Floats, upper: Floats, confidence: float) -> dict[str, Estimate]:
-    """Coverage of the truth by the estimator's own interval, its width, and how often it has no end."""
-    given = ~(np.isnan(lower) | np.isnan(upper))
-    names = ("interval_coverage", "interval_width", "unbounded_intervals")
-    if given.sum() < 2:
-        return dict.fromkeys(names, undetermined(lower.size, "the estimator gives no interval"))
-    low, high = lower[given], upper[given]
-    covered, bounded = (low <= 1.0) & (1.0 <= high), np.isfinite(low) & np.isfinite(high)
-    width = (
-        mean((high - low)[bounded], confidence)
-        if bounded.sum() >= 2
-        else undetermined(low.size, "every interval is unbounded: the sample is too short for it")
-    )
-    return {
-        "interval_coverage": clopper_pearson(int(covered.sum()), covered.size, confidence),
-        "interval_width": width,
-        "unbounded_intervals": clopper_pearson(int((~bounded).sum()), bounded.size, confidence),
-    }
-
-
-def _model_error(limit: Floats, truth: float, confidence: float, size: int) -> Estimate:
-    """Mean relative error on very large samples, Student's interval over them."""
-    error = limit[np.isfinite(limit)] / truth - 1.0
-    if error.size < 2:
-        return undetermined(limit.size, "refused on the very large samples")
-    value, spread = float(error.mean()), float(error.std(ddof=1)) / math.sqrt(error.size)
-    half = float(stdtrit(error.size - 1.0, 0.5 + 0.5 * confidence)) * spread
-    method = f"mean of samples of {size}, student t"
-    return Estimate(value, spread, value - half, value + half, confidence, error.size, float(error.size), method)
-
-
-def _finite_sample(bias: Estimate, model: Estimate, count: int) -> Estimate:
-    """Relative bias less model error; the two come from different draws."""
-    if not math.isfinite(model.value):
-        return undetermined(bias.n, model.method)
-    error = math.hypot(bias.std_error, model.std_error)
-    half = float(stdtrit(count - 1.0, 0.5 + 0.5 * bias.confidence)) * error
-    value = bias.value - model.value
-    return Estimate(
-        value, error, value - half, value + half, bias.confidence, bias.n, bias.n_effective, "difference, student t"
-    )
 
 
 def run_estimator_lab(
@@ -302,12 +250,12 @@ def run_estimator_lab(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume=False)
     lab = EstimatorLab(study)
-    lab.prepare()
-    done = 0
-    for block in run_blocks(plan(study.replications), lab.block, workers or default_workers()):
+    lab.prepare(workers or default_workers())
+    done, blocks = 0, lab.blocks
+    for block in run_blocks(blocks, lab.block, workers or default_workers()):
         done += block.count
         if progress is not None:
-            progress(Progress(done, study.replications, time.perf_counter() - start))
+            progress(Progress(done, sum(b.count for b in blocks), time.perf_counter() - start))
     sampled = {b.world.name: "history" if b.history else "independent" for b in lab.benches}
     result = StudyResult(lab_head(study, name, command, sampled), tuple(judge(list(lab.rows()), study.criteria)))
     folder.write_json("manifest.json", manifest(resolved, study.replications))

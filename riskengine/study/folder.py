@@ -47,9 +47,9 @@ class RunFolder:
                 )
             known = None
         if not resume:
-            for file in (path / "blocks").glob("*.block"):
+            for file in (path / "blocks").rglob("*.block"):
                 file.unlink()
-        for file in (path / "blocks").glob("*.partial"):
+        for file in (path / "blocks").rglob("*.partial"):
             file.unlink()
         folder.write_bytes("question.sha256", digest.encode() + b"\n")
         return folder

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
-from riskengine.engine.questions import Exposure
-from riskengine.roles import Estimator, HasLaw, told_apart
+from riskengine.roles import Estimator, ExposureModel, HasLaw, told_apart
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, surface_fault
 from riskengine.study.criterion import Criterion
@@ -21,7 +20,7 @@ class EstimatorLabStudy(Study):
     ----------
     worlds : tuple of World
         Each with an exact horizon law.
-    exposures : tuple of Exposure
+    exposures : tuple of ExposureModel
         Of assets that every world has.
     horizon_hours : float
         Horizon of one loss.
@@ -30,7 +29,10 @@ class EstimatorLabStudy(Study):
         Losses in a sample; a shorter sample is part of the longer ones.
     estimators : tuple of Estimator
     replications : int
-        Samples.
+        Samples; the most of them where `standard_error` is given.
+    standard_error : float or None
+        Relative standard error of the mean estimate, of VaR and of ES at every level, that is enough: each estimator at
+        each sample size uses the first so many samples that its scatter on the first 256 calls for.
     samples : {"automatic", "independent", "history"}
         Independent draws from the exact unconditional law, or consecutive windows of history that the world simulates;
         automatic takes history where the world has a state and draws where it has none.
@@ -46,13 +48,14 @@ class EstimatorLabStudy(Study):
     kind: Literal["estimator_lab"]
     title: str
     worlds: tuple[World, ...]
-    exposures: tuple[Exposure, ...]
+    exposures: tuple[ExposureModel, ...]
     horizon_hours: float
     levels: tuple[float, ...]
     sample_sizes: tuple[int, ...]
     estimators: tuple[Estimator, ...]
     replications: int
     seed: int
+    standard_error: float | None = None
     confidence: float = 0.95
     samples: Literal["automatic", "independent", "history"] = "automatic"
     targets: tuple[float, ...] = (0.01,)
@@ -65,6 +68,8 @@ class EstimatorLabStudy(Study):
         check_range("replications", self.replications, 100, 2**24)
         check_range("seed", self.seed, 0, 2**64 - 1)
         check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
+        if self.standard_error is not None:
+            check_range("standard_error", self.standard_error, 0.0, 1.0, open_low=True)
         check_range("limit_size", self.limit_size, 1_000, 2**22)
         check_range("limit_replications", self.limit_replications, 2, 10_000)
         for name, values in (("levels", self.levels), ("sample_sizes", self.sample_sizes), ("targets", self.targets)):
@@ -124,6 +129,12 @@ class EstimatorLabStudy(Study):
         """As `Study.faults`."""
         for i, world in enumerate(self.worlds):
             yield from surface_fault(world, ("worlds", i, "surface"))
+        for i, exposure in enumerate(self.exposures):
+            for world in self.worlds:
+                try:
+                    exposure.position(world.model, world.surface, self.horizon_hours)
+                except ValueError as error:
+                    yield str(error), ("exposures", i)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from riskengine import __version__
 # Packages whose code decides the numbers; the others only read, show or start.
 _NUMERIC = (
     *("market", "instrument", "book", "stats", "law", "pricing", "scenario", "estimator", "liquidity", "oracle"),
-    *("rates", "backtest", "score", "margin", "lending", "liquidation", "engine", "study"),
+    *("rates", "score", "backtest", "margin", "lending", "liquidation", "engine", "study", "tune"),
 )
 # How long the question is asked, what it is called and what is demanded of the answer do not change a block.
 _NOT_THE_QUESTION = ("paths", "title", "criteria", "max_failed_share", "target_error")
@@ -58,8 +58,10 @@ def manifest(resolved: dict[str, Any], paths: int) -> dict[str, Any]:
 
 def _data(value: Any) -> set[str]:
     """Hashes of the data files that a resolved study names: of the world's model, or of the prices of a backtest."""
-    model = (value.get("world") or {}).get("model") or {}
-    named = [part.get("sha256") for part in model.values() if isinstance(part, dict)]
+    asked = value.get("study") if isinstance(value.get("study"), dict) else value  # or what a study asks about
+    worlds = [asked.get("world") or {}, *(value.get("worlds") or ()), *(value.get("variants") or ())]
+    parts = [part for world in worlds for part in (world.get("model") or {}).values()]
+    named = [part.get("sha256") for part in parts if isinstance(part, dict)]
     given = value.get("data_sha256")
     return {digest for digest in (*named, *(given if isinstance(given, list) else [given])) if digest}
 

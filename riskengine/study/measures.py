@@ -16,7 +16,7 @@ from riskengine.stats.figures import Figures
 from riskengine.stats.mean import root
 from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
-from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
+from riskengine.study.names import AMOUNTS, CALIBRATION, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
 from riskengine.study.result import Row
 
 
@@ -116,20 +116,27 @@ def calibration_rows(
         estimate, breach, covered, conditional = columns.select(*wanted)
         truth = lab.true_quantile(exposures[exposure], level)
         parameters = {"estimator": model, "exposure": exposure, "level": level, "sample_size": windows}
-        error = estimate - truth
-        squared = figures.mean(error * error)
-        found = {
-            "true_quantile": ("return", exact(truth, "exact unconditional law by Fourier inversion or mixture")),
-            "bias": ("return", figures.mean(error)),
-            "relative_bias": ("share", figures.mean(error / truth)),
-            "rmse": ("return", root(squared)),
-            "rmse_conditional": ("return", root(figures.mean((estimate - conditional) ** 2))),
-            "probability_below_truth": ("probability", figures.probability(estimate < truth)),
-            "mean_breach_probability": ("probability", figures.share(breach)),
-            "interval_coverage": ("probability", figures.probability(covered > 0)),
-        }
-        for measure, (unit, figure) in found.items():
-            yield Row("calibration", model, parameters, measure, unit, figure)
+        said = np.isfinite(estimate)
+        # paths that were refused are counted, and left out of the other figures
+        estimate, breach, covered, conditional = (c[said] for c in (estimate, breach, covered, conditional))
+        found = dict.fromkeys(
+            CALIBRATION, undetermined(said.size, "refused: the estimator gives no figure on these samples")
+        )
+        found["true_quantile"] = exact(truth, "exact unconditional law by Fourier inversion or mixture")
+        found["refused"] = figures.probability(~said)
+        if said.sum() >= 2:
+            error = estimate - truth
+            found |= {
+                "bias": figures.mean(error),
+                "relative_bias": figures.mean(error / truth),
+                "rmse": root(figures.mean(error * error)),
+                "rmse_conditional": root(figures.mean((estimate - conditional) ** 2)),
+                "probability_below_truth": figures.probability(estimate < truth),
+                "mean_breach_probability": figures.share(breach),
+                "interval_coverage": figures.probability(covered > 0),
+            }
+        for measure, figure in found.items():
+            yield Row("calibration", model, parameters, measure, CALIBRATION[measure], figure)
 
 
 def reference_rows(columns: Columns) -> Iterator[Row]:

@@ -27,17 +27,18 @@ MEANS = {
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
-CALIBRATION = (
-    "true_quantile",
-    "reference_quantile",
-    "bias",
-    "relative_bias",
-    "rmse",
-    "rmse_conditional",
-    "probability_below_truth",
-    "mean_breach_probability",
-    "interval_coverage",
-)
+# of estimators on the paths of a study against the exact quantile, with the unit of each
+CALIBRATION = {
+    "true_quantile": "return",
+    "bias": "return",
+    "relative_bias": "share",
+    "rmse": "return",
+    "rmse_conditional": "return",
+    "probability_below_truth": "probability",
+    "mean_breach_probability": "probability",
+    "interval_coverage": "probability",
+    "refused": "probability",
+}
 
 SCHEME = ("scheme_lower_tail", "scheme_upper_tail")
 # of the estimator lab, with the unit of each
@@ -57,11 +58,104 @@ LAB = {
     "interval_width": "share",
     "unbounded_intervals": "probability",
     "refused": "probability",
+    "log_tracking_error": "number",
+    "true_shortfall": "return",
+    "es_relative_bias": "share",
+    "es_relative_sd": "share",
+    "es_relative_rmse": "share",
+    "es_model_error": "share",
+    "es_finite_sample_bias": "share",
+    "es_probability_below_truth": "probability",
+    "joint_score_regret": "number",
+    "es_interval_coverage": "probability",
+    "es_interval_width": "share",
+    "es_unbounded_intervals": "probability",
+    "es_refused": "probability",
 }
 LEVEL_SEARCH = {
     "calibrated_level": "probability",
     "calibrated_breach": "probability",
     "calibrated_capital": "number",
+}
+
+# of a certified choice and of the experiment that shows what such a choice is worth
+CHOICE = (
+    "chosen_setting",
+    "risk_in_sample",
+    "risk_fresh",
+    "risk_upper_bound",
+    "cost_fresh",
+    "cost_ratio",
+    "variants_passed",
+    "safe_share_of_fit",
+    "paths_needed",
+)
+EXPERIMENT = {
+    "allowed_breaches": "count",
+    "mean_true_risk": "probability",
+    "violation_share": "probability",
+    "mean_margin_ratio": "share",
+}
+
+# of a study of backtests
+BACKTEST_POWER = {
+    "test_size": "probability",
+    "test_power": "probability",
+    "untestable": "probability",
+    "es_ratio": "number",
+    "breach_after_breach": "number",
+    "detectable_multiple": "number",
+    "months_to_detect": "number",
+    "false_alarm": "probability",
+    "family_power": "probability",
+}
+
+
+# of a sensitivity study: about its outputs, in the unit of the output unless told
+SENSITIVITY = (
+    "base_value",
+    "tornado_low",
+    "tornado_high",
+    "tornado_swing",
+    "effect_mean",
+    "effect_absolute",
+    "effect_spread",
+    "first_index",
+    "total_index",
+    "shapley_effect",
+    "answer_mean",
+    "answer_sd",
+    "noise_share",
+)
+# of forecast probabilities and laws
+PROBABILITY = {
+    "event_rate": "probability",
+    "mean_forecast": "probability",
+    "brier_score": "number",
+    "brier_excess": "number",
+    "miscalibration": "number",
+    "miscalibration_perfect": "number",
+    "miscalibration_p": "number",
+    "discrimination": "number",
+    "uncertainty": "number",
+    "calibration_error": "probability",
+    "calibration_error_perfect": "probability",
+    "calibration_error_p": "number",
+    "crps": "return",
+    "crps_excess": "return",
+    "tail_crps": "return",
+    "tail_crps_excess": "return",
+    "pit_share": "probability",
+}
+# of loss quantiles under an exact law, in the parameters of its fit
+DERIVATIVES = {
+    "true_quantile": "return",
+    "quantile_elasticity": "number",
+    "quantile_change": "share",
+    "quantile_secant": "share",
+    "quantile_secant_simulated": "share",
+    "uncertainty_share": "share",
+    "fit_uncertainty": "share",
 }
 
 
@@ -79,20 +173,41 @@ JOINT = (
 PLACES = (
     "account",
     "account_kind",
+    "accounts",
+    "alternative",
     "asset",
+    "case",
     "estimator",
     "exposure",
+    "family",
     "level",
+    "losses",
     "market",
     "model",
+    "multiple",
     "multiplier",
+    "overlap",
+    "p_value",
+    "procedure",
     "sample_size",
     "section",
     "threshold_shift",
+    "choice",
+    "role",
+    "setting",
+    "world",
+    "rule",
+    "source",
+    "walk",
+    "target",
     "axis",
     "from",
     "to",
     "measure",
+    "input",
+    "group",
+    "parameter",
+    "bin",
 )
 
 
@@ -110,8 +225,15 @@ def all_measures() -> frozenset[str]:
         *INDICATORS,
         *MEANS,
         *CALIBRATION,
+        "reference_quantile",
         *LAB,
         *LEVEL_SEARCH,
+        *SENSITIVITY,
+        *DERIVATIVES,
+        *PROBABILITY,
+        *BACKTEST_POWER,
+        *CHOICE,
+        *EXPERIMENT,
         *ACCOUNTS,
         "shortfall_given_breach",
         "paired_difference",

@@ -18,7 +18,8 @@ class Row:
     Attributes
     ----------
     section : str
-        ``event``, ``margin``, ``accounts``, ``lending``, ``calibration``, ``sweep``, ``joint``, ``backtest`` ...
+        ``event``, ``margin``, ``accounts``, ``lending``, ``calibration``, ``sweep``, ``joint``, ``backtest`` or other:
+        what chapters of the report select by.
     model : str
     parameters : dict
         What the figure is a function of (level, multiplier, account kind ...).

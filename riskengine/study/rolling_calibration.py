@@ -100,7 +100,7 @@ def _reliability(forecast: Floats, loss: Floats, level: float, key: dict[str, An
     order = np.argsort(forecast, kind="stable")
     at = order[np.linspace(0, forecast.size - 1, _POINTS).astype(np.int64)]
     return {
-        "name": "reliability",
+        "name": "quantile_reliability",
         "title": f"Reliability, {key['estimator']}",
         "parameters": key,
         "x": [float(f"{v:.6g}") for v in forecast[at]],

@@ -14,7 +14,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("roles",),
     ("stats", "law"),
     ("pricing",),
-    ("scenario", "estimator", "score", "backtest", "liquidity", "oracle", "rates"),
+    ("scenario", "estimator", "exposure", "score", "backtest", "liquidity", "oracle", "rates"),
     ("margin", "lending", "liquidation"),
     ("engine",),
     ("study", "calibrate"),

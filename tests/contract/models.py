@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 
 from riskengine import registry
+from riskengine.book.portfolio import Portfolio
 from riskengine.config.locate import shipped
 from riskengine.config.models import margin_model
 from riskengine.config.study import load_study, load_world
+from riskengine.exposure.health_factor import HealthFactorExposure
+from riskengine.exposure.option_book import OptionBookExposure
+from riskengine.instrument.terms import EuropeanOption
 from riskengine.margin.buffered import Buffered
 from riskengine.margin.capped import Capped
 from riskengine.margin.ewma_var import EwmaVar
@@ -122,6 +126,18 @@ _EXAMPLES = {
     "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
     "perpetual": PerpetualMarket(
         (0.0, 0.0), (5e-4, 5e-4), (48.0, 48.0), (0.002, 0.0), (1e-4, 1e-4), (1.0, 1.0), (0.5, 0.5), (0.36, 0.5)
+    ),
+    "health_factor": HealthFactorExposure("BTC", 200.0, 100.0),
+    "option_book": OptionBookExposure(
+        Portfolio(
+            _ASSETS,
+            (EuropeanOption("BTC", 34_500.0, 720.0, "call"), EuropeanOption("BTC", 34_500.0, 720.0, "put")),
+            np.array([[-1.0, -1.0]]),
+            np.zeros((1, 2)),
+            np.array([[20_000.0, 0.1, 0.0]]),
+            ("short_straddle",),
+            ("straddle",),
+        )
     ),
     "borrow_rate": BorrowRate((0.03, 0.02), (0.4, 0.4), (72.0, 72.0), (0.5, 0.5), (0.36, 0.5)),
 }

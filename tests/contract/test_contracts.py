@@ -10,10 +10,20 @@ from models import every, instance, quickstart
 
 from riskengine import registry
 from riskengine.book.portfolio import Portfolio
+from riskengine.config.study import load_world
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import snapshot
 from riskengine.random import DrawKeys
-from riskengine.roles import Estimator, LendingProtocol, MadeOfData, MarginModel, ScenarioModel, StateComponent
+from riskengine.roles import (
+    Estimator,
+    ExposureModel,
+    LendingProtocol,
+    MadeOfData,
+    MarginModel,
+    Position,
+    ScenarioModel,
+    StateComponent,
+)
 
 ROLES = {
     "scenarios": ScenarioModel,
@@ -21,6 +31,7 @@ ROLES = {
     "margin": MarginModel,
     "lending": LendingProtocol,
     "estimators": Estimator,
+    "exposures": ExposureModel,
 }
 GRID = TimeGrid(3_600, 24, 86_400, 64)
 KEYS = DrawKeys(20231031)
@@ -229,6 +240,41 @@ def test_estimator(kind):
         doubled, _ = model.fit(2.0 * losses, level, 0.95)
         assert doubled.value == pytest.approx(2.0 * var.value, rel=1e-9)
     np.testing.assert_array_equal(losses, before)
+
+
+@pytest.mark.parametrize("kind", every("estimators"))
+def test_lanes_of_an_estimator_are_its_single_fits(kind):
+    """VaR and ES with their bounds, and the same samples refused, where a sample has what every level needs."""
+    model, levels = instance("estimators", kind), (0.95, 0.99)
+    losses = np.random.default_rng(8).standard_t(4, (500, 3)) * 0.02
+    many = model.fit_lanes(losses, levels, 0.9)
+    for i, level in enumerate(levels):
+        for p in range(losses.shape[1]):
+            for single, lanes in zip(model.fit(losses[:, p], level, 0.9), many, strict=True):
+                value, lower, upper = (side[i, p] for side in lanes)
+                assert np.isfinite(single.value) != ("refused: " in single.method and np.isnan(value))
+                np.testing.assert_allclose([single.value, single.lower, single.upper], [value, lower, upper], rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", every("exposures"))
+def test_exposure(kind):
+    """The intervals on which the loss is greater than c are those on which it is."""
+    exposure, world = instance("exposures", kind), load_world("btc_eth")
+    assert exposure.asset in exposure.name
+    position = exposure.position(world.model, world.surface, 24.0)
+    assert isinstance(position, Position)
+    x = np.linspace(-0.5, 0.5, 401)
+    loss = position.loss(x)
+    assert loss.shape == x.shape
+    assert np.isfinite(loss).all()
+    if position.side is not None:
+        assert (np.diff(loss) * (-1.0 if position.side == "long" else 1.0) >= 0).all()
+    c = np.quantile(loss, [0.05, 0.5, 0.95]) + 1e-7 * np.ptp(loss)
+    lower, upper = position.worse(c)
+    assert lower.shape == upper.shape == (len(lower), 3)
+    inside = ((lower[..., None] < x) & (x < upper[..., None])).any(axis=0)
+    np.testing.assert_array_equal(inside, loss > c[:, None])
+    assert position.loss(x[:1].reshape(1, 1)).shape == (1, 1)
 
 
 @pytest.mark.parametrize("kind", every("surfaces"))

@@ -68,11 +68,11 @@ def test_sobol_indices_of_ishigami():
         for estimate, value in zip(estimates, wanted, strict=True):
             assert estimate.lower <= value <= estimate.upper
             assert estimate.value == pytest.approx(value, abs=0.01)
-    assert found.variance == pytest.approx(expected["variance"], rel=0.01)
+    assert found.variance.value == pytest.approx(expected["variance"], rel=0.01)
 
 
 def test_shapley_effects_of_ishigami():
-    """Exact from the closed variance shares; and by nested simulation within its own 99.99 % interval."""
+    """Exact from the closed variance shares; and by random orderings within its own 99.99 % interval."""
     i, expected, tolerance = case("ishigami_sobol_shapley")
     a, b, total = i["a"], i["b"], expected["variance"]
     one = 0.5 * (1 + b * np.pi**4 / 5) ** 2
@@ -81,12 +81,7 @@ def test_shapley_effects_of_ishigami():
     exact = shapley_from_explained(lambda group: part.get(group, 0.0) / total, 3)
     np.testing.assert_allclose(exact, expected["shapley"], atol=max(tolerance, 1e-9))
 
-    def redraw(x, group, random):
-        out = x.copy()
-        out[:, list(group)] = random.random((len(x), len(group)))
-        return out
-
-    found = shapley_effects(ishigami, lambda n, random: random.random((n, 3)), redraw, 3, 1024, 4, 8, 0.9999)
+    found = shapley_effects(ishigami, np.eye(3), None, 10, 8, 0.9999)
     for estimate, value in zip(found, expected["shapley"], strict=True):
         assert estimate.lower <= value <= estimate.upper
     assert sum(e.value for e in found) == pytest.approx(1.0, abs=1e-12)
@@ -95,7 +90,7 @@ def test_shapley_effects_of_ishigami():
 def test_morris_of_a_linear_function():
     i, expected, tolerance = case("morris_linear")
     found = morris(lambda x: x @ np.array([2.0, -3.0, 0.5]), 3, 10, i["levels"])
-    np.testing.assert_allclose(found.mean, expected["mu"], atol=tolerance)
+    np.testing.assert_allclose([e.value for e in found.mean], expected["mu"], atol=tolerance)
     np.testing.assert_allclose([e.value for e in found.absolute], expected["mu_star"], atol=tolerance)
     np.testing.assert_allclose(found.deviation, expected["sigma"], atol=tolerance)
 

@@ -38,7 +38,7 @@ def test_nine_definitions_of_the_quantile():
     for definition, value in expected.items():
         estimator = HistoricalEstimator(definition)
         assert estimator.fit(losses, i["alpha"])[0].value == pytest.approx(value, abs=tolerance)
-        assert estimator.fit_lanes(losses[:, None], i["alpha"])[0][0] == pytest.approx(value, abs=tolerance)
+        assert estimator.fit_lanes(losses[:, None], i["alpha"]).var.value[0] == pytest.approx(value, abs=tolerance)
 
 
 def test_student_t_and_cornish_fisher():
@@ -71,7 +71,7 @@ def test_split_conformal_threshold():
     i, expected, tolerance = case("split_conformal_quantile")
     scores = np.array(i["scores"])
     for alpha, wanted in zip(i["alpha"], expected, strict=True):
-        found = SplitConformalEstimator().fit_lanes(scores[:, None], 1 - alpha)[0][0]
+        found = SplitConformalEstimator().fit_lanes(scores[:, None], 1 - alpha).var.value[0]
         assert found == pytest.approx(float(wanted), abs=tolerance)
         assert (conformal_rank(scores.size, 1 - alpha) > scores.size) == (wanted == "inf")
 
@@ -114,7 +114,7 @@ def samples(n):
 
 @cache
 def fitted(estimator, n):
-    return ESTIMATORS[estimator].fit_lanes(samples(n), (0.99, 0.999))[0]
+    return ESTIMATORS[estimator].fit_lanes(samples(n), (0.99, 0.999)).var.value
 
 
 def half_digit(printed):

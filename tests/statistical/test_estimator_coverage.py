@@ -55,8 +55,8 @@ def tail_of_t(generator, shape):
 )
 def test_asymptotic_intervals_cover_on_their_own_law(estimator, draw, law, shortfall):
     losses = draw(np.random.default_rng(41), (1000, LANES))
-    assert_share_between(held(estimator.fit_lanes(losses, 0.99), law.ppf(0.99)), LANES, 0.92, 0.98)
-    assert_share_between(held(estimator.shortfall_lanes(losses, 0.99), shortfall), LANES, 0.92, 0.98)
+    assert_share_between(held(estimator.fit_lanes(losses, 0.99).var, law.ppf(0.99)), LANES, 0.92, 0.98)
+    assert_share_between(held(estimator.fit_lanes(losses, 0.99).es, shortfall), LANES, 0.92, 0.98)
 
 
 def test_posterior_intervals_cover_on_the_mixture():
@@ -71,15 +71,15 @@ def test_posterior_intervals_cover_on_the_mixture():
     truth = brentq(lambda x: beyond(x) - 0.01, 1.0, 9.0)
     shortfall = truth + quad(beyond, truth, 40.0, limit=200)[0] / 0.01
     estimator = ModelMonteCarloEstimator()
-    assert_share_between(held(estimator.fit_lanes(losses, 0.99), truth), lanes, 0.92, 0.98)
-    assert_share_between(held(estimator.shortfall_lanes(losses, 0.99), shortfall), lanes, 0.92, 0.98)
+    assert_share_between(held(estimator.fit_lanes(losses, 0.99).var, truth), lanes, 0.92, 0.98)
+    assert_share_between(held(estimator.fit_lanes(losses, 0.99).es, shortfall), lanes, 0.92, 0.98)
 
 
 @pytest.mark.parametrize("estimator", [HarrellDavisEstimator(), HistoricalEstimator("linear")], ids=repr)
 def test_widened_order_statistics_cover_at_least_as_stated(estimator):
     losses = tail_of_t(np.random.default_rng(42), (400, LANES))
     stated = order_statistic_ranks(400, 0.98, 0.95).coverage
-    assert_share_between(held(estimator.fit_lanes(losses, 0.98), stats.t.ppf(0.98, 4)), LANES, stated, 1.0)
+    assert_share_between(held(estimator.fit_lanes(losses, 0.98).var, stats.t.ppf(0.98, 4)), LANES, stated, 1.0)
 
 
 @pytest.mark.parametrize("n", [99, 250, 1000])
@@ -87,7 +87,7 @@ def test_widened_order_statistics_cover_at_least_as_stated(estimator):
 def test_split_conformal_breaches_as_often_as_its_rank_says(n, scores):
     """Exactly (n + 1 - rank) / (n + 1) for exchangeable scores; scaled ones are so up to the filter's start."""
     losses = np.random.default_rng(43 + n).standard_normal((n, LANES))
-    value, _, _ = SplitConformalEstimator(scores, 0.999).fit_lanes(losses, 0.99)
+    value, _, _ = SplitConformalEstimator(scores, 0.999).fit_lanes(losses, 0.99).var
     breach = ndtr(-value)
     expected = (n + 1 - conformal_rank(n, 0.99)) / (n + 1)
     slack = 0.0 if scores == "losses" else 0.1 * expected
@@ -107,8 +107,8 @@ def test_adaptive_conformal_keeps_its_breach_share_where_volatility_rises():
     share = np.nanmean(breach)
     plain = ndtr(-ndtri(1 - p) / 2)
     assert abs(share - p) < 0.2 * p < plain - p
-    late = AdaptiveConformalEstimator(gamma).fit_lanes(losses.T, 1 - p)[0] / 2
-    fixed = SplitConformalEstimator().fit_lanes(losses.T, 1 - p)[0] / 2
+    late = AdaptiveConformalEstimator(gamma).fit_lanes(losses.T, 1 - p).var.value / 2
+    fixed = SplitConformalEstimator().fit_lanes(losses.T, 1 - p).var.value / 2
     assert abs(ndtr(-late).mean() - p) < abs(ndtr(-fixed).mean() - p)
 
 
@@ -121,7 +121,7 @@ def test_garch_filter_follows_volatility_better_than_equal_weights():
         losses[max(t, 0)] = loss
     truth = np.sqrt(variance) * ndtri(0.95)
     spread = {
-        e.kind: np.log(e.fit_lanes(losses, 0.95)[0] / truth).std()
+        e.kind: np.log(e.fit_lanes(losses, 0.95).var.value / truth).std()
         for e in (
             GarchFilteredEstimator(),
             QuantileRegressionEstimator(),

@@ -100,7 +100,8 @@ def test_regret_is_the_expected_score_beyond_that_of_the_truth(study):
     """By quadrature over the law, for one estimate on each side of the truth."""
     bench = Bench(study.worlds[0], 24.0, "automatic", DrawKeys(1))
     exposure, level = study.exposures[1], 0.99
-    truth = float(bench.truth(exposure, np.array([level]))[0])
+    truths = bench.truth(exposure, np.array([level]))
+    truth = float(truths.var.value[0])
     u = (np.arange(2_000_000) + 0.5) / 2_000_000
     z = ndtri(u)
     law = study.worlds[0].model.law("BTC", 24 / 8760)
@@ -108,8 +109,8 @@ def test_regret_is_the_expected_score_beyond_that_of_the_truth(study):
     loss = exposure.unit.loss(mean + np.sqrt(variance) * z)
     made = np.array([0.8, 1.3]) * truth
     score = lambda q: np.maximum(level * (loss - q), (level - 1) * (loss - q)).mean()  # noqa: E731
-    regret = bench.regret(exposure, level, truth, made)
-    np.testing.assert_allclose(regret, [score(q) - score(truth) for q in made], rtol=2e-5)
+    regret, _ = bench.regrets(exposure, np.array([level]), truths, made[None], made[None])
+    np.testing.assert_allclose(regret[0], [score(q) - score(truth) for q in made], rtol=2e-5)
 
 
 def test_a_world_with_a_state_is_judged_given_its_state(study):
@@ -123,7 +124,7 @@ def test_a_world_with_a_state_is_judged_given_its_state(study):
     np.testing.assert_array_equal(again["BTC"], returns["BTC"][:, 512:])
     levels = np.array([0.99])
     truth = bench.truth(exposure, levels)
-    breach = bench.breach(exposure, np.full((1, 1024), truth[0]), states["BTC"])[0]
+    breach = bench.breach(exposure, np.full((1, 1024), truth.var.value[0]), states["BTC"])[0]
     assert breach.std() > 0.002
     assert abs(breach.mean() - 0.01) <= Z * breach.std() / 32
     assert not Bench(world, 24.0, "independent", DrawKeys(5)).history
@@ -141,3 +142,10 @@ def test_a_world_with_a_state_is_judged_given_its_state(study):
     found = figures(small)
     assert found["ewma", 0.99, 50, "mean_breach_probability", "BTC long linear"].value < 0.05
     assert np.isfinite(found["historical", 0.95, 50, "relative_rmse", "BTC long linear"].value)
+    # the truth moves with the state: its own scatter is in the tracking error, and an estimate that follows has less
+    conditional = bench.conditional(exposure, np.array([0.99]), states["BTC"])
+    given = bench.breach(exposure, conditional, states["BTC"])
+    np.testing.assert_allclose(given, 0.01, rtol=1e-6)
+    strays = found["historical", 0.99, 50, "log_tracking_error", "BTC long linear"]
+    assert strays.value > np.log(conditional[0]).std() / 2
+    assert found["ewma", 0.99, 50, "log_tracking_error", "BTC long linear"].std_error > 0

@@ -78,7 +78,7 @@ def test_var_es_and_breaches_of_a_large_sample():
 @pytest.mark.parametrize(("n", "level"), WINDOWS)
 def test_order_statistic_intervals_cover_exactly_as_stated(n, level):
     lanes_ = 2000
-    _, lower, upper = HistoricalEstimator().fit_lanes(losses(np.random.default_rng(n), (n, lanes_)), level)
+    _, lower, upper = HistoricalEstimator().fit_lanes(losses(np.random.default_rng(n), (n, lanes_)), level).var
     truth = float(LONG.var(LAW, level))
     stated = order_statistic_ranks(n, level, 0.95).coverage
     check_count(int(((lower <= truth) & (truth <= upper)).sum()), lanes_, stated)
@@ -86,7 +86,7 @@ def test_order_statistic_intervals_cover_exactly_as_stated(n, level):
 
 def test_historical_breach_probability_is_exact_in_the_mean():
     n, replications = 250, 3000
-    value = HistoricalEstimator().fit_lanes(losses(np.random.default_rng(7), (n, replications)), 0.99)[0]
+    value = HistoricalEstimator().fit_lanes(losses(np.random.default_rng(7), (n, replications)), 0.99).var.value
     breach = LONG.breach_probability(LAW, value)
     assert abs(breach.mean() - 3 / 251) < Z * breach.std() / np.sqrt(replications)
 
@@ -142,7 +142,7 @@ def stated_coverage(estimator, n):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.kind)
 def test_model_based_intervals_hold_in_their_own_world(estimator):
     n, lanes_ = 250, 3000
-    _, lower, upper = estimator.fit_lanes(0.03 * np.random.default_rng(31).standard_normal((n, lanes_)), 0.99)
+    _, lower, upper = estimator.fit_lanes(0.03 * np.random.default_rng(31).standard_normal((n, lanes_)), 0.99).var
     covered = (lower <= 0.03 * ndtri(0.99)) & (0.03 * ndtri(0.99) <= upper)
     exact = stated_coverage(estimator, n)
     check_count(int(covered.sum()), lanes_, exact)

@@ -13,7 +13,9 @@ from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.world import World
+from riskengine.stats.figures import PlainFigures
 from riskengine.stats.quantile import order_statistic_ranks
+from riskengine.study.measures import calibration_rows
 
 WINDOWS, PATHS = 250, 4000
 CHECKS = 3 + 1 + 1  # in the order of the tests; all together fail by chance once in 10,000
@@ -54,3 +56,49 @@ def test_interval_of_the_order_statistics_covers(columns):
     stated = order_statistic_ranks(WINDOWS, 0.99, 0.95).coverage
     held = int(found.sum())
     assert stated >= 0.95 and min(bdtr(held, PATHS, stated), bdtrc(held - 1, PATHS, stated)) > ALPHA / 2
+
+
+class Doubtful:
+    """The normal estimator, which will not speak on every second path, nor on any at 99.9 %."""
+
+    kind = "doubtful"
+
+    def fit_lanes(self, losses, level, confidence):
+        if np.max(level) > 0.99:
+            raise ValueError("level must be at most 0.99")
+        found = NormalEstimator().fit_lanes(losses, level, confidence)
+        for figure in found:
+            figure.value[:, ::2], figure.lower[:, ::2], figure.upper[:, ::2] = np.nan, -np.inf, np.inf
+        return found
+
+
+def test_paths_that_are_refused_are_counted_and_left_out():
+    """An interval without ends around no figure covers nothing, and no mean is lost to a refusal."""
+    model = Gbm(("BTC",), (100.0,), (0.0,), (0.6,), ((1.0,),))
+    world = World("w", "w", "P", model, FactorSurface.flat((0.6,)))
+    question = CalibrationQuestion((NormalEstimator(), Doubtful()), (Exposure("BTC"),), (0.99, 0.999))
+    lab = Lab(world, question, 1 / 365, 0.95)
+    columns = lab.columns(model.sample(TimeGrid(86400, 1, 86400, 50), 0, 400, DrawKeys(20)))
+
+    class Held:
+        plain, keys = PlainFigures(), tuple(columns)
+
+        def select(self, *keys):
+            return [columns[k] for k in keys]
+
+    rows = {
+        (r.model, r.parameters["level"], r.measure): r.estimate for r in calibration_rows(Held(), question, lab, 50)
+    }
+    assert rows["normal", 0.99, "refused"].value == 0.0
+    assert rows["doubtful", 0.99, "refused"].value == 0.5
+    assert rows["doubtful", 0.999, "refused"].value == 1.0
+    for measure in ("relative_bias", "interval_coverage", "mean_breach_probability", "rmse_conditional"):
+        figure = rows["doubtful", 0.99, measure]
+        assert figure.n == 200
+        half = columns["calibration", "normal", 0.99, None, "BTC long linear", "estimate"][1::2]
+        truth = rows["doubtful", 0.99, "true_quantile"].value
+        if measure == "relative_bias":
+            assert figure.value == pytest.approx(half.mean() / truth - 1, rel=1e-12)
+        assert "refused" in rows["doubtful", 0.999, measure].method
+    covered = columns["calibration", "normal", 0.99, None, "BTC long linear", "interval_coverage"][1::2]
+    assert rows["doubtful", 0.99, "interval_coverage"].value == covered.mean()

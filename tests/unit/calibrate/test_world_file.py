@@ -1,5 +1,6 @@
 """The world file, and the shipped worlds against their own parameters and the data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from scipy.special import ndtri
 
 from riskengine.calibrate.bands import Band, Bands, FitReport, FitRow, check_fit, loss_bands
 from riskengine.calibrate.linked_surface import linked_surface
+from riskengine.calibrate.parameters import free_parameters
 from riskengine.calibrate.returns import FitResult
 from riskengine.calibrate.sample import ReturnSample
-from riskengine.calibrate.uncertainty import Uncertainty
+from riskengine.calibrate.uncertainty import Uncertainty, error_correlation
 from riskengine.calibrate.world_file import to_yaml, world_record, write_world
 from riskengine.config.study import load_world
 from riskengine.law.joint import joint_law
@@ -225,6 +227,25 @@ def test_an_unfit_world_says_where(fit, tmp_path):
     assert record["fit"]["bands"][0]["error"] == 0.01 and record["fit"]["valley"] == [{"value": 0.36, "cost": 0.5}]
     assert record["source"][0] == "prices: here" and record["fit"]["data_sha256"] == "ab"
     assert [p.name for p in tmp_path.iterdir()] == ["w.yaml"]
+
+
+def test_a_world_states_how_the_errors_of_its_fit_move_together(fit):
+    """Free numbers: variances on a log scale and the residual correlation; volatilities share half of each error."""
+    kind, assets = "gbm", ("A", "B")
+    free = tuple(free_parameters(kind, assets, np.array([0.36, 0.64])))
+    point = np.array([np.log(0.36), np.log(0.64), 0.5])
+    root = np.array([[0.1, 0.0, 0.0], [0.08, 0.06, 0.0], [0.0, 0.02, 0.05]])
+    known = replace(fit.known, free=free, point=point, covariance=root @ root.T)
+    names, matrix = error_correlation(kind, assets, known)
+    assert names == ("volatility[A]", "volatility[B]", "correlation[A,B]")
+    scale = np.sqrt(np.diag(root @ root.T))
+    # each published number is a function of one free number that grows with it
+    np.testing.assert_allclose(matrix, root @ root.T / np.multiply.outer(scale, scale), atol=1e-6)
+    model = Gbm(assets, (1.0, 1.0), (0.0, 0.0), (0.6, 0.8), ((1.0, 0.5), (0.5, 1.0)))
+    record = world_record(replace(fit, model=model, known=known), surface=FactorSurface.flat((0.7, 0.7)))
+    stated = yaml.safe_load(to_yaml(record))["fit"]["error_correlation"]
+    assert stated["names"] == list(names)
+    np.testing.assert_allclose(stated["matrix"], matrix, atol=1e-4)
 
 
 def test_text_reads_back_as_the_same_record(fit):

@@ -70,6 +70,16 @@ def test_init_makes_a_study_that_stands_alone(capsys, here):
     assert code == 2
     assert "quickstart.yaml: exists already, and is left alone" in err
     assert json.loads(call(capsys, "init", "two", "--json")[1])
+    # a study about another one: that one and its files come along, and the copies are in order
+    assert call(capsys, "init", "three", "--study", "sensitivity_bad_debt")[0] == 0
+    assert {"quickstart.yaml", "sensitivity_bad_debt.yaml"} <= {f.name for f in (here / "three").iterdir()}
+    assert (here / "three/scenarios/may_2021.yaml").is_file() and (here / "three/books/aave_borrowers.csv").is_file()
+    assert call(capsys, "run", "three/sensitivity_bad_debt.yaml", "--dry-run")[0] == 0
+    # worlds in a list come along too
+    made = json.loads(call(capsys, "init", "three", "--study", "choose_margin", "--json")[1])
+    assert sum("scenarios/btc_eth" in name for name in made) == 9
+    plans = [call(capsys, "tune", s, "--dry-run", "--json")[1] for s in ("choose_margin", "three/choose_margin.yaml")]
+    assert plans[0] == plans[1]
 
 
 def test_copy_puts_a_shipped_file_here(capsys, here):

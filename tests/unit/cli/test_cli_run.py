@@ -136,3 +136,19 @@ def test_estimator_lab_plan_check_and_refusals(tmp_path, capsys):
     assert call(capsys, "run", "calibration_lab", "--resume", "--dry-run")[0] == 2
     assert call(capsys, "run", "calibration_lab", "--data", "p.csv", "--dry-run")[0] == 2
     assert "an estimator lab" in call(capsys, "reverse", "calibration_lab")[2]
+
+
+def test_tune_runs_choices_only_and_says_them(tmp_path, capsys):
+    small = ("--set", "sample_sizes=[400]", "--set", "replications=100", "--out", str(tmp_path / "run"))
+    code, out, _ = call(capsys, "tune", "calibration_certificate", *small)
+    assert code == 0
+    assert "From 400 losses a margin certified for a breach probability of 1 %" in out
+    assert "riskengine tune calibration_certificate" in (tmp_path / "run" / "report.md").read_text()
+    code, _, said = call(capsys, "tune", "quickstart", "--dry-run")
+    assert code == 2
+    assert "must be of kind certified_choice or certificate_experiment, got calibration" in said
+    plan = json.loads(call(capsys, "tune", "choose_margin", "--dry-run", "--json", "--paths", "2048")[1])
+    assert plan["candidates"]["historical_var level"] == [0.9975, 0.995, 0.9925, 0.99, 0.985, 0.98]
+    assert plan["paths"] == 10 * 2048
+    assert "299" in call(capsys, "tune", "choose_margin", "--paths", "100", "--dry-run")[2]
+    assert call(capsys, "tune", "choose_margin", "--data", "p.csv")[0] == 2

@@ -7,6 +7,7 @@ from riskengine.config.dump import dump, to_yaml
 from riskengine.config.reader import parse_yaml
 from riskengine.config.study import load_study, load_world, study_of
 from riskengine.errors import InputError
+from riskengine.registry import STUDIES
 from riskengine.study.backtest_spec import BacktestStudy
 from riskengine.study.manifest import question_hash
 from riskengine.study.spec import CalibrationStudy
@@ -177,7 +178,7 @@ def test_faults_of_all_files_come_at_once(tmp_path):
             "study",
             "kind: calibration",
             "kind: calibrate",
-            "study.yaml:1: kind: kind must be one of calibration, backtest, estimator_lab, got 'calibrate'; "
+            f"study.yaml:1: kind: kind must be one of {', '.join(STUDIES)}, got 'calibrate'; "
             "did you mean 'calibration'?",
         ),
         (

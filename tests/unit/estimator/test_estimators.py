@@ -52,20 +52,22 @@ def test_lanes_are_single_fits(estimator):
     many = estimator.fit_lanes(LOSSES, levels, 0.9)
     for i, level in enumerate(levels):
         one = estimator.fit_lanes(LOSSES, level, 0.9)
-        for side in range(3):
-            np.testing.assert_array_equal(one[side], many[side][i])
+        for figure in ("var", "es"):
+            for side in range(3):
+                np.testing.assert_array_equal(getattr(one, figure)[side], getattr(many, figure)[side][i])
         for p in range(LOSSES.shape[1]):
-            var, _ = estimator.fit(LOSSES[:, p], level, 0.9)
-            np.testing.assert_allclose(
-                [var.value, var.lower, var.upper], [one[side][p] for side in range(3)], rtol=1e-12
-            )
+            for single, lanes in zip(estimator.fit(LOSSES[:, p], level, 0.9), one, strict=True):
+                np.testing.assert_allclose(
+                    [single.value, single.lower, single.upper], [lanes[side][p] for side in range(3)], rtol=1e-12
+                )
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
 def test_bits_of_a_lane_do_not_depend_on_its_neighbours(estimator):
     whole, part = estimator.fit_lanes(LOSSES, 0.99), estimator.fit_lanes(LOSSES[:, 2:4], 0.99)
-    for a, b in zip(whole, part, strict=True):
-        np.testing.assert_array_equal(a[2:4], b)
+    for figure, other in zip(whole, part, strict=True):
+        for a, b in zip(figure, other, strict=True):
+            np.testing.assert_array_equal(a[2:4], b)
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
@@ -77,10 +79,10 @@ def test_shortfall_is_beyond_var_and_scales(estimator):
 
 
 def test_historical_bounds_are_infinite_on_short_windows():
-    value, lower, upper = HistoricalEstimator().fit_lanes(LOSSES[:20], 0.999)
+    value, lower, upper = HistoricalEstimator().fit_lanes(LOSSES[:20], 0.999).var
     np.testing.assert_array_equal(value, LOSSES[:20].max(axis=0))
     assert (upper == np.inf).all() and np.isfinite(lower).all()
-    low = HistoricalEstimator().fit_lanes(LOSSES[:20], 0.01)
+    low = HistoricalEstimator().fit_lanes(LOSSES[:20], 0.01).var
     assert (low[1] == -np.inf).all()
 
 

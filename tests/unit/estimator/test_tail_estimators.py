@@ -8,6 +8,7 @@ from scipy.optimize import linprog, minimize
 from scipy.special import digamma, ndtri, polygamma
 from scipy.stats.mstats import hdquantiles
 
+from riskengine.estimate import LaneFigure, LaneTails
 from riskengine.estimator import garch_filtered
 from riskengine.estimator.adaptive_conformal import AdaptiveConformalEstimator, walk
 from riskengine.estimator.age_weighted import AgeWeightedEstimator, age_weights
@@ -105,10 +106,15 @@ def test_harrell_davis_is_that_of_scipy_and_its_error_a_jackknife():
     x = np.sort(SAMPLE[:80])
     var, es = HarrellDavisEstimator().fit(x, 0.95)
     assert var.value == pytest.approx(float(hdquantiles(x, [0.95])[0]), rel=1e-12)
-    left_out = [np.delete(x, i) @ quantile_weights(79, 0.95) for i in range(80)]
+
+    def weights(n, level, of=quantile_weights):
+        own = of(n, level)
+        return np.pad(own.weight, (own.first, n - own.first - own.weight.size))
+
+    left_out = [np.delete(x, i) @ weights(79, 0.95) for i in range(80)]
     assert var.std_error == pytest.approx(np.sqrt(79 / 80 * np.square(left_out - np.mean(left_out)).sum()))
-    assert shortfall_weights(80, 0.95).sum() == pytest.approx(1.0)
-    mean = quad(lambda u: x @ quantile_weights(80, u), 0.95, 1, limit=200)[0] / 0.05
+    assert shortfall_weights(80, 0.95).weight.sum() == pytest.approx(1.0)
+    mean = quad(lambda u: x @ weights(80, u), 0.95, 1, limit=200)[0] / 0.05
     assert es.value == pytest.approx(mean, rel=1e-7)
 
 
@@ -116,9 +122,9 @@ def test_age_weights_by_repetition_and_in_the_limit_of_equal_ones():
     x = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
     weight = age_weights(5, 0.5)  # 1, 2, 4, 8, 16 in 31 parts
     repeated = np.repeat(x, np.round(31 * weight).astype(int))
-    value, _, _ = AgeWeightedEstimator(0.5).fit_lanes(x[:, None], 0.9)
+    value, _, _ = AgeWeightedEstimator(0.5).fit_lanes(x[:, None], 0.9).var
     assert value[0] == np.quantile(repeated, 0.9, method="inverted_cdf")
-    es, _, _ = AgeWeightedEstimator(0.5).shortfall_lanes(x[:, None], 0.9)
+    es, _, _ = AgeWeightedEstimator(0.5).fit_lanes(x[:, None], 0.9).es
     assert es[0] == pytest.approx(expected_shortfall(repeated, 0.9).value)
     old, new = HistoricalEstimator().fit(SAMPLE, 0.97), AgeWeightedEstimator(1 - 1e-15).fit(SAMPLE, 0.97)
     for a, b in zip(old, new, strict=True):
@@ -290,7 +296,7 @@ class Scaled:
 
     def fit_lanes(self, losses, level, confidence=0.95):
         value = self.factor * np.multiply.outer(ndtri(np.asarray(level)), np.ones(losses.shape[1]))
-        return value, value, value
+        return LaneTails(*[LaneFigure(value, value, value)] * 2)
 
 
 def test_recalibration_finds_and_corrects_a_constant_bias():

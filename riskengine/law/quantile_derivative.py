@@ -1,0 +1,48 @@
+"""How a loss quantile moves with a parameter of the law, exactly: no simulation, no difference of quantiles.
+
+With F(x_p; theta) = p, implicit differentiation gives
+
+    dx_p / dtheta = -(dF / dtheta)(x_p) / f(x_p),      dVaR / dtheta = loss'(x_p) dx_p / dtheta.
+
+dF / dtheta at the fixed point x_p is a central difference of fourth order of the exact cdf: the cdf carries 1e-14, so
+at steps of a few thousandths of the parameter rounding and truncation both stay far below 1e-6 of the derivative.  The
+test holds it against the analytic gradient of the characteristic function (`riskengine.law.affine_gradient`).
+
+Reference: Hong, Operations Research 57 (2009), for the quantile as an implicit function.
+"""
+
+from collections.abc import Callable
+
+from riskengine.arrays import Floats
+from riskengine.law.exposure import HorizonLaw, UnitExposure
+
+_WEIGHTS = ((1, 8.0), (-1, -8.0), (2, -1.0), (-2, 1.0))
+
+
+def cdf_derivative(law_at: Callable[[float], HorizonLaw], value: float, step: float, x: Floats) -> Floats:
+    """dF(x; theta) / dtheta at theta = `value`, shape of `x`, by differences of +-`step` and twice that."""
+    return sum(weight * law_at(value + k * step).cdf(x) for k, weight in _WEIGHTS) / (12.0 * step)
+
+
+def quantile_derivative(
+    law_at: Callable[[float], HorizonLaw], value: float, step: float, unit: UnitExposure, levels: Floats
+) -> Floats:
+    """d VaR / d theta of a unit exposure at theta = `value`, shape of `levels`.
+
+    Parameters
+    ----------
+    law_at : callable
+        The law of the log-return at a value of the parameter.
+    value, step : float
+        The parameter, and a step that leaves it legal when taken twice either way.
+    unit : UnitExposure
+    levels : ndarray, shape (L,)
+
+    Returns
+    -------
+    ndarray, shape (L,)
+        In units of loss per unit of the parameter; exactly 0 where the law does not depend on it.
+    """
+    law = law_at(value)
+    x = law.quantile(1.0 - levels if unit.side == "long" else levels)
+    return -unit.slope(x) * cdf_derivative(law_at, value, step, x) / law.pdf(x)

@@ -1,0 +1,331 @@
+"""Run a study of certified choice: simulate every world, walk the candidates, judge the choice on fresh paths.
+
+Paths are those of a calibration study, with a checkpoint for each block; a candidate is a stored outcome column, so all
+candidates meet the same draws.  Paths that failed numerically count as losses of one: a certificate may not rest on
+leaving them out.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.engine.blocks import plan
+from riskengine.engine.executor import default_workers, run_blocks
+from riskengine.engine.outcomes import Key
+from riskengine.engine.simulate import Simulation
+from riskengine.engine.store import BlockStore
+from riskengine.random import DrawKeys
+from riskengine.study.columns import Columns
+from riskengine.study.describe import assumptions, world_data, worlds_head
+from riskengine.study.folder import RunFolder
+from riskengine.study.manifest import manifest
+from riskengine.study.result import Row, StudyResult
+from riskengine.study.run import Progress
+from riskengine.study.spec import CalibrationStudy
+from riskengine.study.verdict import judge
+from riskengine.tune.certify import Certificate, RiskControl, certify, conformal_risk_control, upper_bounds, worst_case
+from riskengine.tune.choice_rows import choice_rows, fronts
+from riskengine.tune.choice_spec import GOODS, RISKS, CertifiedChoiceStudy, Choice
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Paths of one world.
+
+    Attributes
+    ----------
+    world : str
+    fresh : bool
+        Whether they judge the choice; else they make it.
+    variant : bool
+        Whether the world is a draw from the law of a fit.
+    columns : Columns
+    """
+
+    world: str
+    fresh: bool
+    variant: bool
+    columns: Columns
+
+    def _keys(self, choice: Choice, candidates: tuple[float, ...], measure: str) -> list[Key]:
+        if choice.axis == "threshold_shift":
+            return [("lending", choice.model, None, c, "all", measure) for c in candidates]
+        return [("margin", *choice.setting(c), "all", measure) for c in candidates]
+
+    def risk(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
+        """Loss in [0, 1] of every good path under every candidate, (n, C)."""
+        measure, binary = RISKS[choice.risk]
+        found = np.stack(self.columns.select(*self._keys(choice, candidates, measure)), axis=1)
+        return (found > 0).astype(np.float64) if binary else found
+
+    def tested(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
+        """The same with a loss of one on every path that failed: what a certificate is about."""
+        own = self.risk(choice, candidates)
+        return np.concatenate([own, np.ones((self.columns.failures["paths"], own.shape[1]))])
+
+    def cost(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
+        """Cost on every good path, (n, C)."""
+        return np.stack(self.columns.select(*self._keys(choice, candidates, choice.cost)), axis=1)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A choice as it was made.
+
+    Attributes
+    ----------
+    choice : Choice
+    label : str
+        Tells it from others of the model.
+    candidates : tuple of float
+        From safe to risky.
+    samples, fresh : tuple of Sample
+        One for each world, then for each variant; one for each world.
+    """
+
+    choice: Choice
+    label: str
+    candidates: tuple[float, ...]
+    samples: tuple[Sample, ...]
+    fresh: tuple[Sample, ...]
+
+    @cached_property
+    def losses(self) -> tuple[Floats, ...]:
+        """Losses of each sample, (n, C)."""
+        return tuple(s.tested(self.choice, self.candidates) for s in self.samples)
+
+    @cached_property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """One for each sample, each at the whole delta: see `certified`."""
+        return tuple(certify(x, self.choice.target, self.choice.delta, self.choice.method) for x in self.losses)
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, ...]:
+        """Upper bound of every candidate alone, in each sample."""
+        return tuple(upper_bounds(x, self.choice.delta, self.choice.method) for x in self.losses)
+
+    @cached_property
+    def controls(self) -> tuple[RiskControl | str, ...]:
+        """Conformal risk control in each world, or why it is refused."""
+        out: list[RiskControl | str] = []
+        for s, x in zip(self.samples, self.losses, strict=True):
+            if not s.variant:
+                try:
+                    out.append(conformal_risk_control(x, self.choice.target))
+                except ValueError as error:
+                    out.append(str(error))
+        return tuple(out)
+
+    def reached(self, variants: bool) -> int | None:
+        """Riskiest candidate that passed in every world, and every variant where they count.
+
+        No correction is due for their number: let j be the first candidate in the walk whose risk exceeds the target in
+        some world w.  A wrong choice needs j to pass in every world, so in w, which has chance delta at most.
+        """
+        kept = [c for c, s in zip(self.certificates, self.samples, strict=True) if variants or not s.variant]
+        return worst_case(kept)
+
+    def certified(self, variants: bool = True) -> int | None:
+        """The cheapest of all candidates up to the one reached, of equals the safest.
+
+        Up to there all are certified at once, so the cheapest may be looked for among them.
+        """
+        reached = self.reached(variants)
+        return None if reached is None else self.cheapest(np.arange(reached + 1))
+
+    def pointwise(self) -> int | None:
+        """The choice without a certificate: the cheapest whose estimate is at most the target in every world."""
+        mean = np.stack([x.mean(axis=0) for x, s in zip(self.losses, self.samples, strict=True) if not s.variant])
+        below = np.flatnonzero((mean <= self.choice.target).all(axis=0))
+        return self.cheapest(below) if below.size else None
+
+    def controlled(self) -> int | None:
+        """Choice of conformal risk control over the worlds; None where it is refused or finds none."""
+        found = [c.chosen for c in self.controls if isinstance(c, RiskControl)]
+        if len(found) < len(self.controls) or None in found:
+            return None
+        return self.cheapest(np.arange(min(found) + 1))
+
+    def cheapest(self, among: np.ndarray) -> int:
+        """The cheapest of some candidates by its mean cost over the worlds, of equals the safest."""
+        return int(among[np.argmin(self._mean_cost[among])])
+
+    @cached_property
+    def _mean_cost(self) -> Floats:
+        own = [s.cost(self.choice, self.candidates).mean(axis=0) for s in self.samples if not s.variant]
+        return np.mean(own, axis=0) * (-1.0 if self.choice.cost in GOODS else 1.0)
+
+
+def labels(choices: tuple[Choice, ...]) -> tuple[str, ...]:
+    """A name for each choice: axis and level, with the risk where it takes that to tell it from others of the model."""
+    short = [c.axis + ("" if c.level is None else f" at {100 * c.level:.10g} %") for c in choices]
+    named = [(c.model, s) for c, s in zip(choices, short, strict=True)]
+    long = [s if named.count(n) == 1 else f"{s}, {c.risk}" for c, s, n in zip(choices, short, named, strict=True)]
+    full = [(c.model, s) for c, s in zip(choices, long, strict=True)]
+    return tuple(
+        s if full.count(n) == 1 else f"{s} <= {100 * c.target:g} %, delta {c.delta:g}"
+        for c, s, n in zip(choices, long, full, strict=True)
+    )
+
+
+def run_choice(
+    study: CertifiedChoiceStudy,
+    resolved: dict[str, Any],
+    name: str,
+    out: Path | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    command: str = "",
+) -> tuple[Path, StudyResult]:
+    """Answer a study of certified choice.
+
+    Parameters
+    ----------
+    study, resolved, name, out, workers, resume, progress, command
+        As in `riskengine.study.run.run_study`.
+
+    Returns
+    -------
+    (Path, StudyResult)
+        Run folder and result: rows of sections ``choice`` (what was chosen), ``candidate`` and ``step`` (a candidate
+        against its neighbour on the same fresh paths).
+
+    Raises
+    ------
+    UsageError
+        Where the folder cannot be used or a criterion names no row.
+    RunError
+        Where too many paths failed, a block file is damaged, or the disk refuses.
+    """
+    start = time.perf_counter()
+    folder = RunFolder.open(name, resolved, out, resume)
+    count = len(study.worlds)
+    asked = [(s, False) for s in study.simulations]
+    asked += [(replace(s, seed=study.fresh_seed, paths=study.fresh), True) for s in study.simulations[:count]]
+    total, done = study.plan()["paths"], 0
+    samples = []
+    for i, (simulated, fresh) in enumerate(asked):
+        place = folder.path / "blocks" / f"{i:03d}-{'fresh' if fresh else 'choice'}"
+        place.mkdir(exist_ok=True)
+        store, blocks = BlockStore(place), plan(simulated.paths)
+        missing = [b for b in blocks if not store.check(b)]
+        done += simulated.paths - sum(b.count for b in missing)
+        engine = _simulation(simulated, study.settings)
+        for block in run_blocks(
+            missing, lambda b, to=store, by=engine: to.write(b, by.block(b)), workers or default_workers()
+        ):
+            done += block.count
+            if progress is not None:
+                where = f"{simulated.world.name}{', fresh' if fresh else ''}"
+                progress(Progress(done, total, time.perf_counter() - start, where))
+        columns = Columns(store, blocks, study.max_failed_share, study.confidence)
+        samples.append(Sample(simulated.world.name, fresh, not fresh and i >= count, columns))
+    made = tuple(
+        Made(
+            choice,
+            label,
+            study.candidates(choice),
+            tuple(s for s in samples if not s.fresh),
+            tuple(s for s in samples if s.fresh),
+        )
+        for choice, label in zip(study.choices_resolved, labels(study.choices_resolved), strict=True)
+    )
+    rows = [row for m in made for row in choice_rows(m, study.confidence)]
+    result = _result(study, name, command, made, judge(rows, study.criteria), samples)
+    folder.write_json("manifest.json", manifest(resolved, study.paths))
+    folder.write_json("result.json", result.as_dict())
+    folder.write_json("timing.json", {"seconds": time.perf_counter() - start})
+    return folder.path, result
+
+
+def _simulation(study: CalibrationStudy, settings: frozenset[tuple[str, float | None, float]]) -> Simulation:
+    """What is run in one world: only settings that are candidates."""
+    keys = DrawKeys(study.seed)
+    return Simulation(
+        study.world, study.grid, keys, study.margin, study.lending, confidence=study.confidence, only=settings
+    )
+
+
+def _result(
+    study: CertifiedChoiceStudy,
+    name: str,
+    command: str,
+    made: tuple[Made, ...],
+    rows: list[Row],
+    samples: list[Sample],
+) -> StudyResult:
+    failed = sum(s.columns.failures["paths"] for s in samples)
+    data = [d for world in study.all_worlds() for d in world_data(world)]
+    head = {
+        "study": {"name": name, "title": study.title, "kind": study.kind},
+        "command": command,
+        "world": worlds_head(study.worlds),
+        "settings": {
+            "seed": study.seed,
+            "fresh_seed": study.fresh_seed,
+            "paths": study.paths,
+            "fresh_paths": study.fresh,
+            "worlds": [w.name for w in study.worlds],
+            "variants": [w.name for w in study.variants],
+            "horizon_hours": study.horizon_hours,
+            "step_hours": study.step_hours,
+            "history_windows": study.history_windows,
+            "confidence": study.confidence,
+            "margin_period_hours": study.margin.margin_period_hours if study.margin else None,
+            "accounts": study.margin.book.accounts if study.margin else None,
+            "loans": len(study.lending.book.names) if study.lending else None,
+        },
+        "choices": [
+            {
+                "model": m.choice.model,
+                "choice": m.label,
+                "axis": m.choice.axis,
+                "level": m.choice.level,
+                "candidates": list(m.candidates),
+                "current": m.choice.current,
+                "risk": m.choice.risk,
+                "cost": m.choice.cost,
+                "target": m.choice.target,
+                "delta": m.choice.delta,
+                "method": m.choice.method,
+            }
+            for m in made
+        ],
+        "fronts": fronts(made, study.confidence),
+        "assumptions": [*_certificate_assumptions(study), *assumptions(study.simulations[0])],
+    } | ({"data": data} if data else {})
+    paths = sum(s.columns.failures["paths"] + s.columns.select(s.columns.keys[0])[0].size for s in samples)
+    return StudyResult(head, tuple(rows), (), {"paths": failed, "share": failed / paths})
+
+
+def _certificate_assumptions(study: CertifiedChoiceStudy) -> list[str]:
+    said = [
+        "Candidates are walked from safe to risky in an order fixed before any path is drawn; each is tested at the "
+        "whole delta, and the walk stops at the first that does not pass. All candidates meet the same draws.",
+        "The certificate is about sampling and holds given the worlds named: where the market is none of them it says "
+        "nothing.",
+        "A path that failed numerically counts as a loss of one in every certificate.",
+        "Fresh paths are other draws of the same worlds; nothing was chosen on them, so their figures carry no "
+        "winner's curse.",
+    ]
+    if len(study.all_worlds()) > 1:
+        said.append(
+            "The choice over several worlds is the riskiest that passes in every one, each tested at the whole delta: "
+            "a wrong choice needs the first unsafe candidate to pass in the world where it is unsafe, so the chance "
+            "that the choice is unsafe in any of them is delta, without a correction for their number. Statements "
+            "about each world's own choice, taken together, hold at the sum of their deltas."
+        )
+    if study.variants:
+        said.append(
+            f"Variants are {len(study.variants)} draws from the law of the fit. What passes in all of them is safe for "
+            "a share of that law that is bounded from below (one free parameter of the scenario approach); delta comes "
+            "on top of its confidence."
+        )
+    return said

@@ -1,0 +1,323 @@
+"""What a study of certified choice asks: which setting is the cheapest whose risk is surely below a target."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from riskengine.arrays import check_range
+from riskengine.engine.questions import LendingQuestion, MarginQuestion
+from riskengine.market.grid import TimeGrid
+from riskengine.scenario.world import World
+from riskengine.study.checks import Found
+from riskengine.study.criterion import Criterion
+from riskengine.study.kind import Study
+from riskengine.study.spec import CalibrationStudy, Sampling
+from riskengine.tune.certify import least_paths
+
+# risk -> (column of the engine, whether a path counts 0 or 1: something happened on it)
+MARGIN_RISKS = {
+    "initial_margin_breach": ("initial_margin_breach", False),
+    "maintenance_margin_breach": ("maintenance_margin_breach", False),
+    "insolvency": ("insolvency", False),
+    "liquidated_share": ("liquidated_share", False),
+    "initial_margin_breach_on_path": ("initial_margin_breach", True),
+    "insolvency_on_path": ("insolvency", True),
+    "fund_exhausted": ("fund_exhausted", True),
+}
+LENDING_RISKS = {
+    "bad_debt_probability": ("bad_debt", True),
+    "liquidation_probability": ("liquidation_probability", True),
+}
+RISKS = MARGIN_RISKS | LENDING_RISKS
+MARGIN_COSTS = {"capital": "USD"}
+# what borrowers pay for a low threshold, and lenders for a high one
+LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_capacity": "USD", "bad_debt": "USD"}
+COSTS = MARGIN_COSTS | LENDING_COSTS
+# of which more is better
+GOODS = ("borrow_capacity",)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting to be chosen; its candidates are the values that the study lists for its axis.
+
+    Attributes
+    ----------
+    axis : {"multiplier", "level", "threshold_shift"}
+        From safe to risky, an order that is fixed before any path is drawn: multipliers and levels are walked downwards
+        from the largest, threshold shifts upwards from the lowest, and downwards where the risk is liquidation.
+    risk : str
+        A share of accounts (``initial_margin_breach``, ``maintenance_margin_breach``, ``insolvency``,
+        ``liquidated_share``), or whether something happens on a path (``initial_margin_breach_on_path``,
+        ``insolvency_on_path``, ``fund_exhausted``, ``bad_debt_probability``, ``liquidation_probability``).
+    target : float
+        Largest risk wanted.
+    delta : float
+        Chance that the true risk of what is chosen exceeds the target in some world.
+    model : str or None
+        Margin model by its name in the figures, which is its kind where the study has one of the kind; may be left out
+        where the study has one model.
+    level : float or None
+        Level at which multipliers are judged; may be left out where the model has one or none.
+    current : float or None
+        Setting in force.  None is multiplier 1 or shift 0; for levels, none.
+    cost : str or None
+        ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations``, ``borrow_capacity`` or
+        ``bad_debt`` (the default where the risk is liquidation).
+    bound : {"betting", "hoeffding-bentkus"}
+        For shares of accounts; what happens or not on a path gets the exact binomial bound.
+    """
+
+    axis: Literal["multiplier", "level", "threshold_shift"]
+    risk: str
+    target: float
+    delta: float = 0.05
+    model: str | None = None
+    level: float | None = None
+    current: float | None = None
+    cost: str | None = None
+    bound: Literal["betting", "hoeffding-bentkus"] = "betting"
+
+    def __post_init__(self) -> None:
+        check_range("target", self.target, 1e-6, 0.5)
+        check_range("delta", self.delta, 1e-9, 0.5)
+        lending = self.axis == "threshold_shift"
+        risks, costs = (LENDING_RISKS, LENDING_COSTS) if lending else (MARGIN_RISKS, MARGIN_COSTS)
+        if self.risk not in risks:
+            raise ValueError(f"risk must be one of {', '.join(risks)} on axis {self.axis}, got {self.risk!r}")
+        if self.cost is not None and self.cost not in costs:
+            raise ValueError(f"cost must be one of {', '.join(costs)} on axis {self.axis}, got {self.cost!r}")
+        if self.level is not None and self.axis != "multiplier":
+            raise ValueError(f"level must be left out on axis {self.axis}, got {self.level!r}")
+
+    @property
+    def binary(self) -> bool:
+        """Whether a path counts 0 or 1."""
+        return RISKS[self.risk][1]
+
+    @property
+    def method(self) -> str:
+        """Name of the bound, as `riskengine.tune.certify.certify` takes it; fixed before any path is drawn."""
+        return "clopper-pearson" if self.binary else self.bound
+
+    def setting(self, candidate: float) -> tuple[str, float | None, float]:
+        """Model, level and multiplier of a candidate on a margin axis."""
+        at = (candidate, 1.0) if self.axis == "level" else (self.level, candidate)
+        return (self.model, *at)
+
+    @property
+    def paid(self) -> str:
+        """The cost measure."""
+        if self.axis != "threshold_shift":
+            return self.cost or "capital"
+        return self.cost or ("bad_debt" if self.risk == "liquidation_probability" else "liquidated_volume")
+
+
+@dataclass(frozen=True)
+class CertifiedChoiceStudy(Study):
+    """Choices with a certificate, made on simulated paths and judged again on fresh ones.
+
+    Attributes
+    ----------
+    worlds : tuple of World
+        The choice must be safe in every one of them.
+    variants : tuple of World
+        Draws from the law of a fit (``riskengine fit returns --variants``); the choice must be safe in these too.
+    choices : tuple of Choice
+    paths : int
+        Paths in each world on which the choice is made.
+    fresh_paths : int or None
+        Paths of other draws on which it is judged again in every one of ``worlds``; None is as many.
+    seed, horizon_hours, step_hours, history_windows, margin, lending, confidence, criteria, max_failed_share
+        As in a calibration study.
+    sampling : Sampling
+        Plain only.
+    """
+
+    named: ClassVar[str] = "a study of certified choice"
+    runner: ClassVar[str] = "riskengine.tune.choice:run_choice"
+    options: ClassVar[tuple[str, ...]] = ("out", "workers", "resume", "progress", "command")
+
+    kind: Literal["certified_choice"]
+    title: str
+    worlds: tuple[World, ...]
+    choices: tuple[Choice, ...]
+    seed: int
+    paths: int
+    horizon_hours: float
+    step_hours: float
+    history_windows: int = 0
+    margin: MarginQuestion | None = None
+    lending: LendingQuestion | None = None
+    variants: tuple[World, ...] = ()
+    fresh_paths: int | None = None
+    confidence: float = 0.95
+    criteria: tuple[Criterion, ...] = ()
+    max_failed_share: float = 0.001
+    sampling: Sampling = Sampling()
+
+    def __post_init__(self) -> None:
+        if not self.worlds or not self.choices:
+            raise ValueError("worlds and choices must hold at least one entry each, got none")
+        if self.fresh_paths is not None:
+            check_range("fresh_paths", self.fresh_paths, 2, 2**40)
+        names = [w.name for w in self.all_worlds()]
+        if len(set(names)) < len(names):
+            raise ValueError(f"worlds and variants must differ by name, got {', '.join(names)}")
+        first = tuple(self.worlds[0].model.assets)
+        for world in self.all_worlds():
+            if tuple(world.model.assets) != first:
+                raise ValueError(
+                    f"worlds must be of the same assets in one order, got {', '.join(first)} and "
+                    f"{', '.join(world.model.assets)} ({world.name})"
+                )
+        if self.sampling.tilted or self.sampling.controls:
+            least = max(least_paths(c.target, c.delta) for c in self.choices)
+            raise ValueError(
+                "sampling must be plain, without controls, because the bounds of a certificate do not hold for "
+                f"weighted or corrected paths, got {'importance' if self.sampling.tilted else 'controls'}: plain "
+                f"paths do, from {least:,} on"
+            )
+        for simulation in self.simulations:
+            self._check_independent(simulation.world, simulation.grid)
+        self.choices_resolved  # noqa: B018 - names what a choice leaves open, or says why it cannot
+        for choice in self.choices:
+            least = least_paths(choice.target, choice.delta)
+            if self.paths < least:
+                raise ValueError(
+                    f"paths must be at least {least:,} for a target of {100 * choice.target:g} % at delta "
+                    f"{choice.delta:g}: with fewer even no breach at all certifies nothing; got {self.paths:,}"
+                )
+
+    @staticmethod
+    def _check_independent(world: World, grid: TimeGrid) -> None:
+        if world.data is not None and world.data.path_limit(grid) is not None:
+            raise ValueError(
+                f"worlds must draw independent paths without end, got {world.name!r} of kind {world.model.kind}, "
+                "whose paths are stretches of data: no certificate holds for them"
+            )
+
+    @cached_property
+    def simulations(self) -> tuple[CalibrationStudy, ...]:
+        """What is simulated in each world and variant, as a calibration study."""
+        return tuple(
+            CalibrationStudy(
+                "calibration",
+                self.title,
+                world,
+                self.seed,
+                self.paths,
+                self.horizon_hours,
+                self.step_hours,
+                self.history_windows,
+                self.margin,
+                self.lending,
+                confidence=self.confidence,
+                max_failed_share=self.max_failed_share,
+            )
+            for world in self.all_worlds()
+        )
+
+    @cached_property
+    def choices_resolved(self) -> tuple[Choice, ...]:
+        """Choices with model, level, current setting and cost filled in."""
+        out = []
+        for i, choice in enumerate(self.choices, 1):
+            try:
+                out.append(self._resolved(choice))
+            except ValueError as error:
+                raise ValueError(f"choices must fit the margin and lending parts: in number {i} {error}") from None
+        return tuple(out)
+
+    def _resolved(self, choice: Choice) -> Choice:
+        if choice.axis == "threshold_shift":
+            if self.lending is None:
+                raise ValueError("axis threshold_shift needs a lending part, got none")
+            kind = self.lending.market.kind
+            if choice.model not in (None, kind):
+                raise ValueError(f"model must be {kind} on axis threshold_shift, got {choice.model!r}")
+            done = replace(choice, model=kind, current=0.0 if choice.current is None else choice.current)
+        else:
+            done = self._resolved_margin(choice)
+        candidates = self.candidates(done)
+        if len(candidates) < 2:
+            raise ValueError(f"{done.axis} must have at least two candidates, got {list(candidates)}")
+        if done.current is not None and done.current not in candidates:
+            shown = ", ".join(f"{v:g}" for v in candidates)
+            raise ValueError(f"current must be one of the candidates {shown}, got {done.current:g}")
+        return replace(done, cost=done.paid)
+
+    def _resolved_margin(self, choice: Choice) -> Choice:
+        if self.margin is None:
+            raise ValueError(f"axis {choice.axis} needs a margin part, got none")
+        known = dict(zip(self.margin.labels, self.margin.models, strict=True))
+        if choice.model is None and len(known) > 1:
+            raise ValueError(f"model must be given, one of {'; '.join(known)}, got none")
+        label = choice.model or next(iter(known))
+        if label not in known:
+            raise ValueError(f"model must be one of {'; '.join(known)}, got {choice.model!r}")
+        model = known[label]
+        levels = tuple(model.levels)
+        if choice.axis == "level":
+            return replace(choice, model=label)
+        if choice.level is None and len(levels) > 1:
+            shown = ", ".join(f"{v:g}" for v in levels)
+            raise ValueError(f"level must be given for multipliers of {label}, one of {shown}, got none")
+        level = choice.level if choice.level is not None else (levels[0] if levels else None)
+        if level is not None and level not in levels:
+            shown = ", ".join(f"{v:g}" for v in levels) or "none"
+            raise ValueError(f"level must be one of those of {label} ({shown}), got {level:g}")
+        current = 1.0 if choice.current is None else choice.current
+        return replace(choice, model=label, level=level, current=current)
+
+    def candidates(self, choice: Choice) -> tuple[float, ...]:
+        """Settings of a choice from safe to risky."""
+        if choice.axis == "threshold_shift":
+            downwards = choice.risk == "liquidation_probability"
+            return tuple(sorted(self.lending.threshold_shifts, reverse=downwards))
+        if choice.axis == "multiplier":
+            return tuple(sorted(self.margin.multipliers, reverse=True))
+        model = self.margin.models[self.margin.labels.index(choice.model)]
+        return tuple(sorted(model.levels, reverse=True))
+
+    @property
+    def settings(self) -> frozenset[tuple[str, float | None, float]]:
+        """Margin settings that are a candidate of some choice: no others are run."""
+        own = (c for c in self.choices_resolved if c.axis != "threshold_shift")
+        return frozenset(c.setting(v) for c in own for v in self.candidates(c))
+
+    @property
+    def fresh(self) -> int:
+        """Fresh paths in each world."""
+        return self.paths if self.fresh_paths is None else self.fresh_paths
+
+    @property
+    def fresh_seed(self) -> int:
+        """Seed of the fresh paths: far from those that a user counts through."""
+        return (self.seed + 0x9E3779B97F4A7C15) % 2**64
+
+    def all_worlds(self) -> tuple[World, ...]:
+        """As `Study.all_worlds`."""
+        return self.worlds + self.variants
+
+    def plan(self) -> dict[str, Any]:
+        """As `Study.plan`."""
+        return {
+            "paths": len(self.all_worlds()) * self.paths + len(self.worlds) * self.fresh,
+            "steps": self.simulations[0].grid.steps,
+            "seed": self.seed,
+            "candidates": {f"{c.model} {c.axis}": list(self.candidates(c)) for c in self.choices_resolved},
+        }
+
+    def faults(self) -> Iterator[Found]:
+        """As `Study.faults`."""
+        seen = set()
+        for i, simulation in enumerate(self.simulations):
+            count = len(self.worlds)
+            at = ("worlds", i) if i < count else ("variants", i - count)
+            for said, place in simulation.faults():
+                where = (*at, *place[1:]) if place[:1] == ("world",) else place
+                if (said, where) not in seen:
+                    seen.add((said, where))
+                    yield said, where

@@ -44,6 +44,8 @@ def write_reports(run: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
     if unknown:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, got {', '.join(unknown)}")
     result = _result(run / "result.json")
+    cells = _optional(run / "cells.json")
+    result |= {"cells": cells} if cells else {}
     manifest = _optional(run / "manifest.json")
     study = _text(run / "study.yaml")
     files: dict[Path, bytes] = {}

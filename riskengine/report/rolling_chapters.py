@@ -293,23 +293,26 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     if not cells:
         return Chapter("series", "Series by series", (), [])
     size = float((result.get("settings") or {}).get("significance") or 0.05)
-    items: list[Figure | Table | None] = [records("Series", result.get("series") or [])]
-    items += [
-        _series_table(s, [c for c in cells if c["series"] == s], size) for s in unique(c["series"] for c in cells)
-    ]
     level = 0.99 if any(c["level"] == 0.99 for c in cells) else min(c["level"] for c in cells)
+    items: list[Figure | Table | None] = [records("Series", result.get("series") or [])]
+    for name in unique(c["series"] for c in cells):
+        items.append(_series_table(name, [c for c in cells if (c["series"], c["level"]) == (name, level)], size))
     tests = [t for t in TESTS if any(c.get(t) is not None for c in cells)]
-    shown = [c for c in cells if c["level"] == level and not c["refused"]]
+    adjusted = ("coverage_p_bh", "shortfall_p_bh", "law_p_bh")
+    shown = [c for c in cells if c["level"] == level and any((c.get(p) or 1.0) <= size for p in adjusted)]
     lines = tuple(
         (Cell(c["series"]), Cell(c["side"]), Cell(model_of(c["estimator"])), *(_p(c.get(t), 0.0) for t in tests))
         for c in shown
     )
     head = ("Series", "Side", "Estimator", *(TESTS[t] for t in tests))
-    items.append(Table(f"Every test at {percent(level)}: p-values as they come", head, lines, "", True, 3))
+    items.append(
+        Table(f"What is rejected at {percent(level)}: every test, p-values as they come", head, lines, "", True, 3)
+    )
     lead = [
         f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. "
         "Power is that of the breach count against the rate named in the settings."
     ]
+    lead += [f"Shown at {percent(level)}; every level is in tables/cells.csv."]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
     return Chapter("series", "Series by series", lead, items)
 

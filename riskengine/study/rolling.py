@@ -1,6 +1,6 @@
 """Run a study of rolling forecasts: forecast every series, test, score, compare.
 
-The table of cells (series, side, level, estimator) holds every count and p-value; rows hold what is pooled over series.
+The table of cells (series, side, level, estimator; ``cells.json``) holds every count and p-value, rows what is pooled.
 p-values of one family are adjusted over all cells: Holm bounds the chance of any false rejection, Benjamini and
 Hochberg the expected share of false ones, and a cell is called rejected by the latter.
 """
@@ -239,7 +239,7 @@ class RollingLab:
                         cell.figures |= {f"{name}_difference": test.difference, f"{name}_dm_p": test.p_value}
 
     def rows(self) -> list[Row]:
-        """Pooled figures, counts of series, tracking, power, and the breach rate of every cell."""
+        """Pooled figures, counts of series, tracking, power."""
         rows = []
         for side in self.study.sides:
             for level in self.study.levels:
@@ -248,9 +248,6 @@ class RollingLab:
                     rows += self._pooled(own, {"side": side, "level": level, "estimator": who})
         rows += self._tracking()
         rows += self._power()
-        for c in self.cells:
-            if not c.reason:
-                rows.append(Row("rolling_series", c.who, c.key, "breach_rate", "probability", c.figures["rate"]))
         return rows
 
     def _pooled(self, cells: list[Cell], key: dict[str, Any]) -> Iterator[Row]:
@@ -298,11 +295,11 @@ class RollingLab:
         return pooled_difference(parts, study.confidence)
 
     def _tracking(self) -> Iterator[Row]:
-        """How far each VaR strays from the benchmark's: mean and standard deviation of the log ratio over time."""
+        """How far each VaR of the first side strays from the benchmark's: mean and deviation of the log ratio."""
         study = self.study
         level = _headline(study.levels)
         i = study.levels.index(level)
-        for line in self.lines:
+        for line in [x for x in self.lines if x.side == study.sides[0]]:
             base = line.forecasts[study.reference].var[i]
             for who in study.labels:
                 own = line.forecasts[who].var[i]
@@ -446,8 +443,9 @@ def run_rolling(
     lab.forecast(used, report)
     lab.judge(used, report)
     curves, more = calibration_curves(lab)
-    head = rolling_head(study, lab, records, name, command) | {"cells": lab.table()}
+    head = rolling_head(study, lab, records, name, command)
     result = StudyResult(head, (*lab.rows(), *more), tuple(curves))
     folder.write_json("manifest.json", manifest(resolved, sum(line.judged.size for line in lab.lines)))
+    folder.write_json("cells.json", lab.table())
     folder.write_json("result.json", result.as_dict())
     return folder.path, result

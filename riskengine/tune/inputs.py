@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from riskengine.arrays import Floats, check_range
-from riskengine.calibrate.parameters import is_positive
+from riskengine.calibrate.identified import is_positive
 from riskengine.errors import suggest
 from riskengine.scenario.world import World
 from riskengine.study.vary import number_at, with_numbers

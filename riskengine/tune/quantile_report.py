@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskengine.arrays import Floats
-from riskengine.calibrate.parameters import is_positive
+from riskengine.calibrate.identified import is_positive
 from riskengine.engine.questions import Exposure
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.law.quantile_derivative import quantile_derivative

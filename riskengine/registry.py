@@ -98,6 +98,7 @@ STUDIES: dict[str, str] = {
     "backtest_power": "riskengine.study.power_spec:BacktestPowerStudy",
     "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
+    "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
 }
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats, check_range
+from riskengine.jit import kernel
 
 _MOST = 0.5  # largest bet: a day without a breach loses at most half of what was won
 
@@ -86,28 +87,50 @@ def e_process(statistics: ArrayLike, level: float = 0.05) -> EProcess:
     e = np.asarray(statistics, dtype=np.float64)
     if e.ndim != 1 or e.size == 0 or not (e >= 0).all():
         raise ValueError(f"e-statistics must be a series that is not negative, got shape {e.shape}")
-    log_wealth, total = np.empty(e.size), 0.0
-    for t in range(e.size):
-        bet = _bet(e[:t])
-        total += np.log1p(bet * (e[t] - 1.0))
-        log_wealth[t] = total
-    with np.errstate(over="ignore"):  # a wealth beyond the largest number is infinite
+    log_wealth = np.empty(e.size)
+    _log_wealth(e - 1.0, log_wealth)
+    with np.errstate(over="ignore"):
         wealth = np.exp(log_wealth)
-    crossed = np.flatnonzero(wealth >= 1.0 / level)
+    crossed = np.flatnonzero(log_wealth >= np.log(1.0 / level))
     return EProcess(wealth, level, int(crossed[0]) + 1 if crossed.size else None)
 
 
-def _bet(past: Floats) -> float:
-    gain = past - 1.0
-    if past.size == 0 or gain.sum() <= 0.0:
-        return 0.0
-    if (gain / (1.0 + _MOST * gain)).sum() >= 0.0:
-        return _MOST
-    low, high = 0.0, _MOST
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if (gain / (1.0 + middle * gain)).sum() > 0.0:
-            low = middle
+@kernel
+def _slope(other, count, quiet, bet):
+    """Derivative of the past log growth at a bet: days with gain -1 are counted, the others summed."""
+    total = -quiet / (1.0 - bet)
+    for i in range(count):
+        total += other[i] / (1.0 + bet * other[i])
+    return total
+
+
+@kernel(scratch=True)
+def _log_wealth(gain, out):
+    """Fill `out` (n,) with log wealth after each day, from gains e - 1 (n,)."""
+    other = np.empty(gain.size)
+    count, quiet, total, wealth, alike = 0, 0.0, 0.0, 0.0, True
+    for t in range(gain.size):
+        bet = 0.0
+        if total > 0.0:
+            if alike:  # k equal gains g and q days with -1: the maximum is known
+                bet = min(_MOST, (count * other[0] - quiet) / (other[0] * (count + quiet)))
+            elif _slope(other, count, quiet, _MOST) >= 0.0:
+                bet = _MOST
+            else:
+                low, high = 0.0, _MOST
+                for _ in range(40):
+                    middle = 0.5 * (low + high)
+                    if _slope(other, count, quiet, middle) > 0.0:
+                        low = middle
+                    else:
+                        high = middle
+                bet = low
+        wealth += np.log1p(bet * gain[t])
+        out[t] = wealth
+        total += gain[t]
+        if gain[t] == -1.0:
+            quiet += 1.0
         else:
-            high = middle
-    return low
+            other[count] = gain[t]
+            alike = alike and gain[t] == other[0]
+            count += 1

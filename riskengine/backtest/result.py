@@ -49,9 +49,14 @@ def simulated_p_value(
         raise ValueError(f"replicates must be at least 99, got {replicates}")
     random = np.random.default_rng(seed)
     drawn = np.array([draw(random) for _ in range(replicates)])
-    ties = random.random(replicates + 1)
+    return ranked_p_value(statistic, drawn, random)
+
+
+def ranked_p_value(statistic: float, drawn: Floats, random: np.random.Generator) -> tuple[float, str]:
+    """Monte Carlo p-value from draws (N,) of the statistic under the null, ties broken by `random`, and its method."""
+    ties = random.random(drawn.size + 1)
     above = int((drawn > statistic).sum() + ((drawn == statistic) & (ties[1:] > ties[0])).sum())
-    return (above + 1.0) / (replicates + 1.0), f"simulated, {replicates:,} draws"
+    return (above + 1.0) / (drawn.size + 1.0), f"simulated, {drawn.size:,} draws"
 
 
 def breach_series(breaches: object) -> Floats:

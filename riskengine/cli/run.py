@@ -30,7 +30,9 @@ def _common(command):
 
 @click.command()
 @_common
-@click.option("--data", type=click.Path(path_type=Path), help="Price file of a backtest: CSV or parquet.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Price file: CSV or parquet; repeat it for several."
+)
 @click.option("--source", help="Which source to read, in a price file that holds several.")
 @click.option("--start", help="First date of the prices, such as 2021-01-01.")
 @click.option("--end", help="Prices before this date.")
@@ -42,12 +44,14 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
     loaded = _load(study, overrides, paths, seed)
     price_options = {"--source": source, "--start": start, "--end": end}
     _agree(loaded.study, data, price_options, resume)
-    prices = None
+    prices = records = None
+    if "records" in loaded.study.options:
+        records = _records(loaded.study, data, source, start, end)
     if "history" in loaded.study.options:
         from riskengine.data.prices import load_prices
 
         prices = load_prices(
-            data,
+            data[0],
             tuple(loaded.study.world.model.assets),
             start=start,
             end=end,
@@ -55,10 +59,10 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
             max_missing_share=loaded.study.max_missing_share,
         )
     if dry_run:
-        _describe(loaded, prices, json_)
+        _describe(loaded, prices, records, json_)
         return 0
     command = _command("run", study, data, overrides, paths, seed, price_options)
-    return _run(loaded, prices, out, workers, resume, command, json_)
+    return _run(loaded, prices, records, out, workers, resume, command, json_)
 
 
 @click.command()
@@ -71,11 +75,12 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
     loaded = _load(study, overrides, paths, seed)
     if loaded.study.kind not in TUNED:
         raise UsageError(f"STUDY must be of kind {' or '.join(TUNED)}, got {loaded.study.kind}: riskengine run runs it")
-    _agree(loaded.study, None, {}, resume)
+    _agree(loaded.study, (), {}, resume)
     if dry_run:
-        _describe(loaded, None, json_)
+        _describe(loaded, None, None, json_)
         return 0
-    return _run(loaded, None, out, workers, resume, _command("tune", study, None, overrides, paths, seed, {}), json_)
+    command = _command("tune", study, (), overrides, paths, seed, {})
+    return _run(loaded, None, None, out, workers, resume, command, json_)
 
 
 def _load(study, overrides, paths, seed):
@@ -85,12 +90,32 @@ def _load(study, overrides, paths, seed):
     return load_study(study, (*overrides, *numbers))
 
 
-def _agree(study, data: Path | None, price_options: dict, resume: bool) -> None:
+def _records(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None) -> list:
+    """Series of all files; names that occur in two files get that of their file."""
+    from dataclasses import replace
+
+    from riskengine.data.records import forecast_record, price_records
+
+    if study.forecasts is not None:
+        f = study.forecasts
+        if any(v is not None for v in (source, start, end)):
+            raise UsageError("--source, --start and --end must not be given for a file of forecasts")
+        found = [forecast_record(file, f.returns, f.var, f.es, f.level, f.unit) for file in files]
+    else:
+        found = [r for file in files for r in price_records(file, study.series, source, start, end)]
+    names = [r.name for r in found]
+    return [replace(r, name=f"{r.name} ({r.file})") if names.count(r.name) > 1 else r for r in found]
+
+
+def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> None:
     """Refuse options that do not belong to the kind of study."""
-    if "history" in study.options and data is None:
+    takes = {"history", "records"} & set(study.options)
+    if takes and not data:
         raise UsageError(f"{study.named} needs prices: --data FILE")
-    given = [name for name, value in {"--data": data, **price_options}.items() if value is not None]
-    if "history" not in study.options and given:
+    if "history" in takes and len(data) > 1:
+        raise UsageError(f"--data must be given once for {study.named}, got {len(data)} files")
+    given = [name for name, value in {"--data": data or None, **price_options}.items() if value is not None]
+    if not takes and given:
         raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
     if "resume" not in study.options and resume:
         raise UsageError(f"--resume must not be given for {study.named}: it has no blocks to keep")
@@ -99,25 +124,30 @@ def _agree(study, data: Path | None, price_options: dict, resume: bool) -> None:
 def _command(verb, study, data, overrides, paths, seed, price_options: dict) -> str:
     """The command that makes the same run, for the report: no folder and no number of workers, which change nothing."""
     words = ["riskengine", verb, study]
-    for name, value in (("--data", data), *price_options.items(), ("--paths", paths), ("--seed", seed)):
+    for file in data:
+        words += ["--data", Path(file).name]
+    for name, value in (*price_options.items(), ("--paths", paths), ("--seed", seed)):
         if value is not None:
-            words += [name, Path(value).name if name == "--data" else str(value)]
+            words += [name, str(value)]
     for text in overrides:
         words += ["--set", text]
     return shlex.join(words)
 
 
-def _describe(loaded, prices, json_: bool) -> None:
+def _describe(loaded, prices, records, json_: bool) -> None:
     """What would run."""
     from riskengine.cli.output import as_json
     from riskengine.study.manifest import question_hash
 
     asked = loaded.study
     plan = {"study": loaded.name, "kind": asked.kind, "title": asked.title}
-    plan |= {"world": ", ".join(w.name for w in asked.all_worlds())}
+    worlds = ", ".join(w.name for w in asked.all_worlds())
+    plan |= {"world": worlds} if worlds else {}
     plan |= {"question": question_hash(loaded.resolved)}
     if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
+    if records is not None:
+        plan |= {"series": ", ".join(r.name for r in records)}
     plan |= asked.plan()
     if json_:
         as_json(plan)
@@ -127,7 +157,7 @@ def _describe(loaded, prices, json_: bool) -> None:
     click.echo("everything is in order; nothing was run")
 
 
-def _run(loaded, prices, out, workers, resume, command, json_) -> int:
+def _run(loaded, prices, records, out, workers, resume, command, json_) -> int:
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import Bar, compile_notice
     from riskengine.config.dump import to_yaml
@@ -152,6 +182,7 @@ def _run(loaded, prices, out, workers, resume, command, json_) -> int:
                 progress=bar,
                 command=command,
                 history=prices,
+                records=records,
             )
         finally:
             bar.close()

@@ -54,6 +54,14 @@ class Tail:
             value = error = math.nan
         return Estimate(value, error, lower, upper, confidence, n, effective, method)
 
+    def withheld(self) -> Floats:
+        """The figures that single fits give, (L, P): NaN where one refuses."""
+        if self.reason is None:
+            return self.value
+        levels, lanes = self.value.shape
+        refused = [[self.reason(i, k).startswith("refused") for k in range(lanes)] for i in range(levels)]
+        return np.where(refused, np.nan, self.value)
+
 
 def bounded(
     value: Floats,
@@ -123,6 +131,14 @@ class LaneEstimator:
         found = self._checked(x, np.atleast_1d(np.asarray(level, dtype=np.float64)), confidence)
         many = np.ndim(level) > 0
         return LaneTails(*(lane_figure(t.value, t.lower, t.upper, many) for t in found))
+
+    def withheld_lanes(
+        self, losses: ArrayLike, level: Sequence[float], confidence: float = 0.95
+    ) -> tuple[Floats, Floats]:
+        """VaR and ES that single fits give on many samples: losses (W, P); (levels, P) each, NaN where one refuses."""
+        x = np.ascontiguousarray(as_floats("losses", losses, 2).T)
+        var, es = self._checked(x, np.asarray(level, dtype=np.float64), confidence)
+        return var.withheld(), es.withheld()
 
     def _checked(self, x: Floats, levels: Floats, confidence: float) -> tuple[Tail, Tail]:
         self._check(x, levels, confidence)

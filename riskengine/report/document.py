@@ -16,7 +16,15 @@ from riskengine.report.power_chapters import clusters, excess, many, overlaps, r
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.reliability_chapter import reliability
-from riskengine.report.rows import Row, rows_of
+from riskengine.report.rolling_chapters import (
+    rolling_by_series,
+    rolling_power,
+    rolling_rates,
+    rolling_reliability,
+    rolling_scores,
+    rolling_survivors,
+)
+from riskengine.report.rows import Row, on_real_series, rows_of
 from riskengine.report.sensitivity_chapters import derivatives, sensitivity
 from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
@@ -44,6 +52,12 @@ ORDER: tuple[Maker, ...] = (
     surface,
     nominal,
     level_to_use,
+    rolling_survivors,
+    rolling_rates,
+    rolling_scores,
+    rolling_reliability,
+    rolling_by_series,
+    rolling_power,
     reliability,
     sensitivity,
     derivatives,
@@ -125,7 +139,7 @@ def document(result: Mapping[str, Any], manifest: Mapping[str, Any], study: str,
         title=str(about.get("title") or about.get("name") or "Study"),
         subtitle=f"{about.get('name', '')} · {about.get('kind', '')} study".strip(" ·"),
         badges=tuple(_badges(result, rows)),
-        warning=_warning(world),
+        warning="" if on_real_series(result) else _warning(world),
         summary=tuple(sentences(result)),
         criteria=verdicts(rows),
         sections=_sections(ORDER, result, rows, pictures),
@@ -151,11 +165,15 @@ def _badges(result: Mapping[str, Any], rows: list[Row]) -> list[Badge]:
     stamp = str(world.get("stamp") or "NOT FITTED")
     verdict = status(rows)
     badges = [
-        Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown")),
+        *(
+            [Badge("world", stamp, {"FIT": "pass", "UNFIT": "fail"}.get(stamp, "unknown"))]
+            if not on_real_series(result)
+            else []
+        ),
         *([Badge("stress", "applied", "unknown")] if world.get("stress") else []),
         Badge("criteria", verdict or "none declared", (verdict or "muted").lower()),
     ]
-    for key in ("paths", "replications", "evaluations"):
+    for key in ("paths", "replications", "evaluations", "series"):
         if settings.get(key):
             badges.append(Badge(key, plain(settings[key])))
     sampling = result.get("sampling") or {}

@@ -4,7 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from riskengine.report.chart import GRID, INK, Point, handle, legend, log_axis, log_range, marks, sheet, svg, unit_axis
+from riskengine.report.chart import (
+    GRID,
+    INK,
+    MUTED,
+    Point,
+    handle,
+    legend,
+    log_axis,
+    log_range,
+    marks,
+    sheet,
+    svg,
+    unit_axis,
+)
 from riskengine.report.figures import Figure, interval_note
 from riskengine.report.rows import Row, unique
 
@@ -18,8 +31,14 @@ class Dot:
     row: Row
 
 
-def dots(name: str, title: str, panels: Sequence[tuple[str, Sequence[Dot]]], *, log: bool = False, zero: bool = False):
-    """Dots with intervals, one line per label, one panel for each of `panels`; each panel has its own axis."""
+def dots(
+    name: str, title: str, panels: Sequence[tuple[str, Sequence[Dot]]], *, log: bool = False, zero: bool = False,
+    right: dict[str, float] | None = None,
+):  # fmt: skip
+    """Dots with intervals, one line per label, one panel for each of `panels`; each panel has its own axis.
+
+    `right` gives, by the head of a panel, where a dashed line marks what was promised.
+    """
     panels = [(head, [d for d in p if d.row.value is not None]) for head, p in panels]
     panels = [(head, p) for head, p in panels if p]
     if not panels:
@@ -39,6 +58,8 @@ def dots(name: str, title: str, panels: Sequence[tuple[str, Sequence[Dot]]], *, 
                 unit_axis(ax.xaxis, unit)
             if zero:
                 ax.axvline(0, color=INK, lw=1, zorder=1)
+            if right and head in right:
+                ax.axvline(right[head], color=MUTED, lw=1.1, ls=(0, (4, 3)), zorder=1)
             for d in shown:
                 i = series.index(d.series)
                 shift = 0.0 if len(series) == 1 else 0.56 * (i / (len(series) - 1) - 0.5)

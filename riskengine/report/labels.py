@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.labels_rolling import ROLLING
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
 
@@ -179,6 +180,8 @@ MEASURES: dict[str, Measure] = {
     "calibrated_capital": _M(
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
+    # rolling forecasts
+    **{name: _M(*said) for name, said in ROLLING.items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
@@ -384,6 +387,7 @@ ACRONYMS = {
 TESTS = {
     "binomial": "Binomial",
     "kupiec": "Kupiec",
+    "kupiec_exact": "Kupiec, exact",
     "traffic_light": "Traffic light",
     "time_until_failure": "Time until first breach",
     "christoffersen_independence": "Christoffersen independence",
@@ -404,6 +408,9 @@ TESTS = {
     "du_escanciano_conditional": "Du–Escanciano conditional",
     "conditional_calibration": "Nolde–Ziegel two-sided",
     "conditional_calibration_one_sided": "Nolde–Ziegel one-sided",
+    "es_regression_strict": "ES regression, strict",
+    "es_regression_auxiliary": "ES regression, auxiliary",
+    "es_regression_intercept": "ES regression, intercept",
 }
 
 VALUES = {
@@ -465,6 +472,10 @@ def value_of(name: str, value: Any) -> str:
         return title_of(str(value))
     if name in ("estimator", "case"):
         return model_of(str(value))
+    if name == "test":
+        return TESTS.get(str(value), words(str(value)))
+    if name == "series":
+        return str(value)
     if name in ("p_value", "procedure", "alternative", "family"):
         return VALUES.get(str(value), words(str(value)))
     return words(str(value)) if isinstance(value, str) else plain(value)

@@ -44,6 +44,8 @@ def write_reports(run: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
     if unknown:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, got {', '.join(unknown)}")
     result = _result(run / "result.json")
+    cells = _optional(run / "cells.json")
+    result |= {"cells": cells} if cells else {}
     manifest = _optional(run / "manifest.json")
     study = _text(run / "study.yaml")
     files: dict[Path, bytes] = {}
@@ -151,7 +153,7 @@ _FIELDS = ("value", "std_error", "lower", "upper", "confidence", "n", "n_effecti
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, str]:
-    """CSV files by name: one for each section of rows, one for curves, one for the bands of the fit.
+    """CSV files by name: one for each section of rows, one for curves, cells, and the bands of the fit.
 
     Figures are written as ``result.json`` has them, unrounded, without units in the cell.
     """
@@ -167,6 +169,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
         points = [(c, i) for c in curves for i in range(len(c["x"]))]
         head = ["name", "parameters", "x", "y", "lower", "upper"]
         files["curves.csv"] = _csv(head, points, lambda p: _point(*p))
+    cells = result.get("cells") or {}
+    if cells:
+        files["cells.csv"] = _csv(list(cells["columns"]), cells["rows"], list)
     bands = ((result.get("world") or {}).get("fit") or {}).get("bands") or []
     if bands:
         head = list(dict.fromkeys(k for b in bands for k in b))

@@ -53,6 +53,11 @@ def _unit(r: Mapping[str, Any]) -> str:
     return "pp" if is_change and unit in ("probability", "share") else unit
 
 
+def on_real_series(result: Mapping[str, Any]) -> bool:
+    """Whether a result is about real series alone: there is no world whose fit to data could be in doubt."""
+    return bool(result.get("series")) and not result.get("world")
+
+
 def select(rows: Iterable[Row], section: str | None = None, measure: str | None = None, **parameters: Any) -> list[Row]:
     """Rows of `section` and `measure` whose parameters, where they have them, equal the ones given."""
     return [

@@ -13,11 +13,13 @@ from riskengine.report.rows import (
     at_level,
     headline,
     headline_level,
+    on_real_series,
     rows_of,
     select,
     unique,
     whole_book,
 )
+from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
@@ -81,13 +83,15 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER)
+    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
     makers += (_forecasts, _worth, _causes, _widest, _fit)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
 def _world(result: Mapping[str, Any], rows: list[Row]) -> str:
     world, settings = result.get("world") or {}, result.get("settings") or {}
+    if on_real_series(result):
+        return ""
     stamp = world.get("stamp", "NOT FITTED")
     said = str(world.get("title") or world.get("name") or "The world")
     if not said.endswith(stamp):
@@ -289,6 +293,11 @@ def _headline_lab(rows: list[Row]) -> list[Row]:
     return at_level(shown, headline_level(shown))
 
 
+def _headline_rolling(rows: list[Row]) -> list[Row]:
+    shown = select(rows, "rolling", side="long")
+    return at_level(shown, headline_level(shown))
+
+
 def _first_setting(rows: list[Row]) -> list[Row]:
     """Rows of the world and exposure of the first of them."""
     first = rows[0].parameters if rows else {}
@@ -311,7 +320,8 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
     rows = rows_of(result)
     study, world = result.get("study") or {}, result.get("world") or {}
     lines = [str(study.get("title") or study.get("name") or "")]
-    lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
+    if not on_real_series(result):
+        lines.append(f"world {world.get('name', '')}: {world.get('stamp', 'NOT FITTED')}")
     lines += [f"  {line}" for line in world.get("stress") or ()]
     if world.get("stamp") == "UNFIT":
         lines.append(f"  outside the data's bands: {', '.join(outside(world)) or 'not stated'}")
@@ -321,6 +331,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("backtest", [r for r in select(rows, "backtest") if whole_book(r)], ("breaches", "breach_rate", "capital")),
         ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
+        ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):

@@ -39,7 +39,7 @@ def _scale(unit: str, numbers: list[float]) -> tuple[float, str]:
             if size >= scale:
                 return scale, f"{letter} USD"
         return 1.0, " USD"
-    return 1.0, "" if unit in ("count", "", "p-value", "number") else f" {unit}"
+    return 1.0, "" if unit in ("count", "", "p-value", "number", "series") else f" {unit}"
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -48,7 +48,7 @@ def amount(value: float | None, unit: str) -> str:
         return "–"
     scale, suffix = _scale(unit, [value])
     scaled = value / scale
-    if unit == "count" and scaled == round(scaled):
+    if unit in ("count", "series") and scaled == round(scaled):
         return f"{scaled:,.0f}"
     if scaled and abs(scaled) < 0.99e-5:
         # of money it is what is left of a difference of large numbers

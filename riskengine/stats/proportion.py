@@ -84,3 +84,27 @@ def inverse_binomial(hits: int, trials: int, confidence: float = 0.95) -> Estima
     upper = float(betaincinv(hits, trials - hits, 1.0 - side)) if trials > hits else 1.0
     error = value * math.sqrt((1.0 - value) / hits)
     return Estimate(value, error, lower, upper, confidence, int(trials), float(hits), "inverse binomial")
+
+
+def clustered_proportion(hits: int, n: int, design_effect: float, confidence: float = 0.95) -> Estimate:
+    """Probability from `hits` of `n` trials that are not independent, by the interval of Korn and Graubard (1998).
+
+    Clopper and Pearson's with hits and trials divided by the design effect, the variance of the share over that of
+    independent trials; less than 1 counts as 1.  Approximate: the design effect is itself estimated.
+
+    Parameters
+    ----------
+    hits, n : int
+    design_effect : float
+    confidence : float
+    """
+    check_counts(hits, n)
+    check_confidence(confidence)
+    check_range("design_effect", design_effect, 0.0, n)
+    effect = max(1.0, design_effect)
+    x, m, side = hits / effect, n / effect, 0.5 * (1.0 - confidence)
+    value = hits / n
+    lower = float(betaincinv(x, m - x + 1.0, side)) if hits > 0 else 0.0
+    upper = float(betaincinv(x + 1.0, m - x, 1.0 - side)) if hits < n else 1.0
+    error = math.sqrt(value * (1 - value) / m) if 0 < hits < n else math.nan
+    return Estimate(value, error, lower, upper, confidence, int(n), x, "clopper-pearson with a design effect")

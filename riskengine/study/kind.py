@@ -22,7 +22,7 @@ class Study:
         ``module:function``, called as ``runner(study, resolved, name, **options)``; returns (run folder, StudyResult).
     options : tuple of str
         What the runner takes beside the study: of ``out``, ``workers``, ``resume``, ``progress``, ``command``, and
-        ``history`` (real prices of the world's assets).
+        ``history`` (real prices of the world's assets) or ``records`` (every series of the files).
     """
 
     kind: str

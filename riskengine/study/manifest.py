@@ -62,7 +62,8 @@ def _data(value: Any) -> set[str]:
     worlds = [asked.get("world") or {}, *(value.get("worlds") or ()), *(value.get("variants") or ())]
     parts = [part for world in worlds for part in (world.get("model") or {}).values()]
     named = [part.get("sha256") for part in parts if isinstance(part, dict)]
-    return {digest for digest in (*named, value.get("data_sha256")) if digest}
+    given = value.get("data_sha256")
+    return {digest for digest in (*named, *(given if isinstance(given, list) else [given])) if digest}
 
 
 def _version(name: str) -> str:

@@ -76,9 +76,9 @@ def test_init_makes_a_study_that_stands_alone(capsys, here):
     assert (here / "four/scenarios/may_2021.yaml").is_file() and (here / "four/books/aave_borrowers.csv").is_file()
     assert call(capsys, "run", "four/sensitivity_bad_debt.yaml", "--dry-run")[0] == 0
     # worlds in a list come along too
-    made = json.loads(call(capsys, "init", "four", "--study", "choose_margin", "--json")[1])
+    made = json.loads(call(capsys, "init", "five", "--study", "choose_margin", "--json")[1])
     assert sum("scenarios/btc_eth" in name for name in made) == 9
-    plans = [call(capsys, "tune", s, "--dry-run", "--json")[1] for s in ("choose_margin", "four/choose_margin.yaml")]
+    plans = [call(capsys, "tune", s, "--dry-run", "--json")[1] for s in ("choose_margin", "five/choose_margin.yaml")]
     assert plans[0] == plans[1]
 
 

@@ -16,12 +16,14 @@ from riskengine.backtest.traffic_light import traffic_light
 from riskengine.estimator.ewma import ewma_variance
 from riskengine.estimator.historical import HistoricalEstimator
 from riskengine.estimator.normal import NormalEstimator, shortfall_factor
+from riskengine.exposure.health_factor import HealthFactorExposure
 from riskengine.law.bates import BatesLaw
 from riskengine.law.inversion import checked_cdf
 from riskengine.law.jump import NormalJump
 from riskengine.law.kou import DoubleExponentialJump, KouLaw
 from riskengine.law.merton import MertonLaw
 from riskengine.market.grid import TimeGrid
+from riskengine.pricing.svi import svi_jump_wings
 from riskengine.random import DrawKeys
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.proposal import Proposal, Tilt
@@ -379,3 +381,21 @@ def test_second_moment_of_a_normal_shift():
         found = np.where(z[own] > c, 1.0 / np.maximum(ratio, 1e-9), 0.0)
         assert abs((found**2).mean() - second) < Z * (found**2).std() / np.sqrt(own.sum())
         assert abs(found.mean() - wanted["prob"]) < Z * found.std() / np.sqrt(own.sum())
+
+
+def test_health_factor_and_liquidation_price():
+    i, expected, tolerance = case("health_factor_liquidation_price")
+    collateral = i["collateral"] * i["price"]
+    position = HealthFactorExposure("ETH", collateral, i["debt"], i["liquidation_threshold"]).position(None, None, 24.0)
+    now = position.cover * position.threshold
+    assert now == pytest.approx(expected["health_factor"], abs=tolerance["abs"])
+    # the log-return at which the fall takes the health factor to one
+    (_, (end,)) = position.worse(now - 1.0)
+    assert end == pytest.approx(expected["log_distance"], abs=tolerance["abs"])
+    assert i["price"] * np.exp(end) == pytest.approx(expected["liquidation_price"], abs=1e-9)
+
+
+def test_raw_svi_in_jump_wings():
+    i, expected, tolerance = case("svi_raw_to_jump_wings")
+    found = svi_jump_wings(i["a"], i["b"], i["rho"], i["m"], i["sigma"], tau=i["t"])
+    assert found == pytest.approx(tuple(expected.values()), abs=tolerance["abs"])

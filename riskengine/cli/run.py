@@ -7,7 +7,6 @@ import click
 
 from riskengine.errors import UsageError
 
-TUNED = ("certified_choice", "certificate_experiment")
 _COMMON = (
     click.argument("study"),
     click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override one value of the study."),
@@ -73,8 +72,8 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
     The same as `riskengine run`, for studies of kind certified_choice and certificate_experiment only.
     """
     loaded = _load(study, overrides, paths, seed)
-    if loaded.study.kind not in TUNED:
-        raise UsageError(f"STUDY must be of kind {' or '.join(TUNED)}, got {loaded.study.kind}: riskengine run runs it")
+    if loaded.study.verb != "tune":
+        raise UsageError(f"STUDY must ask for a choice, got {loaded.study.named}: riskengine run runs it")
     _agree(loaded.study, (), {}, resume)
     if dry_run:
         _describe(loaded, None, None, json_)

@@ -39,6 +39,7 @@ from riskengine.report.rows import Row, select, unique
 from riskengine.report.summary import against
 from riskengine.report.tables import Cell, Table, cell
 from riskengine.report.wording import amount, methods, parts, percent, plain
+from riskengine.study.names import ODDS
 
 _DASHED = (0, (4, 3))
 
@@ -283,7 +284,7 @@ def _candidates(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:
             note = f"{where} stopped the walk: {r.estimate.get('method')}"
         else:
             value, interval = parts(r.estimate, r.unit)
-            note = f"{where} stopped the walk; it would need about {value} paths {interval}, {r.estimate['method']}"
+            note = f"{where} stopped the walk; about {value} paths {interval}, {r.estimate['method']}, {ODDS}"
     return Table(f"Every candidate: {name_of(entry)}", columns, tuple(lines), note, True, 2)
 
 

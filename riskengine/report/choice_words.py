@@ -6,8 +6,8 @@ from typing import Any
 from riskengine.report.labels import model_of, title_of, value_of
 from riskengine.report.rows import Row, rows_of, select
 from riskengine.report.wording import percent, phrase, plain
+from riskengine.study.names import ALL, WITH_VARIANTS
 
-ALL, WITH_VARIANTS = "all worlds", "all worlds and variants"
 ROLES = {
     "current": "in force",
     "certified": "certified",

@@ -1,5 +1,6 @@
 """Replay margin models over real prices: breaches, tests of them account by account, and what these could find."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def run_backtest(
     InputError
         Where the prices are too short or off a regular grid.
     """
+    start = time.perf_counter()
     order = [history.assets.index(a) for a in study.world.model.assets]
     cut = windows(
         study.world.model.assets,
@@ -83,6 +85,7 @@ def run_backtest(
     result = StudyResult(_head(study, name, command, cut, history), tuple(rows))
     folder.write_json("manifest.json", manifest(resolved, cut.paths.count))
     folder.write_json("result.json", result.as_dict())
+    folder.write_json("timing.json", {"seconds": time.perf_counter() - start})
     return folder.path, result
 
 

@@ -18,7 +18,6 @@ from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.power_lab import Case, Cell, PowerLab
 from riskengine.errors import UsageError
 from riskengine.estimate import Estimate, exact
-from riskengine.law.lanes import StatelessLanes, lanes
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import ratio_of_means
 from riskengine.stats.proportion import clopper_pearson
@@ -77,8 +76,6 @@ def run_backtest_power(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume=False)
     lab = PowerLab(study)
-    if study.overlaps and not isinstance(lanes(lab.forecast.law), StatelessLanes):
-        raise UsageError(f"overlaps need a world whose returns are independent, got {study.world.name!r}")
     try:
         lab.prepare()
     except ValueError as error:
@@ -214,7 +211,8 @@ class _Figures:
                     yield Row("detection", way[0], parameters, "months_to_detect", "number", months)
 
     def _reached(self, at: list[float], powers: list[Estimate | None], back: Callable, what: str) -> Estimate:
-        random = [e for e in powers if e is not None]
+        known = [(x, e) for x, e in zip(at, powers, strict=True) if e is not None]
+        at, random = [x for x, _ in known], [e for _, e in known]
         if all(e.confidence == 1.0 for e in random):
             random = [clopper_pearson(round(e.value * 10**6), 10**6, self.study.confidence) for e in random]
         return detection(at, random, self.study.detection_power, back, what)

@@ -20,6 +20,8 @@ class Study:
         The kind in a sentence: "an estimator lab".
     runner : str
         ``module:function``, called as ``runner(study, resolved, name, **options)``; returns (run folder, StudyResult).
+    verb : str
+        The command that is for it: ``tune`` where it ends in a choice, else ``run``.
     options : tuple of str
         What the runner takes beside the study: of ``out``, ``workers``, ``resume``, ``progress``, ``command``, and
         ``history`` (real prices of the world's assets) or ``records`` (every series of the files).
@@ -29,6 +31,7 @@ class Study:
     title: str
     named: ClassVar[str]
     runner: ClassVar[str]
+    verb: ClassVar[str] = "run"
     options: ClassVar[tuple[str, ...]] = ("out", "workers", "progress", "command")
 
     def all_worlds(self) -> tuple[World, ...]:

@@ -78,6 +78,13 @@ LEVEL_SEARCH = {
     "calibrated_capital": "number",
 }
 
+# worlds that a choice is over
+ALL, WITH_VARIANTS = "all worlds", "all worlds and variants"
+# said of the number of paths at which a candidate would pass if its estimate were its risk
+ODDS = (
+    "with another seed would give even odds, three times as many are nearly sure; on the same draws a second look is "
+    "not covered by delta"
+)
 # of a certified choice and of the experiment that shows what such a choice is worth
 CHOICE = (
     "chosen_setting",

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
 from riskengine.engine.questions import Exposure
+from riskengine.law.lanes import StatelessLanes, lanes
 from riskengine.roles import Estimator, HasLaw
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, surface_fault
@@ -185,5 +186,8 @@ class BacktestPowerStudy(Study):
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""
         yield from surface_fault(self.world, ("world", "surface"))
+        law = self.world.model.law(self.exposure.asset, self.horizon_hours / 8760.0)
+        if self.overlaps and not isinstance(lanes(law), StatelessLanes):
+            yield f"overlaps need a world whose returns are independent, got {self.world.name!r}", ("overlaps",)
         for i, world in enumerate(self.clustered_worlds):
             yield from surface_fault(world, ("clustered_worlds", i, "surface"))

@@ -448,4 +448,5 @@ def run_rolling(
     folder.write_json("manifest.json", manifest(resolved, sum(line.judged.size for line in lab.lines)))
     folder.write_json("cells.json", lab.table())
     folder.write_json("result.json", result.as_dict())
+    folder.write_json("timing.json", {"seconds": time.monotonic() - started})
     return folder.path, result

@@ -55,7 +55,7 @@ SHORTFALL = (
     "e_es",
 )
 # too large a size to be judged by: 14 % of right forecasts at 1,000 days and 2.5 %; shown, not counted
-NOT_COUNTED = ("conditional_calibration",)
+NOT_COUNTED = ("conditional_calibration", "du_escanciano_conditional")
 _POWER_DAYS = (250, 500, 1_000, 2_000, 4_000, 8_000)  # power of tests of ES is stated for the next smaller of these
 _POWER_HISTORIES = 2_000
 _FREEDOM = 4.0

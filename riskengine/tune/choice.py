@@ -311,6 +311,8 @@ def _certificate_assumptions(study: CertifiedChoiceStudy) -> list[str]:
         "whole delta, and the walk stops at the first that does not pass. All candidates meet the same draws.",
         "The certificate is about sampling and holds given the worlds named: where the market is none of them it says "
         "nothing.",
+        "The certificate is for one look: a longer run with the same seed extends the same draws, and to choose again "
+        "on them spends delta a second time. Another seed is a new look.",
         "A path that failed numerically counts as a loss of one in every certificate.",
         "Fresh paths are other draws of the same worlds; nothing was chosen on them, so their figures carry no "
         "winner's curse.",

@@ -9,6 +9,7 @@ import numpy as np
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.stats.figures import PlainFigures
 from riskengine.stats.proportion import clopper_pearson
+from riskengine.study.names import ALL, ODDS, WITH_VARIANTS
 from riskengine.study.result import Row
 from riskengine.tune.certify import least_paths, paths_needed
 from riskengine.tune.choice_spec import COSTS, GOODS
@@ -16,8 +17,6 @@ from riskengine.tune.frontier import front
 
 if TYPE_CHECKING:
     from riskengine.tune.choice import Made
-
-ALL, WITH_VARIANTS = "all worlds", "all worlds and variants"
 
 
 def choice_rows(made: "Made", confidence: float) -> Iterator[Row]:
@@ -91,7 +90,7 @@ def _refusal(made: "Made", i: int) -> str:
         f"bound {100 * float(made.bounds[i][0]):.3g} %, target {100 * choice.target:g} %; "
     )
     if math.isfinite(needed):
-        return said + f"about {needed:,.0f} paths would do if the estimate holds"
+        return said + f"about {needed:,.0f} paths {ODDS}"
     least = least_paths(choice.target, choice.delta)
     return said + f"a safer candidate is needed (without any breach {least:,} paths certify one)"
 

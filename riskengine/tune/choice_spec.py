@@ -137,6 +137,7 @@ class CertifiedChoiceStudy(Study):
 
     named: ClassVar[str] = "a study of certified choice"
     runner: ClassVar[str] = "riskengine.tune.choice:run_choice"
+    verb: ClassVar[str] = "tune"
     options: ClassVar[tuple[str, ...]] = ("out", "workers", "resume", "progress", "command")
 
     kind: Literal["certified_choice"]

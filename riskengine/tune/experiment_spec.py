@@ -37,6 +37,7 @@ class CertificateExperiment(Study):
 
     named: ClassVar[str] = "a certificate experiment"
     runner: ClassVar[str] = "riskengine.tune.experiment:run_experiment"
+    verb: ClassVar[str] = "tune"
 
     kind: Literal["certificate_experiment"]
     title: str

@@ -146,7 +146,7 @@ def test_tune_runs_choices_only_and_says_them(tmp_path, capsys):
     assert "riskengine tune calibration_certificate" in (tmp_path / "run" / "report.md").read_text()
     code, _, said = call(capsys, "tune", "quickstart", "--dry-run")
     assert code == 2
-    assert "must be of kind certified_choice or certificate_experiment, got calibration" in said
+    assert "must ask for a choice, got a calibration study: riskengine run runs it" in said
     plan = json.loads(call(capsys, "tune", "choose_margin", "--dry-run", "--json", "--paths", "2048")[1])
     assert plan["candidates"]["historical_var level"] == [0.9975, 0.995, 0.9925, 0.99, 0.985, 0.98]
     assert plan["paths"] == 10 * 2048

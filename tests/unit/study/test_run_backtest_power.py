@@ -14,7 +14,7 @@ from riskengine.config.dump import to_yaml
 from riskengine.config.study import load_study, study_of
 from riskengine.engine.power_bench import HeldForecast
 from riskengine.engine.questions import Exposure
-from riskengine.errors import InputError, UsageError
+from riskengine.errors import InputError
 from riskengine.estimate import LaneFigure, LaneTails
 from riskengine.report.render import write_reports
 from riskengine.stats.proportion import clopper_pearson
@@ -321,9 +321,8 @@ def test_a_rate_beyond_the_middle_of_the_law_is_refused():
 
 
 def test_overlaps_need_independent_returns(tmp_path):
-    loaded = load_study(written(tmp_path, STUDY.replace("world: merton_day", "world: btc")))
-    with pytest.raises(UsageError, match="overlaps need a world whose returns are independent, got 'btc'"):
-        run_backtest_power(loaded.study, loaded.resolved, "power", tmp_path / "run", 1)
+    with pytest.raises(InputError, match="overlaps need a world whose returns are independent, got 'btc'"):
+        load_study(written(tmp_path, STUDY.replace("world: merton_day", "world: btc")))
 
 
 def test_accounts_are_tested_one_by_one_and_together():

@@ -8,7 +8,8 @@ sizes of `kou` only where needed.  It is timed with all paths at once and in chu
 is a baseline of its own.  `regime_switching` is timed against the engine's own `merton`.  QuantLib's engine prices one
 European option on the same process and grid (no Python per path, nothing kept), which flatters it; its
 quadratic-exponential process has no jumps, which flatters it again.  `montepath` (Rust) prices a call under Heston,
-nothing kept either.  Both are asked where they are installed.
+nothing kept either; `stochastic-rs` (Rust) makes Bates paths by a full-truncation Euler step, the cheaper scheme, on
+one thread.  Each is asked where it is installed.
 
 Sixteen parameter sets on shared draws are timed per set, all parameters differing, against numpy doing one of them.
 """
@@ -304,6 +305,20 @@ def montepath_job(paths: int):
     )  # fmt: skip
 
 
+def stochastic_rs_job(paths: int):
+    """Bates paths of stochastic-rs, all kept, on one thread; None where it is not installed."""
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    try:
+        import stochastic_rs
+    except ImportError:
+        return None
+    jump = (float(JUMPS.intensity[0]), float(JUMPS.mean[0]), float(JUMPS.sd[0]))
+    process = stochastic_rs.PyBatesSvj(
+        *jump, KAPPA, THETA, XI, RHO, STEPS + 1, r=0.0, r_f=0.0, s0=1.0, v0=V0, t=STEPS * DT, seed=42
+    )
+    return lambda: process.sample_par(paths)
+
+
 def main() -> None:
     """Run all comparisons and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -332,6 +347,9 @@ def main() -> None:
         quantlib = quantlib_job(few) if name == "bates" else None
         if quantlib is not None:
             jobs["QuantLib engine"], items["QuantLib engine"] = quantlib, few * STEPS
+        stochastic_rs = stochastic_rs_job(few) if name == "bates" else None
+        if stochastic_rs is not None:
+            jobs["stochastic-rs"], items["stochastic-rs"] = stochastic_rs, few * STEPS
         montepath = montepath_job(paths) if name == "heston" else None
         if montepath is not None:
             jobs["montepath"], items["montepath"] = montepath, paths * STEPS
@@ -357,6 +375,8 @@ def main() -> None:
             results[name]["16 parameter sets, per set"] = compare(seconds, best, "16 sets", items)
         if montepath is not None:
             results[name]["against montepath"] = compare(seconds, "montepath", "blocks", items)
+        if stochastic_rs is not None:
+            results[name]["against stochastic-rs"] = compare(seconds, "stochastic-rs", "blocks", items)
         if "svcj" in jobs:
             results[name]["svcj with as many jumps"] = compare(seconds, best, "svcj", items)
         if quantlib is not None:

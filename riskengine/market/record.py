@@ -90,30 +90,41 @@ def returns_of(record: PriceRecord, horizon_seconds: int, gaps: str = "skip") ->
     ----------
     record : PriceRecord
     horizon_seconds : int
-        A whole multiple of the bars' step.
-    gaps : {"skip", "bridge"}
+        A whole multiple of the bars' step, but for ``last``.
+    gaps : {"skip", "bridge", "last"}
         ``skip`` keeps the bars on full multiples of the horizon (UTC) and leaves out a pair with a bar missing between;
-        ``bridge`` takes every k-th bar as the next, for markets that close.
+        ``bridge`` takes every k-th bar as the next, for markets that close; ``last`` takes the last price at or before
+        each full multiple, for stamps that are not regular, and leaves out one older than a quarter of the horizon.
 
     Raises
     ------
     ValueError
         Where the horizon does not fit the bars.
     """
-    step = int(np.median(np.diff(record.seconds)))
+    seconds, prices = record.seconds, record.prices
+    step = int(np.median(np.diff(seconds)))
+    if gaps == "last":
+        marks = np.arange(-(-seconds[0] // horizon_seconds), seconds[-1] // horizon_seconds + 1) * horizon_seconds
+        at = np.searchsorted(seconds, marks, side="right") - 1
+        fresh = marks - seconds[at] <= horizon_seconds // 4
+        return _returns(prices[at], marks, fresh[1:] & fresh[:-1])
     if horizon_seconds % step:
         raise ValueError(
             f"horizon_hours must be a whole multiple of the bars of {record.name} ({step / 3600:g} h), "
             f"got {horizon_seconds / 3600:g} h"
         )
     if gaps == "bridge":
-        at = np.arange(0, record.seconds.size, horizon_seconds // step)
+        at = np.arange(0, seconds.size, horizon_seconds // step)
         good = np.ones(max(at.size - 1, 0), dtype=bool)
     else:
-        at = np.flatnonzero(record.seconds % horizon_seconds == 0)
-        good = np.diff(record.seconds[at]) == horizon_seconds
-    prices = record.prices[at]
+        at = np.flatnonzero(seconds % horizon_seconds == 0)
+        good = np.diff(seconds[at]) == horizon_seconds
+    return _returns(prices[at], seconds[at], good)
+
+
+def _returns(prices: Floats, seconds: Ints, good: np.ndarray) -> Returns:
+    """Returns between neighbouring prices where both count."""
     values = (prices[1:] / prices[:-1] - 1.0)[good]
     index = np.flatnonzero(good)
     follows = np.diff(index, prepend=-2) == 1
-    return Returns(values, record.seconds[at][1:][good], follows, int((~good).sum()))
+    return Returns(values, seconds[1:][good], follows, int((~good).sum()))

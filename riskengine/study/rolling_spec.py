@@ -56,7 +56,7 @@ class RollingStudy(Study):
         Length of one return; returns do not overlap.
     series : tuple of str
         Which of the file's series; empty takes all.
-    gaps : {"skip", "bridge"}
+    gaps : {"skip", "bridge", "last"}
         What to do where a bar is missing, see `riskengine.market.record.returns_of`.
     forecasts : GivenForecasts, optional
         The files hold forecasts of one level: they are judged under the name ``given``, beside the estimators.
@@ -95,7 +95,7 @@ class RollingStudy(Study):
     sides: tuple[Literal["long", "short"], ...] = ("long", "short")
     horizon_hours: float = 24.0
     series: tuple[str, ...] = ()
-    gaps: Literal["skip", "bridge"] = "skip"
+    gaps: Literal["skip", "bridge", "last"] = "skip"
     forecasts: GivenForecasts | None = None
     refit: dict[str, int] = field(default_factory=dict)
     laws: tuple[str, ...] = ()

@@ -65,6 +65,15 @@ def test_returns_do_not_bridge_gaps_nor_overlap():
         returns_of(record(range(7), [1] * 7), 3_600)
 
 
+def test_irregular_stamps_take_the_last_price_that_is_fresh():
+    days = [0.01, 0.9, 1.3, 1.95, 2.6, 3.99, 4.9, 5.0]
+    made = returns_of(record(days, [1, 2, 3, 4, 5, 6, 7, 8]), 86_400, "last")
+    # marks 1 to 5 hold 2, 4, nothing fresh (2.6 is 9.6 h old), 6, 8
+    np.testing.assert_allclose(made.values, [1.0, 1 / 3])
+    assert made.seconds.tolist() == [2 * 86_400, 5 * 86_400]
+    assert made.left_out == 2 and made.follows.tolist() == [False, False]
+
+
 def test_forecasts_in_returns_become_losses(tmp_path):
     file = tmp_path / "f.csv"
     file.write_text("r,q,e\n-0.05,-0.03,-0.04\n0.01,-0.03,-0.05\n")

@@ -85,8 +85,15 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
 def _load(study, overrides, paths, seed):
     from riskengine.config.study import load_study
 
-    numbers = [f"{name}={value}" for name, value in (("paths", paths), ("seed", seed)) if value is not None]
-    return load_study(study, (*overrides, *numbers))
+    numbers = {name: value for name, value in (("paths", paths), ("seed", seed)) if value is not None}
+    if not numbers:
+        return load_study(study, overrides)
+    asked = load_study(study, overrides).study
+    for name in numbers:
+        if not hasattr(asked, name):
+            other = "; --set replications=N does" if hasattr(asked, "replications") and name == "paths" else ""
+            raise UsageError(f"--{name} must not be given for {asked.named}, which has no {name}{other}")
+    return load_study(study, (*overrides, *(f"{name}={value}" for name, value in numbers.items())))
 
 
 def _records(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None) -> list:

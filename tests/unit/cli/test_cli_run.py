@@ -152,3 +152,10 @@ def test_tune_runs_choices_only_and_says_them(tmp_path, capsys):
     assert plan["paths"] == 10 * 2048
     assert "299" in call(capsys, "tune", "choose_margin", "--paths", "100", "--dry-run")[2]
     assert call(capsys, "tune", "choose_margin", "--data", "p.csv")[0] == 2
+
+
+def test_a_number_that_a_kind_does_not_have_is_refused_by_its_name(capsys, here):
+    code, _, said = call(capsys, "run", "calibration_power", "--paths", "100", "--dry-run")
+    assert code == 2 and "--paths must not be given for a study of backtests" in said and "replications" in said
+    code, _, said = call(capsys, "run", "backtest", "--seed", "4", "--data", "x.csv", "--dry-run")
+    assert code == 2 and "--seed must not be given for a backtest, which has no seed" in said

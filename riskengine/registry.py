@@ -52,6 +52,9 @@ MODELS: dict[str, dict[str, str]] = {
     },
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
+        "comet": "riskengine.lending.comet:Comet",
+        "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
+        "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
     },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",

@@ -5,7 +5,7 @@ oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.du
 protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from riskengine.oracle.push import OracleState, PushOracle
 
 
 class Listed(Protocol):
-    """A token as a market lists it: the market asset that its price follows (None where it is fixed), else its price."""
+    """A token as a market lists it: the market asset that its price follows, None where the price is fixed."""
 
     symbol: str
     asset: str | None
@@ -166,15 +166,15 @@ class BlockMarket:
                 f"got {sorted(self.liquidity.depth_usd)}"
             )
 
-    def _layout(self, loans: Loans) -> Layout:
-        """The book as the protocol holds it; ValueError where it cannot."""
+    def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
+        """The book as the protocol holds it, or ValueError; `worth` is a token's USD price at the start."""
         raise NotImplementedError
 
     def _parameters(self, tokens: Sequence[Any]) -> tuple[Floats, Floats]:
         """(LTV that gates borrowing (R,), parameters (K, R) whose first row is the liquidation threshold)."""
         raise NotImplementedError
 
-    def _own(self, tokens: Sequence[Any], paths: int) -> dict[str, Any]:
+    def _own(self, book: Layout, paths: int) -> dict[str, Any]:
         """State that only this protocol has."""
         return {}
 
@@ -200,15 +200,20 @@ class BlockMarket:
             Oracle heartbeat and keeper delay must fall on it.
         """
         assets = tuple(assets)
-        tokens, collateral, debt, owner = self._layout(loans)
+
+        def price_of(token: Listed) -> Floats:
+            known = token.asset in assets
+            return spot[assets.index(token.asset)] if known else np.full(spot.shape[1], token.price)
+
+        book = self._layout(loans, lambda token: float(price_of(token)[0]))
+        tokens, collateral, debt, owner = book
         unknown = sorted({t.asset for t in tokens if t.asset is not None} - set(assets))
         if unknown:
             raise ValueError(f"world must have the assets {unknown} that reserves follow, got {assets}")
         count, reserves = collateral.shape
         paths = spot.shape[1]
         ltv, parameters = self._parameters(tokens)
-        rows = [spot[assets.index(t.asset)] if t.asset is not None else np.full(paths, t.price) for t in tokens]
-        price = np.array(rows)
+        price = np.array([price_of(t) for t in tokens])
         # paths start from one price, as a rule; then one lane tells the start of all
         one_start = bool((price == price[:, :1]).all())
         start = price[:, :1] if one_start else price
@@ -246,7 +251,7 @@ class BlockMarket:
             parameters=parameters,
             ltv=ltv,
             depth=depth,
-            own=self._own(tokens, paths),
+            own=self._own(book, paths),
         )
 
     def accrue(self, state: BookState, steps: int) -> None:

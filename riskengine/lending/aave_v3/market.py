@@ -1,6 +1,6 @@
 """`AaveV3`: a market that borrowers, an oracle, keepers and liquidity live through, on blocks of paths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from riskengine.arrays import Floats
 from riskengine.book.loans import Loans
 from riskengine.lending.aave_v3 import lanes
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
-from riskengine.lending.block_market import BlockMarket, BookState, Layout
+from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
 from riskengine.lending.keeper import Keeper
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
@@ -49,7 +49,7 @@ class AaveV3(BlockMarket):
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is illegal."""
         return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
 
-    def _layout(self, loans: Loans) -> Layout:
+    def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = [self.rules.reserve(s) for s in loans.reserves]
         return Layout(found, loans.collateral, loans.debt, np.arange(len(loans.names)))
 
@@ -63,11 +63,11 @@ class AaveV3(BlockMarket):
         )
         return np.array([r.ltv for r in tokens]), parameters
 
-    def _own(self, tokens: Sequence[Reserve], paths: int) -> dict[str, Any]:
+    def _own(self, book: Layout, paths: int) -> dict[str, Any]:
         rules = self.rules
         return {
-            "borrow_rate": np.array([float(r.rates.borrow_rate(r.utilisation)) for r in tokens]),
-            "supply_rate": np.array([float(r.rates.supply_rate(r.utilisation)) for r in tokens]),
+            "borrow_rate": np.array([float(r.rates.borrow_rate(r.utilisation)) for r in book.tokens]),
+            "supply_rate": np.array([float(r.rates.supply_rate(r.utilisation)) for r in book.tokens]),
             "terms": np.array(
                 [
                     rules.close_factor,

@@ -10,7 +10,7 @@ from riskengine.report.effect_chapters import calibration, effect_of_level, join
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
-from riskengine.report.lending_chapters import bad_debt, liquidation_counts
+from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
@@ -36,6 +36,7 @@ Maker = Callable[[Mapping[str, Any], list[Row], bool], Chapter]
 ORDER: tuple[Maker, ...] = (
     glance,
     stress,
+    mechanisms,
     coverage,
     procyclicality,
     losses,

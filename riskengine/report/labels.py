@@ -93,6 +93,17 @@ MEASURES: dict[str, Measure] = {
     "liquidated_loans": _M("Liquidated borrowers", "Mean number of borrowers liquidated on a path."),
     **_amounts(),
     "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
+    "liquidation_penalty": _M(
+        "Taken from borrowers",
+        "Mean over paths of the collateral seized less the debt it settled and what was credited back: what being "
+        "liquidated costs borrowers.",
+    ),
+    "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
+    "protocol_result": _M(
+        "Protocol's result",
+        "Mean over paths of liquidation fees less bad debt, with what the protocol gained or lost on collateral it "
+        "took over itself; negative is a loss of reserves or suppliers.",
+    ),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
         "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."
@@ -380,8 +391,24 @@ MEASURES: dict[str, Measure] = {
 # Spelled as the field spells them, so that a new model needs no entry here.
 ACRONYMS = {
     w.lower(): w
-    for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte"}
+    for w in (
+        "VaR",
+        "ES",
+        "EWMA",
+        "PMRM",
+        "POT",
+        "GPD",
+        "GARCH",
+        "CAViaR",
+        "SPAN",
+        "IM",
+        "MM",
+        "BTC",
+        "ETH",
+        "USD",
+        "EVK",
+    )
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue"}
 
 # Names of tests, where spelling out their own would not do.
 TESTS = {
@@ -470,7 +497,7 @@ def value_of(name: str, value: Any) -> str:
         return f"×{value:g}"
     if name == "measure":
         return title_of(str(value))
-    if name in ("estimator", "case"):
+    if name in ("estimator", "case", "market"):
         return model_of(str(value))
     if name == "test":
         return TESTS.get(str(value), words(str(value)))

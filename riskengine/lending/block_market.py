@@ -5,6 +5,7 @@ oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.du
 protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -139,7 +140,7 @@ def _sum_products(balance: Floats, price: Floats) -> Floats:
     return out
 
 
-class BlockMarket:
+class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity`` and ``oracle`` (None for that of the
@@ -166,25 +167,25 @@ class BlockMarket:
                 f"got {sorted(self.liquidity.depth_usd)}"
             )
 
+    @abstractmethod
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         """The book as the protocol holds it, or ValueError; `worth` is a token's USD price at the start."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _parameters(self, tokens: Sequence[Any]) -> tuple[Floats, Floats]:
         """(LTV that gates borrowing (R,), parameters (K, R) whose first row is the liquidation threshold)."""
-        raise NotImplementedError
 
     def _own(self, book: Layout, paths: int) -> dict[str, Any]:
         """State that only this protocol has."""
         return {}
 
+    @abstractmethod
     def _grow(self, state: BookState, steps: int) -> None:
         """Move the indices of `state` by `steps` grid steps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         """Liquidate the loans that are ready, at oracle and market prices of every token, (R, P) each."""
-        raise NotImplementedError
 
     def init(self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid) -> BookState:
         """State of a block at time 0.

@@ -69,18 +69,13 @@ MEASURES: dict[str, Measure] = {
         "Peak to trough",
         "Mean over paths of the largest ratio of the requirement to an earlier one, positions left alone.",
     ),
-    "largest_rise_1": _M(
-        "Largest rise over 1",
-        "Mean over paths of the largest ratio of the requirement to that of 1 margin period before.",
-    ),
-    "largest_rise_5": _M(
-        "Largest rise over 5",
-        "Mean over paths of the largest ratio of the requirement to that of 5 margin periods before.",
-    ),
-    "largest_rise_30": _M(
-        "Largest rise over 30",
-        "Mean over paths of the largest ratio of the requirement to that of 30 margin periods before.",
-    ),
+    **{
+        f"largest_rise_{n}": _M(
+            f"Largest rise over {n}",
+            f"Mean over paths of the largest ratio of the requirement to that of {periods} before.",
+        )
+        for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
+    },
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
@@ -94,15 +89,12 @@ MEASURES: dict[str, Measure] = {
     **_amounts(),
     "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
     "liquidation_penalty": _M(
-        "Taken from borrowers",
-        "Mean over paths of the collateral seized less the debt it settled and what was credited back: what being "
-        "liquidated costs borrowers.",
+        "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
     ),
     "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
     "protocol_result": _M(
         "Protocol's result",
-        "Mean over paths of liquidation fees less bad debt, with what the protocol gained or lost on collateral it "
-        "took over itself; negative is a loss of reserves or suppliers.",
+        "Mean fees less bad debt on a path, with gains on collateral taken over; negative: reserves or suppliers lose.",
     ),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
@@ -391,24 +383,8 @@ MEASURES: dict[str, Measure] = {
 # Spelled as the field spells them, so that a new model needs no entry here.
 ACRONYMS = {
     w.lower(): w
-    for w in (
-        "VaR",
-        "ES",
-        "EWMA",
-        "PMRM",
-        "POT",
-        "GPD",
-        "GARCH",
-        "CAViaR",
-        "SPAN",
-        "IM",
-        "MM",
-        "BTC",
-        "ETH",
-        "USD",
-        "EVK",
-    )
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue"}
+    for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue", "evk": "EVK"}
 
 # Names of tests, where spelling out their own would not do.
 TESTS = {

@@ -52,11 +52,11 @@ class Comet(BlockMarket):
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         rules = self.rules
-        found = one_debt_book(loans, rules.collaterals, rules.base)
+        found = one_debt_book(loans, rules.collaterals, rules.base_token)
         return Layout(found, loans.collateral, loans.debt, np.arange(len(loans.names)))
 
     def _parameters(self, tokens: Sequence[Any]) -> tuple[Floats, Floats]:
-        base, factor = self.rules.base, self.rules.store_front_price_factor
+        base, factor = self.rules.base_token, self.rules.store_front_price_factor
         listed = [None if t is base else t for t in tokens]
         parameters = np.array(
             [
@@ -70,7 +70,7 @@ class Comet(BlockMarket):
     def _own(self, book: Layout, paths: int) -> dict[str, Any]:
         rules = self.rules
         return {
-            "base": book.tokens.index(rules.base),
+            "base": book.tokens.index(rules.base_token),
             "inventory": np.zeros((len(book.tokens), paths)),
             "reserves": np.full(paths, rules.reserves),
             "booked_usd": np.zeros(paths),

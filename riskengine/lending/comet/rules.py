@@ -69,7 +69,7 @@ class CometRules:
     ----------
     name, as_of, source : str
         Market, date of the parameters (ISO), where they were read.
-    base : Token
+    base_token : Token
         The one token that is lent.
     collaterals : tuple of CometAsset
     store_front_price_factor : float
@@ -89,7 +89,7 @@ class CometRules:
     name: str
     as_of: str
     source: str
-    base: Token
+    base_token: Token
     collaterals: tuple[CometAsset, ...]
     store_front_price_factor: float
     target_reserves: float
@@ -100,7 +100,7 @@ class CometRules:
     reference_spot: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_listed(self.collaterals, self.base)
+        check_listed(self.collaterals, self.base_token)
         check_range("store_front_price_factor", self.store_front_price_factor, 0.0, 1.0)
         check_range("target_reserves", self.target_reserves, 0.0, 1e18)
         check_range("reserves", self.reserves, -1e18, 1e18)

@@ -10,6 +10,16 @@ from mechanisms import KINDS, START, book_of, market_of, play, total
 
 from riskengine.book.loans import Loans
 from riskengine.config.study import load_study
+from riskengine.engine.blocks import Block
+from riskengine.engine.simulate import Simulation
+from riskengine.lending.comet.integer import (
+    CometCollateral,
+    CometLedger,
+    is_borrow_collateralised,
+    is_liquidatable,
+    present_value,
+    principal_value,
+)
 from riskengine.lending.euler_evk.integer import (
     MIN_SOCIALISED_VALUE,
     liquidation_call,
@@ -18,6 +28,7 @@ from riskengine.lending.euler_evk.integer import (
 )
 from riskengine.lending.morpho_blue.integer import MorphoLedger
 from riskengine.pricing.fixed_point import WAD
+from riskengine.random import DrawKeys
 from riskengine.study.run import run_study
 
 
@@ -67,6 +78,17 @@ def test_value_is_conserved_in_every_liquidation(kind, seed, depth, gas):
         np.testing.assert_allclose(reserves, received - (repaid + deficit + returned), rtol=1e-9, atol=1e-4)
         result = closing["inventory_result"] + fee - deficit
         np.testing.assert_allclose(result, reserves + (kept * spot[-1]).sum(axis=0), rtol=1e-9, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_keepers_earn_what_borrowers_lose_and_nobody_else_gets(kind, seed):
+    """In a market without costs: seized = settled + credited back + fee + keepers' profit, at every step and path."""
+    _, events, _ = play(market_of(kind), random_book(seed), paths_of(seed, volatility=0.1))
+    for e in events:
+        spent = e.volume_usd + e.returned_usd + e.protocol_fee_usd + e.keeper_profit_usd
+        np.testing.assert_allclose(spent, e.seized_usd, rtol=1e-8, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -176,6 +198,31 @@ def test_the_number_of_workers_does_not_matter(tmp_path):
     assert {r["model"] for r in one["rows"] if r["section"] == "lending"} == set(KINDS)
 
 
+@pytest.mark.parametrize("name", ["lending_mechanisms", "feedback"])
+def test_a_comparison_leaves_the_market_itself_alone(name):
+    """With or without price feedback: the columns of the first market are the same bits with others beside it."""
+    study = replace(load_study(name).study, horizon_hours=6, margin=None, history_windows=0)
+    others = load_study("lending_mechanisms").study.lending.compared_with
+    found = []
+    for compared in ((), others):
+        question = replace(study.lending, compared_with=compared, threshold_shifts=(0.0, -0.02))
+        simulation = Simulation(
+            study.world, study.grid, DrawKeys(3), lending=question, feedback=study.feedback, checked=False
+        )
+        outcomes = simulation.block(Block(0, 0, 64))
+        found.append(dict(zip(outcomes.keys, outcomes.values, strict=True)))
+    alone, beside = found
+    assert {k[1] for k in beside} == set(KINDS) and {k[3] for k in beside} == {0.0, -0.02}
+    for key, column in alone.items():
+        np.testing.assert_array_equal(beside[key], column)
+
+
+def test_markets_of_a_comparison_must_differ():
+    question = load_study("lending_mechanisms").study.lending
+    with pytest.raises(ValueError, match="compared_with must hold markets of other kinds"):
+        replace(question, compared_with=(question.market,))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1_000, 9_500), st.integers(0, 5_000), st.floats(0.85, 0.999))
 def test_euler_call_to_health(ltv, discount, health):
@@ -222,6 +269,39 @@ def test_one_wei_left_realises_no_bad_debt():
     assert after.total_supply_assets == 10**24 - done.bad_debt_assets
     with pytest.raises(ValueError, match="position must be unhealthy"):
         ledger.liquidated(2 * 10**39, seized_assets=1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**30), st.integers(10**15, 10**16), st.integers(10**15, 10**16))
+def test_a_comet_balance_rounds_against_the_account(balance, supply_index, borrow_index):
+    """A supplier is never owed more than was put in, a borrower never owes less than was taken; by one unit at most."""
+    for present in (balance, -balance):
+        kept = present_value(principal_value(present, supply_index, borrow_index), supply_index, borrow_index)
+        unit = (supply_index if present >= 0 else borrow_index) // 10**15 + 1
+        assert present - unit <= kept <= present
+
+
+def test_a_comet_account_may_not_borrow_what_it_may_keep():
+    """The borrow factor gates borrowing, the liquidate factor absorption: between them an account stays as it is."""
+    held = (CometCollateral(10**18, 2_000 * 10**8, 10**18, 83 * WAD // 100, 95 * WAD // 100, 80 * WAD // 100),)
+    allowed = [is_borrow_collateralised(d * 10**6, 10**8, 10**6, held) for d in (1_600, 1_601, 1_660, 1_661)]
+    absorbed = [is_liquidatable(d * 10**6, 10**8, 10**6, held) for d in (1_600, 1_601, 1_660, 1_661)]
+    assert allowed == [True, False, False, False] and absorbed == [False, False, False, True]
+
+
+def test_a_comet_ledger_sells_only_below_its_target():
+    held = CometCollateral(10**18, 2_000 * 10**8, 10**18, 83 * WAD // 100, 95 * WAD // 100)
+    ledger, new, done = CometLedger(0, 0, 1_700 * 10**6, (0,)).absorbed(-1_700 * 10**6, 10**8, 10**6, (held,))
+    assert (new, done.new_balance, ledger.inventory) == (200 * 10**6, 200 * 10**6, (10**18,))
+    assert ledger.reserves == -200 * 10**6  # what the borrower is credited, against nothing in hand
+    after, bought = ledger.bought(0, 1_950 * 10**6, 10**8, 10**6, held, WAD // 2, 0)
+    assert bought == 10**18 and after.reserves == 1_750 * 10**6
+    with pytest.raises(ValueError, match="not for sale"):
+        after.bought(0, 1, 10**8, 10**6, held, WAD // 2, 1_750 * 10**6)
+    with pytest.raises(ValueError, match="must not exceed"):
+        ledger.bought(0, 1_951 * 10**6, 10**8, 10**6, held, WAD // 2, 0)
+    with pytest.raises(ValueError, match="account must be liquidatable"):
+        ledger.absorbed(-1_600 * 10**6, 10**8, 10**6, (held,))
 
 
 def test_a_comet_storefront_closes_at_its_target():

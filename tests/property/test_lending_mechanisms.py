@@ -11,6 +11,7 @@ from mechanisms import KINDS, START, book_of, market_of, play, total
 from riskengine.book.loans import Loans
 from riskengine.config.study import load_study
 from riskengine.engine.blocks import Block
+from riskengine.engine.questions import Feedback
 from riskengine.engine.simulate import Simulation
 from riskengine.lending.comet.integer import (
     CometCollateral,
@@ -215,6 +216,23 @@ def test_a_comparison_leaves_the_market_itself_alone(name):
     assert {k[1] for k in beside} == set(KINDS) and {k[3] for k in beside} == {0.0, -0.02}
     for key, column in alone.items():
         np.testing.assert_array_equal(beside[key], column)
+
+
+def test_feedback_makes_it_worse_on_average():
+    """Sales that move the price leave more bad debt, in every mechanism; sales that move nothing change nothing."""
+    study = load_study("lending_mechanisms").study
+    found = {}
+    for depth in (None, 1e15, 2e6):
+        feedback = None if depth is None else Feedback({"BTC": depth, "ETH": depth}, 6.0)
+        simulation = Simulation(
+            study.world, study.grid, DrawKeys(3), lending=study.lending, feedback=feedback, checked=False
+        )
+        outcomes = simulation.block(Block(0, 0, 512))
+        found[depth] = {k[1]: v for k, v in zip(outcomes.keys, outcomes.values, strict=True) if k[-1] == "bad_debt"}
+    for kind in KINDS:
+        np.testing.assert_allclose(found[1e15][kind], found[None][kind], rtol=1e-5, atol=1.0)
+        rise = found[2e6][kind] - found[None][kind]
+        assert rise.mean() > 4 * rise.std() / np.sqrt(rise.size) > 0, kind
 
 
 def test_markets_of_a_comparison_must_differ():

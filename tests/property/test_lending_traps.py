@@ -11,6 +11,7 @@ from riskengine.data.prices import load_prices
 from riskengine.errors import InputError
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
+from riskengine.report.choice_words import found
 from riskengine.scenario.gbm import Gbm
 from riskengine.stats.figures import PlainFigures
 from riskengine.study.measures import amount_rows
@@ -118,10 +119,10 @@ def test_trap_a_step_without_a_unit_of_time(kind):
     fine = np.repeat(hourly, 2, axis=0)[1:]  # the price of an hour ago stands until the hour
     fine = np.concatenate([hourly[:1], hourly[:1], fine[1:]])[: 2 * 8 + 1]
     state = model.init(book, ("BTC", "ETH"), hourly[0], TimeGrid(1800, 16))
-    found = [model.step(state, t, fine[t]) for t in range(1, 17)]
+    finer = [model.step(state, t, fine[t]) for t in range(1, 17)]
     assert total(coarse[1], "volume_usd").sum() > 0
     for name in ("volume_usd", "deficit_usd", "seized_usd"):
-        np.testing.assert_allclose(total(found, name), total(coarse[1], name), rtol=1e-7, atol=1e-6)
+        np.testing.assert_allclose(total(finer, name), total(coarse[1], name), rtol=1e-7, atol=1e-6)
     with pytest.raises(ValueError, match="keeper delay must fall on the time grid"):
         play(market_of(kind, delay=0.25), book, hourly)
 
@@ -131,11 +132,22 @@ def test_trap_percentile_of_a_mostly_zero_variable():
     given that, and the mean of the worst are reported with it."""
     column = np.zeros(40_000)
     column[:200] = 1e6
-    found = {name: e for name, _, e in amount_rows(column, "bad_debt", PlainFigures(0.95))}
-    assert found["bad_debt_p99"].value == 0.0 and found["bad_debt_p999"].value == 1e6
-    assert found["bad_debt_probability"].lower > 0.004
-    assert found["bad_debt_given_positive"].value == pytest.approx(1e6)
-    assert found["bad_debt_es_99"].value == pytest.approx(5e5)
+    figures = {name: e for name, _, e in amount_rows(column, "bad_debt", PlainFigures(0.95))}
+    assert figures["bad_debt_p99"].value == 0.0 and figures["bad_debt_p999"].value == 1e6
+    assert figures["bad_debt_probability"].lower > 0.004
+    assert figures["bad_debt_given_positive"].value == pytest.approx(1e6)
+    assert figures["bad_debt_es_99"].value == pytest.approx(5e5)
+
+
+def test_trap_optimum_at_the_edge_reported_as_interior():
+    """A setting at either end of its candidates says that it is one: beyond it nobody looked."""
+    entry = {"axis": "threshold_shift", "candidates": [-0.03, 0.0, 0.03]}
+    assert [found(entry, v) for v in (-0.03, 0.0, 0.03, None)] == [
+        "-3 pp, an end of the candidates",
+        "as it is",
+        "+3 pp, an end of the candidates",
+        "none",
+    ]
 
 
 @pytest.mark.parametrize("name", ["book.csv", "prices.csv"])

@@ -7,7 +7,7 @@ Works in USD at oracle prices.  Every comparison that the contract makes on inte
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, MORE, PROFIT, REPAID, SEIZED, SKIPPED, mark
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+from riskengine.lending.sale import sale_range, sell
 
 # positions in `terms`
 CLOSE_FACTOR, FULL_CLOSE_HEALTH, FULL_CLOSE_BELOW, MIN_LEFTOVER, GAS, KEEP = range(6)
@@ -129,17 +129,12 @@ def liquidate_account(
             bonus = parameters[1, c]
             # coins a liquidator receives for 1 USD of debt repaid, and what those cost at market prices
             coins = (bonus - (bonus - 1.0) * parameters[2, c]) / oracle[c, p]
-            a = reserve_asset[c]
             for d in range(reserves):
                 owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
                 if owed <= 0.0:
                     continue
                 cost = market[d, p] / oracle[d, p] / coins
-                # collateral of fixed price is not sold into a pool
-                deep = depth[a] if a >= 0 else 1e300
-                sold_before = outstanding[a, p] if a >= 0 else 0.0
-                keep = terms[KEEP] if a >= 0 else 1.0
-                low, high = profitable_range(cost, terms[GAS], market[c, p], deep, sold_before, keep)
+                low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
                 x = min(closable(terms, weighted, total_debt, held, owed), held / bonus)
                 x = min(x, high / coins)
                 if leaves_dust(terms, held, owed, bonus, x):
@@ -169,13 +164,7 @@ def liquidate_account(
             debt[loan, d, p] -= best / (indices[1, d] * oracle[d, p])
         fee = seized * (1.0 - 1.0 / bonus) * parameters[2, c]
         coins = (seized - fee) / oracle[c, p]
-        a = reserve_asset[c]
-        if a >= 0:
-            paid = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], terms[KEEP])
-            outstanding[a, p] += coins * terms[KEEP]
-            sold[a, p] += coins
-        else:
-            paid = coins * market[c, p]
+        paid = sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, terms[KEEP])
         sums[CALLS, p] += 1.0
         sums[SEIZED, p] += seized
         sums[REPAID, p] += best

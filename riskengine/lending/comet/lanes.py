@@ -7,7 +7,7 @@ pays the gas.  What is not bought then is inventory, which keepers buy when that
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, PROFIT, REPAID, RETURNED, SEIZED, SKIPPED, mark
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+from riskengine.lending.sale import sale_range, sell
 
 # rows of `parameters`: liquidate collateral factor, liquidation factor, storefront price as a share of the oracle's
 LIQUIDATE, CREDIT, ASK = range(3)
@@ -18,14 +18,9 @@ GAS, KEEP, TARGET = range(3)
 @kernel(inline=True)
 def buyable(c, p, held, base, parameters, reserve_asset, oracle, market, depth, outstanding, terms):
     """Most coins of collateral `c`, of `held`, that a keeper buys and sells on without losing money; 0 for none."""
-    a = reserve_asset[c]
     # USD that a coin costs: base tokens are bought at their market price
     cost = parameters[ASK, c] * oracle[c, p] / oracle[base, p] * market[base, p]
-    # collateral of fixed price is not sold into a pool
-    deep = depth[a] if a >= 0 else 1e300
-    before = outstanding[a, p] if a >= 0 else 0.0
-    keep = terms[KEEP] if a >= 0 else 1.0
-    low, high = profitable_range(cost, terms[GAS], market[c, p], deep, before, keep)
+    low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
     coins = min(held, high)
     return coins if low <= high and coins >= low * LESS else 0.0
 
@@ -49,17 +44,11 @@ def buy(
     sums,
 ):
     """A keeper buys `coins` of `c` from the inventory and sells them."""
-    a = reserve_asset[c]
     base_tokens = parameters[ASK, c] * oracle[c, p] / oracle[base, p] * coins
     left = inventory[c, p] - coins
     inventory[c, p] = left if left > inventory[c, p] * (1.0 - LESS) else 0.0
     reserves[p] += base_tokens
-    if a >= 0:
-        got = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], terms[KEEP])
-        outstanding[a, p] += coins * terms[KEEP]
-        sold[a, p] += coins
-    else:
-        got = coins * market[c, p]
+    got = sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, terms[KEEP])
     sums[PROFIT, p] += got - base_tokens * market[base, p] - terms[GAS]
 
 

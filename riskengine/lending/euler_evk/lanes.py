@@ -6,7 +6,7 @@ moment of the call: just below health 1 there is next to nothing to earn, so kee
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, DEFICIT, LESS, MORE, PROFIT, REPAID, SEIZED, SKIPPED, mark
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+from riskengine.lending.sale import sale_range, sell
 
 # positions in `terms`
 GAS, KEEP, LEAST_FACTOR = range(3)
@@ -54,12 +54,7 @@ def liquidate_account(
             # coins for 1 USD of debt repaid, and what those cost at market prices
             coins = 1.0 / (factor * oracle[r, p])
             cost = market[d, p] / oracle[d, p] / coins
-            a = reserve_asset[r]
-            # collateral of fixed price is not sold into a pool
-            deep = depth[a] if a >= 0 else 1e300
-            before = outstanding[a, p] if a >= 0 else 0.0
-            keep = terms[KEEP] if a >= 0 else 1.0
-            low, high = profitable_range(cost, terms[GAS], market[r, p], deep, before, keep)
+            low, high = sale_range(r, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
             x = min(min(owed, held * factor), high / coins)
             if low <= high and x * coins >= low * LESS and x > best * MORE:
                 best, c = x, r
@@ -80,14 +75,7 @@ def liquidate_account(
             debt[loan, d, p] = 0.0
         else:
             debt[loan, d, p] -= best / (indices[1, d] * oracle[d, p])
-        got = seized / oracle[c, p]
-        a = reserve_asset[c]
-        if a >= 0:
-            paid = sale_proceeds(got, market[c, p], depth[a], outstanding[a, p], terms[KEEP])
-            outstanding[a, p] += got * terms[KEEP]
-            sold[a, p] += got
-        else:
-            paid = got * market[c, p]
+        paid = sell(c, p, seized / oracle[c, p], market, reserve_asset, depth, outstanding, sold, terms[KEEP])
         sums[CALLS, p] += 1.0
         sums[SEIZED, p] += seized
         sums[REPAID, p] += best

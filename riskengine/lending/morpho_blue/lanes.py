@@ -6,7 +6,7 @@ rule.  Debt that is left when the last collateral is seized is taken from suppli
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, DEFICIT, LESS, PROFIT, REPAID, SEIZED, SKIPPED, mark
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+from riskengine.lending.sale import sale_range, sell
 
 # rows of `parameters`: LLTV, incentive factor (1.05)
 LLTV, INCENTIVE = range(2)
@@ -36,7 +36,6 @@ def liquidate_position(
 ):
     """Liquidate one position, collateral `c` against debt `d`, while it is unhealthy and a call pays; calls made."""
     made = 0
-    a = reserve_asset[c]
     incentive = parameters[INCENTIVE, c]
     # coins for 1 USD of debt repaid, and what those cost at market prices
     coins = incentive / oracle[c, p]
@@ -46,11 +45,7 @@ def liquidate_position(
         owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
         if held * parameters[LLTV, c] >= owed * LESS:
             break
-        # collateral of fixed price is not sold into a pool
-        deep = depth[a] if a >= 0 else 1e300
-        before = outstanding[a, p] if a >= 0 else 0.0
-        keep = terms[KEEP] if a >= 0 else 1.0
-        low, high = profitable_range(cost, terms[GAS], market[c, p], deep, before, keep)
+        low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
         x = min(min(owed, held / incentive), high / coins)
         if not (low <= high and x > 0.0 and x * coins >= low * LESS):
             if made == 0:
@@ -68,13 +63,7 @@ def liquidate_position(
             debt[loan, d, p] = 0.0
         else:
             debt[loan, d, p] -= x / (indices[1, d] * oracle[d, p])
-        got = seized / oracle[c, p]
-        if a >= 0:
-            paid = sale_proceeds(got, market[c, p], depth[a], outstanding[a, p], terms[KEEP])
-            outstanding[a, p] += got * terms[KEEP]
-            sold[a, p] += got
-        else:
-            paid = got * market[c, p]
+        paid = sell(c, p, seized / oracle[c, p], market, reserve_asset, depth, outstanding, sold, terms[KEEP])
         sums[CALLS, p] += 1.0
         sums[SEIZED, p] += seized
         sums[REPAID, p] += x

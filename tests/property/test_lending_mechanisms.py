@@ -27,7 +27,9 @@ from riskengine.lending.euler_evk.integer import (
     max_liquidation,
     repay_to_health,
 )
+from riskengine.lending.listing import Token
 from riskengine.lending.morpho_blue.integer import MorphoLedger
+from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.pricing.fixed_point import WAD
 from riskengine.random import DrawKeys
 from riskengine.study.run import run_study
@@ -197,6 +199,36 @@ def test_the_number_of_workers_does_not_matter(tmp_path):
     )
     assert one["rows"] == two["rows"]
     assert {r["model"] for r in one["rows"] if r["section"] == "lending"} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_the_unit_of_debt_does_not_matter(kind, seed):
+    """Debt in WETH against WBTC is debt in a token of one USD against WBTC at its price in ETH: the same path in
+    another unit.  Only costs in USD, here none, could tell them apart."""
+    spot = paths_of(seed, volatility=0.06)
+    fixed, moving = market_of(kind), market_of(kind)
+    field = {"comet": "base_token"}.get(kind, "loan")
+    listed = {"morpho_blue": "markets"}.get(kind, "collaterals")
+    wbtc = tuple(t for t in getattr(moving.rules, listed) if t.symbol == "WBTC")
+    pool = ConstantProduct({"BTC": 1e15}, 0.0)
+    in_eth = replace(moving.rules, **{field: Token("WETH", "ETH", 18), listed: wbtc})
+    in_usd = replace(fixed.rules, **{listed: wbtc})
+    coins = np.random.default_rng(seed).uniform(0.1, 5, (4, 1))
+    owed = 0.8 * coins * START[0] / np.array([[1.02], [1.05], [1.1], [1.3]])
+    none = np.zeros((4, 1))
+    books = [
+        Loans(("WBTC", token), np.hstack([coins, none]), np.hstack([none, owed / unit]), tuple("abcd"))
+        for token, unit in (("WETH", START[1]), ("USDC", START[1]))
+    ]
+    relative = np.stack([spot[:, 0] / spot[:, 1], np.ones_like(spot[:, 1])], axis=1)
+    one = play(replace(moving, rules=in_eth, liquidity=pool), books[0], spot)
+    two = play(replace(fixed, rules=in_usd, liquidity=pool), books[1], relative)
+    assert total(two[1], "volume_usd").sum() > 0
+    for a, b, at in zip(one[1], two[1], spot[1:, 1], strict=True):
+        for name in ("volume_usd", "deficit_usd", "seized_usd", "returned_usd"):
+            np.testing.assert_allclose(getattr(a, name) / at, getattr(b, name), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["lending_mechanisms", "feedback"])

@@ -1,13 +1,11 @@
 """What a venue demands of a book today: time 0 of a world, before anything has moved.
 
-A model that reads a window of returns is asked on many simulated windows of the world; a grid has no memory and is asked
-once, at the mean state.
+A model that reads a window of returns is asked on many simulated windows of the world; a grid has no memory and is
+asked once, at the mean state.
 """
 
 from functools import cached_property
 from inspect import signature
-
-import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio

@@ -91,7 +91,8 @@ class Trades:
     cost : float
         USD.
     bound : float or None
-        Margin plus worth times cost that no trades of the limits can beat; None where the margin is not convex.
+        Margin plus worth times cost less reward that no trades of the limits can beat; None where the margin is not
+        convex.
     objective : float
         The same of these trades.
     asked : int
@@ -107,46 +108,63 @@ class Trades:
     asked: int
 
 
-def least_margin(margin: Margin, limits: Limits, tolerance: float = 1e-4, seed: int = 1) -> Trades:
-    """Trades of least margin within `limits`.
+class LeastMargin:
+    """The search for trades of least margin; planes found for one question serve the next.
 
     Parameters
     ----------
     margin : callable
         Margin in USD (n,) of the account after each of n sets of trades, shape (n, N).
     limits : Limits
-    tolerance : float
-        Share of the margin without trades by which the answer may miss the bound.
     seed : int
-        Of the directions in which points are moved off kinks.
-
-    Returns
-    -------
-    Trades
-        Never worse than no trades.
+        Of the directions in which points are moved off kinks, and of the points that convexity is checked at.
     """
-    search = _Search(margin, limits, seed)
-    nothing = np.zeros(limits.most.size)
-    before = search.ask(nothing[None])[0]
-    search.touch(nothing)
-    best, least, bound = nothing, before, -np.inf
-    for _ in range(_ROUNDS):
-        bound, there = search.lowest()
-        if least - bound <= tolerance * before:
-            break
-        # the far end of the programme, and half the way to it, which keeps the points from swinging between corners
-        points = np.stack([there, 0.5 * (best + there)])
-        for point, found in zip(
-            points, search.ask(points) + limits.worth * (np.abs(points) @ limits.cost), strict=True
-        ):
-            if found < least:
-                best, least = point, found
-            search.touch(point)
-    best = search.without_crumbs(best, least + tolerance * before)
-    after = search.ask(best[None])[0]
-    cost = float(np.abs(best) @ limits.cost)
-    certified = bound if search.convex() else None
-    return Trades(best, float(before), float(after), cost, certified, float(after + limits.worth * cost), search.asked)
+
+    def __init__(self, margin: Margin, limits: Limits, seed: int = 1):
+        self._search, self._limits = _Search(margin, limits, seed), limits
+        self._before: float | None = None
+
+    def find(
+        self, reward: Floats | None = None, tolerance: float = 1e-4, bounded: bool = True, near: Floats | None = None
+    ) -> Trades:
+        """Trades of least margin plus worth times cost, less `reward` in USD for each coin bought, shape (N,).
+
+        The answer misses the bound by at most `tolerance` of the margin without trades, or of the reward where that is
+        larger, as long as the margin is convex; it is never worse than no trades.  Without `bounded` convexity is not
+        checked and no bound is given.  `near` are trades to start from.
+        """
+        search, own = self._search, self._limits
+        nothing = np.zeros(own.most.size)
+        paid = nothing if reward is None else reward
+        if self._before is None:
+            self._before = float(search.ask(nothing[None])[0])
+            search.touch(nothing)
+        best, least, bound = nothing, self._before, -np.inf
+        if near is not None:
+            search.touch(near)
+        for _ in range(_ROUNDS):
+            bound, there = search.lowest(paid)
+            if least - bound <= tolerance * max(self._before, abs(bound)):
+                break
+            # the far end of the programme, and half the way to it, which keeps the points from swinging between corners
+            points = np.stack([there, 0.5 * (best + there)])
+            found = search.ask(points) + own.worth * (np.abs(points) @ own.cost) - points @ paid
+            for point, value in zip(points, found, strict=True):
+                if value < least:
+                    best, least = point, value
+                search.touch(point)
+        best = search.without_crumbs(best, least + tolerance * self._before, paid)
+        after = float(search.ask(best[None])[0])
+        cost = float(np.abs(best) @ own.cost)
+        objective = float(after + own.worth * cost - best @ paid)
+        return Trades(
+            best, self._before, after, cost, bound if bounded and search.convex() else None, objective, search.asked
+        )
+
+
+def least_margin(margin: Margin, limits: Limits) -> Trades:
+    """Trades of least margin within `limits`; see `LeastMargin`."""
+    return LeastMargin(margin, limits).find()
 
 
 class _Search:
@@ -162,6 +180,7 @@ class _Search:
 
     @property
     def asked(self) -> int:
+        """Portfolios whose margin was asked for."""
         return sum(x.size for x in self._found)
 
     def ask(self, points: Floats) -> Floats:
@@ -197,23 +216,24 @@ class _Search:
         self._slopes.append(slope)
         self._levels.append(float(here - slope @ beside))
 
-    def without_crumbs(self, point: Floats, most: float) -> Floats:
+    def without_crumbs(self, point: Floats, most: float, reward: Floats) -> Floats:
         """`point` without trades too small to mean anything, where it stays within the limits and below `most`."""
         own = self._limits
         rest = np.where(np.abs(point) < _CRUMB * own.most, 0.0, point)
         moved, slack = own.greeks @ rest, _CRUMB * (np.abs(own.greeks) @ own.most)
         legal = (moved >= own.low - slack).all() and (moved <= own.high + slack).all()
-        return rest if legal and self.ask(rest[None])[0] + own.worth * (np.abs(rest) @ own.cost) <= most else point
+        value = self.ask(rest[None])[0] + own.worth * (np.abs(rest) @ own.cost) - rest @ reward
+        return rest if legal and value <= most else point
 
-    def lowest(self) -> tuple[float, Floats]:
-        """(least of the programme over the planes, where): a bound on margin plus worth times cost."""
+    def lowest(self, reward: Floats) -> tuple[float, Floats]:
+        """(least of the programme over the planes, where): a bound on margin plus worth times cost less reward."""
         from scipy.optimize import linprog
 
         own, count = self._limits, self._limits.most.size
         slopes, levels = np.array(self._slopes), np.array(self._levels)
         # unknowns: bought, sold, margin, each in its own unit so that the programme is well scaled
         unit = np.where(own.most > 0, own.most, 1.0)
-        usd = max(abs(self._found[0][0]), 1.0)
+        usd = max(abs(self._found[0][0]), np.abs(slopes * unit).max()) or 1.0
         rows = [np.column_stack([slopes * unit, -slopes * unit, np.full(levels.size, -usd)]) / usd]
         sides = [-levels / usd]
         for g, low, high in zip(own.greeks, own.low, own.high, strict=True):
@@ -225,9 +245,9 @@ class _Search:
         if np.isfinite(own.spend):
             rows.append(np.concatenate([own.cost * unit, own.cost * unit, [0.0]])[None] / usd)
             sides.append(np.array([own.spend / usd]))
-        price = own.worth * own.cost * unit / usd
+        price, gain = own.worth * own.cost * unit / usd, reward * unit / usd
         answer = linprog(
-            np.concatenate([price, price, [1.0]]),
+            np.concatenate([price - gain, price + gain, [1.0]]),
             A_ub=np.concatenate(rows),
             b_ub=np.concatenate(sides),
             bounds=[(0.0, float(m > 0)) for m in own.most] * 2 + [(0.0, None)],

@@ -77,6 +77,11 @@ MEASURES: dict[str, Measure] = {
         for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
     },
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "tail_beyond_margin": _M(
+        "Tail beyond margin",
+        "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "
+        "margin does not cover the mean of that tail.",
+    ),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
     "liquidated_share": _M("Liquidated accounts", "Share of accounts liquidated at least once on a path."),

@@ -256,12 +256,26 @@ MEASURES: dict[str, Measure] = {
         "Change per standard error",
         "Exact derivative of the loss quantile times the standard error of the parameter, as a share of the quantile.",
     ),
-    "quantile_secant": _M(
-        "Secant, exact",
-        "Exact quantile one step above less one step below the parameter, scaled to one standard error, as a share of "
-        "the quantile.",
+    "quantile_change_simulated": _M(
+        "The same, simulated",
+        "From paths one small step of the parameter either side on the same draws; jump counts by their score.",
     ),
-    "quantile_secant_simulated": _M("Secant, simulated", "The same from paths on common random numbers."),
+    "quantile_change_z": _M(
+        "Exact against simulated", "Difference of the two derivatives of the quantile, in standard errors."
+    ),
+    "shortfall_change": _M(
+        "Shortfall: change per standard error",
+        "Exact derivative of the expected shortfall times the standard error of the parameter, as a share of the "
+        "shortfall.",
+    ),
+    "shortfall_change_simulated": _M(
+        "Shortfall: the same, simulated", "From the same paths: the mean of what those beyond the quantile move by."
+    ),
+    "shortfall_change_z": _M(
+        "Shortfall: exact against simulated", "Difference of the two derivatives of the shortfall, in standard errors."
+    ),
+    "quantile_simulated": _M("Loss quantile, simulated", "Quantile of the simulated losses."),
+    "shortfall_simulated": _M("Shortfall, simulated", "Mean of the simulated losses beyond their quantile."),
     "uncertainty_share": _M(
         "Share of the uncertainty", "Part of the variance of the quantile that the error of this parameter causes."
     ),

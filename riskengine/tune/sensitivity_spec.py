@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from riskengine.arrays import check_range
-from riskengine.engine.questions import Exposure
-from riskengine.roles import HasLaw
+from riskengine.exposure.option_book import OptionBookExposure
+from riskengine.exposure.unit import Exposure
+from riskengine.roles import ExposureModel, HasLaw, ScenarioModel
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, asset_fault
 from riskengine.study.criterion import Criterion, known_measure, known_place
@@ -17,6 +18,12 @@ from riskengine.study.kind import Study
 from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES
 from riskengine.study.spec import CalibrationStudy
 from riskengine.tune.inputs import Dependence, Input, Inputs
+
+
+def known_exactly(model: ScenarioModel, exposure: ExposureModel) -> bool:
+    """Whether the derivatives of an exposure's quantile are known: of a unit of an asset whose law is."""
+    return isinstance(model, HasLaw) and isinstance(exposure, Exposure)
+
 
 Method = Literal["tornado", "morris", "sobol", "shapley"]
 TAIL = 0.05  # tornado and screening go from this quantile of an input's law to one less it
@@ -98,22 +105,24 @@ class Output:
 
 @dataclass(frozen=True)
 class Derivatives:
-    """Exact derivatives of loss quantiles in the parameters of the fit, and what its errors do to the quantile.
+    """Derivatives of loss quantiles and shortfalls in the parameters of the fit, and what its errors do to them.
 
     Attributes
     ----------
-    exposures : tuple of Exposure
+    exposures : tuple of ExposureModel
+        Units of an asset have exact derivatives where its law is known; others, such as a book of options, which is
+        valued on the surface at each path's own variance, have simulated ones alone.
     levels : tuple of float
     parameters : tuple of str
         Names among the standard errors of the fit; empty for all that the quantile depends on.
     paths : int
-        Simulated pairs behind the check by simulation; 0 for none.
+        Simulated pairs behind the derivatives by simulation; 0 for none.
     """
 
-    exposures: tuple[Exposure, ...]
+    exposures: tuple[ExposureModel, ...]
     levels: tuple[float, ...]
     parameters: tuple[str, ...] = ()
-    paths: int = 16_384
+    paths: int = 65_536
 
     def __post_init__(self) -> None:
         for name, values in (("exposures", self.exposures), ("levels", self.levels)):
@@ -201,10 +210,8 @@ class SensitivityStudy(Study):
 
     def _check_derivatives(self) -> None:
         world = self.study.world
-        if not isinstance(world.model, HasLaw) or world.stress:
-            raise ValueError(
-                f"derivatives need a world whose horizon law is known exactly, without a stress, got {world.name!r}"
-            )
+        if world.stress:
+            raise ValueError(f"derivatives need a world without a stress, got {world.name!r}")
         if not world.fit.get("standard_errors"):
             raise ValueError(f"derivatives need a world whose fit states standard errors, got {world.name!r}")
 
@@ -269,13 +276,26 @@ class SensitivityStudy(Study):
         for i, output in enumerate(self.outputs):
             yield from ((said, ("outputs", i)) for said in self._output_faults(output))
         for i, exposure in enumerate(self.derivatives.exposures if self.derivatives else ()):
-            where = ("derivatives", "exposures", i, "asset")
-            yield from asset_fault(exposure.asset, tuple(self.study.world.model.assets), where)
+            yield from self._exposure_faults(exposure, ("derivatives", "exposures", i))
         known = self.study.world.fit.get("standard_errors") or {}
         for i, name in enumerate(self.derivatives.parameters if self.derivatives else ()):
             if name not in known:
                 said = f"parameters must be among those of the fit ({', '.join(known)}), got {name!r}"
                 yield said, ("derivatives", "parameters", i)
+
+    def _exposure_faults(self, exposure: ExposureModel, where: tuple[str | int, ...]) -> Iterator[Found]:
+        """The asset must be the world's, a book priced to the horizon, and some route must know the derivative."""
+        model = self.study.world.model
+        found = list(asset_fault(exposure.asset, tuple(model.assets), (*where, "asset")))
+        yield from found
+        if not found and isinstance(exposure, OptionBookExposure):
+            try:
+                exposure.held_in(model, self.study.window_hours)
+            except ValueError as error:
+                yield str(error), where
+        if not self.derivatives.paths and not known_exactly(model, exposure):
+            said = f"derivatives of {exposure.name} are known by simulation alone: paths must be positive, got 0"
+            yield said, ("derivatives", "paths")
 
     def _input_faults(self) -> Iterator[Found]:
         """Every path must lead to a number, and the study must stand at both ends of every input."""

@@ -144,6 +144,7 @@ class SensitivityStudy(Study):
     inputs : tuple of Input
     outputs : tuple of Output
     methods : tuple of {"tornado", "morris", "sobol", "shapley"}
+        By default the tornado, with Sobol indices where inputs are independent and Shapley effects where they are not.
     paths_per_point : int
         Simulated paths behind one evaluation, the same for all points of a replicate.
     batches : int
@@ -168,7 +169,7 @@ class SensitivityStudy(Study):
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     seed: int
-    methods: tuple[Method, ...] = ("tornado", "sobol")
+    methods: tuple[Method, ...] = ()
     paths_per_point: int = 256
     batches: int = 8
     tornado_paths: int = 4096
@@ -195,13 +196,16 @@ class SensitivityStudy(Study):
         for name in ("inputs", "outputs", "methods"):
             values = getattr(self, name)
             keys = [v.name if name == "inputs" else v.label if name == "outputs" else v for v in values]
-            if not values or len(set(keys)) != len(keys):
+            if (not values and name != "methods") or len(set(keys)) != len(keys):
                 raise ValueError(f"{name} must hold at least one entry, each with a name of its own, got {keys}")
         known = [i.name for i in self.inputs]
         for pair in self.dependence:
             for name in pair.inputs:
                 if name not in known:
                     raise ValueError(f"dependence must be of inputs ({', '.join(known)}), got {name!r}")
+        pairs = [frozenset(pair.inputs) for pair in self.dependence]
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("dependence must hold each pair once, got one of them again")
         if self.study.sampling.weighted:
             method = self.study.sampling.method
             raise ValueError(f"study must have plain sampling: weights of one law do not fit another, got {method}")
@@ -225,6 +229,11 @@ class SensitivityStudy(Study):
         return Inputs(self.inputs, replace(self.study, criteria=(), target_error=None), self.dependence)
 
     @property
+    def used(self) -> tuple[Method, ...]:
+        """The methods, chosen where none is given."""
+        return self.methods or ("tornado", "shapley" if self.space.dependent() else "sobol")
+
+    @property
     def budget(self) -> dict[str, int]:
         """Evaluations of each method."""
         d, groups = len(self.inputs), len(self.space.groups)
@@ -236,7 +245,7 @@ class SensitivityStudy(Study):
             "sobol": (2 + sets) * points,
             "shapley": (d + 1) * points,
         }
-        return {m: each[m] for m in each if m in self.methods}
+        return {m: each[m] for m in each if m in self.used}
 
     def plan(self) -> dict[str, Any]:
         """As `Study.plan`."""
@@ -258,17 +267,20 @@ class SensitivityStudy(Study):
         if found:
             return
         try:
-            np.linalg.cholesky(self.space.correlation)
-        except (np.linalg.LinAlgError, ValueError) as error:
-            if isinstance(error, ValueError) and not isinstance(error, np.linalg.LinAlgError):
-                yield str(error), ("study", "world")
-            else:
-                yield (
-                    "dependence must be positive definite as a whole, got correlations that contradict each other",
-                    ("dependence",),
-                )
+            least = float(np.linalg.eigvalsh(self.space.correlation)[0])
+        except ValueError as error:
+            yield str(error), ("study", "world")
             return
-        if "sobol" in self.methods:
+        if not least > 1e-10:
+            said = "dependence must be positive definite as a whole, with what the fit states of its errors, got"
+            what = "correlations that contradict each other, or make one input follow from others"
+            yield f"{said} {what} (smallest eigenvalue {least:.3g})", ("dependence",)
+            return
+        tied = self.space.tied()
+        if tied and "shapley" not in self.used:
+            said = f"methods must hold shapley where inputs depend on each other ({', '.join(tied)}), got "
+            yield said + ", ".join(self.used), ("methods",)
+        if "sobol" in self.used:
             for group, members in self.space.groups.items():
                 if self.space.dependent(members):
                     said = f"sobol needs groups that are independent of each other, got {group!r}, which is not; "

@@ -149,7 +149,7 @@ def _figure(value: float, influence: Floats, confidence: float, method: str) -> 
     n, square = influence.size, influence * influence
     effective = float(square.sum()) ** 2 / max(float(square @ square), 1e-300)
     if effective < CARRIERS:
-        return undetermined(n, f"{effective:.0f} paths in effect carry its error, at least {CARRIERS} needed")
+        return undetermined(n, f"{int(effective)} paths in effect carry its error, at least {CARRIERS} needed")
     error = float(influence.std(ddof=1)) / np.sqrt(n)
     half = float(ndtri(0.5 + 0.5 * confidence)) * error
     return Estimate(value, error, value - half, value + half, confidence, n, effective, method)

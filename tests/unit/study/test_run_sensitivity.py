@@ -261,7 +261,8 @@ def test_a_linear_answer_of_dependent_normals_has_its_closed_form(small_study, t
     out = tmp_path / "linear"
     (out / "study.yaml").write_text(to_yaml(loaded.resolved))
     write_reports(out)
-    assert "Shapley effects of groups of inputs" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "Shapley effects of groups of inputs" in page and "bitcoin -0.6, gas +0.5" in page
 
 
 @pytest.mark.parametrize(

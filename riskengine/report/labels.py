@@ -274,6 +274,9 @@ MEASURES: dict[str, Measure] = {
     "shortfall_change_z": _M(
         "Shortfall: exact against simulated", "Difference of the two derivatives of the shortfall, in standard errors."
     ),
+    "kernel_width": _M(
+        "Kernel width", "Half the width of the window around the quantile that its simulated derivatives are read from."
+    ),
     "quantile_simulated": _M("Loss quantile, simulated", "Quantile of the simulated losses."),
     "shortfall_simulated": _M("Shortfall, simulated", "Mean of the simulated losses beyond their quantile."),
     "uncertainty_share": _M(

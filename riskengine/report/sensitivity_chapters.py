@@ -19,7 +19,14 @@ _DERIVATIVES = (
     "quantile_change", "quantile_change_simulated", "quantile_change_z", "quantile_elasticity", "uncertainty_share",
 )  # fmt: skip
 _SHORTFALLS = ("shortfall_change", "shortfall_change_simulated", "shortfall_change_z")
-_TAILS = ("true_quantile", "true_shortfall", "quantile_simulated", "shortfall_simulated", "fit_uncertainty")
+_TAILS = (
+    "true_quantile",
+    "true_shortfall",
+    "quantile_simulated",
+    "shortfall_simulated",
+    "fit_uncertainty",
+    "kernel_width",
+)
 SHORT = 3  # panels beside each other
 
 

@@ -15,8 +15,8 @@ quantile, so the estimate stays right; where few such paths decide, it is refuse
     b = min(q_p - q_2p, q_{p/2} - q_p) / log 2 x (20 / n p)^{1/7},        q_p the loss exceeded with probability p:
 
 the scale on which the tail falls by e, shrunk faster than n^{-1/9}, at which bias and noise would balance; so the
-interval, normal with the standard deviation of the influence of each path (that of the estimated quantile within),
-covers what it says.
+interval, Student's t with the standard deviation of the influence of each path (that of the estimated quantile within)
+and Satterthwaite's degrees of freedom, covers what it says.
 
 References: Hong, Operations Research 57 (2009), 118-130; Fu, Hong and Hu, Management Science 55 (2009), 2019-2027;
 Liu and Hong, Operations Research 57 (2009), 1511-1525 (kernel); Gasser, Mueller and Mammitzsch, JRSS B 47 (1985),
@@ -31,7 +31,7 @@ from riskengine.arrays import Floats
 from riskengine.estimate import Estimate, undetermined
 
 TAIL_PATHS = 100  # beyond the quantile: with fewer an asymptotic interval covers too little
-CARRIERS = 20  # (sum of squared influences)^2 / sum of their fourth powers: with fewer, rare paths decide
+CARRIERS = 10  # (sum of squared influences)^2 / sum of their fourth powers: with fewer, rare paths decide
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def tail_slopes(
     -------
     TailSlopes
         With every figure undetermined, and the reason, where fewer than 100 paths lie beyond the quantile, where losses
-        have an atom there; with one figure undetermined where fewer than 20 paths in effect carry its error.
+        have an atom there; with one figure undetermined where fewer than 10 paths in effect carry its error.
     """
     n, p = losses.size, 1.0 - level
     if n * p < TAIL_PATHS:
@@ -121,7 +121,7 @@ def tail_slopes(
     es, es_slope = q + float(excess.mean()) / p, float(worse.mean()) / p
     es_influence = (excess - excess.mean()) / p
     es_slope_influence = (worse - worse.mean() - slope * beyond) / p
-    method = f"kernel of width {bandwidth:.3g}, normal"
+    method = "kernel, Student t"
 
     def figure(value: float, influence: Floats, how: str = method) -> Estimate:
         return _figure(value, influence, confidence, how)
@@ -131,7 +131,7 @@ def tail_slopes(
             return undetermined(n, "no share of a tail that is no loss")
         return figure(slope / base, own / base - slope / base**2 * influence, how)
 
-    mean = "mean beyond the quantile, normal"
+    mean = "mean beyond the quantile, Student t"
     return TailSlopes(
         figure(q, quantile_influence),
         figure(es, es_influence, mean),
@@ -144,14 +144,15 @@ def tail_slopes(
 
 
 def _figure(value: float, influence: Floats, confidence: float, method: str) -> Estimate:
-    from scipy.special import ndtri
+    from scipy.special import stdtrit
 
     n, square = influence.size, influence * influence
+    # the variance of a variance: Satterthwaite's degrees of freedom are twice this
     effective = float(square.sum()) ** 2 / max(float(square @ square), 1e-300)
     if effective < CARRIERS:
         return undetermined(n, f"{int(effective)} paths in effect carry its error, at least {CARRIERS} needed")
     error = float(influence.std(ddof=1)) / np.sqrt(n)
-    half = float(ndtri(0.5 + 0.5 * confidence)) * error
+    half = float(stdtrit(2.0 * effective, 0.5 + 0.5 * confidence)) * error
     return Estimate(value, error, value - half, value + half, confidence, n, effective, method)
 
 

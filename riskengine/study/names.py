@@ -160,6 +160,7 @@ DERIVATIVES = {
     "true_shortfall": "return",
     "quantile_simulated": "USD",
     "shortfall_simulated": "USD",
+    "kernel_width": "share",
     "quantile_elasticity": "number",
     "quantile_change": "share",
     "quantile_change_simulated": "share",

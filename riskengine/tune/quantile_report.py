@@ -154,13 +154,17 @@ def derivative_rows(world: World, asked: Derivatives, grid: TimeGrid, seed: int,
                 truth = changes.get((parameter, level, measure))
                 if truth is not None:
                     yield _row(exposure, where, f"{measure}_z", _z(change, truth))
-        if not rows:
-            for level in asked.levels:
-                found = [f for (name, _, at), (_, f) in simulated.items() if (name, at) == (exposure.name, level)]
-                if found:  # the same losses behind every parameter
-                    most = max(found, key=lambda f: f.var.n)
-                    yield _row(exposure, {"level": level}, "quantile_simulated", most.var)
-                    yield _row(exposure, {"level": level}, "shortfall_simulated", most.es)
+        for level in asked.levels:
+            found = [f for (name, _, at), (_, f) in simulated.items() if (name, at) == (exposure.name, level)]
+            if not found:
+                continue
+            most = max(found, key=lambda f: f.var.n)  # the same losses behind every parameter
+            if not rows:
+                yield _row(exposure, {"level": level}, "quantile_simulated", most.var)
+                yield _row(exposure, {"level": level}, "shortfall_simulated", most.es)
+            width = most.bandwidth / most.var.value
+            if width > 0.0:
+                yield _row(exposure, {"level": level}, "kernel_width", exact(width, "from the spacing of the tail"))
 
 
 def _row(exposure: ExposureModel, where: dict[str, Any], measure: str, figure: Estimate) -> Row:

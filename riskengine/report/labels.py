@@ -256,27 +256,12 @@ MEASURES: dict[str, Measure] = {
         "Change per standard error",
         "Exact derivative of the loss quantile times the standard error of the parameter, as a share of the quantile.",
     ),
-    "quantile_change_simulated": _M(
-        "The same, simulated",
-        "From paths one small step of the parameter either side on the same draws; jump counts by their score.",
-    ),
-    "quantile_change_z": _M(
-        "Exact against simulated", "Difference of the two derivatives of the quantile, in standard errors."
-    ),
-    "shortfall_change": _M(
-        "Shortfall: change per standard error",
-        "Exact derivative of the expected shortfall times the standard error of the parameter, as a share of the "
-        "shortfall.",
-    ),
-    "shortfall_change_simulated": _M(
-        "Shortfall: the same, simulated", "From the same paths: the mean of what those beyond the quantile move by."
-    ),
-    "shortfall_change_z": _M(
-        "Shortfall: exact against simulated", "Difference of the two derivatives of the shortfall, in standard errors."
-    ),
-    "kernel_width": _M(
-        "Kernel width", "Half the width of the window around the quantile that its simulated derivatives are read from."
-    ),
+    "quantile_change_simulated": _M("The same, simulated", "From paths a small step of the parameter either side."),
+    "quantile_change_z": _M("Exact against simulated", "Difference of the two derivatives, in standard errors."),
+    "shortfall_change": _M("Change per standard error", "As of the quantile, of the expected shortfall."),
+    "shortfall_change_simulated": _M("The same, simulated", "From the mean move of the paths beyond the quantile."),
+    "shortfall_change_z": _M("Exact against simulated", "Difference of the two derivatives, in standard errors."),
+    "kernel_width": _M("Kernel width", "Half the window around the quantile that simulated derivatives are read from."),
     "quantile_simulated": _M("Loss quantile, simulated", "Quantile of the simulated losses."),
     "shortfall_simulated": _M("Shortfall, simulated", "Mean of the simulated losses beyond their quantile."),
     "uncertainty_share": _M(

@@ -202,6 +202,7 @@ def test_a_book_on_a_moving_surface_against_plain_differences_of_quantiles():
     assert {r.parameters.get("parameter") for r in rows} == {own.name, None}  # ETH moves no path of this account
     assert {r.measure for r in rows} == {
         "quantile_change_simulated", "shortfall_change_simulated", "quantile_simulated", "shortfall_simulated",
+        "kernel_width",
     }  # fmt: skip
 
 

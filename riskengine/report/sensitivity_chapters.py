@@ -194,8 +194,8 @@ def derivatives(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     ]
     simulated = [r for r in own if r.measure.endswith("_simulated") and "parameter" in r.parameters]
     if simulated:
-        how = {r.parameters["parameter"]: str(r.estimate.get("method")) for r in simulated}
-        counts = [name for name, method in how.items() if method.startswith("score")]
+        counted = [r for r in simulated if str(r.estimate.get("method")).startswith("score")]
+        counts = unique(r.parameters["parameter"] for r in counted)
         score = f"; {', '.join(counts)}: by the score of the number of jumps, which no path shows" if counts else ""
         said.append(
             "Simulated ones need no law: every path is run again with the parameter a small step up and down, on the "

@@ -16,6 +16,9 @@ from riskengine.law.position import PositionTail
 from riskengine.law.quantile_derivative import quantile_derivative, shortfall_derivative
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
+from riskengine.report.rows import rows_of
+from riskengine.report.sensitivity_chapters import derivatives
+from riskengine.report.summary import sentences
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.kou import Kou, KouOwnJumps
@@ -214,6 +217,12 @@ def test_the_rows_of_a_unit_hold_both_routes_and_their_difference():
         assert of[f"{what}_z"].value == pytest.approx(gap / of[f"{what}_simulated"].std_error)
         assert abs(of[f"{what}_z"].value) < 4.0 and of[what].std_error == 0.0
         assert of[f"{what}_simulated"].method.startswith("score of the number of jumps")
+    chapter = derivatives({}, shown := rows_of({"rows": [r.as_dict() for r in rows]}), False)
+    assert f"{RATE}: by the score of the number of jumps" in chapter.lead[1]
+    (said,) = [
+        text for text in sentences({"rows": [r.as_dict() for r in rows]}) if "by simulation against exact" in text
+    ]
+    assert "the largest of 2 differences is" in said and len(shown) == len(rows)
     log = list(derivative_rows(MERTON, Derivatives((Exposure("BTC", contract="log"),), (0.99,), (RATE,)), DAY, 1, 0.95))
     measures = {r.measure for r in log}
     assert "shortfall_change" not in measures and {"shortfall_change_simulated", "quantile_change_z"} <= measures

@@ -286,6 +286,39 @@ def test_each_fault_of_a_dependence_has_one_clear_message(small_study, old, new,
     assert says in str(caught.value) and len(caught.value.faults) == 1
 
 
+BOOK = """\
+kind: sensitivity
+title: What a straddle's loss depends on
+study: quickstart
+seed: 5
+outputs: [{measure: liquidation_probability}]
+inputs: [{name: gas, group: keeper, low: 10, high: 50, set: [lending.market.keeper.gas_usd]}]
+derivatives:
+  exposures: [{kind: option_book, book: margin_book, account: btc_short_straddle}, {asset: ETH}]
+  levels: [0.99]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("levels: [0.99]", "levels: [0.99]\n  paths: 0", "known by simulation alone: paths must be positive, got 0"),
+        (
+            "seed: 5",
+            "seed: 5\nwith: {margin: null, horizon_hours: 960}",
+            "options must not expire before the horizon of 960 h",
+        ),
+        ("{asset: ETH}", "{asset: SOL}", "asset must be one of BTC, ETH, got 'SOL'"),
+        ("levels: [0.99]", "levels: [0.99]\n  parameters: [kapa]", "parameters must be among those of the fit"),
+    ],
+)
+def test_each_fault_of_derivatives_has_one_clear_message(tmp_path, old, new, says):
+    assert load_study(asked(tmp_path, BOOK)).study.used == ("tornado", "sobol")
+    with pytest.raises(InputError) as caught:
+        load_study(asked(tmp_path, BOOK.replace(old, new)))
+    assert says in str(caught.value) and len(caught.value.faults) == 1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [

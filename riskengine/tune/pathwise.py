@@ -26,6 +26,7 @@ from riskengine.scenario.world import World
 
 LossOf = Callable[[World, MarketPaths], Floats]
 BLOCK = 4096
+MOST_FAILED = 0.001
 _SHARE = 983 / 1024  # a proposal leaves at least 4 % to the plain law
 
 
@@ -58,26 +59,34 @@ class Middle:
         return cls(world, grid, paths, seed, losses_of, _losses(world, grid, paths, seed, losses_of, None)[0])
 
     def beside(self, up: World, down: World, step: float) -> "Beside":
-        """The same draws in the worlds one `step` of a parameter up and down."""
+        """The same draws in the worlds one `step` of a parameter up and down.
+
+        ValueError where a clock that moves never rings at the parameter itself, or where too many paths failed.
+        """
         rates = [_arrivals(w, self.grid) for w in (self.world, up, down)]
         if rates[0] is None or np.array_equal(rates[1], rates[2]):
             ends = [_losses(w, self.grid, self.paths, self.seed, self.losses_of, None)[0] for w in (up, down)]
-            return Beside(ends[0], ends[1], step, None, np.isfinite(self.losses + ends[0] + ends[1]).all(axis=0))
+            return self._kept(*ends, step, None, np.ones(self.paths, bool))
         middle, moves = rates[0], (rates[1] - rates[2]) / (2.0 * step)
         rings = middle > 0.0
         if (moves[~rings] != 0.0).any():
             raise ValueError("a clock that never rings has no score: its intensity must be positive")
-        ends, counts = [], None
+        ends = []
         for world, rate in ((up, rates[1]), (down, rates[2])):
             slowed = tuple(np.divide(middle, rate, out=np.ones_like(rate), where=rings))
             proposal = Proposal((Tilt(intensity=slowed),), (_SHARE,))
             loss, counts = _losses(world, self.grid, self.paths, self.seed, self.losses_of, proposal)
             ends.append(loss)
         score = ((counts[rings] / middle[rings, None] - 1.0) * moves[rings, None]).sum(axis=0)
-        kept = proposal.component(0, self.paths) == 1
-        return Beside(
-            ends[0], ends[1], step, score, kept & np.isfinite(self.losses + ends[0] + ends[1]).all(axis=0)
-        )  # fmt: skip
+        return self._kept(*ends, step, score, proposal.component(0, self.paths) == 1)
+
+    def _kept(self, up: Floats, down: Floats, step: float, score: Floats | None, drawn: np.ndarray) -> "Beside":
+        """`Beside` on the paths `drawn` that failed at neither end nor in the middle; ValueError where many did."""
+        good = np.isfinite(self.losses + up + down).all(axis=0)
+        failed = 1.0 - float(good[drawn].mean())
+        if failed > MOST_FAILED:
+            raise ValueError(f"at most {MOST_FAILED:.1%} of the paths may fail numerically, got {failed:.2%}")
+        return Beside(up, down, step, score, drawn & good)
 
 
 @dataclass(frozen=True)

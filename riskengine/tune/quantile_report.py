@@ -103,7 +103,8 @@ Simulated = dict[tuple[str, str, float], tuple[str, TailSlopes]]
 def simulated_slopes(world: World, asked: Derivatives, grid: TimeGrid, seed: int, confidence: float) -> Simulated:
     """Method and `TailSlopes` by exposure, parameter and level; not of a parameter that moves no path of an exposure.
 
-    A parameter without a legal value one step away, or with a clock that never rings, has its slopes undetermined.
+    A parameter without a legal value one step away, with a clock that never rings, or on which more than one path in a
+    thousand fails, has its slopes undetermined.
     """
     middle = Middle.of(world, grid, asked.paths, seed, [loss_of(e) for e in asked.exposures])
     out: Simulated = {}
@@ -112,7 +113,7 @@ def simulated_slopes(world: World, asked: Derivatives, grid: TimeGrid, seed: int
         try:
             beside = middle.beside(own.at(own.value + own.step), own.at(own.value - own.step), own.step)
         except ValueError as error:
-            none = undetermined(0, f"no world a small step away: {error}")
+            none = undetermined(0, f"not known a small step away: {error}")
             for exposure in asked.exposures:
                 for level in asked.levels:
                     out[exposure.name, name, level] = "", TailSlopes(*[none] * 6, float("nan"))
@@ -131,8 +132,8 @@ def simulated_slopes(world: World, asked: Derivatives, grid: TimeGrid, seed: int
 def derivative_rows(world: World, asked: Derivatives, grid: TimeGrid, seed: int, confidence: float) -> Iterator[Row]:
     """Rows of section ``quantile_derivative`` for every exposure, level and parameter.
 
-    Figures but the quantile, the shortfall, the elasticity and the score are shares of the quantile (of the shortfall),
-    for one standard error of the fit.
+    Figures but the quantile, the shortfall, the elasticity and the differences ``_z`` are shares of the quantile (of
+    the shortfall), for one standard error of the fit.
     """
     simulated = simulated_slopes(world, asked, grid, seed, confidence) if asked.paths else {}
     for exposure in asked.exposures:
@@ -162,9 +163,9 @@ def derivative_rows(world: World, asked: Derivatives, grid: TimeGrid, seed: int,
             if not rows:
                 yield _row(exposure, {"level": level}, "quantile_simulated", most.var)
                 yield _row(exposure, {"level": level}, "shortfall_simulated", most.es)
-            width = most.bandwidth / most.var.value
-            if width > 0.0:
-                yield _row(exposure, {"level": level}, "kernel_width", exact(width, "from the spacing of the tail"))
+            if most.var.value > 0.0:
+                width = exact(most.bandwidth / most.var.value, "from the spacing of the tail")
+                yield _row(exposure, {"level": level}, "kernel_width", width)
 
 
 def _row(exposure: ExposureModel, where: dict[str, Any], measure: str, figure: Estimate) -> Row:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from riskengine.arrays import check_range
-from riskengine.exposure.option_book import OptionBookExposure
 from riskengine.exposure.unit import Exposure
 from riskengine.roles import ExposureModel, HasLaw, ScenarioModel
 from riskengine.scenario.world import World
@@ -300,7 +299,7 @@ class SensitivityStudy(Study):
         model = self.study.world.model
         found = list(asset_fault(exposure.asset, tuple(model.assets), (*where, "asset")))
         yield from found
-        if not found and isinstance(exposure, OptionBookExposure):
+        if not found and hasattr(exposure, "held_in"):
             try:
                 exposure.held_in(model, self.study.window_hours)
             except ValueError as error:

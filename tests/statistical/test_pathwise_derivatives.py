@@ -242,6 +242,14 @@ def test_what_cannot_be_told_is_refused():
         Middle.of(still, DAY, 64, 1, [loss_of(Exposure("BTC"))]).beside(MERTON, still, 1.0)
 
 
+def test_paths_that_fail_are_not_dropped_unsaid():
+    """A volatility that leaves the range of prices: the derivative says how many failed."""
+    wild = replace(GBM, model=replace(GBM.model, volatility=(7000.0,)))
+    asked = Derivatives((Exposure("BTC"),), (0.95,), ("volatility[BTC]",), 4096)
+    ((_, slopes),) = simulated_slopes(wild, asked, DAY, 1, 0.95).values()
+    assert "at most 0.1% of the paths may fail numerically, got" in slopes.var_slope.method
+
+
 def test_the_draws_of_both_ends_are_those_of_the_middle():
     """Clocks slowed back to the middle rate give the paths of the middle, but for the compensator."""
     own = Parameter(MERTON, RATE)

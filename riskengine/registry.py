@@ -99,6 +99,7 @@ STUDIES: dict[str, str] = {
     "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
+    "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
 }
 
 

@@ -87,13 +87,25 @@ class Before:
 
 
 def before(seconds: Ints, prices: Floats, end: int, period_hours: float) -> Before:
-    """History from prices (N, A) at common stamps: periods on whole multiples of the margin period, gaps left out."""
+    """History from prices (N, A) at common stamps before `end`: every margin period back from the last of them.
+
+    Periods over a gap are left out.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two periods are there.
+    """
     period = round(period_hours * 3600)
-    at = np.flatnonzero((seconds % period == 0) & (seconds < end))
+    at = np.flatnonzero(seconds < end)
+    at = at[(seconds[at] - seconds[at[-1:]].sum()) % period == 0]
     good = np.diff(seconds[at]) == period
     returns = np.diff(np.log(prices[at]), axis=0)[good]
     if len(returns) < 2:
-        return Before.none(prices.shape[1])
+        raise ValueError(
+            f"prices must hold at least two margin periods of {period_hours:g} h before the first chain, "
+            f"got {len(returns)}"
+        )
     variance = np.empty((len(returns) + 1, returns.shape[1]))
     variance[0] = np.square(returns[: min(60, len(returns))]).mean(axis=0)
     for w, r in enumerate(returns):

@@ -1,0 +1,96 @@
+"""Sentences on a backtest on option chains."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from riskengine.report.labels import setup_of, words
+from riskengine.report.rows import Row, select
+from riskengine.report.wording import amount, percent, phrase, plain
+
+
+def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = select(rows, "chain", "exception_rate")
+    series, settings = result.get("series") or (), result.get("settings") or {}
+    if not own or not series:
+        return ""
+    said = " and ".join(s["series"] for s in series)
+    money = "coin" if settings.get("numeraire") == "coin" else "USD"
+    return (
+        f"{plain(settings['accounts'])} accounts on real option chains of {said}, struck afresh for each of "
+        f"{plain(settings['margin_periods'])} margin periods of {plain(settings['margin_period_hours'])} hours from "
+        f"{series[0]['first']} to {series[0]['last']}, margined by {plain(len(own))} models from what was known, losses "
+        f"in {money}."
+    )
+
+
+def _promised(row: Row, target: float) -> float:
+    level = row.parameters.get("level")
+    return round(1.0 - (target if level is None else level), 12)
+
+
+def _told(shown: Sequence[Row]) -> str:
+    return "; ".join(f"{setup_of(r)} {phrase(r.estimate, r.unit)}" for r in shown)
+
+
+def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = [r for r in select(rows, "chain", "exception_rate") if r.value is not None]
+    if not own:
+        return ""
+    target = float((result.get("settings") or {}).get("coverage_target") or 0.99)
+    over = [r for r in own if (r.estimate.get("lower") or 0.0) > _promised(r, target)]
+    under = [r for r in own if (r.estimate.get("upper") or 1.0) < _promised(r, target)]
+    rest = [r for r in own if r not in over and r not in under]
+    said = []
+    for part, head in ((over, "above what is promised"), (under, "below it"), (rest, "not distinguishable from it")):
+        if part:
+            said.append(f"{head}: {_told(part)}")
+    return f"Exception rate ({percent(target)} coverage for models without a level), {'. '.join(said)}."
+
+
+def _where(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = [r for r in select(rows, "chain_accounts", "exception_rate") if r.value]
+    if not own:
+        return ""
+    said = []
+    for model in dict.fromkeys(r.model for r in own):
+        most = max((r for r in own if r.model == model), key=lambda r: r.value or 0.0)
+        said.append(f"{setup_of(most)} {words(most.parameters['account'])} ({amount(most.value, 'share')})")
+    return f"Where each model is exceeded oftenest: {'; '.join(said)}."
+
+
+def _size(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = [r for r in select(rows, "chain", "uncovered_peak") if r.value is not None]
+    if not own:
+        return ""
+    worst = max(own, key=lambda r: r.value or 0.0)
+    return (
+        f"The largest uncovered loss is {amount(worst.value, 'share')} of spot notional, under {setup_of(worst)}."
+    )
+
+
+def _cost(result: Mapping[str, Any], rows: list[Row]) -> str:
+    cost = {(r.model, r.parameters.get("level")): r for r in select(rows, "chain", "margin_share") if r.value}
+    if len(cost) < 2:
+        return ""
+    order = sorted(cost.values(), key=lambda r: r.value or 0.0)
+    swing = sorted(
+        (r for r in select(rows, "chain", "margin_peak_to_trough") if r.value), key=lambda r: r.value or 0.0
+    )
+    told = f"Mean requirement, of spot notional: from {_told(order[:1])} to {_told(order[-1:])}"
+    if swing:
+        told += (
+            f"; from trough to peak it rose by a factor of {swing[0].value:.2f} ({setup_of(swing[0])}) to "
+            f"{swing[-1].value:.2f} ({setup_of(swing[-1])})"
+        )
+    return f"{told}."
+
+
+def _equal(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = [r for r in select(rows, "chain", "equal_exception_rate") if r.value is not None]
+    if len(own) < 2:
+        return ""
+    order = sorted(own, key=lambda r: r.value or 0.0)
+    return f"At equal mean requirement the fewest exceptions: {_told(order[:2])}; the most: {_told(order[-2:])}."
+
+
+CHAIN = (_what, _rates, _where, _size, _cost, _equal)

@@ -60,7 +60,7 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
                 Cell(f"{percent(level)}" if level else f"{percent(target)}", "level" if level else "target"),
                 Cell("–" if rate.value is None else f"{100 * (1 - rate.value):.2f} %", bounds, tone),
                 Cell(f"{found['observations'].value:,.0f}"),
-                Cell(f"{found['exceptions'].value:,.0f}", f"on {days.value:.0f} days"),
+                Cell(f"{found['exceptions'].value:,.0f}", f"on {_days(days.value)}" if days.value else ""),
                 Cell(f"{found['expected_exceptions'].value:.1f}"),
                 *(_sized(found.get(m)) for m in ("uncovered_peak", "uncovered_mean", "margin_share")),
                 Cell(f"{rejected.value:.0f} of {rejected.estimate['n']}", "", "fail" if rejected.value else ""),
@@ -70,6 +70,10 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
     columns = ("Model", "Coverage promised", "Coverage achieved", "Observations", "Exceptions", "Promised",
                "Peak uncovered", "Mean uncovered", "Mean requirement", "Accounts rejected")  # fmt: skip
     return Table("Disclosure table", columns, tuple(lines), note, False, 1)
+
+
+def _days(n: float) -> str:
+    return "1 day" if n == 1 else f"{n:.0f} days"
 
 
 def _sized(row: Row | None) -> Cell:
@@ -99,7 +103,8 @@ def chain_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     apart = settings.get("apart") or ()
     if apart:
         lead.append(f"No part of what is pooled over accounts: {', '.join(words(a) for a in apart)}.")
-    lead += [f"{said}." for said in result.get("left_out") or ()]
+    counted = result.get("left_out") or ()
+    lead += [f"Counted: {'; '.join(counted)}."] if counted else []
     items = [_counts(cells, size), _every_cell(cells, size)]
     pooled = [replace(r, parameters=dict(r.parameters)) for r in select(rows, "chain_accounts")]
     measures = ("exception_rate", "uncovered_mean", "uncovered_peak", "margin_share")

@@ -44,28 +44,40 @@ def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
     for part, head in ((over, "above what is promised"), (under, "below it"), (rest, "not distinguishable from it")):
         if part:
             said.append(f"{head}: {_told(part)}")
-    return f"Exception rate ({percent(target)} coverage for models without a level), {'. '.join(said)}."
+    return f"Exception rate ({percent(target)} coverage for models without a level), {'; '.join(said)}."
 
 
 def _where(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Of the models that are exceeded most, the account at which; and what stands apart."""
+    apart = (result.get("settings") or {}).get("apart") or ()
     own = [r for r in select(rows, "chain_accounts", "exception_rate") if r.value]
-    if not own:
-        return ""
-    said = []
-    for model in dict.fromkeys(r.model for r in own):
-        most = max((r for r in own if r.model == model), key=lambda r: r.value or 0.0)
-        said.append(f"{setup_of(most)} {words(most.parameters['account'])} ({amount(most.value, 'share')})")
-    return f"Where each model is exceeded oftenest: {'; '.join(said)}."
+    worst = [
+        max(found, key=lambda r: r.value or 0.0)
+        for model in dict.fromkeys((r.model, r.parameters.get("level")) for r in own)
+        for found in [[r for r in own if (r.model, r.parameters.get("level")) == model
+                       and r.parameters["account"] not in apart]]
+        if found
+    ]  # fmt: skip
+    worst = sorted(worst, key=lambda r: -(r.value or 0.0))[:3]
+    said = [f"{setup_of(r)} at {words(r.parameters['account'])} ({amount(r.value, 'share')})" for r in worst]
+    told = f"Most exceptions of one account: {'; '.join(said)}." if said else ""
+    for account in apart:
+        some = [r for r in select(own, account=account) if (r.value or 0.0) > 0.1]
+        if some:
+            told += (
+                f" Not pooled: {words(account)}, which {plain(len(some))} models leave uncovered in more than a tenth "
+                "of the periods."
+            )
+    return told.strip()
 
 
 def _size(result: Mapping[str, Any], rows: list[Row]) -> str:
     own = [r for r in select(rows, "chain", "uncovered_peak") if r.value is not None]
     if not own:
         return ""
-    worst = max(own, key=lambda r: r.value or 0.0)
-    return (
-        f"The largest uncovered loss is {amount(worst.value, 'share')} of spot notional, under {setup_of(worst)}."
-    )
+    order = sorted(own, key=lambda r: -(r.value or 0.0))[:2]
+    said = " and ".join(f"{amount(r.value, 'share')} ({setup_of(r)})" for r in order)
+    return f"Largest uncovered losses, of spot notional: {said}."
 
 
 def _cost(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -90,7 +102,14 @@ def _equal(result: Mapping[str, Any], rows: list[Row]) -> str:
     if len(own) < 2:
         return ""
     order = sorted(own, key=lambda r: r.value or 0.0)
-    return f"At equal mean requirement the fewest exceptions: {_told(order[:2])}; the most: {_told(order[-2:])}."
+    none = [r for r in order if not r.value]
+    if len(none) > 2:
+        told = f"{plain(len(none))} of {plain(len(own))} models have no exception"
+        rest = order[len(none) :][::-1]
+    else:
+        told, rest = f"the fewest exceptions: {_told(order[:2])}", order[-2:]
+    more = f"; the most: {_told(rest[:3])}" if rest else ""
+    return f"At equal mean requirement {told}{more}."
 
 
 CHAIN = (_what, _rates, _where, _size, _cost, _equal)

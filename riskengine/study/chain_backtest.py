@@ -11,6 +11,7 @@ import numpy as np
 from riskengine.engine.chain_replay import Before, Replay, Rules, before, replay
 from riskengine.errors import UsageError
 from riskengine.market.chain import ChainSeries
+from riskengine.stats.quantile import quantile_rank
 from riskengine.study.chain_figures import ChainFigures
 from riskengine.study.chain_spec import ChainBacktestStudy
 from riskengine.study.folder import RunFolder
@@ -187,6 +188,19 @@ def _head(study: ChainBacktestStudy, seen: Replay, chains: ChainData, name: str,
     }
 
 
+def _short_windows(study: ChainBacktestStudy, seen: Replay) -> str:
+    """How often a right quantile of so short a window is exceeded, mean over periods."""
+    level = max((v for _, v in study.settings if v is not None), default=study.coverage_target)
+    w = seen.windows
+    rank = np.array([quantile_rank(int(n), level) for n in w])
+    rate = float(((w - rank + 1) / (w + 1)).mean())
+    return (
+        f"The {100 * level:g} % order statistic of a window of that length is exceeded with probability {100 * rate:.2g} % "
+        "on average even if all periods are exchangeable, not with the promised one: part of what such a model is short "
+        "of is the length of its window."
+    )
+
+
 def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> list[str]:
     coin = "in coin at the index of the start, so coins held do not move and a perpetual of q coins gains q (1 - S/S')"
     usd = "in USD: an option's mark in coin times the index, on both days"
@@ -212,6 +226,7 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
         "forward of its expiry and that day's smile; one that expires inside the period settles at the index of the "
         "first snapshot at or after its expiry, which is up to hours late. Both are counted.",
         before,
+        _short_windows(study, seen),
         "Requirements read the chain of their day and nothing later. Perpetuals are marked at the index, without "
         "funding; fees and costs of closing are left out.",
         "With one snapshot a day the worst loss inside the period is not seen: maintenance coverage over a liquidation "

@@ -176,7 +176,11 @@ class ChainFigures:
     def _whole(self, m: int) -> Iterator[tuple[str, str, Estimate]]:
         """What is told of a model over all accounts only."""
         model, level = self.settings[m]
-        own = [c for c in self.cells if (c["model"], c["level"]) == (model, level) and c["days"]]
+        own = [
+            c
+            for c in self.cells
+            if (c["model"], c["level"]) == (model, level) and c["days"] and c["account"] not in self.study.apart
+        ]
         known = self.known[:, self.pool]
         n, when = int(known.sum()), self.replay.seconds[np.nonzero(known)[0]]
         yield "observations", "count", exact(n, "count")

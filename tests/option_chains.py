@@ -20,13 +20,17 @@ def snapshot(asset, seconds, spot, volatility=0.6, carry=0.0, days=(7, 30, 90, 1
     tau = (expiry - seconds) / (365.0 * DAY)
     forward = spot * np.exp(carry * tau)
     mark = black76(forward, strike, tau, volatility, sign) / forward
-    return ChainSnapshot(asset, int(seconds), float(spot), expiry, strike, forward, sign, mark, 0.98 * mark, 1.02 * mark)
+    return ChainSnapshot(
+        asset, int(seconds), float(spot), expiry, strike, forward, sign, mark, 0.98 * mark, 1.02 * mark
+    )
 
 
 def series(asset, spots, volatility=0.6, **settings):
     """One snapshot a day; listed strikes and expiries stay those of the first day where `strikes` are given."""
     vols = np.broadcast_to(np.asarray(volatility, dtype=float), (len(spots),))
-    chains = [snapshot(asset, START + i * DAY, s, v, **settings) for i, (s, v) in enumerate(zip(spots, vols, strict=True))]
+    chains = [
+        snapshot(asset, START + i * DAY, s, v, **settings) for i, (s, v) in enumerate(zip(spots, vols, strict=True))
+    ]
     return ChainSeries(asset, tuple(chains), "chains.csv", "0" * 64)
 
 

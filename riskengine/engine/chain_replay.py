@@ -117,7 +117,8 @@ def periods(seconds: Ints, rules: Rules) -> tuple[list[tuple[int, int]], int]:
     """Snapshots (start, end) of the periods, each starting where the last one ended, and the days that start none."""
     day = (seconds - round((rules.hour - 12.0) * 3600)) // DAY
     off = np.abs(seconds - (day * DAY + round(rules.hour * 3600)))
-    daily = [int(i) for d in np.unique(day) for i in [np.flatnonzero(day == d)[off[day == d].argmin()]]]
+    order = np.lexsort((off, day))
+    daily = order[np.flatnonzero(np.diff(day[order], prepend=-1))].tolist()  # of each day the nearest
     length, slack = rules.period_hours * 3600, rules.tolerance_hours * 3600
     found, skipped, at = [], 0, 0
     while at < len(daily) - 1:
@@ -315,23 +316,18 @@ def replay(
     progress : callable, optional
         Told (done, total) after each period.
     """
-    stamps = sorted(set.intersection(*({c.seconds for c in s.snapshots} for s in series)))
     chains = [{c.seconds: c for c in s.snapshots} for s in series]
-    seconds = np.array(stamps, dtype=np.int64)
-    pairs, skipped = periods(seconds, rules)
+    common = sorted(set.intersection(*(set(c) for c in chains)))
+    smiles = {t: tuple(Smile(c[t]) for c in chains) for t in common}
+    stamps = [t for t in common if all(s.at_the_money[0].size for s in smiles[t])]
+    pairs, skipped = periods(np.array(stamps, dtype=np.int64), rules)
     counts: Counter[str] = Counter()
+    counts["snapshots without a smile"] = len(common) - len(stamps)
     counts["days without a snapshot a margin period later"] = skipped
     known = Before.none(len(series)) if history is None else history
-    smiles: dict[int, tuple[Smile, ...]] = {}
-
-    def at(i: int) -> tuple[Smile, ...]:
-        if i not in smiles:
-            smiles[i] = tuple(Smile(c[stamps[i]]) for c in chains)
-        return smiles[i]
-
     ends, moves, rows = [], [], []
     for number, (i, j) in enumerate(pairs):
-        now, then = at(i), at(j)
+        now, then = smiles[stamps[i]], smiles[stamps[j]]
         windows = min(len(known.returns) + len(ends), rules.window)
         if windows >= rules.least_window:
             past = _past(known, np.array(ends), np.array(moves), now, rules, counts)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from riskengine.report.chapter import Chapter, Result, level_label
+from riskengine.report.chapter import Chapter, Result
 from riskengine.report.chart import SERIES, dash_of, handle, legend, sheet, svg, unit_axis
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure
@@ -32,10 +32,10 @@ def chain_disclosure(result: Result, rows: list[Row], pictures: bool) -> Chapter
         items.append(dots("chain-rate", "Exception rate, all accounts together", panels, right=right))
     items.append(_disclosure(own, target))
     lead = (
-        f"The dashed line is one less the coverage target, {percent(target)}. A level is a promise; a grid has none and "
-        "is held against the target. On the right every requirement is multiplied so that all models cost the same.",
-        "The table has the items that central counterparties disclose (CPMI-IOSCO 2015, 6.5): achieved coverage, number "
-        "of exceptions, peak and average uncovered exposure; exposures as shares of the account's spot notional.",
+        f"The dashed line is one less the coverage target, {percent(target)}. A level is a promise; a grid has none "
+        "and is held against the target. On the right every requirement is multiplied so that all models cost the same.",
+        "The table has the items that central counterparties disclose (CPMI-IOSCO 2015, 6.5): achieved coverage, "
+        "number of exceptions, peak and average uncovered exposure, as shares of the account's spot notional.",
     )
     return Chapter("chain", "How often was the requirement exceeded?", lead if own else (), items)
 
@@ -96,9 +96,10 @@ def chain_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     power = sorted(unique(f"{100 * c['power']:.0f}" for c in cells if c.get("power") is not None), key=float)
     said = power[0] if len(power) == 1 else f"{power[0]} to {power[-1]}" if power else "–"
     lead = [
-        f"Counts are over all assets; orange where on one of them the count is too high after adjustment over all models "
-        f"and accounts (Benjamini–Hochberg, {size:g}). Such a test of one account sees exceptions {multiple:g} times as "
-        f"frequent as promised with a probability of {said} % before adjustment: a white cell is no proof.",
+        "Counts are over all assets; marked where on one of them the count is too high after adjustment over all "
+        f"models and accounts (Benjamini–Hochberg, {size:g}). Such a test of one account sees exceptions {multiple:g} "
+        f"times as frequent as promised with a probability of {said} % before adjustment: an unmarked cell is no "
+        "proof.",
     ]
     apart = settings.get("apart") or ()
     if apart:
@@ -164,8 +165,8 @@ def _every_cell(cells: Sequence[Mapping[str, Any]], size: float) -> Table:
                 Cell(f"{c['equal_exceptions']}"),
             )
         )  # fmt: skip
-    columns = ("Model", "Account", "Asset", "Days", "Exceptions", "Rate", "p too many", "p two-sided", "p Kupiec, exact",
-               "p independence", "p BH", "p Holm", "Mean requirement", "Peak uncovered", "Peak to trough", "Rise 1",
+    columns = ("Model", "Account", "Asset", "Days", "Exceptions", "Rate", "p too many", "p two-sided",
+               "p Kupiec, exact", "p independence", "p BH", "p Holm", "Mean requirement", "Peak uncovered", "Peak to trough", "Rise 1",
                "Rise 5", "Rise 30", "Exceptions at equal cost")  # fmt: skip
     return Table("Every model, account and asset", columns, tuple(lines), "", True, 4)
 

@@ -35,8 +35,8 @@ CHAIN: dict[str, tuple[str, str]] = {
     ),
     "account_power": (
         "Power",
-        "Probability that the exact one-sided test of one account rejects, unadjusted, when exceptions are as many times "
-        "more frequent than promised as the settings say.",
+        "Probability that the exact one-sided test of one account rejects, unadjusted, when exceptions are as many "
+        "times more frequent than promised as the settings say.",
     ),
     "equal_multiplier": (
         "Multiplier to equal cost",
@@ -51,7 +51,10 @@ CHAIN: dict[str, tuple[str, str]] = {
         "p of the difference",
         "Exact sign-flip test of the daily differences of the counts, Holm over models.",
     ),
-    "equal_exception_rate_difference": ("The same at equal cost", "The same with each model's multiplier to equal cost."),
+    "equal_exception_rate_difference": (
+        "The same at equal cost",
+        "The same with each model's multiplier to equal cost.",
+    ),
     "equal_exception_rate_difference_p": ("p at equal cost", "The same test at equal cost."),
     "margin_share_difference": ("Requirement over the benchmark", "Mean requirement less that of the benchmark."),
 }

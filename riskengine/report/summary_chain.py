@@ -18,8 +18,8 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
     return (
         f"{plain(settings['accounts'])} accounts on real option chains of {said}, struck afresh for each of "
         f"{plain(settings['margin_periods'])} margin periods of {plain(settings['margin_period_hours'])} hours from "
-        f"{series[0]['first']} to {series[0]['last']}, margined by {plain(len(own))} models from what was known, losses "
-        f"in {money}."
+        f"{series[0]['first']} to {series[0]['last']}, margined by {plain(len(own))} models from what was known, "
+        f"losses in {money}."
     )
 
 
@@ -85,9 +85,7 @@ def _cost(result: Mapping[str, Any], rows: list[Row]) -> str:
     if len(cost) < 2:
         return ""
     order = sorted(cost.values(), key=lambda r: r.value or 0.0)
-    swing = sorted(
-        (r for r in select(rows, "chain", "margin_peak_to_trough") if r.value), key=lambda r: r.value or 0.0
-    )
+    swing = sorted((r for r in select(rows, "chain", "margin_peak_to_trough") if r.value), key=lambda r: r.value or 0.0)
     told = f"Mean requirement, of spot notional: from {_told(order[:1])} to {_told(order[-1:])}"
     if swing:
         told += (

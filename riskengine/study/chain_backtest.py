@@ -1,7 +1,7 @@
 """Run a backtest on option chains: replay, figures, what the result says of itself."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,14 +124,17 @@ def history_of(study: ChainBacktestStudy, chains: ChainData) -> Before:
 
 def _check(study: ChainBacktestStudy, seen: Replay) -> None:
     judged, spent = len(seen.seconds), seen.counts["periods that only served as history"]
+    blank = seen.counts["snapshots without a smile"]
     if judged < study.least_days:
-        advice = "" if not spent else (
-            f" ({spent} more only served as history: a price file as a second --data, or a smaller least_window, "
-            "frees them)"
-        )  # fmt: skip
+        notes = []
+        if spent:
+            freed = "a price file as a second --data, or a smaller least_window, frees them"
+            notes.append(f"{spent} more only served as history: {freed}")
+        if blank:
+            notes.append(f"{blank} snapshots have no expiry with quotes on both sides of the forward")
         raise UsageError(
             f"chains must hold at least {study.least_days} margin periods of {study.margin_period_hours:g} h to judge "
-            f"by, got {judged}{advice}"
+            f"by, got {judged}" + (f" ({'; '.join(notes)})" if notes else "")
         )
     if not np.isfinite(seen.loss).any():
         why = "; ".join(f"{said}: {n}" for said, n in seen.counts.items() if said.startswith("accounts left out"))
@@ -195,9 +198,9 @@ def _short_windows(study: ChainBacktestStudy, seen: Replay) -> str:
     rank = np.array([quantile_rank(int(n), level) for n in w])
     rate = float(((w - rank + 1) / (w + 1)).mean())
     return (
-        f"The {100 * level:g} % order statistic of a window of that length is exceeded with probability {100 * rate:.2g} % "
-        "on average even if all periods are exchangeable, not with the promised one: part of what such a model is short "
-        "of is the length of its window."
+        f"The {100 * level:g} % order statistic of a window of that length is exceeded with probability "
+        f"{100 * rate:.2g} % on average even if all periods are exchangeable, not with the promised one: part of what "
+        "such a model is short of is the length of its window."
     )
 
 
@@ -210,14 +213,14 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
            "stand for implied variance, of which only relative moves count. " if has_prices else
            "All come from the chains themselves: no price file was given. ")
         + "Each scenario pairs the returns of a past period with the move of 30-day implied variance at the money over "
-        f"it, which fades along tenors at {study.state_reversion:g} a year; smiles are regressed on the day's own chain "
-        "and keep their place in moneyness."
+        f"it, which fades along tenors at {study.state_reversion:g} a year; smiles are regressed on the day's own "
+        "chain and keep their place in moneyness."
     )  # fmt: skip
     return [
         f"Losses are {usd if study.numeraire == 'usd' else coin}. An exception is a loss over the margin period on "
         "positions left alone, strictly above the initial requirement at its start.",
-        "Accounts are struck afresh at the start of every margin period: the listed expiry nearest to the tenor (in log "
-        "time, within a factor two), on it the strike nearest to the delta (within 0.1) or to the moneyness (within "
+        "Accounts are struck afresh at the start of every margin period: the listed expiry nearest to the tenor (in "
+        "log time, within a factor two), on it the strike nearest to the delta (within 0.1) or to the moneyness (within "
         "5 %). Where nothing is so near the account is left out for the period, and counted.",
         f"Days are the snapshot nearest to {study.hour:g} h UTC; a period ends at the snapshot nearest to "
         f"{study.margin_period_hours:g} h later, within {study.tolerance_hours:g} h, and the next begins there, so "
@@ -233,8 +236,8 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
         "latency cannot be told from these data, only coverage of initial margin at the end of the period.",
         "Grid models have no level: they are held against the coverage target, and all models are compared at equal "
         "mean requirement over the accounts, by one multiplier for each.",
-        f"Of each model, asset and account: exact binomial p-values (one-sided: too many), adjusted over all of these by "
-        f"Benjamini and Hochberg and by Holm; power is against {study.rate_multiple:g} times the promised rate. "
+        "Of each model, asset and account: exact binomial p-values (one-sided: too many), adjusted over all of these "
+        f"by Benjamini and Hochberg and by Holm; power is against {study.rate_multiple:g} times the promised rate. "
         "Christoffersen's test is asymptotic and formed from two exceptions on.",
         f"Accounts of one day fall together. Pooled rates and means take the day as their unit; ratios and comparisons "
         f"resample days in blocks of {study.block_days:g} on average, all models and accounts of a day together. Below "

@@ -51,7 +51,7 @@ class ChainFigures:
         self.settings = study.settings
         self.tails = np.array([1.0 - (study.coverage_target if v is None else v) for _, v in self.settings]).round(12)
         self.known = np.isfinite(seen.loss)
-        self.share = seen.required / seen.unit  # (M, N, K)
+        self.share = np.where(self.known, seen.required / seen.unit, np.nan)  # (M, N, K)
         excess = seen.loss - seen.required
         with np.errstate(invalid="ignore"):
             self.breach = (excess > seen.rounding) & self.known
@@ -188,10 +188,25 @@ class ChainFigures:
         yield "expected_exceptions", "count", exact(n * self.tails[m], "observations times the promised rate")
         yield "exception_days", "count", exact(int(self.breach[m][:, self.pool].any(axis=1).sum()), "count")
         rejected = sum(c["too_many_p_bh"] <= self.study.significance for c in own)
-        yield "accounts_rejected_bh", "count", Estimate(
-            float(rejected), 0.0, float(rejected), float(rejected), 1.0, len(own), float(len(own)), "count of accounts"
+        yield (
+            "accounts_rejected_bh",
+            "count",
+            Estimate(
+                float(rejected),
+                0.0,
+                float(rejected),
+                float(rejected),
+                1.0,
+                len(own),
+                float(len(own)),
+                "count of accounts",
+            ),
         )
-        yield "account_power", "probability", exact(float(np.mean([c["power"] for c in own])), "exact, mean of accounts")
+        yield (
+            "account_power",
+            "probability",
+            exact(float(np.mean([c["power"] for c in own])), "exact, mean of accounts"),
+        )
         drawn = self._multipliers[m]
         yield "equal_multiplier", "number", self._interval(float(self.multiplier[m]), drawn, len(self.drawn[0]), "")
         yield "equal_exception_rate", "probability", self._rate(when, self.equal[m][:, self.pool][known])

@@ -158,7 +158,10 @@ class ChainBacktestStudy(Study):
             held = getattr(getattr(model, "parameters", None), "underlyings", None)
             missing = [a for a in self.assets if held is not None and a not in held]
             if missing:
-                yield f"parameters must cover {', '.join(self.assets)}, got none for {', '.join(missing)}", ("models", i)
+                yield (
+                    f"parameters must cover {', '.join(self.assets)}, got none for {', '.join(missing)}",
+                    ("models", i),
+                )
 
 
 def _windows(model: MarginModel) -> Iterator[int]:

@@ -27,9 +27,7 @@ from riskengine.engine.chain_smile import MONTH, Smile, long_variance, state
 from riskengine.margin.venues import deribit_portfolio as calculator
 from riskengine.pricing.valuation import account_values
 
-STRANGLE = AccountTemplate(
-    "strangle", "strangle", (Leg("call", -1, 30, delta=0.25), Leg("put", -1, 30, delta=0.25))
-)
+STRANGLE = AccountTemplate("strangle", "strangle", (Leg("call", -1, 30, delta=0.25), Leg("put", -1, 30, delta=0.25)))
 STRADDLE = AccountTemplate(
     "straddle", "delta_hedged", (Leg("call", -2, 30, moneyness=1.0), Leg("put", -2, 30, moneyness=1.0)), True
 )
@@ -139,9 +137,7 @@ def test_profit_by_hand_in_both_numeraires():
     assert profit([held], now, then, never, coin, Counter()) == 0.0
     # the two differ by what the coins received for the option, less what it is worth, move
     usd = profit([option], now, then, never, RULES, Counter())
-    assert usd * a / b - profit([option], now, then, never, coin, Counter()) == pytest.approx(
-        -first * a * (1 - a / b)
-    )
+    assert usd * a / b - profit([option], now, then, never, coin, Counter()) == pytest.approx(-first * a * (1 - a / b))
 
 
 def test_an_option_settles_at_the_index_and_a_lost_mark_is_priced_from_the_smile():
@@ -178,9 +174,7 @@ def test_the_requirement_of_one_account_by_the_calculator_of_the_venue():
                 continue
             row, days = start.row(*p.option), (p.expiry - start.seconds) / DAY
             kind = "call" if p.sign > 0 else "put"
-            account.append(
-                calculator.Option(str(p.expiry), p.quantity, kind, p.strike, start.forward[row], days, 0.6)
-            )
+            account.append(calculator.Option(str(p.expiry), p.quantity, kind, p.strike, start.forward[row], days, 0.6))
         parameters = MODELS[0].parameters.underlyings["BTC"]
         expected = calculator.margin(account, start.index, parameters).initial * start.index
         assert seen.required[0, 0, k] == pytest.approx(expected, rel=1e-6)

@@ -33,7 +33,7 @@ def chain_disclosure(result: Result, rows: list[Row], pictures: bool) -> Chapter
     items.append(_disclosure(own, target))
     lead = (
         f"The dashed line is one less the coverage target, {percent(target)}. A level is a promise; a grid has none "
-        "and is held against the target. On the right every requirement is multiplied so that all models cost the same.",
+        "and is held against the target. On the right requirements are multiplied so that all models cost the same.",
         "The table has the items that central counterparties disclose (CPMI-IOSCO 2015, 6.5): achieved coverage, "
         "number of exceptions, peak and average uncovered exposure, as shares of the account's spot notional.",
     )
@@ -166,8 +166,8 @@ def _every_cell(cells: Sequence[Mapping[str, Any]], size: float) -> Table:
             )
         )  # fmt: skip
     columns = ("Model", "Account", "Asset", "Days", "Exceptions", "Rate", "p too many", "p two-sided",
-               "p Kupiec, exact", "p independence", "p BH", "p Holm", "Mean requirement", "Peak uncovered", "Peak to trough", "Rise 1",
-               "Rise 5", "Rise 30", "Exceptions at equal cost")  # fmt: skip
+               "p Kupiec, exact", "p independence", "p BH", "p Holm", "Mean requirement", "Peak uncovered",
+               "Peak to trough", "Rise 1", "Rise 5", "Rise 30", "Exceptions at equal cost")  # fmt: skip
     return Table("Every model, account and asset", columns, tuple(lines), "", True, 4)
 
 

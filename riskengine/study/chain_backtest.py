@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from riskengine.engine.chain_replay import Before, Replay, Rules, before, replay
+from riskengine.engine.chain_accounts import Rules
+from riskengine.engine.chain_replay import Before, Replay, before, replay
 from riskengine.errors import UsageError
 from riskengine.market.chain import ChainSeries
 from riskengine.stats.quantile import quantile_rank
@@ -220,7 +221,7 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
         f"Losses are {usd if study.numeraire == 'usd' else coin}. An exception is a loss over the margin period on "
         "positions left alone, strictly above the initial requirement at its start.",
         "Accounts are struck afresh at the start of every margin period: the listed expiry nearest to the tenor (in "
-        "log time, within a factor two), on it the strike nearest to the delta (within 0.1) or to the moneyness (within "
+        "log time, within a factor two), on it the strike nearest to the delta (within 0.1) or the moneyness (within "
         "5 %). Where nothing is so near the account is left out for the period, and counted.",
         f"Days are the snapshot nearest to {study.hour:g} h UTC; a period ends at the snapshot nearest to "
         f"{study.margin_period_hours:g} h later, within {study.tolerance_hours:g} h, and the next begins there, so "

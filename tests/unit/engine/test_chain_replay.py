@@ -10,19 +10,16 @@ from option_chains import DAY, START, series, snapshot
 
 from riskengine.book.templates import AccountTemplate, Leg
 from riskengine.config.models import margin_model
-from riskengine.engine.chain_replay import (
-    Before,
+from riskengine.engine.chain_accounts import (
     NotStruck,
     Position,
     Rules,
-    before,
     book_and_market,
     later_coins,
-    periods,
     profit,
-    replay,
     strike_account,
 )
+from riskengine.engine.chain_replay import Before, before, periods, replay
 from riskengine.engine.chain_smile import MONTH, Smile, long_variance, state
 from riskengine.margin.venues import deribit_portfolio as calculator
 from riskengine.pricing.valuation import account_values

@@ -139,7 +139,10 @@ def _counts(cells: Sequence[Mapping[str, Any]], size: float) -> Table:
                                 if (c["model"], c["level"]) == s and c["account"] == cells[0]["account"]), 1)
                       for s in setups)  # fmt: skip
     note = f"promised: {' or '.join(f'{p:g}' for p in promised)} of an account that could be struck every day"
-    return Table("Exceptions", ("Account", *(_named(*s) for s in setups)), tuple(lines), note, False, 1)
+    # a column says its level only where a model has several
+    several = [m for m, _ in setups if [n for n, _ in setups].count(m) > 1]
+    heads = (_named(m, level if m in several else None) for m, level in setups)
+    return Table("Exceptions", ("Account", *heads), tuple(lines), note, False, 1)
 
 
 def _every_cell(cells: Sequence[Mapping[str, Any]], size: float) -> Table:

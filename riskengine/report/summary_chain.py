@@ -15,11 +15,11 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
         return ""
     said = " and ".join(s["series"] for s in series)
     money = "coin" if settings.get("numeraire") == "coin" else "USD"
+    models, hours = len({r.model for r in own}), plain(settings["margin_period_hours"])
     return (
         f"{plain(settings['accounts'])} accounts on real option chains of {said}, struck afresh for each of "
-        f"{plain(settings['margin_periods'])} margin periods of {plain(settings['margin_period_hours'])} hours from "
-        f"{series[0]['first']} to {series[0]['last']}, margined by {plain(len(own))} models from what was known, "
-        f"losses in {money}."
+        f"{plain(settings['margin_periods'])} margin periods of {hours} hours from {series[0]['first']} to "
+        f"{series[0]['last']}, margined by {plain(models)} models from what was known, losses in {money}."
     )
 
 

@@ -243,7 +243,7 @@ def test_prices_before_the_chains_are_history_and_gaps_are_left_out():
 
 
 def test_one_day_of_real_chains_by_another_pricer(shared):
-    """Marks of the venue by QuantLib's Black formula from the volatility that the model reads, and the loss by hand."""
+    """Marks by QuantLib's Black formula, the loss by hand, the requirement by the venue's one-account calculator."""
     ql = pytest.importorskip("QuantLib")
     from riskengine.data.chains import load_chain_series
 
@@ -252,7 +252,7 @@ def test_one_day_of_real_chains_by_another_pricer(shared):
     chains = [c for c in found.snapshots if c.seconds in (found.snapshots[0].seconds, found.snapshots[-1].seconds)]
     now, then = (Smile(c) for c in chains)
     positions = strike_account(STRANGLE, now)
-    loss = 0.0
+    loss, account = 0.0, []
     for p in positions:
         row, later = now.chain.row(*p.option), then.chain.row(*p.option)
         f, tau = now.chain.forwards[p.expiry], now.tau[row]
@@ -260,5 +260,14 @@ def test_one_day_of_real_chains_by_another_pricer(shared):
         price = ql.blackFormula(kind, p.strike, f, now.volatility[row] * tau**0.5) / f
         assert price == pytest.approx(now.chain.mark[row], abs=1e-9)
         loss -= p.quantity * (then.chain.mark[later] * then.chain.index - now.chain.mark[row] * now.chain.index)
+        side, days = "call" if p.sign > 0 else "put", 365.0 * tau
+        own = calculator.Option(str(p.expiry), p.quantity, side, p.strike, f, days, now.volatility[row])
+        account.append(own)
     seen = -profit(positions, now, then, never, RULES, Counter())
     assert seen == pytest.approx(loss, rel=1e-12) and 23.5 < (then.chain.seconds - now.chain.seconds) / 3600 < 24.5
+    rules, history = Rules(least_window=2, window=2), Before(np.full((2, 1), 0.01), np.ones((2, 1)))
+    two = replace(found, snapshots=tuple(chains))
+    replayed = replay((two,), (STRANGLE,), MODELS[:1], rules, history)
+    expected = calculator.margin(account, now.chain.index, MODELS[0].parameters.underlyings["ETH"]).initial
+    assert replayed.required[0, 0, 0] == pytest.approx(expected * now.chain.index, rel=1e-9)
+    assert replayed.loss[0, 0] == pytest.approx(loss, rel=1e-12)

@@ -62,6 +62,8 @@ class Position:
         Coins.
     expiry, strike, sign : int, float, float, or None
         Of an option.
+    coin : bool
+        Whether it is the coin itself; else what is no option is a perpetual.
     """
 
     quantity: float

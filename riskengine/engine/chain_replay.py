@@ -110,8 +110,8 @@ class Replay:
         USD; `unit` is spot times the coins of the account.  NaN where it could not be struck or marked.
     rounding : ndarray, shape (N, K)
         Below it a difference says nothing.
-    required : ndarray, shape (M, N, K)
-        Initial requirement of each model and level, USD.
+    required, maintenance : ndarray, shape (M, N, K)
+        Initial and maintenance requirement of each model and level, USD.
     windows : ndarray of int, shape (N,)
         Periods that models with a window read.
     counts : dict of str to int
@@ -124,6 +124,7 @@ class Replay:
     unit: Floats
     rounding: Floats
     required: Floats
+    maintenance: Floats
     windows: Ints
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -169,11 +170,12 @@ def replay(
     names = tuple((s.asset, t.name) for s in series for t in templates)
     if not rows:
         none, empty = np.empty(0, np.int64), np.empty((0, len(names)))
-        return Replay(none, names, empty, empty, empty, empty[None], none, dict(counts))
-    when, windows, loss, unit, tiny, required = zip(*rows, strict=True)
+        return Replay(none, names, empty, empty, empty, empty[None], empty[None], none, dict(counts))
+    when, windows, loss, unit, tiny, asked = zip(*rows, strict=True)
+    required, maintenance = np.array(asked).transpose(1, 2, 0, 3)
     return Replay(
         np.array(when), names, np.array(loss), np.array(unit), np.array(tiny),
-        np.ascontiguousarray(np.array(required).transpose(1, 0, 2)), np.array(windows), dict(counts),
+        np.ascontiguousarray(required), np.ascontiguousarray(maintenance), np.array(windows), dict(counts),
     )  # fmt: skip
 
 
@@ -201,7 +203,7 @@ def _past(known: Before, returns: Floats, moves: Floats, now: Sequence[Smile], r
 
 
 def _period(now, then, templates, models, past, series: Sequence[ChainSeries], rules: Rules, counts: Counter[str]):
-    """Loss, unit, rounding (K,) and requirement (M, K) of every account over one period."""
+    """Loss, unit, rounding (K,), and initial and maintenance requirement (2, M, K) of every account over a period."""
     count = len(now) * len(templates)
     loss, unit, tiny = np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan)
     held: list[tuple[int, int, tuple[Position, ...]]] = []
@@ -217,9 +219,9 @@ def _period(now, then, templates, models, past, series: Sequence[ChainSeries], r
                 continue
             unit[k] = first.chain.index * template.coins
             held.append((k, a, positions))
-    required = np.full((sum(max(1, len(m.levels)) for m in models), count), np.nan)
+    asked = np.full((2, sum(max(1, len(m.levels)) for m in models), count), np.nan)
     if not held:
-        return loss, unit, tiny, required
+        return loss, unit, tiny, asked
     book, market = book_and_market([(a, p) for _, a, p in held], now, [s.asset for s in series])
     rows = [k for k, _, _ in held]
     tiny[rows] = rounding(book, market)[:, 0]
@@ -234,9 +236,9 @@ def _period(now, then, templates, models, past, series: Sequence[ChainSeries], r
     at = 0
     for model in models:
         for found in model.requirement(model.step(model.init(book, day), paths, 0), market):
-            required[at, rows] = found.initial[:, 0]
+            asked[0, at, rows], asked[1, at, rows] = found.initial[:, 0], found.maintenance[:, 0]
             at += 1
-    return loss, unit, tiny, required
+    return loss, unit, tiny, asked
 
 
 def _settlement(snapshots: Sequence[ChainSnapshot], last: ChainSnapshot) -> Callable[[int], float]:

@@ -11,6 +11,11 @@ CHAIN: dict[str, tuple[str, str]] = {
     "expected_exceptions": ("Promised", "Observations times one less the level, or less the coverage target."),
     "exception_days": ("Days with one", "Margin periods in which at least one account had an exception."),
     "exception_rate": ("Exception rate", "Share of observations that are exceptions; one less it is the coverage."),
+    "maintenance_exception_rate": (
+        "Above maintenance",
+        "Share of observations whose loss at the end of the period was above the maintenance requirement at its start: "
+        "the worst loss inside the period is not seen, so it was above at least so often.",
+    ),
     "uncovered_mean": (
         "Mean uncovered loss",
         "Mean of the loss beyond the requirement over the exceptions, as a share of the spot notional of the account.",

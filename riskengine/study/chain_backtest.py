@@ -234,7 +234,7 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
         "Requirements read the chain of their day and nothing later. Perpetuals are marked at the index, without "
         "funding; fees and costs of closing are left out.",
         "With one snapshot a day the worst loss inside the period is not seen: maintenance coverage over a liquidation "
-        "latency cannot be told from these data, only coverage of initial margin at the end of the period.",
+        "latency cannot be told from these data: losses at the end of the period above maintenance margin bound it.",
         "Grid models have no level: they are held against the coverage target, and all models are compared at equal "
         "mean requirement over the accounts, by one multiplier for each.",
         "Of each model, asset and account: exact binomial p-values (one-sided: too many), adjusted over all of these "

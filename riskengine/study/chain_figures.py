@@ -209,6 +209,9 @@ class ChainFigures:
         )
         drawn = self._multipliers[m]
         yield "equal_multiplier", "number", self._interval(float(self.multiplier[m]), drawn, len(self.drawn[0]), "")
+        with np.errstate(invalid="ignore"):
+            deep = self.replay.loss > self.replay.maintenance[m] + self.replay.rounding
+        yield "maintenance_exception_rate", "probability", self._rate(when, deep[:, self.pool][known])
         yield "equal_exception_rate", "probability", self._rate(when, self.equal[m][:, self.pool][known])
 
     @cached_property

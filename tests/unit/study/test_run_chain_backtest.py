@@ -121,7 +121,15 @@ def _made(study, seed=4):
     return ChainFigures(
         study.study,
         Replay(
-            np.arange(n) * 86_400, names, loss, np.full((n, k), 50.0), np.zeros((n, k)), required, np.full(n, 20), {}
+            np.arange(n) * 86_400,
+            names,
+            loss,
+            np.full((n, k), 50.0),
+            np.zeros((n, k)),
+            required,
+            0.8 * required,
+            np.full(n, 20),
+            {},
         ),
     )
 
@@ -154,6 +162,8 @@ def test_at_equal_cost_means_are_equal_and_what_stands_apart_does_not_count(stud
     scaled = seen.loss[:, :2][pooled] > mean[1] / mean[0] * seen.required[0][:, :2][pooled]
     assert rows["deribit_standard", "equal_exception_rate"].value == pytest.approx(scaled.mean())
     assert rows["deribit_standard", "observations"].value == pooled.sum() == 239
+    deep = (seen.loss > 0.8 * seen.required[0])[:, :2][pooled]
+    assert rows["deribit_standard", "maintenance_exception_rate"].value == pytest.approx(deep.mean())
     paired = {r.measure: r.estimate for r in figures.rows() if r.section == "chain_paired"}
     hit = [(seen.loss[:, :2] > seen.required[m][:, :2])[pooled].sum() for m in (0, 1)]
     assert paired["exception_rate_difference"].value == pytest.approx((hit[0] - hit[1]) / 239)

@@ -53,16 +53,16 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
         promised = round(1.0 - (target if level is None else level), 12)
         tone = "fail" if low is not None and low > promised else ""
         bounds = "" if low is None or high is None else f"[{100 * (1 - high):.2f}, {100 * (1 - low):.2f}]"
-        days = found["exception_days"]
         rejected = found["accounts_rejected_bh"]
         lines.append(
             (
                 Cell(setup_of(rate)),
                 Cell(f"{percent(level)}" if level else f"{percent(target)}", "level" if level else "target"),
                 Cell("–" if rate.value is None else f"{100 * (1 - rate.value):.2f} %", bounds, tone),
-                Cell(f"{found['observations'].value:,.0f}"),
-                Cell(f"{found['exceptions'].value:,.0f}", f"on {_days(days.value)}" if days.value else ""),
-                Cell(f"{found['expected_exceptions'].value:.1f}"),
+                Cell(
+                    f"{found['exceptions'].value:,.0f}",
+                    f"of {found['expected_exceptions'].value:.1f}, on {_days(found['exception_days'].value)}",
+                ),
                 *(
                     _sized(found.get(m))
                     for m in ("uncovered_peak", "uncovered_mean", "maintenance_exception_rate", "margin_share")
@@ -70,10 +70,13 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
                 Cell(f"{rejected.value:.0f} of {rejected.estimate['n']}", "", "fail" if rejected.value else ""),
             )
         )
-    note = "brackets: intervals that take the day as the unit; accounts rejected: exact binomial, Benjamini–Hochberg"
-    columns = ("Model", "Coverage promised", "Coverage achieved", "Observations", "Exceptions", "Promised",
-               "Peak uncovered", "Mean uncovered", "Above maintenance", "Mean requirement",
-               "Accounts rejected")  # fmt: skip
+    n = select(own, measure="observations")[0].value
+    note = (
+        f"{n:,.0f} observations of each model; exceptions: of how many promised; brackets: intervals that take the day "
+        "as the unit; accounts rejected: exact binomial, Benjamini–Hochberg"
+    )
+    columns = ("Model", "Coverage promised", "Coverage achieved", "Exceptions", "Peak uncovered", "Mean uncovered",
+               "Above maintenance", "Mean requirement", "Accounts rejected")  # fmt: skip
     return Table("Disclosure table", columns, tuple(lines), note, False, 1)
 
 
@@ -111,7 +114,11 @@ def chain_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         lead.append(f"No part of what is pooled over accounts: {', '.join(words(a) for a in apart)}.")
     counted = result.get("left_out") or ()
     lead += [f"Counted: {'; '.join(counted)}."] if counted else []
-    items = [_counts(cells, size), _every_cell(cells, size)]
+    setups = _setups(cells)
+    # two tables, as so many columns do not fit a page
+    grids, others = ([s for s in setups if (s[1] is None) == has_none] for has_none in (True, False))
+    items = [_counts("without a level", cells, grids, size), _counts("with a level", cells, others, size)]
+    items.append(_every_cell(cells, size))
     pooled = [replace(r, parameters=dict(r.parameters)) for r in select(rows, "chain_accounts")]
     measures = ("exception_rate", "uncovered_mean", "uncovered_peak", "margin_share")
     items.append(pivot("By account, assets together", pooled, measures, lead=("account",), folded=True))
@@ -126,8 +133,11 @@ def _named(model: str, level: float | None) -> str:
     return model_of(model) if level is None else f"{model_of(model)} {percent(level)}"
 
 
-def _counts(cells: Sequence[Mapping[str, Any]], size: float) -> Table:
-    setups = _setups(cells)
+def _counts(
+    which: str, cells: Sequence[Mapping[str, Any]], setups: Sequence[tuple[str, float | None]], size: float
+) -> Table | None:
+    if not setups:
+        return None
     lines = []
     for account in unique(c["account"] for c in cells):
         line = [Cell(words(account).capitalize())]
@@ -147,7 +157,7 @@ def _counts(cells: Sequence[Mapping[str, Any]], size: float) -> Table:
     # a column says its level only where a model has several
     several = [m for m, _ in setups if [n for n, _ in setups].count(m) > 1]
     heads = (_named(m, level if m in several else None) for m, level in setups)
-    return Table("Exceptions", ("Account", *heads), tuple(lines), note, False, 1)
+    return Table(f"Exceptions, models {which}", ("Account", *heads), tuple(lines), note, False, 1)
 
 
 def _every_cell(cells: Sequence[Mapping[str, Any]], size: float) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.chain_chapters import chain_accounts, chain_cost, chain_disclosure, chain_paired
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
@@ -60,6 +61,10 @@ ORDER: tuple[Maker, ...] = (
     rolling_reliability,
     rolling_by_series,
     rolling_power,
+    chain_disclosure,
+    chain_accounts,
+    chain_cost,
+    chain_paired,
     reliability,
     sensitivity,
     derivatives,

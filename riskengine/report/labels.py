@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.labels_chain import CHAIN
 from riskengine.report.labels_rolling import ROLLING
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -189,7 +190,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in ROLLING.items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

@@ -19,6 +19,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
+from riskengine.report.summary_chain import CHAIN
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
 from riskengine.report.worst_chapter import worst_sentence
@@ -85,7 +86,8 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
-    makers += (_level_to_use, *POWER, *ROLLING, worst_sentence, _forecasts, _worth, _causes, _widest, _fit, _routes)
+    makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
+    makers += (_routes,)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -394,6 +396,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
+        ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):

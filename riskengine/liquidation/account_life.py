@@ -42,7 +42,7 @@ TARGET, FEE, LIMIT, REACH, SPREAD, KEEP, START = range(7)
 # whose an account is
 OWN, TAKEN, CLOSED = range(3)
 
-# equity may miss its requirement by rounding: this share of it and a millionth of a dollar
+# equity may miss its requirement by rounding: this share of it and a millionth of a dollar, which is also nothing owed
 _SHARE, _DOLLAR = 1e-12, 1e-6
 
 
@@ -297,7 +297,7 @@ def _first_in_line(life, now, k, p, m):
         if i == k or life.status[i, p] != OWN or x * side >= 0.0:
             continue
         equity, _, gross = account_figures(life, now, i, p)
-        if equity <= 0.0:
+        if equity <= _DOLLAR:
             continue
         entry = life.entry[i, m]
         rise = 1.0 - entry / mark if life.inverse[m] else mark / entry - 1.0
@@ -399,7 +399,7 @@ def _resolve(life, now, k, p, orders):
         room = max(equity + _fund_left(life, p), 0.0)
         if _cost(life, now, p, where, orders, f)[0] > room:
             f, restored, exhausted = _affordable_share(life, now, p, where, orders, f, room), False, True
-        if f > 0.0:
+        if f * gross > _DOLLAR:
             cost, volume = _close(life, now, k, p, where, orders, f)
             fee = min(life.terms[FEE] * volume, max(equity - cost, 0.0))
             life.state[k, 0, p] -= fee
@@ -411,7 +411,7 @@ def _resolve(life, now, k, p, orders):
         if restored or exhausted:
             break
     equity = account_figures(life, now, k, p)[0]
-    if equity < 0.0 or exhausted:
+    if equity < -_DOLLAR or exhausted:
         owed = max(-equity, 0.0)
         paid = min(owed, _fund_left(life, p))
         life.state[k, 0, p] += paid

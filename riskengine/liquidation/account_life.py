@@ -354,7 +354,8 @@ def _socialise(life, now, k, p, owed):
                 life.state[i, 0, p] -= charge
                 life.sums[life.kind[i], SOCIALISED, p] += charge
                 charged += charge
-    rest = max(owed - charged, 0.0)
+    # all of it was borne where there was equity for it: a difference is rounding, and stays where it is
+    rest = owed - charged if share >= 1.0 or total <= 0.0 else 0.0
     life.fund[UNCOVERED, p] += rest
     life.state[k, 0, p] += charged + rest
 
@@ -423,8 +424,8 @@ def _resolve(life, now, k, p, orders):
             life.sums[kind, BANKRUPT, p] += 1.0
         if exhausted or paid < owed:
             life.fund[EXHAUSTED, p] = 1.0
-            left = _deleverage(life, now, k, p, owed - paid)
-            if left > 0.0:
+            left = _deleverage(life, now, k, p, owed - paid if owed - paid > _DOLLAR else 0.0)
+            if left > _DOLLAR:
                 _socialise(life, now, k, p, left)
     if life.liquidated[k, p] == 0 and (closed > 0.0 or life.status[k, p] != OWN):
         life.liquidated[k, p] = 1

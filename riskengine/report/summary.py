@@ -19,6 +19,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
+from riskengine.report.summary_life import LIFE
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
 
@@ -84,7 +85,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
-    makers += (_forecasts, _worth, _causes, _widest, _fit)
+    makers += (_forecasts, _worth, _causes, _widest, _fit, *LIFE)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -333,6 +334,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
+        ("fund", select(rows, "fund_sizing"), ("fund_size", "certified_fund", "fresh_exhaustion")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)
@@ -351,7 +353,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("level", "threshold_shift", "sample_size", "group")
+    keep = ("level", "threshold_shift", "sample_size", "group", "target")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -163,8 +163,8 @@ class Reference:
                 self.add(account, "bankrupt_accounts", 1)
             if short or paid < owed:
                 self.exhausted = True
-                left = self.deleverage(account, owed - paid)
-                if left > 0:
+                left = self.deleverage(account, owed - paid if owed - paid > 1e-6 else 0.0)
+                if left > 1e-6:
                     self.socialise(account, left)
         if not account.liquidated and (sold or account.status != "own"):
             account.liquidated = True

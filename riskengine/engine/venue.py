@@ -10,7 +10,8 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
-from riskengine.liquidation.account_life import (
+from riskengine.liquidation.account_life import live_one_step
+from riskengine.liquidation.venue_state import (
     ADL_COUNT,
     ADL_LOSS,
     ADL_VOLUME,
@@ -31,8 +32,7 @@ from riskengine.liquidation.account_life import (
     Life,
     Now,
     account_figures,
-    live_one_step,
-)
+)  # fmt: skip
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import BOOK, POOL
 from riskengine.market.paths import MarketPaths

@@ -4,7 +4,8 @@ An account holds USD, coins and positions; with prices V per unit, requirement m
 
     E = sum_h x_h V_h,   R = sum_j |x_j| m_j,   G = sum_j |x_j| g_j.
 
-In every step the accounts with E < R are called, the lowest E / R first, and each goes through the whole waterfall:
+In every step the accounts that the fund took over and those with E < R are called, the former first, then the lowest
+E / R, ties by name, and each goes through the whole waterfall:
 
 1. Close the share f of every position that restores the requirement at the price that the sale itself makes:
    E - cost(f) - fee f G = target (1 - f) R.  The book is asked first, then the pool (`riskengine.liquidity.execution`).
@@ -57,6 +58,7 @@ from riskengine.liquidation.venue_state import (
     is_short,
     touch,
 )  # fmt: skip
+from riskengine.vecmath import round_even
 
 
 @kernel
@@ -149,6 +151,9 @@ def _find(life, now, low, high, margin, ratio, found, head):
             for p in range(lanes):
                 margin[p] = life.state[k, 0, p] - (1e300 if life.status[k, p] == TAKEN else 0.0)
             for h in range(1, life.start.shape[1]):
+                if h >= first and life.start[k, h] == 0.0:
+                    # nobody trades: what was not held at the start never is
+                    continue
                 for p in range(lanes):
                     margin[p] += life.state[k, h, p] * now.price[h, p]
                 if h >= first:
@@ -164,7 +169,9 @@ def _find(life, now, low, high, margin, ratio, found, head):
                 continue
             equity, need, _ = account_figures(life, now, k, p)
             if is_short(equity, need) or life.status[k, p] == TAKEN:
-                ratio[k, p] = equity / need if need > 0.0 else -np.inf
+                own = life.status[k, p] == OWN and need > 0.0
+                # equal but for rounding is equal: accounts of one leverage go by their names
+                ratio[k, p] = round_even(1e9 * equity / need) if own else -np.inf
                 found[k, p] = head[p]
                 head[p] = k + 1
                 count += 1

@@ -128,7 +128,8 @@ class Reference:
                 continue
             equity, need = self.equity(account), self.requirement(account)
             if account.status == "taken" or need - equity > 1e-12 * need + 1e-6:
-                called.append((equity / need if need > 0 else -math.inf, number))
+                own = account.status == "own" and need > 0
+                called.append((round(1e9 * equity / need) if own else -math.inf, number))
         for _, number in sorted(called):
             self.resolve(self.accounts[number])
         return self.sold

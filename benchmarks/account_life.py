@@ -18,6 +18,7 @@ from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import Execution, OrderBook
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
+from riskengine.market.surface import FactorSurface
 
 ASSETS = ("BTC", "ETH")
 INSTRUMENTS = tuple(Perpetual(a, s) for a in ASSETS for s in ("linear", "inverse"))
@@ -129,7 +130,7 @@ def numpy_life(book: Portfolio, paths: MarketPaths) -> tuple[np.ndarray, np.ndar
 
 def lanes_life(book: Portfolio, paths: MarketPaths) -> tuple[np.ndarray, np.ndarray]:
     """The same by the engine."""
-    desk = VenueDesk(book, TERMS, np.inf, paths)
+    desk = VenueDesk(book, TERMS, FactorSurface.flat((0.6, 0.6)), np.inf, paths)
     run_loop(paths, [desk])
     columns = desk.columns()
     return columns["all", "fund_need"], columns["all", "liquidated_notional"]

@@ -82,6 +82,8 @@ def _resolve(life, now, k, p, orders):
         restored = False
         if life.status[k, p] == OWN:
             f, restored = restoring_share(life, now, p, where, orders, f, equity, need, gross)
+        if f * gross <= DOLLAR:
+            continue
         room = max(equity + fund_left(life, p), 0.0)
         if share_cost(life, now, p, where, orders, f)[0] > room:
             f, restored, exhausted = affordable_share(life, now, p, where, orders, f, room), False, True
@@ -123,8 +125,8 @@ def _resolve(life, now, k, p, orders):
 def _find(life, now, low, high, margin, ratio, found, head):
     """Chain the called accounts of each lane: `head` (P,) and `found` (K, P) hold 1 + the next account, 0 for none."""
     wide_vectors()
-    first = life.start.shape[1] - now.need.shape[0]
-    lanes = now.spot.shape[1]
+    first = life.start.shape[1] - life.asset.size
+    lanes = life.sold.shape[1]
     count = 0
     for k in range(life.start.shape[0]):
         if life.touched[k] == 0:
@@ -133,7 +135,7 @@ def _find(life, now, low, high, margin, ratio, found, head):
                 x = life.start[k, h]
                 bound += x * (low[h] if x > 0.0 else high[h])
                 if h >= first:
-                    bound -= abs(x) * high[h - first + life.start.shape[1]]
+                    bound -= abs(x) * high[h + life.asset.size * (1 if x > 0.0 else 2)]
             # most accounts are safe at the worst prices of the whole block
             if bound >= 0.0:
                 continue
@@ -145,8 +147,9 @@ def _find(life, now, low, high, margin, ratio, found, head):
                     for p in range(lanes):
                         margin[p] += x * now.price[h, p]
                     if h >= first:
+                        side = 0 if x > 0.0 else 1
                         for p in range(lanes):
-                            margin[p] -= abs(x) * now.need[h - first, p]
+                            margin[p] -= abs(x) * now.need[side, h - first, p]
         else:
             for p in range(lanes):
                 margin[p] = life.state[k, 0, p] - (1e300 if life.status[k, p] == TAKEN else 0.0)
@@ -157,8 +160,10 @@ def _find(life, now, low, high, margin, ratio, found, head):
                 for p in range(lanes):
                     margin[p] += life.state[k, h, p] * now.price[h, p]
                 if h >= first:
+                    # positions shrink and never turn
+                    side = 0 if life.start[k, h] > 0.0 else 1
                     for p in range(lanes):
-                        margin[p] -= abs(life.state[k, h, p]) * now.need[h - first, p]
+                        margin[p] -= abs(life.state[k, h, p]) * now.need[side, h - first, p]
         below = 0
         for p in range(lanes):
             below += 1 if margin[p] < 0.0 else 0
@@ -186,10 +191,11 @@ def live_one_step(life, now, ratio, found):
     `ratio` and `found` (K, P) are scratch.
     """
     accounts, holdings = life.start.shape
-    instruments, lanes = now.need.shape
-    low, high = np.empty(holdings + instruments), np.empty(holdings + instruments)
-    for h in range(holdings + instruments):
-        row = now.price[h] if h < holdings else now.need[h - holdings]
+    instruments, lanes = life.asset.size, life.sold.shape[1]
+    low, high = np.empty(holdings + 2 * instruments), np.empty(holdings + 2 * instruments)
+    for h in range(low.size):
+        side, m = divmod(h - holdings, instruments)
+        row = now.price[h] if h < holdings else now.need[side, m]
         lowest, highest = np.inf, -np.inf
         for p in range(lanes):
             # a failed path has no price and is never called
@@ -202,7 +208,7 @@ def live_one_step(life, now, ratio, found):
     if count == 0:
         return 0
     queue = np.empty(accounts, np.int64)
-    orders = np.empty((2, now.spot.shape[0]))
+    orders = np.empty((2, life.quote.shape[1]))
     for p in range(lanes):
         n, k = 0, head[p] - 1
         while k >= 0:

@@ -11,12 +11,12 @@ from riskengine.liquidity.execution import BUY, SELL, fill_cost, fill_limit, fil
 
 @kernel
 def close_orders(life, now, k, p, orders):
-    """Notional to sell and to buy of each asset to close the whole account, into `orders` (2, A)."""
+    """Notional to sell and to buy of each book to close the whole account, into `orders` (2, B)."""
     orders[:, :] = 0.0
-    first = life.start.shape[1] - now.need.shape[0]
-    for m in range(now.need.shape[0]):
+    first = life.start.shape[1] - life.asset.size
+    for m in range(life.asset.size):
         x = life.state[k, first + m, p]
-        orders[SELL if x > 0.0 else BUY, life.asset[m]] += abs(x) * now.notional[m, p]
+        orders[SELL if x > 0.0 else BUY, life.book[m]] += abs(x) * now.notional[m, p]
 
 
 @kernel
@@ -24,12 +24,12 @@ def share_cost(life, now, p, where, orders, f):
     """Cost beside the mark, and its derivative in f, of filling the share `f` of `orders` at liquidity `where`."""
     cost, rate = 0.0, 0.0
     for side in range(2):
-        for a in range(orders.shape[1]):
-            x = orders[side, a]
+        for b in range(orders.shape[1]):
+            x = orders[side, b]
             if x > 0.0:
-                depth, taken = now.depth[where, a, p], life.taken[where, side, a, p]
-                cost += fill_cost(where, side, f * x, depth, taken, life.terms[SPREAD], life.terms[KEEP])
-                rate += x * fill_slippage(where, side, f * x, depth, taken, life.terms[SPREAD], life.terms[KEEP])
+                depth, taken = now.depth[where, b, p], life.taken[where, side, b, p]
+                cost += fill_cost(where, side, f * x, depth, taken, life.quote[SPREAD, b], life.terms[KEEP])
+                rate += x * fill_slippage(where, side, f * x, depth, taken, life.quote[SPREAD, b], life.terms[KEEP])
     return cost, rate
 
 
@@ -38,17 +38,17 @@ def largest_share(life, now, p, where, orders):
     """Share of `orders` that `where` fills at the limit or better."""
     share = 1.0
     for side in range(2):
-        for a in range(orders.shape[1]):
-            x = orders[side, a]
+        for b in range(orders.shape[1]):
+            x = orders[side, b]
             if x > 0.0:
                 most = fill_limit(
                     where,
                     side,
                     life.terms[LIMIT],
-                    life.terms[REACH],
-                    now.depth[where, a, p],
-                    life.taken[where, side, a, p],
-                    life.terms[SPREAD],
+                    life.quote[REACH, b],
+                    now.depth[where, b, p],
+                    life.taken[where, side, b, p],
+                    life.quote[SPREAD, b],
                     life.terms[KEEP],
                 )
                 share = min(share, most / x)
@@ -98,22 +98,23 @@ def affordable_share(life, now, p, where, orders, most, room):
 @kernel
 def close_share(life, now, k, p, where, orders, f):
     """Fill the share `f` of all positions of `k` at `where`; returns (cost, notional)."""
-    first = life.start.shape[1] - now.need.shape[0]
+    first = life.start.shape[1] - life.asset.size
     total, volume = 0.0, 0.0
     for side in range(2):
-        for a in range(orders.shape[1]):
-            x = orders[side, a]
+        for b in range(orders.shape[1]):
+            x = orders[side, b]
             if x <= 0.0:
                 continue
-            taken = life.taken[where, side, a, p]
-            cost = fill_cost(where, side, f * x, now.depth[where, a, p], taken, life.terms[SPREAD], life.terms[KEEP])
-            for m in range(now.need.shape[0]):
+            taken = life.taken[where, side, b, p]
+            cost = fill_cost(where, side, f * x, now.depth[where, b, p], taken, life.quote[SPREAD, b], life.terms[KEEP])
+            for m in range(life.asset.size):
                 units = life.state[k, first + m, p]
-                if life.asset[m] == a and units != 0.0 and (units > 0.0) == (side == SELL):
+                if life.book[m] == b and units != 0.0 and (units > 0.0) == (side == SELL):
                     share = abs(units) * now.notional[m, p] / x
-                    trade(life, now, k, p, m, units if f >= 1.0 else f * units, cost * share)
-            life.taken[where, side, a, p] = taken + fill_take(where, side, f * x, cost, life.terms[KEEP])
-            life.sold[a, p] += (f if side == SELL else -f) * x / now.spot[a, p]
+                    given = units if f >= 1.0 else f * units
+                    trade(life, now, k, p, m, given, cost * share)
+                    life.sold[life.asset[m], p] += given * now.delta[m, p]
+            life.taken[where, side, b, p] = taken + fill_take(where, side, f * x, cost, life.terms[KEEP])
             total += cost
             volume += f * x
     return total, volume

@@ -22,7 +22,7 @@ from riskengine.liquidation.venue_state import (
 @kernel
 def _first_in_line(life, now, k, p, m):
     """Account on the other side of instrument `m` that is deleveraged first; -1 where there is none."""
-    first = life.start.shape[1] - now.need.shape[0]
+    first = life.start.shape[1] - life.asset.size
     side = 1.0 if life.state[k, first + m, p] > 0.0 else -1.0
     mark = now.mark[life.asset[m], p]
     best, chosen = 0.0, -1
@@ -44,13 +44,16 @@ def _first_in_line(life, now, k, p, m):
 @kernel
 def deleverage(life, now, k, p, owed):
     """Close the positions of `k` against ranked accounts; returns what is still owed."""
-    first = life.start.shape[1] - now.need.shape[0]
-    gross = account_figures(life, now, k, p)[2]
+    first = life.start.shape[1] - life.asset.size
+    gross = 0.0
+    for m in range(life.asset.size):
+        if life.ranked[m]:
+            gross += abs(life.state[k, first + m, p]) * now.notional[m, p]
     if gross <= 0.0:
         return owed
     rate = owed / gross
-    for m in range(now.need.shape[0]):
-        while life.state[k, first + m, p] != 0.0:
+    for m in range(life.asset.size):
+        while life.ranked[m] and life.state[k, first + m, p] != 0.0:
             i = _first_in_line(life, now, k, p, m)
             if i < 0:
                 break
@@ -97,7 +100,7 @@ def socialise(life, now, k, p, owed):
 @kernel
 def wind_up(life, now, k, p):
     """What an account that was taken over is worth goes to the fund, its coins sold at the index."""
-    coins = now.spot.shape[0]
+    coins = life.sold.shape[0]
     worth = life.state[k, 0, p]
     life.state[k, 0, p] = 0.0
     for a in range(coins):

@@ -12,7 +12,9 @@ SUMS = 11
 # rows of `Life.fund`
 FUND_IN, FUND_OUT, NEED, EXHAUSTED, UNCOVERED = range(5)
 # positions in `Life.terms`
-TARGET, FEE, LIMIT, REACH, SPREAD, KEEP, START = range(7)
+TARGET, FEE, LIMIT, KEEP, START = range(5)
+# positions in `Life.quote`
+SPREAD, REACH = range(2)
 # whose an account is
 OWN, TAKEN, CLOSED = range(3)
 
@@ -36,14 +38,17 @@ class Life(NamedTuple):
     kind : (K,)
     entry : (K, M)
         USD.
-    asset, settle : (M,)
-        Asset of each instrument; the holding in which it pays.
-    inverse : (M,)
+    asset, book, settle : (M,)
+        Asset of each instrument; the liquidity it is sold to, of B; the holding in which it pays.
+    inverse, ranked : (M,)
+        Whether it is an inverse perpetual, and whether it can be deleveraged.
     present : (2,)
         Whether there is a book, a pool.
-    taken : (2, 2, A, P)
-        Liquidity used up, by kind, side and asset, USD.
-    terms : (7,)
+    quote : (2, B)
+        Half-spread and reach of each book.
+    taken : (2, 2, B, P)
+        Liquidity used up, by kind and side, USD.
+    terms : (5,)
     sums : (J, 11, P)
     fund : (5, P)
     market : (H, P)
@@ -60,9 +65,12 @@ class Life(NamedTuple):
     kind: np.ndarray
     entry: np.ndarray
     asset: np.ndarray
+    book: np.ndarray
     settle: np.ndarray
     inverse: np.ndarray
+    ranked: np.ndarray
     present: np.ndarray
+    quote: np.ndarray
     taken: np.ndarray
     terms: np.ndarray
     sums: np.ndarray
@@ -80,18 +88,20 @@ class Now(NamedTuple):
         USD of one unit of each holding, what funding has paid included.
     notional : (M, P)
         USD.
-    need : (M, P)
-        Maintenance requirement of one unit, USD.
-    mark, spot : (A, P)
-    depth : (2, A, P)
+    need : (2, M, P)
+        Maintenance requirement of one unit held long, and held short, USD.
+    delta : (M, P)
+        Coins of its asset that one unit moves like.
+    mark : (A, P)
+    depth : (2, B, P)
         Of book and pool, as `fill_cost` has it.
     """
 
     price: np.ndarray
     notional: np.ndarray
     need: np.ndarray
+    delta: np.ndarray
     mark: np.ndarray
-    spot: np.ndarray
     depth: np.ndarray
 
 
@@ -114,13 +124,13 @@ def touch(life, k):
 @kernel
 def account_figures(life, now, k, p):
     """(equity, maintenance requirement, gross notional) of account `k` on lane `p`."""
-    first = life.start.shape[1] - now.need.shape[0]
+    first = life.start.shape[1] - life.asset.size
     equity, need, gross = 0.0, 0.0, 0.0
     for h in range(life.start.shape[1]):
         x = held(life, k, h, p)
         equity += x * now.price[h, p]
         if h >= first:
-            need += abs(x) * now.need[h - first, p]
+            need += abs(x) * now.need[0 if x > 0.0 else 1, h - first, p]
             gross += abs(x) * now.notional[h - first, p]
     return equity, need, gross
 
@@ -134,7 +144,7 @@ def is_short(equity, need):
 @kernel
 def trade(life, now, k, p, m, units, cost):
     """Account `k` gives up `units` of instrument `m` to the market at the mark less `cost` USD."""
-    first = life.start.shape[1] - now.need.shape[0]
+    first = life.start.shape[1] - life.asset.size
     s = life.settle[m]
     paid = (units * now.price[first + m, p] - cost) / now.price[s, p]
     life.state[k, first + m, p] -= units

@@ -15,7 +15,7 @@ References: Obizhaeva and Wang, Journal of Financial Markets 16 (2013), 1-32 (a 
 exponentially); Uniswap v2 for the pool.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from riskengine.arrays import check_range
 from riskengine.jit import kernel
@@ -58,20 +58,23 @@ class OrderBook:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where an under-margined account's positions are closed; at least one of the two must be given.
+    """Where an under-margined account's positions are closed: a book or a pool at least.
 
     Attributes
     ----------
     book : OrderBook or None
     pool : ConstantProduct or None
-        Takes what the book does not, where both are given.
+        Takes what the book does not, where both are given; perpetuals only.
     limit : float
         Worst marginal slippage at which a liquidation order is filled; what is left waits for the next step.
+    options : OrderBook or None
+        Book of the options of each asset together, in USD of the underlying's notional: so is what it charges.
     """
 
     book: OrderBook | None = None
     pool: ConstantProduct | None = None
     limit: float = 0.05
+    options: OrderBook | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_range("limit", self.limit, 0.0, 1.0, open_low=True, open_high=True)
@@ -80,7 +83,7 @@ class Execution:
 
     @property
     def first_slippage(self) -> float:
-        """Slippage of the first dollar, the larger of book and pool."""
+        """Slippage of the first dollar of a perpetual, the larger of book and pool."""
         spread = 0.0 if self.book is None else self.book.half_spread
         fee = 0.0 if self.pool is None else 1.0 / (1.0 - self.pool.fee) - 1.0
         return max(spread, fee)

@@ -61,7 +61,7 @@ class LifeSimulation:
         columns: dict[Key, np.ndarray] = {}
         for mode, funds in self.funds.items():
             for fund in funds:
-                desk = VenueDesk(study.book, study.venue, fund, paths)
+                desk = VenueDesk(study.book, study.venue, study.world.surface, fund, paths, mode == ON)
                 run_loop(paths, [desk], _impact(study) if mode == ON else None)
                 for (kind, measure), column in desk.columns().items():
                     columns[SECTION, mode, None, None if math.isinf(fund) else fund, kind, measure] = column

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.questions import Feedback
 from riskengine.engine.venue import book_faults
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.market.grid import TimeGrid
+from riskengine.random import DrawKeys
 from riskengine.scenario.world import World
 from riskengine.stats.quantile import needed_for_upper_bound
-from riskengine.study.checks import Found, asset_fault, surface_fault
+from riskengine.study.checks import Found, asset_fault, expiry_faults, surface_fault
 from riskengine.study.criterion import Criterion
 from riskengine.study.kind import Study
 
@@ -105,7 +104,9 @@ class AccountLifeStudy(Study):
         """As `Study.faults`."""
         assets = tuple(self.world.model.assets)
         yield from surface_fault(self.world, ("world", "surface"))
-        for said in book_faults(self.book, self.venue, np.asarray(self.world.model.spot, dtype=np.float64)):
+        yield from expiry_faults(self.book, self.horizon_hours, "horizon", ("book",))
+        first = self.world.sample(TimeGrid(self.grid.step_seconds, 1), 0, 1, DrawKeys(self.seed))
+        for said in book_faults(self.book, self.venue, self.world.surface, first):
             yield said, ("book",)
         for asset in self.venue.maintenance:
             yield from asset_fault(asset, assets, ("venue", "maintenance", asset))

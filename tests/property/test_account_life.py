@@ -9,26 +9,34 @@ from venue_reference import Account, Reference
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.venue import BY_KIND, VenueDesk, book_faults, starting_holdings
-from riskengine.instrument.terms import Perpetual
+from riskengine.instrument.terms import EuropeanOption, Perpetual
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.liquidity.execution import Execution, OrderBook
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import account_values, snapshot
+from riskengine.pricing.valuation import account_values, option_values, snapshot
 
 ASSETS = ("BTC", "ETH")
 INSTRUMENTS = tuple(Perpetual(a, s) for a in ASSETS for s in ("linear", "inverse"))
+OPTIONS = (
+    EuropeanOption("BTC", 31_000.0, 240.0, "call"),
+    EuropeanOption("BTC", 28_000.0, 720.0, "put", "inverse"),
+    EuropeanOption("ETH", 2_100.0, 240.0, "put"),
+    EuropeanOption("ETH", 2_200.0, 720.0, "call", "inverse"),
+)
 SPOT = np.array([30_000.0, 2_000.0])
+SURFACE = FactorSurface.flat((0.6, 0.7))
 FUNDS = (np.inf, 0.0, 2e5, 3e6)
 
 
-def random_terms(rng):
+def random_terms(rng, options=False):
     book = OrderBook(dict(zip(ASSETS, rng.lognormal(14.5, 0.7, 2), strict=True)), 2e-4, rng.uniform(0.004, 0.03), 0.7)
     pool = ConstantProduct(dict(zip(ASSETS, rng.lognormal(16.5, 0.7, 2), strict=True)), 0.003, 2.0)
-    which = rng.integers(3)
-    execution = Execution(None if which == 1 else book, None if which == 0 else pool, rng.uniform(0.01, 0.1))
+    which = rng.choice([0, 2]) if options else rng.integers(3)
+    quotes = OrderBook({"BTC": 4e6, "ETH": 1e6}, 1e-3, 0.02, 1.5) if options else None
+    execution = Execution(None if which == 1 else book, None if which == 0 else pool, rng.uniform(0.01, 0.1), quotes)
     return VenueTerms(
         {"BTC": rng.uniform(0.015, 0.05), "ETH": rng.uniform(0.015, 0.06)},
         execution,
@@ -37,8 +45,9 @@ def random_terms(rng):
     )
 
 
-def random_book(rng, terms, count=12):
-    """Accounts that all start healthy, of one to four positions, some of them near their requirement."""
+def random_book(rng, terms, count=12, options=False):
+    """Accounts that all start healthy, of one to three perpetuals, some of them near their requirement; with `options`
+    also of one to three options."""
     entry = np.zeros((count, 4))
     quantity = np.zeros((count, 4))
     cash = np.zeros((count, 3))
@@ -56,7 +65,26 @@ def random_book(rng, terms, count=12):
         cash[k, 0] = wanted - gain - cash[k, 1:] @ SPOT
     kinds = tuple("long" if q.sum() > 0 else "short" for q in quantity)
     names = tuple(f"account {n:02d}" for n in rng.permutation(count))
-    return Portfolio(ASSETS, INSTRUMENTS, quantity, entry, cash, names, kinds)
+    book = Portfolio(ASSETS, INSTRUMENTS, quantity, entry, cash, names, kinds)
+    return with_options(rng, terms, book) if options else book
+
+
+def with_options(rng, terms, book):
+    """The book with options added, long ones paid for and short ones margined."""
+    k = book.accounts
+    held = rng.lognormal(13.5, 1.0, (k, 4)) / SPOT[[0, 0, 1, 1]] * rng.choice([-1, 0, 0, 1], (k, 4))
+    whole = Portfolio(
+        ASSETS,
+        (*INSTRUMENTS, *OPTIONS),
+        np.concatenate([book.quantity, held], axis=1),
+        np.concatenate([book.entry, np.zeros((k, 4))], axis=1),
+        book.cash.copy(),
+        book.names,
+        book.kinds,
+    )
+    value = option_values(whole, snapshot(whole, SURFACE, SPOT[:, None], None, 0.0))[:, 0]
+    whole.cash[:, 0] += (np.maximum(-held, 0.0) @ (value + 0.1 * SPOT[[0, 0, 1, 1]])) * rng.uniform(1.0, 1.5, k)
+    return whole
 
 
 def random_paths(rng, lanes=4, steps=12, state=True):
@@ -83,12 +111,12 @@ def random_paths(rng, lanes=4, steps=12, state=True):
 
 def case(seed, **options):
     rng = np.random.default_rng(seed)
-    terms = random_terms(rng)
-    return random_book(rng, terms), terms, random_paths(rng, **options)
+    terms = random_terms(rng, seed % 2 == 1)
+    return random_book(rng, terms, options=seed % 2 == 1), terms, random_paths(rng, **options)
 
 
 def live(book, terms, fund, paths, impact=None):
-    desk = VenueDesk(book, terms, fund, paths)
+    desk = VenueDesk(book, terms, SURFACE, fund, paths)
     run_loop(paths, [desk], impact)
     return desk
 
@@ -99,21 +127,31 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None)
     for k in np.argsort(book.names):
         cash = dict(zip(("USD", *ASSETS), map(float, book.cash[k]), strict=True))
         positions = {}
-        for m, i in enumerate(INSTRUMENTS):
+        for m, i in enumerate(book.instruments):
             if book.quantity[k, m]:
                 q, e = float(book.quantity[k, m]), float(book.entry[k, m])
-                positions[i.asset, i.settlement] = [q if i.settlement == "linear" else q * e, e]
+                positions[i] = [q * e if isinstance(i, Perpetual) and i.settlement == "inverse" else q, e]
         accounts.append(Account(book.names[k], book.kinds[k], cash, positions))
     hours = paths.grid.step_seconds / 3600
     venue = Reference(accounts, terms, fund, hours)
-    venue.instruments = [(i.asset, i.settlement) for i in INSTRUMENTS]
+    venue.instruments = list(book.instruments)
+    options = [book.instruments[m] for m in book.options]
+
+    def priced(spot, hours):
+        at = np.array([[spot[a]] for a in ASSETS])
+        return dict(zip(options, option_values(book, snapshot(book, SURFACE, at, None, hours))[:, 0], strict=True))
+
     impact = dict.fromkeys(ASSETS, 0.0)
     at = lambda rows, t: dict(zip(ASSETS, map(float, rows[t, :, lane]), strict=True))  # noqa: E731
     for t in range(paths.grid.steps + 1):
         spot = {a: s * np.exp(impact[a]) for a, s in at(paths.spot_lanes, t).items()}
         mark = {a: s * np.exp(at(paths.basis_lanes, t)[a]) for a, s in spot.items()}
         relative = at(paths.depth_lanes, t)
-        sold = venue.step(t == 0, spot, mark, at(paths.funding_lanes, max(t - 1, 0)), relative)
+        value = priced(spot, t * hours)
+        bumped = priced({a: s * 1.0001 for a, s in spot.items()}, t * hours)
+        delta = {i: (bumped[i] - value[i]) / (1e-4 * spot[i.asset]) for i in options}
+        rate = at(paths.funding_lanes, max(t - 1, 0))
+        sold = venue.step(t == 0, spot, mark, rate, relative, value, delta)
         if impact_depth is not None:
             for a in ASSETS:
                 moved = 0.01 * sold[a] * spot[a] / impact_depth[a] / relative[a]
@@ -189,8 +227,8 @@ def test_a_solvent_account_meets_its_requirement_after_the_close(seed):
     terms = VenueTerms(terms.maintenance, execution, terms.target, terms.liquidation_fee)
     spot = SPOT[:, None] * np.stack([np.ones((2, 8)), np.exp(0.02 * rng.standard_normal((2, 8)))])
     paths = MarketPaths(TimeGrid(3600, 1), ASSETS, 0, spot)
-    before = VenueDesk(book, terms, np.inf, paths)
-    before.now = before._now(1, spot[1])
+    before = VenueDesk(book, terms, SURFACE, np.inf, paths)
+    before.look(1, spot[1])
     equity, need, gross = before.figures()
     desk = live(book, terms, np.inf, paths)
     after, left, _ = desk.figures()
@@ -221,7 +259,7 @@ def test_figures_do_not_depend_on_the_order_of_accounts_or_on_the_block():
     order = np.random.default_rng(0).permutation(book.accounts)
     turned = Portfolio(
         ASSETS,
-        INSTRUMENTS,
+        book.instruments,
         book.quantity[order],
         book.entry[order],
         book.cash[order],
@@ -264,24 +302,29 @@ def test_a_larger_fund_is_never_exhausted_where_a_smaller_one_is_not():
 
 def test_the_holdings_of_a_venue_are_worth_what_the_book_is():
     book, terms, paths = case(5, state=False)
-    surface = FactorSurface.flat((0.6, 0.7))
     for t in (0, 5):
         spot = np.ascontiguousarray(paths.spot_lanes[t])
-        desk = VenueDesk(book, terms, np.inf, paths)
-        worth = np.einsum("kh,hp->kp", starting_holdings(book), desk._now(t, spot).price)
+        desk = VenueDesk(book, terms, SURFACE, np.inf, paths)
+        desk.look(t, spot)
+        worth = np.einsum("kh,hp->kp", starting_holdings(book), desk.now.price)
         assert worth == pytest.approx(
-            account_values(book, snapshot(book, surface, spot, None, 0.0)), rel=1e-9, abs=1e-3
+            account_values(book, snapshot(book, SURFACE, spot, None, 0.5 * t)), rel=1e-9, abs=1e-3
         )
 
 
 def test_books_and_terms_that_cannot_be_are_refused_with_every_fault():
     book, terms, _ = case(1)
-    assert book_faults(book, terms, SPOT) == []
+
+    def faults(t, scale=1.0):
+        start = scale * np.ones((2, 2, 1)) * SPOT[:, None]
+        return book_faults(book, t, SURFACE, MarketPaths(TimeGrid(3600, 1), ASSETS, 0, start))
+
+    assert faults(terms) == []
     thin = VenueTerms({"BTC": 0.02}, Execution(OrderBook({"BTC": 1e6}), ConstantProduct({"ETH": 1e6})))
-    said = "; ".join(book_faults(book, thin, SPOT))
+    said = "; ".join(faults(thin))
     for part in ("maintenance must be given for ETH", "of the book must be given for ETH", "of the pool must be given"):
         assert part in said
-    assert "must start with its maintenance" in book_faults(book, terms, SPOT * 0.2)[0]
+    assert "must start with its maintenance" in faults(terms, 0.2)[0]
     with pytest.raises(ValueError, match="got neither"):
         Execution()
     with pytest.raises(ValueError, match="below target times"):

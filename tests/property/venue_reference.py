@@ -1,7 +1,8 @@
 """Account life of one path in plain Python, written from the rules: the oracle of the lanes engine.
 
 Contracts are held as they are traded (entry prices and cash apart), funding is paid as it falls due, liquidity is
-walked as reserves and books, and shares to close come from a root finder.  Nothing is shared with the engine.
+walked as reserves and books, and shares to close come from a root finder.  Nothing is shared with the engine but what
+an option is worth and moves like, which is given.
 """
 
 import math
@@ -9,10 +10,12 @@ from dataclasses import dataclass, field
 
 from scipy.optimize import brentq
 
+from riskengine.instrument.terms import EuropeanOption
+
 
 @dataclass
 class Account:
-    """Cash by currency and positions (asset, settlement) -> [units, entry]; units are coins, or USD if inverse."""
+    """Cash by currency and positions instrument -> [units, entry]; units are coins, or USD of an inverse perpetual."""
 
     name: str
     kind: str
@@ -45,21 +48,35 @@ class Reference:
 
     def gain(self, key, units, entry):
         """USD that closing `units` at the mark realises, and the currency it is realised in."""
-        asset, settlement = key
-        if settlement == "linear":
-            return units * (self.mark[asset] - entry), "USD"
-        return units * (1 / entry - 1 / self.mark[asset]) * self.spot[asset], asset
+        currency = "USD" if key.settlement == "linear" else key.asset
+        if isinstance(key, EuropeanOption):
+            return units * self.value[key], currency
+        if key.settlement == "linear":
+            return units * (self.mark[key.asset] - entry), currency
+        return units * (1 / entry - 1 / self.mark[key.asset]) * self.spot[key.asset], currency
 
     def notional(self, key, units):
-        asset, settlement = key
-        return abs(units) * (self.mark[asset] if settlement == "linear" else self.spot[asset] / self.mark[asset])
+        spot, mark = self.spot[key.asset], self.mark[key.asset]
+        if isinstance(key, EuropeanOption):
+            return abs(units) * spot
+        return abs(units) * (mark if key.settlement == "linear" else spot / mark)
+
+    def margin(self, key, units):
+        """Maintenance of one position."""
+        if not isinstance(key, EuropeanOption):
+            return self.terms.maintenance[key.asset] * self.notional(key, units)
+        if units > 0:
+            return units * self.value[key]
+        share = self.terms.option_maintenance
+        grown = share * self.value[key] / self.spot[key.asset] if key.kind == "put" else 0.0
+        return abs(units) * max(share, grown) * self.spot[key.asset]
 
     def equity(self, account):
         cash = sum(x * (1.0 if c == "USD" else self.spot[c]) for c, x in account.cash.items())
         return cash + sum(self.gain(key, *held)[0] for key, held in account.positions.items())
 
     def requirement(self, account):
-        return sum(self.terms.maintenance[k[0]] * self.notional(k, u) for k, (u, _) in account.positions.items())
+        return sum(self.margin(key, units) for key, (units, _) in account.positions.items())
 
     def gross(self, account):
         return sum(self.notional(k, u) for k, (u, _) in account.positions.items())
@@ -69,14 +86,19 @@ class Reference:
     def pool_depth(self, asset):
         return self.terms.execution.pool.depth_usd[asset]
 
+    def liquidity(self, where, asset):
+        """Record of a book or pool; ``BTC options`` is the book of options of BTC."""
+        return self.terms.execution.options if asset.endswith(" options") else getattr(self.terms.execution, where)
+
     def density(self, asset):
-        return self.terms.execution.book.depth_usd[asset] * self.relative[asset] / 0.01
+        name = asset.removesuffix(" options")
+        return self.liquidity("book", asset).depth_usd[name] * self.relative[name] / 0.01
 
     def fill(self, where, side, asset, x):
         """(cost beside the mark, slippage of the last dollar, what the fill uses up) of filling x USD."""
         z = self.taken.get((where, side, asset), 0.0)
         if where == "book":
-            spread, rho = self.terms.execution.book.half_spread, self.density(asset)
+            spread, rho = self.liquidity(where, asset).half_spread, self.density(asset)
             first, last = spread + z / rho, spread + (z + x) / rho
             return 0.5 * (first + last) * x, last, x
         depth, keep = self.pool_depth(asset), 1 - self.terms.execution.pool.fee
@@ -96,7 +118,10 @@ class Reference:
         limit = execution.limit
         if where == "book":
             z = self.taken.get((where, side, asset), 0.0)
-            return max(0.0, (min(limit, execution.book.reach) - execution.book.half_spread) * self.density(asset) - z)
+            book = self.liquidity(where, asset)
+            return max(0.0, (min(limit, book.reach) - book.half_spread) * self.density(asset) - z)
+        if asset.endswith(" options"):
+            return 0.0
         slip = lambda x: self.fill(where, side, asset, x)[1] - limit  # noqa: E731
         if slip(0.0) >= 0:
             return 0.0
@@ -107,20 +132,23 @@ class Reference:
 
     # the waterfall
 
-    def step(self, first, spot, mark, rate, relative):
+    def step(self, first, spot, mark, rate, relative, value, delta):
         """One step; `rate` is the funding per year that was due since the last step, at the last mark."""
         if not first:
             for (where, side, asset), z in self.taken.items():
-                half = getattr(self.terms.execution, where).refill_half_life_hours
+                half = self.liquidity(where, asset).refill_half_life_hours
                 self.taken[where, side, asset] = z * 0.5 ** (self.step_hours / half)
             for account in self.accounts:
-                for (asset, settlement), (units, _) in account.positions.items():
+                for key, (units, _) in account.positions.items():
+                    asset = key.asset
                     due = rate[asset] * self.step_hours / 8760
-                    if settlement == "linear":
+                    if isinstance(key, EuropeanOption):
+                        continue
+                    if key.settlement == "linear":
                         account.cash["USD"] -= units * self.mark[asset] * due
                     else:
                         account.cash[asset] -= units / self.mark[asset] * due
-        self.spot, self.mark, self.relative = spot, mark, relative
+        self.spot, self.mark, self.relative, self.value, self.delta = spot, mark, relative, value, delta
         self.sold = dict.fromkeys(spot, 0.0)
         called = []
         for number, account in enumerate(self.accounts):
@@ -179,9 +207,10 @@ class Reference:
         """Returns (restored, fund exhausted, anything sold)."""
         equity, need, gross = self.equity(account), self.requirement(account), self.gross(account)
         orders = {}
-        for (asset, settlement), (units, _) in account.positions.items():
+        book_of = lambda key: key.asset + (" options" if isinstance(key, EuropeanOption) else "")  # noqa: E731
+        for key, (units, _) in account.positions.items():
             side = "sell" if units > 0 else "buy"
-            orders[side, asset] = orders.get((side, asset), 0.0) + self.notional((asset, settlement), units)
+            orders[side, book_of(key)] = orders.get((side, book_of(key)), 0.0) + self.notional(key, units)
         cost = lambda f: sum(self.fill(where, s, a, f * x)[0] for (s, a), x in orders.items())  # noqa: E731
         dearer = lambda f: sum(x * self.fill(where, s, a, f * x)[1] for (s, a), x in orders.items())  # noqa: E731
         target, fee = self.terms.target, self.terms.liquidation_fee
@@ -189,6 +218,8 @@ class Reference:
         after = lambda f: equity - cost(f) - fee * f * gross - target * (1 - f) * need  # noqa: E731
         most = min([1.0, *(self.most(where, s, a) / x for (s, a), x in orders.items())])
         f, restored = most, False
+        if most * gross <= 1e-6:
+            return False, False, False
         if account.status == "own":
             if dearer(most) > freed:
                 f = (
@@ -198,6 +229,8 @@ class Reference:
                 )
             if after(f) >= 0:
                 f, restored = brentq(after, 0.0, f, xtol=1e-16, rtol=1e-15), True
+        if f * gross <= 1e-6:
+            return False, False, False
         room = max(0.0, equity + self.fund_left())
         short = cost(f) > room
         if short:
@@ -209,10 +242,11 @@ class Reference:
             spent, _, used = self.fill(where, side, asset, f * x)
             prices[side, asset] = spent / (f * x)
             self.taken[where, side, asset] = self.taken.get((where, side, asset), 0.0) + used
-            self.sold[asset] += f * x / self.spot[asset] * (1 if side == "sell" else -1)
         total = 0.0
         for key, (units, entry) in list(account.positions.items()):
-            slip = prices["sell" if units > 0 else "buy", key[0]] * self.notional(key, f * units)
+            slip = prices["sell" if units > 0 else "buy", book_of(key)] * self.notional(key, f * units)
+            coins = self.notional(key, 1.0) / self.spot[key.asset]
+            self.sold[key.asset] += f * units * (self.delta[key] if isinstance(key, EuropeanOption) else coins)
             usd, currency = self.gain(key, f * units, entry)
             account.cash[currency] += (usd - slip) / (1.0 if currency == "USD" else self.spot[currency])
             total += slip
@@ -232,18 +266,19 @@ class Reference:
 
     def score(self, account, key):
         units, entry = account.positions[key]
-        mark = self.mark[key[0]]
-        rise = mark / entry - 1 if key[1] == "linear" else 1 - entry / mark
+        mark = self.mark[key.asset]
+        rise = mark / entry - 1 if key.settlement == "linear" else 1 - entry / mark
         share = rise if units > 0 else -rise
         leverage = self.gross(account) / self.equity(account)
         return share * leverage if share > 0 else share / leverage
 
     def deleverage(self, account, owed):
-        gross = self.gross(account)
+        ranked = [k for k in account.positions if not isinstance(k, EuropeanOption)]
+        gross = sum(self.notional(k, account.positions[k][0]) for k in ranked)
         if gross == 0:
             return owed
         rate = owed / gross
-        for key in sorted(account.positions, key=lambda k: self.instruments.index(k)):
+        for key in sorted(ranked, key=lambda k: self.instruments.index(k)):
             others = [
                 x
                 for x in self.accounts

@@ -14,6 +14,7 @@ from riskengine.liquidation.waterfall import draw, socialise
 from riskengine.liquidity.execution import Execution, OrderBook
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
+from riskengine.market.surface import FactorSurface
 
 LINEAR = (Perpetual("BTC"),)
 
@@ -32,7 +33,7 @@ def venue(quantity, cash, entry, spot, fund=np.inf, rate=0.05, target=1.0, fee=0
     )
     terms = VenueTerms({"BTC": rate}, Execution(OrderBook({"BTC": depth}, 0.0, 0.9), limit=limit), target, fee)
     paths = MarketPaths(TimeGrid(3600, 1), ("BTC",), 0, np.ascontiguousarray(np.array(spot).T[:, None, :], dtype=float))
-    desk = VenueDesk(book, terms, fund, paths)
+    desk = VenueDesk(book, terms, FactorSurface.flat((0.6,)), fund, paths)
     run_loop(paths, [desk])
     return desk
 

@@ -122,7 +122,7 @@ def test_every_fault_is_told_at_once(tmp_path):
         ("targets=[0.05, 0.05]", "each number once"),
         ("venue.liquidation_fee=0.05", "must be below target times"),
         ("horizon_hours=12.5", "horizon_hours"),
-        ("book=margin_book", "instruments must be perpetuals"),
+        ("book=margin_book", "a book of options"),
         ("venue.execution.book=null", "a book or a pool"),
     ):
         good = tmp_path / "good.yaml"

@@ -35,7 +35,6 @@ from riskengine.liquidation.venue_state import (
     VOLUME,
     Life,
     Now,
-    account_figures,
 )  # fmt: skip
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import BOOK, POOL
@@ -247,10 +246,13 @@ class VenueDesk:
 
     def figures(self) -> Floats:
         """(equity, requirement, gross notional) of every account at the last step, in the book's order; (3, K, P)."""
-        out = np.empty((3, *self.life.status.shape))
-        for k, place in enumerate(self._order):
-            for p in range(out.shape[2]):
-                out[:, place, p] = account_figures(self.life, self.now, k, p)
+        life, now = self.life, self.now
+        held = np.where(life.touched[:, None, None] > 0, life.state, life.start[:, :, None])
+        units = held[:, -len(self.book.instruments) :]
+        need = np.where(units > 0.0, now.need[0], now.need[1])
+        out = np.empty((3, *life.status.shape))
+        parts = (held * now.price, np.abs(units) * need, np.abs(units) * now.notional)
+        out[:, self._order] = [part.sum(axis=1) for part in parts]
         return out
 
     def columns(self) -> dict[tuple[str, str], Floats]:

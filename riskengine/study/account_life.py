@@ -242,7 +242,7 @@ def _curves(columns: Columns, modes: tuple[str, ...]) -> Iterator[dict]:
 def _head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any]:
     book, venue = study.book, study.venue
     price = np.asarray(study.world.model.spot)[book.asset_index]
-    size = np.abs(book.quantity) * np.where([i.settlement == "inverse" for i in book.instruments], book.entry, price)
+    held = float(np.abs(book.quantity * price).sum())
     parts = [p for p, held in (("order book", venue.execution.book), ("pool", venue.execution.pool)) if held]
     said = [
         "A path is the unit of every interval. Paths run under the real-world law.",
@@ -255,6 +255,14 @@ def _head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any]:
         "owes and takes it over; where it cannot, positions are closed against ranked accounts on the other side, and "
         "what is then still owed is charged to accounts with equity in proportion to it.",
         "Traders neither add margin nor trade; collateral in coin counts at its price.",
+        *(
+            [
+                f"A short option requires {100 * venue.option_maintenance:g} % of spot (a put of its mark where that "
+                "is more), a long one its whole value; options are sold to a book of their own and are not deleveraged."
+            ]
+            if book.options.size
+            else []
+        ),
     ]
     if study.feedback is not None:
         said.append(
@@ -276,7 +284,7 @@ def _head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any]:
             "horizon_hours": study.horizon_hours,
             "step_hours": study.step_hours,
             "accounts": book.accounts,
-            "open_interest_usd": float(round(size.sum())),
+            "notional_held_usd": round(held),
             "insurance_fund_usd": study.insurance_fund_usd,
             "targets": list(study.targets),
             "confidence": study.confidence,

@@ -20,13 +20,13 @@ from riskengine.study.kind import Study
 
 @dataclass(frozen=True)
 class AccountLifeStudy(Study):
-    """Accounts of perpetuals through margin calls, liquidation, fund and deleveraging; how large a fund to hold.
+    """Accounts through margin calls, liquidation, insurance fund and deleveraging; how large a fund to hold.
 
     Attributes
     ----------
     world : World
     book : Portfolio
-        Perpetuals, linear or inverse; every account starts at or above its maintenance requirement.
+        Perpetuals and options, linear or inverse; every account starts at or above its maintenance requirement.
     venue : VenueTerms
     insurance_fund_usd : float
         Fund whose figures are shown.

@@ -104,7 +104,24 @@ def test_the_report_says_the_fund_in_words(runs):
     for part in ("How large a fund?", "Who is called, closed and deleveraged?", "Where do losses go?", "books balance"):
         assert part in text
     assert "Fund that is exhausted within 12 hours (price feedback) with probability 5 %" in text
-    assert json.loads((folder / "result.json").read_text())["settings"]["open_interest_usd"] > 2e8
+    assert json.loads((folder / "result.json").read_text())["settings"]["notional_held_usd"] > 2e8
+
+
+def test_options_are_called_and_closed_too(tmp_path):
+    file = tmp_path / "options.yaml"
+    quotes = "options: {depth_usd: {BTC: 4000000, ETH: 2000000}, half_spread: 0.001}, limit: 0.04"
+    text = ASKED.replace("limit: 0.04", quotes).replace("perpetual_accounts", "option_accounts")
+    file.write_text(text.replace("targets: [0.05]", "targets: []")[: text.index("criteria") - 4])
+    asked = load_study(file)
+    assert dump(study_of(asked.resolved)) == asked.resolved
+    _, result = run_account_life(asked.study, asked.resolved, "options", tmp_path / "run", 2)
+    for kind in ("naked_call", "naked_put", "straddle"):
+        assert rows(result, "liquidated_share", m="no_feedback", account_kind=kind)[0].estimate.lower > 0
+    # who has sold what he holds, or has paid for all, is never called
+    for kind in ("covered_call", "option_buyer"):
+        assert rows(result, "margin_calls", m="no_feedback", account_kind=kind)[0].estimate.value == 0
+    assert rows(result, "conservation_error")[0].estimate.value < 1e-14
+    assert any("options are sold to a book of their own" in said for said in result.head["assumptions"])
 
 
 def test_every_fault_is_told_at_once(tmp_path):

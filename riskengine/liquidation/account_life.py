@@ -78,15 +78,17 @@ def _resolve(life, now, k, p, orders):
         if not life.present[where] or gross <= 0.0:
             continue
         close_orders(life, now, k, p, orders)
-        f = largest_share(life, now, p, where, orders)
+        depth, taken = now.depth[where, :, p], life.taken[where, :, :, p]
+        f = largest_share(where, orders, depth, taken, life.quote, life.terms)
         restored = False
         if life.status[k, p] == OWN:
-            f, restored = restoring_share(life, now, p, where, orders, f, equity, need, gross)
+            f, restored = restoring_share(where, orders, depth, taken, life.quote, life.terms, f, equity, need, gross)
         if f * gross <= DOLLAR:
             continue
         room = max(equity + fund_left(life, p), 0.0)
-        if share_cost(life, now, p, where, orders, f)[0] > room:
-            f, restored, exhausted = affordable_share(life, now, p, where, orders, f, room), False, True
+        if share_cost(where, orders, depth, taken, life.quote, life.terms, f)[0] > room:
+            f = affordable_share(where, orders, depth, taken, life.quote, life.terms, f, room)
+            restored, exhausted = False, True
         if f * gross > DOLLAR:
             cost, volume = close_share(life, now, k, p, where, orders, f)
             fee = min(life.terms[FEE] * volume, max(equity - cost, 0.0))
@@ -144,12 +146,13 @@ def _find(life, now, low, high, margin, ratio, found, head):
             for h in range(1, life.start.shape[1]):
                 x = life.start[k, h]
                 if x != 0.0:
+                    price = now.price[h]
                     for p in range(lanes):
-                        margin[p] += x * now.price[h, p]
+                        margin[p] += x * price[p]
                     if h >= first:
-                        side = 0 if x > 0.0 else 1
+                        need = now.need[0 if x > 0.0 else 1, h - first]
                         for p in range(lanes):
-                            margin[p] -= abs(x) * now.need[side, h - first, p]
+                            margin[p] -= abs(x) * need[p]
         else:
             for p in range(lanes):
                 margin[p] = life.state[k, 0, p] - (1e300 if life.status[k, p] == TAKEN else 0.0)
@@ -157,13 +160,14 @@ def _find(life, now, low, high, margin, ratio, found, head):
                 if h >= first and life.start[k, h] == 0.0:
                     # nobody trades: what was not held at the start never is
                     continue
+                units, price = life.state[k, h], now.price[h]
                 for p in range(lanes):
-                    margin[p] += life.state[k, h, p] * now.price[h, p]
+                    margin[p] += units[p] * price[p]
                 if h >= first:
                     # positions shrink and never turn
-                    side = 0 if life.start[k, h] > 0.0 else 1
+                    need = now.need[0 if life.start[k, h] > 0.0 else 1, h - first]
                     for p in range(lanes):
-                        margin[p] -= abs(life.state[k, h, p]) * now.need[side, h - first, p]
+                        margin[p] -= abs(units[p]) * need[p]
         below = 0
         for p in range(lanes):
             below += 1 if margin[p] < 0.0 else 0
@@ -172,11 +176,11 @@ def _find(life, now, low, high, margin, ratio, found, head):
         for p in range(lanes):
             if not margin[p] < 0.0:
                 continue
-            equity, need, _ = account_figures(life, now, k, p)
-            if is_short(equity, need) or life.status[k, p] == TAKEN:
-                own = life.status[k, p] == OWN and need > 0.0
+            equity, wanted, _ = account_figures(life, now, k, p)
+            if is_short(equity, wanted) or life.status[k, p] == TAKEN:
+                own = life.status[k, p] == OWN and wanted > 0.0
                 # equal but for rounding is equal: accounts of one leverage go by their names
-                ratio[k, p] = round_even(1e9 * equity / need) if own else -np.inf
+                ratio[k, p] = round_even(1e9 * equity / wanted) if own else -np.inf
                 found[k, p] = head[p]
                 head[p] = k + 1
                 count += 1

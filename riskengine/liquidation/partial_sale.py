@@ -20,61 +20,54 @@ def close_orders(life, now, k, p, orders):
 
 
 @kernel
-def share_cost(life, now, p, where, orders, f):
-    """Cost beside the mark, and its derivative in f, of filling the share `f` of `orders` at liquidity `where`."""
+def share_cost(where, orders, depth, taken, quote, terms, f):
+    """Cost beside the mark, and its derivative in f, of filling the share `f` of `orders` at liquidity `where`.
+
+    `depth` (B,) and `taken` (2, B) are those of one lane.
+    """
     cost, rate = 0.0, 0.0
     for side in range(2):
         for b in range(orders.shape[1]):
             x = orders[side, b]
             if x > 0.0:
-                depth, taken = now.depth[where, b, p], life.taken[where, side, b, p]
-                cost += fill_cost(where, side, f * x, depth, taken, life.quote[SPREAD, b], life.terms[KEEP])
-                rate += x * fill_slippage(where, side, f * x, depth, taken, life.quote[SPREAD, b], life.terms[KEEP])
+                cost += fill_cost(where, side, f * x, depth[b], taken[side, b], quote[SPREAD, b], terms[KEEP])
+                rate += x * fill_slippage(where, side, f * x, depth[b], taken[side, b], quote[SPREAD, b], terms[KEEP])
     return cost, rate
 
 
 @kernel
-def largest_share(life, now, p, where, orders):
+def largest_share(where, orders, depth, taken, quote, terms):
     """Share of `orders` that `where` fills at the limit or better."""
     share = 1.0
     for side in range(2):
         for b in range(orders.shape[1]):
-            x = orders[side, b]
-            if x > 0.0:
-                most = fill_limit(
-                    where,
-                    side,
-                    life.terms[LIMIT],
-                    life.quote[REACH, b],
-                    now.depth[where, b, p],
-                    life.taken[where, side, b, p],
-                    life.quote[SPREAD, b],
-                    life.terms[KEEP],
-                )
-                share = min(share, most / x)
+            if orders[side, b] > 0.0:
+                spread, reach = quote[SPREAD, b], quote[REACH, b]
+                most = fill_limit(where, side, terms[LIMIT], reach, depth[b], taken[side, b], spread, terms[KEEP])
+                share = min(share, most / orders[side, b])
     return share
 
 
 @kernel
-def restoring_share(life, now, p, where, orders, most, equity, need, gross):
+def restoring_share(where, orders, depth, taken, quote, terms, most, equity, need, gross):
     """(share to close, whether it restores the requirement), at most `most`."""
-    target, fee = life.terms[TARGET], life.terms[FEE]
-    freed = target * need - fee * gross
+    target = terms[TARGET]
+    freed = target * need - terms[FEE] * gross
     low, high = 0.0, most
-    if freed < share_cost(life, now, p, where, orders, most)[1]:
+    if freed < share_cost(where, orders, depth, taken, quote, terms, most)[1]:
         for _ in range(60):
             middle = 0.5 * (low + high)
-            if freed < share_cost(life, now, p, where, orders, middle)[1]:
+            if freed < share_cost(where, orders, depth, taken, quote, terms, middle)[1]:
                 high = middle
             else:
                 low = middle
         most = low
-    if equity - target * need + most * freed - share_cost(life, now, p, where, orders, most)[0] < 0.0:
+    if equity - target * need + most * freed - share_cost(where, orders, depth, taken, quote, terms, most)[0] < 0.0:
         return most, False
     f = 0.0
     for _ in range(60):
         # from the left the tangent of a concave function never oversteps the root
-        cost, rate = share_cost(life, now, p, where, orders, f)
+        cost, rate = share_cost(where, orders, depth, taken, quote, terms, f)
         move = (target * need - equity - f * freed + cost) / (freed - rate)
         f = min(f + move, most)
         if not move > 1e-15 * f:
@@ -83,12 +76,12 @@ def restoring_share(life, now, p, where, orders, most, equity, need, gross):
 
 
 @kernel
-def affordable_share(life, now, p, where, orders, most, room):
+def affordable_share(where, orders, depth, taken, quote, terms, most, room):
     """Largest share up to `most` that costs no more than `room`."""
     low, high = 0.0, most
     for _ in range(60):
         middle = 0.5 * (low + high)
-        if share_cost(life, now, p, where, orders, middle)[0] > room:
+        if share_cost(where, orders, depth, taken, quote, terms, middle)[0] > room:
             high = middle
         else:
             low = middle

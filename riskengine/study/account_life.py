@@ -35,6 +35,7 @@ from riskengine.study.verdict import judge
 
 OFF, ON = "no_feedback", "price_feedback"
 SECTION = "account_life"
+_ADL = "deleveraged_notional"
 FRESH = 1  # draw group of the paths on which the fund is checked
 
 
@@ -85,13 +86,12 @@ def _life_rows(columns: Columns, study: AccountLifeStudy, modes: tuple[str, ...]
     for mode in modes:
         for kind, count in {"all": study.book.accounts, **members}.items():
             where = {"account_kind": kind}
-            column = lambda m, f=fund: columns.select(key_of(mode, f, m, kind))[0]  # noqa: B023, E731
-            hit = column("liquidated_accounts")
+            hit, taken = columns.select(*(key_of(mode, fund, m, kind) for m in ("liquidated_accounts", _ADL)))
             yield Row(SECTION, mode, where, "liquidated_share", "share", figures.share(hit / count))
-            for measure, unit in (LIFE_MEANS if kind == "all" else LIFE_BY_KIND).items():
-                yield Row(SECTION, mode, where, measure, unit, not_negative(figures.mean(column(measure))))
-            taken = column("deleveraged_notional")
             yield Row(SECTION, mode, where, "deleveraging_probability", "probability", figures.probability(taken > 0))
+            for measure, unit in (LIFE_MEANS if kind == "all" else LIFE_BY_KIND).items():
+                amount = columns.select(key_of(mode, fund, measure, kind))[0]
+                yield Row(SECTION, mode, where, measure, unit, not_negative(figures.mean(amount)))
         where = {"account_kind": "all"}
         for measure in LIFE_AMOUNTS:
             amount = columns.select(key_of(mode, fund, measure))[0]
@@ -107,10 +107,14 @@ def _life_rows(columns: Columns, study: AccountLifeStudy, modes: tuple[str, ...]
 def _effect_rows(columns: Columns, study: AccountLifeStudy) -> Iterator[Row]:
     """What price feedback adds, on the same paths."""
     fund = study.insurance_fund_usd
-    units = {"liquidated_notional": "USD", "account_shortfall": "USD", "margin_calls": "count", "fund_exhausted": "pp"}
+    units = {
+        "liquidated_notional": "USD",
+        "account_shortfall": "USD",
+        "margin_calls": "count",
+        "fund_exhausted": "probability",
+    }
     for measure, unit in units.items():
         on, off = columns.select(key_of(ON, fund, measure), key_of(OFF, fund, measure))
-        unit = "probability" if unit == "pp" else unit
         found = columns.figures.difference(on, off, shares=unit == "probability")
         where = {"measure": measure, "axis": "feedback", "from": "off", "to": "on"}
         yield Row("feedback_effect", ON, where, "paired_difference", unit, found)

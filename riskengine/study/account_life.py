@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from riskengine.engine.blocks import Block, plan
+from riskengine.engine.blocks import Block, account_block, plan
 from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.outcomes import Key, PathOutcomes
@@ -174,7 +174,7 @@ def run_account_life(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume)
     modes = (OFF,) if study.feedback is None else (OFF, ON)
-    blocks = plan(study.paths)
+    blocks = plan(study.paths, account_block(study.book.accounts))
     total = study.paths * (2 if study.targets else 1)
 
     def lived(part: str, group: int, funds: dict[str, tuple[float, ...]], before: int) -> Columns:

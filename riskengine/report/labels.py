@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.labels_chain import CHAIN
+from riskengine.report.labels_life import LIFE, LIFE_AMOUNTS
 from riskengine.report.labels_rolling import ROLLING
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -22,6 +23,7 @@ _AMOUNTS = {
     "bad_debt": ("Bad debt", "debt left without enough collateral"),
     "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
     "socialised_loss": ("Socialised loss", "loss beyond the insurance fund that falls on other accounts"),
+    **LIFE_AMOUNTS,
 }
 _PARTS = {
     "": (", mean", "Mean over all paths of the {}."),
@@ -190,7 +192,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | CHAIN).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

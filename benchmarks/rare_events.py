@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 from _job import DT, STEPS, book
 from _timing import emit
-from whole_job import BLOCK, EQUITY, GRID, HIGH, LOW, NODES, WORLD
+from whole_job import BLOCK, EQUITY, GRID, WORLD
 
 from riskengine.config.study import load_study
 from riskengine.engine.blocks import plan
@@ -48,6 +48,8 @@ from riskengine.stats.weighted import PathWeights, weighted_quantiles, weighted_
 from riskengine.study.sampling import targets_of
 
 LEVEL = 0.999
+# of log-spot: tilted paths go further than plain ones
+RANGE = (-2.2, 1.8)
 
 
 class Job:
@@ -56,13 +58,13 @@ class Job:
     def __init__(self) -> None:
         b = book()
         self._start = float(b.exact(0.0, np.zeros((2, 1)))[0][0])
-        self._read = [BookTable.build(b, t * DT, LOW, HIGH, NODES).scan for t in range(1, STEPS + 1)]
+        self._read = [BookTable.build(b, t * DT, RANGE).scan for t in range(1, STEPS + 1)]
 
     def __call__(self, paths) -> np.ndarray:
         logs = np.log(paths.spot_lanes)
         low = np.full(paths.count, np.inf)
         for step in range(1, STEPS + 1):
-            value, worst = self._read[step - 1](logs[step])
+            value, worst, _ = self._read[step - 1](logs[step])
             np.minimum(low, EQUITY + (value - self._start) - (value - worst), out=low)
         return -low[None]
 

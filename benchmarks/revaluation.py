@@ -42,13 +42,13 @@ def main() -> None:
     time = 10 / 365
 
     def in_chunks(size: int):
-        return lambda: [numpy_scan(b, spot[:, i : i + size], time) for i in range(0, paths, size)]
+        return lambda: [numpy_scan(b, spot[:, i : i + size], None, time) for i in range(0, paths, size)]
 
     jobs = {f"scipy, {n} paths at once": in_chunks(n) for n in (250, 1_000, paths)}
     jobs["exact kernel"] = lambda: b.exact(time, log_spot)
     seconds = alternate(jobs, rounds)
     best = min((n for n in jobs if n.startswith("scipy")), key=lambda n: min(seconds[n]))
-    reference, found = numpy_scan(b, spot, time), b.exact(time, log_spot)
+    reference, found = numpy_scan(b, spot, None, time), b.exact(time, log_spot)
     emit(
         "revaluation",
         {

@@ -4,30 +4,36 @@
 
 100,000 paths x 30 daily steps x 2 correlated assets with stochastic variance and jumps; at every step the value of 50
 options and 2 perpetuals as it stands and under 31 scenarios; margin is the worst scenario loss; a path breaches when
-equity falls below it.  Static surface, sticky strikes, every expiry beyond the horizon.
+equity falls below it.  Every expiry is beyond the horizon.  Two surfaces: static (sticky strikes), and one that moves
+with each path's variance (sticky moneyness, a smile).
 
 The numpy version, as a quant writes it (full-truncation Euler, scipy's ndtr), runs on 10,000 paths at once, and in
-chunks that suit its cache, and is scaled; ours
-samples the Bates world (quadratic-exponential scheme) in blocks, with the exact pricer or with book tables.  The exact
-pricer and the tables decide the same breaches on the same paths; numpy's paths are others of the same law.
+chunks that suit its cache, and is scaled.  On the static surface it is also run with scipy's cubic splines in place of
+prices: one per asset and factor on volatility, or one per asset whose value is the vector of all scenarios.
+
+Ours samples the Bates world (quadratic-exponential scheme) in blocks, with the exact pricer or with book tables, whose
+range is that of the first block, widened.  The exact pricer and the tables decide the same breaches on the same paths;
+numpy's paths are others of the same law.
 """
 
 import argparse
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import _one_core  # noqa: F401
 import numpy as np
-from _job import DT, STEPS, book, numpy_scan
+from _job import DT, STEPS, SURFACE, book, numpy_scan, spline_scan, vector_spline_scan
 from _timing import alternate, compare, emit
 
 from riskengine.market.grid import TimeGrid
-from riskengine.pricing.tables import BookTable, ScenarioBook
+from riskengine.pricing.scenario_book import ScenarioBook
+from riskengine.pricing.tables import BookTable, reach
 from riskengine.random import DrawKeys
 from riskengine.scenario.bates import Bates
 from riskengine.scenario.jumps import OwnJumps
 
-BLOCK = 1024
+BLOCK = 4096
 EQUITY = 7.0  # starting equity above the book's mark
 CORRELATION = 0.7
 V0, KAPPA, XI = (0.36, 0.64), (5.0, 4.0), (1.5, 1.8)
@@ -38,8 +44,6 @@ WORLD = Bates(
     ("A", "B"), (1.0, 1.0), (0.0, 0.0), KAPPA, V0, XI, RHO, V0, ((1.0, CORRELATION), (CORRELATION, 1.0)),
     ((1.0, VARIANCE_CORRELATION), (VARIANCE_CORRELATION, 1.0)), None, OwnJumps(RATE, MEAN, SD),
 )  # fmt: skip
-# table range in log-spot: 30 days of two assets with 60 and 80 % volatility, jumps and the +-30 % scenarios inside
-LOW, HIGH, NODES = -2.2, 1.8, 512
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,12 @@ def _pair(rng: np.random.Generator, count: int, correlation: float) -> tuple[np.
     return first, correlation * first + math.sqrt(1 - correlation**2) * rng.standard_normal(count)
 
 
-def numpy_job(b: ScenarioBook, paths: int, seed: int = 1) -> Outcome:
-    """The job in numpy and scipy."""
+def numpy_job(b: ScenarioBook, paths: int, seed: int = 1, reader: Callable | None = None) -> Outcome:
+    """The job in numpy and scipy; `reader(b, time)` gives what reads (value, worst) off spot in place of prices."""
     rng = np.random.default_rng(seed)
     root = math.sqrt(DT)
     x, v = np.zeros((2, paths)), np.repeat(np.array(V0)[:, None], paths, axis=1)
-    start = float(numpy_scan(b, np.ones((2, 1)), 0.0)[0][0])
+    start = float(numpy_scan(b, np.ones((2, 1)), v[:, :1], 0.0)[0][0])
     out = Outcome.empty(paths)
     for step in range(1, STEPS + 1):
         motions = _pair(rng, paths, VARIANCE_CORRELATION)
@@ -87,64 +91,111 @@ def numpy_job(b: ScenarioBook, paths: int, seed: int = 1) -> Outcome:
             x[a] += (drift - 0.5 * positive) * DT + scale * z
             x[a] += jumps * MEAN[a] + np.sqrt(jumps) * SD[a] * rng.standard_normal(paths)
             v[a] += KAPPA[a] * (V0[a] - positive) * DT + XI[a] * scale * zv
-        out.record(slice(None), step, *numpy_scan(b, np.exp(x), step * DT), start)
+        if reader is None:
+            found = numpy_scan(b, np.exp(x), np.maximum(v, 0.0), step * DT)
+        else:
+            found = reader(b, step * DT)(np.exp(x))
+        out.record(slice(None), step, *found, start)
     return out
 
 
-def engine_job(b: ScenarioBook, paths: int, tables: bool) -> Outcome:
-    """The job in blocks of the engine's kernels; tables are built inside, as their cost belongs to it."""
-    out = Outcome.empty(paths)
-    start = float(b.exact(0.0, np.zeros((2, 1)))[0][0])
-    read = (
-        [BookTable.build(b, t * DT, LOW, HIGH, NODES).scan for t in range(1, STEPS + 1)]
-        if tables
-        else [lambda x, t=t: b.exact(t * DT, x) for t in range(1, STEPS + 1)]
-    )
+@dataclass(frozen=True)
+class Readers:
+    """What reads the book at each step, and what it says of itself."""
+
+    read: list[Callable]
+    tables: list[BookTable]
+
+    @classmethod
+    def exact(cls, b: ScenarioBook) -> "Readers":
+        return cls([lambda x, v, t=t: b.exact(t * DT, x, v) for t in range(1, STEPS + 1)], [])
+
+    @classmethod
+    def tabulated(cls, b: ScenarioBook) -> "Readers":
+        """Tables over what the first block reaches, widened; their cost belongs to the job."""
+        pilot = WORLD.sample(GRID, 0, BLOCK, DrawKeys(42))
+        spots, states = reach(np.log(pilot.spot_lanes)), np.maximum(reach(pilot.variance_lanes), 0.0)
+        tables = [BookTable.build(b, t * DT, spots[:, t], states[:, t]) for t in range(1, STEPS + 1)]
+        return cls([t.scan for t in tables], tables)
+
+
+def engine_job(b: ScenarioBook, paths: int, make: Callable[[ScenarioBook], Readers]) -> tuple[Outcome, int, Readers]:
+    """The job in blocks of the engine's kernels: its outcome, how many reads fell outside a table, the readers."""
+    out, outside = Outcome.empty(paths), 0
+    readers = make(b)
+    start = float(b.exact(0.0, np.zeros((2, 1)), np.array(V0)[:, None])[0][0])
     for first in range(0, paths, BLOCK):
         count = min(BLOCK, paths - first)
         block = WORLD.sample(GRID, first, count, DrawKeys(42))
         logs = np.log(block.spot_lanes)
         for step in range(1, STEPS + 1):
-            out.record(slice(first, first + count), step, *read[step - 1](logs[step]), start)
-    return out
+            value, worst, *more = readers.read[step - 1](logs[step], block.variance_lanes[step])
+            outside += sum(more)
+            out.record(slice(first, first + count), step, value, worst, start)
+    return out, outside, readers
+
+
+def judge(b: ScenarioBook, seconds: dict, paths: dict[str, int], baselines: list[str], ours: str) -> dict:
+    """Ratios of one surface, and whether its tables decide as the exact pricer does."""
+    exact, _, _ = engine_job(b, paths[f"exact, {ours}"], Readers.exact)
+    table, _, readers = engine_job(b, paths[f"exact, {ours}"], Readers.tabulated)
+    many, (whole, outside, _) = numpy_job(b, 10_000, seed=2), engine_job(b, paths[f"tables, {ours}"], Readers.tabulated)
+    rates = [float((o.first > 0).mean()) for o in (many, whole)]
+    errors = [math.sqrt(r * (1 - r) / o.first.size) for r, o in zip(rates, (many, whole), strict=True)]
+    found = {
+        f"{kind} against {name}": compare(seconds, name, f"{kind}, {ours}", paths)
+        for name in baselines
+        for kind in ("exact", "tables")
+    }
+    stated = max(t.error for t in readers.tables)
+    shapes = [t.values.shape[2:4] for t in readers.tables]
+    return found | {
+        "breach decisions that differ, tables against exact": int((exact.first != table.first).sum()),
+        "of paths": exact.first.size,
+        "largest difference of lowest excess equity": float(np.max(np.abs(exact.low - table.low))),
+        "error that the tables state, largest": stated,
+        "error that the tables state, share of notional": stated / b.notional,
+        "nodes in variance and log-spot, first and last step": [shapes[0], shapes[-1]],
+        "share of reads outside the tables": outside / (whole.first.size * STEPS),
+        "breach probability, numpy and ours": rates,
+        "standard errors": errors,
+    }
 
 
 def main() -> None:
     """Run and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer paths and rounds")
-    quick = parser.parse_args().quick
-    paths = {"numpy": 10_000, "numpy in chunks": 2_000, "exact": 10_240, "tables": 102_400}
-    if quick:
-        paths = {"numpy": 5_000, "numpy in chunks": 1_000, "exact": 2_048, "tables": 20_480}
-    b = book()
-    jobs = {
-        "numpy": lambda: numpy_job(b, paths["numpy"]),
-        "numpy in chunks": lambda: [numpy_job(b, 1_000) for _ in range(paths["numpy in chunks"] // 1_000)],
-        "exact": lambda: engine_job(b, paths["exact"], tables=False),
-        "tables": lambda: engine_job(b, paths["tables"], tables=True),
+    parser.add_argument("--only", choices=("static", "moving"), help="one of the surfaces")
+    asked = parser.parse_args()
+    quick = asked.quick
+    books = {"static": book()}
+    books["moving"] = replace(books["static"], volatility=np.ones_like(books["static"].volatility), surface=SURFACE)
+    kinds = {
+        "numpy": (10_000, 10_000, None),
+        "numpy in chunks of 1,000": (2_000, 1_000, None),
+        "numpy with splines": (100_000, 100_000, spline_scan),
+        "numpy with splines in chunks of 10,000": (20_000, 10_000, spline_scan),
+        "numpy with splines of vectors in chunks of 10,000": (20_000, 10_000, vector_spline_scan),
     }
-    seconds = alternate(jobs, 2 if quick else 3)
-    exact, table = engine_job(b, paths["exact"], tables=False), engine_job(b, paths["exact"], tables=True)
-    many, ours = numpy_job(b, paths["numpy"], seed=2), engine_job(b, paths["tables"], tables=True)
-    rates = [float((o.first > 0).mean()) for o in (many, ours)]
-    errors = [math.sqrt(r * (1 - r) / o.first.size) for r, o in zip(rates, (many, ours), strict=True)]
-    emit(
-        "whole_job",
-        {
-            "exact pricing against numpy": compare(seconds, "numpy", "exact", paths),
-            "book tables against numpy": compare(seconds, "numpy", "tables", paths),
-            "exact pricing against numpy in chunks of 1,000": compare(seconds, "numpy in chunks", "exact", paths),
-            "book tables against numpy in chunks of 1,000": compare(seconds, "numpy in chunks", "tables", paths),
-            "seconds for 100,000 paths": {n: round(min(s) * 1e5 / paths[n], 3) for n, s in seconds.items()},
-            "breach decisions that differ, tables against exact": int((exact.first != table.first).sum()),
-            "of paths": paths["exact"],
-            "largest difference of lowest excess equity": float(np.max(np.abs(exact.low - table.low))),
-            "breach probability, numpy and ours": rates,
-            "standard errors": errors,
-        },
-        unit="ns per path",
-    )
+    if quick:
+        kinds = {name: (min(n, 20_000) // 2, min(m, 20_000) // 2, r) for name, (n, m, r) in kinds.items()}
+    results = {}
+    for name in ("static", "moving") if asked.only is None else (asked.only,):
+        b = books[name]
+        # a spline in one variable reads no surface that moves
+        chosen = {k: v for k, v in kinds.items() if v[2] is None or name == "static"}
+        paths = {k: n for k, (n, _, _) in chosen.items()}
+        paths |= {f"exact, {name}": 4_096 if quick else 10_240, f"tables, {name}": 20_480 if quick else 102_400}
+        jobs = {
+            k: lambda n=n, m=m, r=r, b=b: [numpy_job(b, m, reader=r) for _ in range(n // m)]
+            for k, (n, m, r) in chosen.items()
+        }
+        jobs[f"exact, {name}"] = lambda b=b, n=paths[f"exact, {name}"]: engine_job(b, n, Readers.exact)
+        jobs[f"tables, {name}"] = lambda b=b, n=paths[f"tables, {name}"]: engine_job(b, n, Readers.tabulated)
+        seconds = alternate(jobs, 2 if quick else 3)
+        results[f"{name} surface"] = judge(b, seconds, paths, list(chosen), name)
+    emit("whole_job", results, unit="ns per path")
 
 
 if __name__ == "__main__":

@@ -97,23 +97,6 @@ def spline_scan(b: ScenarioBook, time: float):
     return scan
 
 
-def vector_spline_scan(b: ScenarioBook, time: float):
-    """The same with one spline per asset whose value is the vector of all scenarios: one search for 31 reads."""
-    rows, nodes = scenarios(), np.linspace(-2.2, 1.8, 1500)
-    grid = np.exp(nodes)
-    parts = [replace(b, quantity=b.quantity * only[:, None], perpetual=b.perpetual * only) for only in np.eye(2)]
-    splines = [
-        CubicSpline(nodes, np.array([numpy_values(p, np.array([grid, grid]), time, *row) for row in rows]).T)
-        for p in parts
-    ]
-
-    def scan(spot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = splines[0](np.log(spot[0])) + splines[1](np.log(spot[1]))
-        return values[:, 0], values.min(axis=1)
-
-    return scan
-
-
 def numpy_moving_scan(b: ScenarioBook, spot: np.ndarray, variance: np.ndarray, time: float):
     """(value, worst value over the scenarios) on a surface that moves with variance, shape (P,) each.
 

@@ -14,7 +14,8 @@ pricer is asked once per factor, and each scenario's nodes are read from that gr
 
 Error.  Midway between nodes, where a cubic errs most, the grid is read as a path would read it and compared with exact
 prices, in x (on every fourth variance) and in y (on every eighth log-spot); nodes of every scenario are compared with
-the exact pricer at points along the table.  With the Lebesgue constant 5/4 of the central interval,
+the exact pricer at points along the table.  With the Lebesgue constant 5/4 of the central interval, and E_x and E_y a
+tenth above what was found (where the fourth derivative turns within a cell, the largest error is off its middle),
 
     error = sum over assets (E_x + 5/4 E_y) + (5/4)^d E_nodes,   d directions,
 
@@ -39,10 +40,15 @@ TOLERANCE = 1e-7
 _LANES = 128
 # the most cells in log-spot and in variance
 _MOST = (1024, 128)
+# the coarsest spacing, in standard deviations of log-spot to the nearest expiry and in y: beyond it an error looked for
+# midway between nodes could be missed
+_COARSEST = (0.3, 0.4)
 # error of a cubic midway between nodes, over the spacing's fourth power and the fourth derivative
 _MIDWAY = 3.0 / 128.0
 # every so many variances, and log-spots, are looked at in between
 _EVERY = (4, 8)
+# the largest error lies near, not always at, the middle
+_BETWEEN = 1.1
 # points along a table at which its nodes are compared with the exact pricer
 _CHECKED = 24
 _LEBESGUE = 1.25
@@ -116,8 +122,9 @@ class BookTable:
             if variance is None:
                 raise ValueError("variance must give a range for a book whose surface moves with it, got None")
             offset = _offset(book, left)
-            # a range is widened where it is a point, so that it has cells
-            ends.append(np.log(_ends("variance", variance, book.assets) + offset) + [[-1e-3], [1e-3]])
+            low, high = np.log(_ends("variance", variance, book.assets) + offset)
+            # a range that is a point is widened, so that it has cells
+            ends.append(np.array([low, np.maximum(high, low + 1e-3)]))
         deviation = _deviation(book, left, None if variance is None else variance[0])
         # an empty book is tabulated as any other
         allowed = max(tolerance * book.notional, _NOTHING)
@@ -125,7 +132,11 @@ class BookTable:
         while True:
             # first guess: each direction may have half of what is allowed
             curves = _fourth_derivatives(book, far, deviation, float(np.max(ends[0])))
-            steps = [(allowed / (len(ends) * _MIDWAY * curve)) ** 0.25 for curve in curves]
+            most = (_COARSEST[0] * float(deviation[far].min(initial=1.0)), _COARSEST[1])
+            steps = [
+                min(bound, (allowed / (len(ends) * _MIDWAY * curve)) ** 0.25)
+                for bound, curve in zip(most, curves, strict=True)
+            ]
             cells = [
                 max(1, int(np.ceil(float((high - low).max()) / step * more)))
                 for (low, high), step, more in zip(ends, steps, refined, strict=False)
@@ -139,6 +150,7 @@ class BookTable:
             near = ~far & (book.quantity != 0.0)
             inner = replace(book, quantity=np.where(far, book.quantity, 0.0)) if near.any() else book
             low, spacing, values, errors, nodes = _tabulated(inner, time, ends, cells, offset)
+            errors *= _BETWEEN
             error = float(errors @ [1.0, _LEBESGUE][: len(ends)] + _LEBESGUE ** len(ends) * nodes)
             if error <= allowed:
                 break

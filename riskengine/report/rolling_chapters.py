@@ -12,7 +12,7 @@ from riskengine.report.figures import Figure
 from riskengine.report.heat import Tile, heat
 from riskengine.report.labels import TESTS, model_of
 from riskengine.report.rows import Row, at_level, headline_level, select, unique
-from riskengine.report.tables import Cell, Table, pivot, records
+from riskengine.report.tables import Cell, Table, pivot, power_words, records
 from riskengine.report.wording import amount, percent
 
 _KEPT = ("coverage_kept", "shortfall_kept", "pinball_in_set", "fz0_in_set")
@@ -81,7 +81,7 @@ def _of_series(table: Table | None, rows: Sequence[Row], measures: Sequence[str]
         for k, measure in enumerate(shown):
             row = next((r for r in rows if r.model == who and r.measure == measure), None)
             if row is not None and row.unit == "series" and row.value is not None:
-                cells[len(cells) - len(shown) + k] = Cell(f"{row.value:.0f} of {row.estimate['n']}")
+                cells[len(cells) - len(shown) + k] = Cell(f"{row.value:.0f} of {row.estimate['n']}", power_words(row))
         lines.append(tuple(cells))
     return replace(table, rows=tuple(lines), folded=False)
 
@@ -293,6 +293,7 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     if not cells:
         return Chapter("series", "Series by series", (), [])
     size = float((result.get("settings") or {}).get("significance") or 0.05)
+    multiple = float((result.get("settings") or {}).get("rate_multiple") or 2.0)
     level = 0.99 if any(c["level"] == 0.99 for c in cells) else min(c["level"] for c in cells)
     items: list[Figure | Table | None] = [records("Series", result.get("series") or [])]
     for name in unique(c["series"] for c in cells):
@@ -301,7 +302,7 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     adjusted = ("coverage_p_bh", "shortfall_p_bh", "law_p_bh")
     shown = [c for c in cells if c["level"] == level and any((c.get(p) or 1.0) <= size for p in adjusted)]
     lines = tuple(
-        (Cell(c["series"]), Cell(c["side"]), Cell(model_of(c["estimator"])), *(_p(c.get(t), 0.0) for t in tests))
+        (Cell(c["series"]), Cell(c["side"]), Cell(model_of(c["estimator"])), *(_p(c, t, t, 0.0) for t in tests))
         for c in shown
     )
     head = ("Series", "Side", "Estimator", *(TESTS[t] for t in tests))
@@ -310,17 +311,21 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     )
     lead = [
         f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. "
-        "Power is that of the breach count against the rate named in the settings."
+        "Power stands beneath each, of all tests of its kind together before that adjustment, against breaches "
+        f"{multiple:g} times as frequent as promised; tables/cells.csv has it for every single test."
     ]
     lead += [f"Shown at {percent(level)}; every level is in tables/cells.csv."]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
     return Chapter("series", "Series by series", lead, items)
 
 
-def _p(value: float | None, size: float) -> Cell:
+def _p(c: Mapping[str, Any], name: str, test: str, size: float) -> Cell:
+    """A p-value of a cell of the study, and the power of its test."""
+    value, power = c.get(name), c.get(f"{test}_power")
     if value is None:
         return Cell("–")
-    return Cell(f"{value:.3f}" if value >= 0.001 else f"{value:.0e}", "", "fail" if value <= size else "")
+    small = "" if power is None else f"power {100 * power:.0f} %"
+    return Cell(f"{value:.3f}" if value >= 0.001 else f"{value:.0e}", small, "fail" if value <= size else "")
 
 
 def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) -> Table:
@@ -328,7 +333,7 @@ def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) ->
     for c in cells:
         head = [Cell(c["side"]), Cell(percent(c["level"])), Cell(model_of(c["estimator"]))]
         if c["refused"]:
-            lines.append((*head, Cell("refused", c["refused"], "muted"), *(Cell("–") for _ in range(9))))
+            lines.append((*head, Cell("refused", c["refused"], "muted"), *(Cell("–") for _ in range(8))))
             continue
         tail = round(1.0 - c["level"], 12)
         rate = c["breaches"] / c["days"]
@@ -337,17 +342,20 @@ def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) ->
                 *head,
                 Cell(f"{c['breaches']}", f"{tail * c['days']:.1f} promised"),
                 Cell(amount(rate, "probability")),
-                Cell(c["zone"], "", {"green": "", "yellow": "inconclusive", "red": "fail"}[c["zone"]]),
-                _p(c["coverage_p_bh"], size),
-                Cell(f"{c['power'] * 100:.0f} %"),
-                _p(c["shortfall_p_bh"], size),
-                _p(c["law_p_bh"], size),
+                replace(
+                    _p(c, "zone_power", "zone", 0.0),
+                    text=c["zone"],
+                    tone={"green": "", "yellow": "inconclusive", "red": "fail"}[c["zone"]],
+                ),
+                _p(c, "coverage_p_bh", "coverage", size),
+                _p(c, "shortfall_p_bh", "shortfall", size),
+                _p(c, "law_p_bh", "law", size),
                 Cell("–" if c["pinball"] is None else f"{c['pinball'] * 1e4:.2f}", _in(c["pinball_set_p"])),
                 Cell("–" if c["fz0"] is None else f"{c['fz0']:.3f}", _in(c["fz0_set_p"])),
                 Cell(" / ".join(str(c[k]) if c[k] is not None else "–" for k in ("alarm_low", "alarm_high"))),
             )
         )
-    columns = ("Side", "Level", "Estimator", "Breaches", "Rate", "Zone", "VaR p", "Power", "ES p", "Law p",
+    columns = ("Side", "Level", "Estimator", "Breaches", "Rate", "Zone", "VaR p", "ES p", "Law p",
                "Pinball, bp", "FZ0",
                "Alarm low / high")  # fmt: skip
     return Table(name, columns, tuple(lines), "", True, 3)

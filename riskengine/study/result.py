@@ -29,6 +29,9 @@ class Row:
     verdict : str or None
         PASS, FAIL or INCONCLUSIVE against a declared criterion, else None.
     limit : float or None
+    power : Estimate, optional
+        Of a row that says what a test found: probability that the test rejects under an alternative that its method
+        names; undetermined with the reason where none is stated.
     """
 
     section: str
@@ -39,6 +42,7 @@ class Row:
     estimate: Estimate
     verdict: str | None = None
     limit: float | None = None
+    power: Estimate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -51,6 +55,7 @@ class Row:
             "estimate": self.estimate.as_dict(),
             "verdict": self.verdict,
             "limit": self.limit,
+            **({} if self.power is None else {"power": self.power.as_dict()}),
         }
 
 

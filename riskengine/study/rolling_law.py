@@ -7,27 +7,28 @@ Transforms of the losses (PIT) fill a histogram evenly where the law is right; h
 of absolute differences, which is positive for a right law too: `even_error` says by how much.
 """
 
-from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
+from scipy.special import bdtr
 
-from riskengine.arrays import Floats
+from riskengine.arrays import Floats, Ints
 from riskengine.backtest.cumulative_violations import du_escanciano, du_escanciano_conditional
-from riskengine.backtest.expected_shortfall import acerbi_szekely
 from riskengine.backtest.lanes import BreachLanes, berkowitz_tail_lanes, chi_squared_p
-from riskengine.backtest.result import TestResult
+from riskengine.backtest.result import TestResult, ranked_p_value, undefined
 
 BINS = 20
 # one bin edge each from the median on, then the tail
 GRID = np.array(
     [*(0.5 + 0.05 * np.arange(1, 10)), 0.96, 0.97, 0.975, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975]
 )  # fmt: skip
-_TAIL = np.flatnonzero(GRID >= 0.949999)
-LAW_TESTS = ("du_escanciano", "du_escanciano_conditional", "berkowitz_tail", "z1", "z2")
+_HEIGHT = np.log(1.0 - GRID)
+_FROM = int(np.flatnonzero(GRID >= 0.949999)[0])  # the tail beyond the grid falls at the mean rate since here
+LAW_TESTS = ("du_escanciano", "du_escanciano_conditional", "berkowitz_tail", "z1", "z2", "z3")
 
 
 def survival_of(loss: Floats, quantiles: Floats) -> Floats:
-    """Forecast probability of a loss at least as large, (N,); 1 where it lies below the 95 % quantile.
+    """Forecast probability of a loss at least as large, (N,); 1 where it lies below the first quantile.
 
     Parameters
     ----------
@@ -35,42 +36,140 @@ def survival_of(loss: Floats, quantiles: Floats) -> Floats:
     quantiles : ndarray, shape (levels of GRID, N)
         Not falling in the level.
     """
-    q, height = quantiles[_TAIL], np.log(1.0 - GRID[_TAIL])
+    q, height = quantiles, _HEIGHT
     place = np.clip((q <= loss).sum(axis=0), 1, q.shape[0] - 1)  # segment that ends at `place`, the last one beyond
     day = np.arange(loss.size)
     left, right = q[place - 1, day], q[place, day]
     width = np.maximum(right - left, 1e-12 * np.maximum(np.abs(right), 1e-300))
     at = height[place - 1] + (height[place] - height[place - 1]) * np.minimum((loss - left) / width, 1.0)
-    at -= np.maximum(loss - q[-1], 0.0) / _decay(q, height)
+    decay = np.maximum((q[-1] - q[_FROM]) / (height[_FROM] - height[-1]), 1e-12 * np.abs(q[-1]))
+    at -= np.maximum(loss - q[-1], 0.0) / decay
     return np.where(loss < q[0], 1.0, np.exp(np.minimum(at, height[0])))
 
 
-def _decay(q: Floats, height: Floats) -> Floats:
-    """Loss over which the survival probability falls by e beyond the last quantile, (N,)."""
-    return np.maximum((q[-1] - q[0]) / (height[0] - height[-1]), 1e-12 * np.abs(q[-1]))
+def _between(survival: Floats) -> tuple[Ints, Floats, Floats]:
+    """Where tail probabilities lie: the grid point after each, the part of the way to it, log distance beyond."""
+    at = np.minimum(np.log(survival), _HEIGHT[0])
+    place = np.clip(np.searchsorted(-_HEIGHT, -at, side="right"), 1, GRID.size - 1)
+    part = np.minimum((at - _HEIGHT[place - 1]) / (_HEIGHT[place] - _HEIGHT[place - 1]), 1.0)
+    return place, part, np.maximum(_HEIGHT[-1] - at, 0.0) / (_HEIGHT[_FROM] - _HEIGHT[-1])
 
 
-def loss_at(survival: Floats, quantiles: Floats) -> Floats:
-    """The inverse: losses at tail probabilities of at most 5 %, (N,)."""
-    q, height, at = quantiles[_TAIL], np.log(1.0 - GRID[_TAIL]), np.log(survival)
-    place = np.clip((height[:, None] >= at).sum(axis=0), 1, q.shape[0] - 1)
-    day = np.arange(at.size)
+def loss_at(survival: Floats, quantiles: Floats, day: Ints | None = None) -> Floats:
+    """The inverse: losses at tail probabilities (M,), no smaller than the first quantile.
+
+    Parameters
+    ----------
+    survival : ndarray, shape (M,)
+    quantiles : ndarray, shape (levels of GRID, N)
+    day : ndarray of int, shape (M,), optional
+        Whose law each takes; all of them in turn by default.
+    """
+    place, part, beyond = _between(survival)
+    q, day = quantiles, np.arange(survival.size) if day is None else day
     left, right = q[place - 1, day], q[place, day]
-    inside = left + (right - left) * np.minimum((at - height[place - 1]) / (height[place] - height[place - 1]), 1.0)
-    return inside + np.maximum(height[-1] - at, 0.0) * _decay(q, height)
+    return left + (right - left) * part + beyond * (q[-1, day] - q[_FROM, day])
 
 
-def drawn_from(quantiles: Floats, p: float) -> Callable[[np.random.Generator], Floats]:
-    """Draws of N losses from the laws of N days; those that breach nothing at `p` are minus infinity."""
-    n = quantiles.shape[1]
+def mean_weights(survival: Floats) -> Floats:
+    """Weights of the quantiles of any law, (levels of GRID, P), that give its mean loss at tail probabilities (K, P).
 
-    def draw(random: np.random.Generator) -> Floats:
-        out = np.full(n, -np.inf)
-        days = np.flatnonzero(random.random(n) < p)
-        out[days] = loss_at(p * (1.0 - random.random(days.size)), quantiles[:, days])
-        return out
+    A loss of the law is linear in its quantiles, with weights that depend on the tail probability alone.
+    """
+    place, part, beyond = _between(survival)
+    paths = survival.shape[1]
+    column = np.broadcast_to(np.arange(paths), survival.shape)
+    out = np.zeros((GRID.size, paths))
+    for row, weight in ((place - 1, 1.0 - part), (place, part), (np.int64(GRID.size - 1), beyond), (_FROM, -beyond)):
+        flat = np.broadcast_to(row, survival.shape) * paths + column
+        out += np.bincount(flat.ravel(), weight.ravel(), out.size).reshape(out.shape)
+    return out / survival.shape[0]
 
-    return draw
+
+@lru_cache(maxsize=256)
+def expected_weights(n: int, worst: int) -> Floats:
+    """`mean_weights` expected of the `worst` smallest of `n` independent uniforms, (levels of GRID,).
+
+    Their mean density is n / worst P(Binomial(n - 1, s) < worst); quadrature in log s, between grid points and beyond.
+    """
+    node, weight = np.polynomial.legendre.leggauss(64)
+    edges = np.concatenate([[0.0], _HEIGHT, _HEIGHT[-1] - np.array([1.0, 4.0, 12.0, 40.0])])
+    low, high = edges[1:, None], edges[:-1, None]
+    at = (0.5 * (low + high) + 0.5 * (high - low) * node).ravel()
+    mass = (0.5 * (high - low) * weight).ravel() * np.exp(at) * n / worst * bdtr(worst - 1, n - 1, np.exp(at))
+    return mean_weights(np.exp(at)[None, :]) @ mass
+
+
+def worst_of(n: int, p: float) -> int:
+    """How many of `n` days Z3 looks at."""
+    return max(int(np.floor(n * p + 1e-9)), 1)
+
+
+def smallest_uniforms(n: int, worst: int, draws: int, random: np.random.Generator) -> Floats:
+    """The `worst` smallest of `n` uniforms, (worst, draws): sums of exponentials over the sum of n + 1 of them."""
+    sums = np.cumsum(random.standard_exponential((worst, draws)), axis=0)
+    return sums / (sums[-1] + random.standard_gamma(n + 1 - worst, draws))
+
+
+def ratio_tests(
+    loss: Floats, own: Floats, es: Floats, quantiles: Floats, p: float, replicates: int, seed: int
+) -> dict[str, TestResult]:
+    """Z1 and Z2 of Acerbi and Szekely, p-values simulated from the laws of the days, one-sided (understated risk).
+
+    Parameters
+    ----------
+    loss, own, es : ndarray, shape (N,)
+        Losses, the VaR of the forecast laws, and the ES that is judged.
+    quantiles : ndarray, shape (levels of GRID, N)
+    p : float
+    replicates, seed : int
+    """
+    n, hit = loss.size, loss > own
+    random = np.random.default_rng(seed)
+    draw, day = np.nonzero(random.random((replicates, n)) < p)
+    drawn = loss_at(p * (1.0 - random.random(day.size)), quantiles, day) / es[day]
+    total, count = np.bincount(draw, drawn, replicates), np.bincount(draw, minlength=replicates)
+    seen = float((loss[hit] / es[hit]).sum())
+    out = {}
+    for name, value, null in (
+        ("z1", seen / max(hit.sum(), 1), (total / np.maximum(count, 1))[count > 0]),
+        ("z2", seen / (n * p), total / (n * p)),
+    ):
+        if name == "z1" and not hit.any():
+            out[name] = undefined(n, "Z1 needs a breach, got none")
+            continue
+        p_value, method = ranked_p_value(value, null, random)
+        out[name] = TestResult(1.0 - value, p_value, method, n)
+    return out
+
+
+def rank_test(survival: Floats, quantiles: Floats, p: float, replicates: int, seed: int) -> TestResult:
+    """Z3 of Acerbi and Szekely with a law that moves from day to day, p-value simulated, one-sided.
+
+    Z3 = 1 - mean over days t of  ES(F_t^-1(U_1) ... F_t^-1(U_n)) / E ES(F_t^-1(V_1) ... F_t^-1(V_n)),
+    ES the mean of the n p largest, U the transforms of the losses, V independent uniforms: on each day's law, how bad
+    the worst ranks of all days are, against what they should be.  Both are linear in the quantiles of that law, so
+    that the mean over days is one weighted sum, for the losses and for every draw.
+
+    Parameters
+    ----------
+    survival : ndarray, shape (N,)
+        `survival_of` the losses.
+    quantiles : ndarray, shape (levels of GRID, N)
+    p : float
+    replicates, seed : int
+    """
+    n = survival.size
+    worst = worst_of(n, p)
+    scale = expected_weights(n, worst) @ quantiles
+    if not (scale > 0).all():
+        return undefined(n, "Z3 needs laws whose worst days are expected to lose, got some that are not")
+    over_days = (quantiles / scale).mean(axis=1)
+    seen = float((over_days @ mean_weights(np.sort(survival)[:worst, None]))[0])
+    random = np.random.default_rng(seed)
+    drawn = over_days @ mean_weights(smallest_uniforms(n, worst, replicates, random))
+    p_value, method = ranked_p_value(seen, drawn, random)
+    return TestResult(1.0 - seen, p_value, method, n)
 
 
 def law_tests(
@@ -83,7 +182,6 @@ def law_tests(
     statistic = berkowitz_tail_lanes(lanes, p)
     # the law's own VaR, so that its draws breach as often as it says
     own = loss_at(np.full(loss.size, p), quantiles)
-    draw = drawn_from(quantiles, p)
     out = {
         "du_escanciano": du_escanciano(survival, p),
         "du_escanciano_conditional": du_escanciano_conditional(survival, p),
@@ -92,8 +190,8 @@ def law_tests(
         ),
     }
     if (es >= own).all() and (own > 0).all():
-        for which in (1, 2):
-            out[f"z{which}"] = acerbi_szekely(loss, own, es, p, draw, which, replicates, seed)
+        out |= ratio_tests(loss, own, es, quantiles, p, replicates, seed)
+    out["z3"] = rank_test(survival, quantiles, p, replicates, seed)
     return out
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from riskengine.backtest.alternatives import clustered, independent
 from riskengine.config.study import load_study
 from riskengine.engine.rolling import rolling
 from riskengine.errors import InputError, UsageError
@@ -13,7 +14,8 @@ from riskengine.estimator.historical import HistoricalEstimator
 from riskengine.estimator.quantile_regression import QuantileRegressionEstimator
 from riskengine.market.record import ForecastRecord, PriceRecord
 from riskengine.report.render import write_reports
-from riskengine.study.rolling_tests import Tables, clustered, coverage, independent
+from riskengine.study.rolling_power import PowerTables
+from riskengine.study.rolling_tests import NullTables, coverage
 
 STUDY = """
 kind: rolling_forecast
@@ -185,9 +187,9 @@ def test_drawn_histories_have_the_stated_rate_and_clusters():
 
 def test_coverage_family_keeps_its_size():
     """Independent breaches at the nominal rate: the family rejects at most 5 % plus 4.5 standard errors of 200."""
-    tables = Tables(5, 499, 0.05, 2.0, 0.2, 0.95)
+    tables = NullTables(5, 499, 0.05)
     random = np.random.default_rng(9)
     rejected = [coverage(random.random(500) < 0.05, 0.05, tables)[0].p_value <= 0.05 for _ in range(200)]
     assert np.mean(rejected) <= 0.05 + 4.5 * np.sqrt(0.05 * 0.95 / 200)
-    power = tables.coverage_power(500, 0.05)
-    assert power["kupiec_exact"][0].value > 0.9 and power["christoffersen"][1].value > 0.5
+    power = PowerTables(tables, 2.0, 0.2, 0.95).coverage(500, 0.05)
+    assert power["kupiec_exact"].rate.value > 0.9 and power["christoffersen"].clusters.value > 0.5

@@ -18,6 +18,7 @@ from riskengine.estimate import Estimate, exact
 from riskengine.stats.proportion import clopper_pearson
 
 MULTIPLE, SHARE, HISTORIES = 2.0, 0.2, 2_000
+_OF_CLUSTERS = ("christoffersen_independence",)  # tests that do not look at the rate
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Power:
     rate: Estimate
     clusters: Estimate | None = None
     size: Estimate | None = None
+
+    def beside(self, test: str) -> Estimate:
+        """What stands beside the verdict of a test: against clusters for one that does not look at the rate."""
+        return self.clusters if test in _OF_CLUSTERS and self.clusters is not None else self.rate
 
 
 def _sparse(n: int, depth: int, gaps) -> BreachLanes:

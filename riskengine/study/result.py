@@ -9,6 +9,7 @@ from riskengine.errors import Fault, InputError
 from riskengine.estimate import Estimate
 
 SCHEMA = "riskengine-result/1"
+_POWER = ("value", "lower", "upper", "method")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Row:
             "estimate": self.estimate.as_dict(),
             "verdict": self.verdict,
             "limit": self.limit,
-            **({} if self.power is None else {"power": self.power.as_dict()}),
+            **({} if self.power is None else {"power": {k: v for k, v in self.power.as_dict().items() if k in _POWER}}),
         }
 
 

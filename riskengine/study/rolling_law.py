@@ -2,11 +2,12 @@
 
 The law of a day is the estimator's own quantiles on a grid: of a long position the upper half, of a short one the lower
 half.  Between them the logarithm of the survival probability is linear in the loss; beyond the last it falls at the
-mean rate since the 95 % quantile, because the last two quantiles of an empirical law may lie together by chance.
+rate that makes the mean loss beyond VaR the ES that was forecast.
 Transforms of the losses (PIT) fill a histogram evenly where the law is right; how unevenly is measured by half the sum
 of absolute differences, which is positive for a right law too: `even_error` says by how much.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -22,82 +23,103 @@ BINS = 20
 GRID = np.array(
     [*(0.5 + 0.05 * np.arange(1, 10)), 0.96, 0.97, 0.975, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975]
 )  # fmt: skip
-_HEIGHT = np.log(1.0 - GRID)
-_FROM = int(np.flatnonzero(GRID >= 0.949999)[0])  # the tail beyond the grid falls at the mean rate since here
+_POINT = np.append(1.0 - GRID, (1.0 - GRID[-1]) / np.e)  # tail probabilities of the points of a law
+_HEIGHT = np.log(_POINT)
 LAW_TESTS = ("du_escanciano", "du_escanciano_conditional", "berkowitz_tail", "z1", "z2", "z3")
 
 
-def survival_of(loss: Floats, quantiles: Floats) -> Floats:
-    """Forecast probability of a loss at least as large, (N,); 1 where it lies below the first quantile.
+def law_of(quantiles: Floats, es: Floats, p: float) -> Floats:
+    """Points of the laws of N days, (points, N): quantiles at GRID, and one more so that the mean beyond `p` is `es`.
+
+    Parameters
+    ----------
+    quantiles : ndarray, shape (levels of GRID, N)
+        Not falling in the level.
+    es : ndarray, shape (N,)
+        ES that was forecast for the tail probability `p`.
+    p : float
+        At most 5 %.
+    """
+    weight = _integral(lambda s: np.full_like(s, 1.0 / p), np.log(p))
+    last = (es - weight[:-1] @ quantiles) / weight[-1]
+    return np.concatenate([quantiles, np.maximum(last, quantiles[-1])[None]])
+
+
+def survival_of(loss: Floats, law: Floats) -> Floats:
+    """Forecast probability of a loss at least as large, (N,); 1 where it lies below the first point.
 
     Parameters
     ----------
     loss : ndarray, shape (N,)
-    quantiles : ndarray, shape (levels of GRID, N)
-        Not falling in the level.
+    law : ndarray, shape (points, N)
+        `law_of` the days.
     """
-    q, height = quantiles, _HEIGHT
-    place = np.clip((q <= loss).sum(axis=0), 1, q.shape[0] - 1)  # segment that ends at `place`, the last one beyond
+    place = np.clip((law <= loss).sum(axis=0), 1, law.shape[0] - 1)  # segment that ends at `place`, the last one beyond
     day = np.arange(loss.size)
-    left, right = q[place - 1, day], q[place, day]
+    left, right = law[place - 1, day], law[place, day]
     width = np.maximum(right - left, 1e-12 * np.maximum(np.abs(right), 1e-300))
-    at = height[place - 1] + (height[place] - height[place - 1]) * np.minimum((loss - left) / width, 1.0)
-    decay = np.maximum((q[-1] - q[_FROM]) / (height[_FROM] - height[-1]), 1e-12 * np.abs(q[-1]))
-    at -= np.maximum(loss - q[-1], 0.0) / decay
-    return np.where(loss < q[0], 1.0, np.exp(np.minimum(at, height[0])))
+    at = _HEIGHT[place - 1] + (_HEIGHT[place] - _HEIGHT[place - 1]) * (loss - left) / width
+    return np.where(loss < law[0], 1.0, np.exp(np.minimum(at, _HEIGHT[0])))
 
 
-def _between(survival: Floats) -> tuple[Ints, Floats, Floats]:
-    """Where tail probabilities lie: the grid point after each, the part of the way to it, log distance beyond."""
+def _between(survival: Floats) -> tuple[Ints, Floats]:
+    """Where tail probabilities lie: the point after each, and the part of the way to it, above 1 beyond the last."""
     at = np.minimum(np.log(survival), _HEIGHT[0])
-    place = np.clip(np.searchsorted(-_HEIGHT, -at, side="right"), 1, GRID.size - 1)
-    part = np.minimum((at - _HEIGHT[place - 1]) / (_HEIGHT[place] - _HEIGHT[place - 1]), 1.0)
-    return place, part, np.maximum(_HEIGHT[-1] - at, 0.0) / (_HEIGHT[_FROM] - _HEIGHT[-1])
+    place = np.clip(np.searchsorted(-_HEIGHT, -at, side="right"), 1, _HEIGHT.size - 1)
+    return place, (at - _HEIGHT[place - 1]) / (_HEIGHT[place] - _HEIGHT[place - 1])
 
 
-def loss_at(survival: Floats, quantiles: Floats, day: Ints | None = None) -> Floats:
-    """The inverse: losses at tail probabilities (M,), no smaller than the first quantile.
+def loss_at(survival: Floats, law: Floats, day: Ints | None = None) -> Floats:
+    """The inverse: losses at tail probabilities (M,), no smaller than the first point.
 
     Parameters
     ----------
     survival : ndarray, shape (M,)
-    quantiles : ndarray, shape (levels of GRID, N)
+    law : ndarray, shape (points, N)
     day : ndarray of int, shape (M,), optional
         Whose law each takes; all of them in turn by default.
     """
-    place, part, beyond = _between(survival)
-    q, day = quantiles, np.arange(survival.size) if day is None else day
-    left, right = q[place - 1, day], q[place, day]
-    return left + (right - left) * part + beyond * (q[-1, day] - q[_FROM, day])
+    place, part = _between(survival)
+    day = np.arange(survival.size) if day is None else day
+    left, right = law[place - 1, day], law[place, day]
+    return left + (right - left) * part
 
 
 def mean_weights(survival: Floats) -> Floats:
-    """Weights of the quantiles of any law, (levels of GRID, P), that give its mean loss at tail probabilities (K, P).
+    """Weights of the points of any law, (points, P), that give its mean loss at tail probabilities (K, P).
 
-    A loss of the law is linear in its quantiles, with weights that depend on the tail probability alone.
+    A loss of the law is linear in its points, with weights that depend on the tail probability alone.
     """
-    place, part, beyond = _between(survival)
+    place, part = _between(survival)
     paths = survival.shape[1]
     column = np.broadcast_to(np.arange(paths), survival.shape)
-    out = np.zeros((GRID.size, paths))
-    for row, weight in ((place - 1, 1.0 - part), (place, part), (np.int64(GRID.size - 1), beyond), (_FROM, -beyond)):
-        flat = np.broadcast_to(row, survival.shape) * paths + column
-        out += np.bincount(flat.ravel(), weight.ravel(), out.size).reshape(out.shape)
+    out = np.zeros((_HEIGHT.size, paths))
+    for row, weight in ((place - 1, 1.0 - part), (place, part)):
+        out += np.bincount((row * paths + column).ravel(), weight.ravel(), out.size).reshape(out.shape)
     return out / survival.shape[0]
+
+
+def _integral(density: Callable[[Floats], Floats], top: float) -> Floats:
+    """Weights of the points, (points,), of the mean loss under a density of the tail probability up to exp(`top`).
+
+    Gauss and Legendre in log s between points and, where the law is straight in log s for ever, beyond the last.
+    """
+    node, weight = np.polynomial.legendre.leggauss(64)
+    edges = np.concatenate([[0.0], _HEIGHT, _HEIGHT[-1] - np.array([1.0, 4.0, 12.0, 40.0])])
+    edges = np.concatenate([[top], edges[edges < top]])
+    low, high = edges[1:, None], edges[:-1, None]
+    s = np.exp((0.5 * (low + high) + 0.5 * (high - low) * node).ravel())
+    mass = (0.5 * (high - low) * weight).ravel() * s * density(s)
+    return mean_weights(s[None, :]) @ mass
 
 
 @lru_cache(maxsize=256)
 def expected_weights(n: int, worst: int) -> Floats:
-    """`mean_weights` expected of the `worst` smallest of `n` independent uniforms, (levels of GRID,).
+    """`mean_weights` expected of the `worst` smallest of `n` independent uniforms, (points,).
 
-    Their mean density is n / worst P(Binomial(n - 1, s) < worst); quadrature in log s, between grid points and beyond.
+    Their mean density is n / worst P(Binomial(n - 1, s) < worst).
     """
-    node, weight = np.polynomial.legendre.leggauss(64)
-    edges = np.concatenate([[0.0], _HEIGHT, _HEIGHT[-1] - np.array([1.0, 4.0, 12.0, 40.0])])
-    low, high = edges[1:, None], edges[:-1, None]
-    at = (0.5 * (low + high) + 0.5 * (high - low) * node).ravel()
-    mass = (0.5 * (high - low) * weight).ravel() * np.exp(at) * n / worst * bdtr(worst - 1, n - 1, np.exp(at))
-    return mean_weights(np.exp(at)[None, :]) @ mass
+    return _integral(lambda s: n / worst * bdtr(worst - 1, n - 1, s), 0.0)
 
 
 def worst_of(n: int, p: float) -> int:
@@ -112,7 +134,7 @@ def smallest_uniforms(n: int, worst: int, draws: int, random: np.random.Generato
 
 
 def ratio_tests(
-    loss: Floats, own: Floats, es: Floats, quantiles: Floats, p: float, replicates: int, seed: int
+    loss: Floats, own: Floats, es: Floats, law: Floats, p: float, replicates: int, seed: int
 ) -> dict[str, TestResult]:
     """Z1 and Z2 of Acerbi and Szekely, p-values simulated from the laws of the days, one-sided (understated risk).
 
@@ -120,14 +142,14 @@ def ratio_tests(
     ----------
     loss, own, es : ndarray, shape (N,)
         Losses, the VaR of the forecast laws, and the ES that is judged.
-    quantiles : ndarray, shape (levels of GRID, N)
+    law : ndarray, shape (points, N)
     p : float
     replicates, seed : int
     """
     n, hit = loss.size, loss > own
     random = np.random.default_rng(seed)
     draw, day = np.nonzero(random.random((replicates, n)) < p)
-    drawn = loss_at(p * (1.0 - random.random(day.size)), quantiles, day) / es[day]
+    drawn = loss_at(p * (1.0 - random.random(day.size)), law, day) / es[day]
     total, count = np.bincount(draw, drawn, replicates), np.bincount(draw, minlength=replicates)
     seen = float((loss[hit] / es[hit]).sum())
     out = {}
@@ -143,28 +165,28 @@ def ratio_tests(
     return out
 
 
-def rank_test(survival: Floats, quantiles: Floats, p: float, replicates: int, seed: int) -> TestResult:
+def rank_test(survival: Floats, law: Floats, p: float, replicates: int, seed: int) -> TestResult:
     """Z3 of Acerbi and Szekely with a law that moves from day to day, p-value simulated, one-sided.
 
     Z3 = 1 - mean over days t of  ES(F_t^-1(U_1) ... F_t^-1(U_n)) / E ES(F_t^-1(V_1) ... F_t^-1(V_n)),
     ES the mean of the n p largest, U the transforms of the losses, V independent uniforms: on each day's law, how bad
-    the worst ranks of all days are, against what they should be.  Both are linear in the quantiles of that law, so
+    the worst ranks of all days are, against what they should be.  Both are linear in the points of that law, so
     that the mean over days is one weighted sum, for the losses and for every draw.
 
     Parameters
     ----------
     survival : ndarray, shape (N,)
         `survival_of` the losses.
-    quantiles : ndarray, shape (levels of GRID, N)
+    law : ndarray, shape (points, N)
     p : float
     replicates, seed : int
     """
     n = survival.size
     worst = worst_of(n, p)
-    scale = expected_weights(n, worst) @ quantiles
+    scale = expected_weights(n, worst) @ law
     if not (scale > 0).all():
         return undefined(n, "Z3 needs laws whose worst days are expected to lose, got some that are not")
-    over_days = (quantiles / scale).mean(axis=1)
+    over_days = (law / scale).mean(axis=1)
     seen = float((over_days @ mean_weights(np.sort(survival)[:worst, None]))[0])
     random = np.random.default_rng(seed)
     drawn = over_days @ mean_weights(smallest_uniforms(n, worst, replicates, random))
@@ -176,12 +198,13 @@ def law_tests(
     loss: Floats, es: Floats, quantiles: Floats, p: float, replicates: int, seed: int
 ) -> dict[str, TestResult]:
     """Tests of the tail beyond `p` <= 5 % that need the forecast law, by name."""
-    survival = survival_of(loss, quantiles)
+    law = law_of(quantiles, es, p)
+    survival = survival_of(loss, law)
     beyond = survival < p
     lanes = BreachLanes.of(beyond[:, None], survival=survival[:, None])
     statistic = berkowitz_tail_lanes(lanes, p)
     # the law's own VaR, so that its draws breach as often as it says
-    own = loss_at(np.full(loss.size, p), quantiles)
+    own = loss_at(np.full(loss.size, p), law)
     out = {
         "du_escanciano": du_escanciano(survival, p),
         "du_escanciano_conditional": du_escanciano_conditional(survival, p),
@@ -190,8 +213,8 @@ def law_tests(
         ),
     }
     if (es >= own).all() and (own > 0).all():
-        out |= ratio_tests(loss, own, es, quantiles, p, replicates, seed)
-    out["z3"] = rank_test(survival, quantiles, p, replicates, seed)
+        out |= ratio_tests(loss, own, es, law, p, replicates, seed)
+    out["z3"] = rank_test(survival, law, p, replicates, seed)
     return out
 
 

@@ -32,15 +32,20 @@ from riskengine.backtest.lanes import (
 from riskengine.backtest.power import count_power
 from riskengine.estimate import Estimate, undetermined
 from riskengine.stats.proportion import clopper_pearson
-from riskengine.study.rolling_law import GRID, LAW_TESTS, expected_weights, mean_weights, smallest_uniforms, worst_of
+from riskengine.study.rolling_law import (
+    GRID,
+    LAW_TESTS,
+    expected_weights,
+    law_of,
+    mean_weights,
+    smallest_uniforms,
+    worst_of,
+)
 from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, NullTables, ranked_statistics, shortfall, whole_tail
 
 NO_POWER = {
-    "in_set": (
-        "not stated: which forecasts cannot be told from the best is a comparison, not a test of a promise; the "
-        "interval of the gain says what difference could be seen"
-    ),
-    "set_p": "not stated: p-value of a comparison with the best; *_detectable says what difference could be seen",
+    "in_set": "not stated: a comparison, not a test of a promise; see the interval of the gain",
+    "set_p": "not stated: a comparison, not a test of a promise; *_detectable is the difference that would be seen",
 }
 _DAYS = (250, 500, 1_000, 2_000, 4_000, 8_000)  # power of tests of ES is stated for the next smaller of these
 _FREEDOM = 4.0
@@ -169,10 +174,11 @@ class PowerTables:
         }
         draws, null = self.null.draws, histories(p, self.null.draws, lambda u: -stdtrit(_FREEDOM, u) * var / right)
         worst = worst_of(n, p)
-        expected = law @ expected_weights(n, worst)
+        points = law_of(law[:, None], np.array([es]), p)[:, 0]
+        expected = points @ expected_weights(n, worst)
 
         def ranks(survival: Floats) -> Floats:
-            return law @ mean_weights(survival) / expected
+            return points @ mean_weights(survival) / expected
 
         true = smallest_uniforms(n, worst, HISTORIES, random)
         seen = {
@@ -193,7 +199,7 @@ def power_of(tables: PowerTables, n: int, p: float) -> dict[str, Estimate]:
     found = tables.coverage(n, p) | tables.tail(n, p)[1]
     none = undetermined(0, f"not formed: fewer than {LEAST_TAIL} breaches are expected")
     names = (*COVERAGE, "zone", "coverage", *SHORTFALL, "shortfall", *LAW_TESTS, "law")
-    return {name: found[name].rate if name in found else none for name in names}
+    return {name: found[name].beside(name) if name in found else none for name in names}
 
 
 def _volatility(n: int, random: np.random.Generator) -> Floats:

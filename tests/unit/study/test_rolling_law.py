@@ -12,6 +12,7 @@ from riskengine.study.rolling_law import (
     even_error,
     expected_weights,
     histogram,
+    law_of,
     law_tests,
     loss_at,
     mean_weights,
@@ -23,8 +24,9 @@ from riskengine.study.rolling_law import (
 )
 
 N = 1500
-LAW = np.repeat(norm.ppf(GRID)[:, None], N, axis=1)
 VAR, ES = norm.ppf(0.975), norm.pdf(norm.ppf(0.975)) / 0.025
+QUANTILES = np.repeat(norm.ppf(GRID)[:, None], N, axis=1)
+LAW = law_of(QUANTILES, np.full(N, ES), 0.025)
 
 
 def draws(seed, scale=1.0):
@@ -36,6 +38,14 @@ def test_survival_is_that_of_the_law_between_grid_points():
     np.testing.assert_allclose(survival_of(loss, LAW), norm.sf(loss), rtol=0.01)
     np.testing.assert_allclose(survival_of(norm.ppf(GRID[9:]), LAW[:, :9]), 1 - GRID[9:], rtol=1e-9)
     assert (survival_of(np.full(N, 0.1), LAW) == 1.0).all()
+
+
+def test_mean_beyond_var_is_the_forecast_es():
+    """At every level, of a heavy tail that the last quantile says little of; by a fine sum in the tail probability."""
+    for p in (0.05, 0.025, 0.01, 0.001):
+        law = law_of(QUANTILES[:, :1], np.array([4.0]), p)
+        s = p * (np.arange(400_000) + 0.5) / 400_000
+        assert loss_at(s, law, np.zeros(s.size, dtype=np.int64)).mean() == pytest.approx(4.0, rel=1e-4)
 
 
 def test_loss_at_is_the_inverse():
@@ -134,7 +144,7 @@ def test_z3_is_not_formed_where_the_worst_days_are_expected_to_gain():
 
 
 def test_a_right_law_is_even_and_a_narrow_one_is_not():
-    right, narrow = histogram(LAW, LAW, draws(4)), histogram(LAW, LAW, draws(4, 1.4))
+    right, narrow = histogram(QUANTILES, QUANTILES, draws(4)), histogram(QUANTILES, QUANTILES, draws(4, 1.4))
     assert right.sum() == narrow.sum() == N and right.size == BINS
     mean = even_error(N, 1)
     assert unevenness(right) < 1.6 * mean and unevenness(narrow) > 2.5 * mean
@@ -148,8 +158,8 @@ def test_bias_of_unevenness_is_that_of_a_multinomial():
 
 
 def test_tests_accept_the_law_and_see_a_narrow_one():
-    right = law_tests(draws(5), np.full(N, ES), LAW, 0.025, 199, 1)
-    narrow = law_tests(draws(5, 1.4), np.full(N, ES), LAW, 0.025, 199, 1)
+    right = law_tests(draws(5), np.full(N, ES), QUANTILES, 0.025, 199, 1)
+    narrow = law_tests(draws(5, 1.4), np.full(N, ES), QUANTILES, 0.025, 199, 1)
     assert set(right) == set(narrow) == set(LAW_TESTS)
     assert min(t.p_value for t in right.values()) > 0.01
     assert all(narrow[name].p_value < 0.01 for name in ("du_escanciano", "berkowitz_tail", "z2"))

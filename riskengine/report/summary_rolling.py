@@ -14,14 +14,17 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
     own = select(rows, "rolling", "breach_rate")
     if not own:
         return ""
-    settings, series = result.get("settings") or {}, result.get("series") or ()
+    series = result.get("series") or ()
     days = sum(s["forecasts"] for s in series)
-    first, last = min(s["first"] for s in series), max(s["last"] for s in series)
+    dated = [s for s in series if not isinstance(s["first"], int)] or series
+    first, last = min(s["first"] for s in dated), max(s["last"] for s in dated)
     if isinstance(first, int):  # a file without dates
         first, last = f"row {first}", f"row {last}"
     who = len(unique(r.model for r in own))
-    hours = settings.get("horizon_hours")
-    over = f"{plain(hours)}-hour " if hours else ""
+    hours = sorted({s["horizon_hours"] for s in series if s.get("horizon_hours")})
+    over = f"{plain(hours[-1])}-hour " if hours else ""
+    if len(hours) > 1:
+        over = f"{plain(hours[0])} to {plain(hours[-1])}-hour "
     return (
         f"{plain(who)} {'estimators' if who > 1 else 'forecast'} on {plain(len(series))} real series: {plain(days)} "
         f"{over}forecasts from {first} to {last}, each made from the past alone and judged by what happened."

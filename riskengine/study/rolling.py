@@ -50,6 +50,10 @@ class Line:
     losses : ndarray, shape (T,)
     first : int
         The first period that is forecast.
+    window : int
+        Losses that a forecast reads.
+    hours : float or None
+        Length of a return, where the file tells.
     forecasts : dict of str to Forecasts
     laws : dict of str to ndarray, shape (levels of GRID, N)
         Quantiles of the estimators that have a forecast law.
@@ -60,6 +64,8 @@ class Line:
     returns: Returns
     losses: Floats
     first: int
+    window: int
+    hours: float | None
     forecasts: dict[str, Forecasts] = field(default_factory=dict)
     laws: dict[str, Floats] = field(default_factory=dict)
 
@@ -122,17 +128,19 @@ class RollingLab:
         self.rankings: list[tuple[Line, float, Ranking]] = []
 
     def _lines(self, record: PriceRecord | ForecastRecord) -> Iterator[Line]:
-        study = self.study
+        study, hours = self.study, None
         if isinstance(record, ForecastRecord):
             n = record.losses.size
             returns = Returns(-record.losses, np.arange(n), np.ones(n, dtype=bool), 0)
-            first = study.window if study.estimators else 0
+            first = window = study.window if study.estimators else 0
         else:
+            own = study.settings_of(record.file)
             try:
-                returns = returns_of(record, round(study.horizon_hours * 3600), study.gaps)
+                returns = returns_of(record, round(own.horizon_hours * 3600), own.gaps)
             except ValueError as error:
                 raise UsageError(str(error)) from None
-            first = study.window
+            first = window = study.window_for(returns.values.size, own.window)
+            hours = own.horizon_hours
         count = returns.values.size - first
         if count < study.least_days:
             self.left_out.append(
@@ -141,7 +149,8 @@ class RollingLab:
             )
             return
         for side in study.sides:
-            line = Line(record.name, side, returns, -returns.values if side == "long" else returns.values, first)
+            losses = -returns.values if side == "long" else returns.values
+            line = Line(record.name, side, returns, losses, first, window, hours)
             if isinstance(record, ForecastRecord):
                 line.forecasts[GIVEN] = Forecasts(record.var[None, first:], record.es[None, first:], ("",))
             yield line
@@ -156,11 +165,11 @@ class RollingLab:
             line, who, estimator = tasks[block.index]
             refit = study.refit.get(estimator.kind, 1)
             line.forecasts[who] = rolling(
-                estimator, line.losses, study.window, line.first, self.levels, study.confidence, refit
+                estimator, line.losses, line.window, line.first, self.levels, study.confidence, refit
             )
             if estimator.kind in study.laws:
                 line.laws[who] = rolling_quantiles(
-                    estimator, line.losses, study.window, line.first, GRID, study.confidence, refit
+                    estimator, line.losses, line.window, line.first, GRID, study.confidence, refit
                 )
 
         for block in run_blocks([Block(i, i, 1) for i in range(len(tasks))], work, workers):

@@ -85,7 +85,8 @@ def by_day(parts: Sequence[tuple[Ints, Floats]]) -> tuple[Floats, Floats]:
     """Sum and number of figures on each calendar day, from (seconds, figures) of several series, days in order."""
     seconds = np.concatenate([s for s, _ in parts])
     values = np.concatenate([v for _, v in parts])
-    _, day = np.unique(seconds, return_inverse=True)
+    # a stamp ends its period; small numbers are rows of a file without dates
+    _, day = np.unique(np.where(seconds < 1_000_000, seconds, (seconds - 1) // 86_400), return_inverse=True)
     return np.bincount(day, values), np.bincount(day).astype(np.float64)
 
 

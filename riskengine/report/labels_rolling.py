@@ -67,6 +67,29 @@ ROLLING: dict[str, tuple[str, str]] = {
         "Standard deviation over time of the logarithm of the VaR over the benchmark's VaR.",
     ),
     "var_tracking_difference": ("Mean difference", "Mean over time of the same logarithm."),
+    "ex_ante_tracking_error": (
+        "Tracking error, ex ante",
+        "Mean over time of the standard deviation of the active return that the covariance of the past forecasts, a "
+        "period.",
+    ),
+    "ex_post_tracking_error": (
+        "Tracking error, ex post",
+        "Standard deviation over time of portfolio return less benchmark return, a period.",
+    ),
+    "tracking_difference": (
+        "Tracking difference",
+        "Mean over time of portfolio return less benchmark return, a period.",
+    ),
+    "tracking_ratio": (
+        "Realised over forecast",
+        "Root of the mean square of active return over its forecast tracking error: 1 where forecasts are right, above "
+        "1 where they are too low.",
+    ),
+    "tracking_exceedance": (
+        "Beyond 1.96 forecasts",
+        "Share of periods whose active return is larger than 1.96 times its forecast tracking error: 5 % where it is "
+        "right and the return normal.",
+    ),
     "power_rate": (
         "Power, too many breaches",
         "Probability of rejection when breaches are more frequent than promised.",

@@ -166,6 +166,36 @@ def rolling_scores(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     return Chapter("scores", "Which forecasts score better?", lead, items)
 
 
+def rolling_portfolios(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Ex ante tracking error of portfolios against what came after."""
+    own = select(rows, "rolling_portfolio")
+    items: list[Figure | Table | None] = []
+    ratios = select(own, measure="tracking_ratio")
+    if pictures and ratios:
+        shown = [r for r in ratios if r.parameters.get("group") or r.parameters.get("error") == "Newey-West"]
+        parts = [
+            (name, [Dot(r.parameters.get("group", "all"), "", r) for r in select(shown, portfolio=name)])
+            for name in unique(r.parameters["portfolio"] for r in shown)
+        ]
+        right = {name: 1.0 for name, _ in parts}
+        items.append(dots("rolling-tracking-ratio", "Realised over forecast tracking error", parts, right=right))
+    single = ("ex_ante_tracking_error", "tracking_difference", "tracking_exceedance")
+    items.append(pivot("Forecast and difference", own, single, lead=("portfolio",)))
+    lead_of = ("portfolio", "error")
+    by_error = [r for r in own if "error" in r.parameters]
+    measures = ("ex_post_tracking_error", "tracking_ratio")
+    items.append(pivot("Ex post, and over the forecast, by way to the error", by_error, measures, lead=lead_of))
+    groups = [r for r in ratios if "group" in r.parameters]
+    items.append(
+        pivot("By size of the forecast", groups, ("tracking_ratio",), lead=("portfolio", "group"), folded=True)
+    )
+    lead = (
+        "A portfolio is held against its benchmark, weights restored every period; the tracking error of the next "
+        "period is forecast from the covariance of the returns before it. Right is 1, the dashed line.",
+    )
+    return Chapter("portfolios", "Is the ex ante tracking error right?", lead if own else (), items if own else [])
+
+
 def rolling_reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Reliability and Murphy diagrams."""
     curves = result.get("curves") or ()

@@ -100,4 +100,10 @@ def _power(result: Mapping[str, Any], rows: list[Row]) -> str:
     )
 
 
-ROLLING = (_what, _survivors, _shortfall, _best, _rates, _power)
+def _portfolios(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = select(rows, "rolling_portfolio", "tracking_ratio", error="Newey-West")
+    said = [f"{r.parameters['portfolio']} {phrase(r.estimate, r.unit)}" for r in own if "group" not in r.parameters]
+    return f"Tracking error that came after, over the one forecast ex ante: {'; '.join(said)}." if said else ""
+
+
+ROLLING = (_what, _survivors, _shortfall, _best, _rates, _power, _portfolios)

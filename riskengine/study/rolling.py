@@ -36,6 +36,7 @@ from riskengine.study.rolling_rows import FAMILIES, powers_of, rolling_rows, tai
 from riskengine.study.rolling_scores import SCORES, Ranking, rank
 from riskengine.study.rolling_spec import GIVEN, RollingStudy
 from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, NullTables, Verdict, coverage, shortfall, whole_tail
+from riskengine.study.rolling_tracking import portfolio_tracking
 from riskengine.study.run import Progress
 
 
@@ -357,6 +358,7 @@ def run_rolling(
     lab.forecast(used, report)
     lab.judge(used, report)
     curves, more = calibration_curves(lab)
+    more += portfolio_tracking(lab)
     head = rolling_head(study, lab, records, name, command)
     result = StudyResult(head, (*rolling_rows(lab), *more), tuple(curves))
     folder.write_json("manifest.json", manifest(resolved, sum(line.judged.size for line in lab.lines)))

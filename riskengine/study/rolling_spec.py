@@ -88,6 +88,41 @@ class FileSettings:
             check_hours("horizon_hours" if hours is self.horizon_hours else "hours of ordinal", hours)
 
 
+@dataclass(frozen=True)
+class PortfolioTracking:
+    """A portfolio of the study's series, and the benchmark that it is held against.
+
+    Attributes
+    ----------
+    name : str
+    portfolio, benchmark : dict of str to float
+        Weights by the names of series, restored every period.
+    window : int, optional
+        Returns behind the covariance; that of the study where not given.
+    half_life : float, optional
+        Periods after which a return counts half in it.
+    """
+
+    name: str
+    portfolio: dict[str, float]
+    benchmark: dict[str, float]
+    window: int | None = None
+    half_life: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.window is not None:
+            check_range("window", self.window, 20, 100_000)
+        if self.half_life is not None:
+            check_range("half_life", self.half_life, 1.0, 100_000.0)
+        if not (self.portfolio and self.benchmark):
+            raise ValueError("portfolio and benchmark must hold at least one series each")
+        if self.portfolio == self.benchmark:
+            raise ValueError("portfolio and benchmark must differ, got the same weights")
+        for name, weights in (("portfolio", self.portfolio), ("benchmark", self.benchmark)):
+            for series, weight in weights.items():
+                check_range(f"weight of {series} in {name}", weight, -100.0, 100.0)
+
+
 def check_hours(name: str, hours: float) -> None:
     """Raise ValueError unless `hours` are a whole number of seconds, at most ten years."""
     check_range(name, hours, 0.0, 87_600.0, open_low=True)
@@ -118,6 +153,8 @@ class RollingStudy(Study):
     shortest_window : int, optional
         A series too short for the window and `least_days` forecasts after it takes half of its returns as its window,
         where that is no less than this; without it such a series is left out.
+    tracking : tuple of PortfolioTracking
+        Portfolios whose tracking error is forecast from the covariance of the window.
     forecasts : GivenForecasts, optional
         The files hold forecasts of one level: they are judged under the name ``given``, beside the estimators.
     refit : dict of str to int
@@ -158,6 +195,7 @@ class RollingStudy(Study):
     gaps: Literal["skip", "bridge", "last"] = "skip"
     files: dict[str, FileSettings] = field(default_factory=dict)
     shortest_window: int | None = None
+    tracking: tuple[PortfolioTracking, ...] = ()
     forecasts: GivenForecasts | None = None
     refit: dict[str, int] = field(default_factory=dict)
     laws: tuple[str, ...] = ()
@@ -196,8 +234,8 @@ class RollingStudy(Study):
                 raise ValueError(f"{said}, got {list(self.levels)}")
             if self.sides not in (("long", "short"), ("long",)):
                 raise ValueError(f"sides must be [long], that of the forecasts, or left out, got {list(self.sides)}")
-            if self.files:
-                raise ValueError("files must not be given for files of forecasts")
+            if self.files or self.tracking:
+                raise ValueError("files and tracking must not be given for files of forecasts")
             object.__setattr__(self, "levels", (self.forecasts.level,))
             object.__setattr__(self, "sides", ("long",))
         if not self.sides:

@@ -155,7 +155,11 @@ MEASURES: dict[str, Measure] = {
     "log_tracking_error": _M(
         "Tracking error of the logarithm",
         "Standard deviation over samples of log(estimate / true quantile given the state at time 0): how far the "
-        "estimate strays from a truth that moves.",
+        "estimate strays from a truth that moves, where the world has a state.",
+    ),
+    "log_tracking_difference": _M(
+        "Mean difference of the logarithm",
+        "Mean over samples of the same logarithm: positive where the estimate is too high.",
     ),
     "true_shortfall": _M("True ES", "Mean loss beyond the true quantile under the exact law of the world."),
     "es_relative_bias": _M("Relative bias of ES", "Mean estimate of ES less the true one, divided by it."),

@@ -173,12 +173,9 @@ def rolling_portfolios(result: Result, rows: list[Row], pictures: bool) -> Chapt
     ratios = select(own, measure="tracking_ratio")
     if pictures and ratios:
         shown = [r for r in ratios if r.parameters.get("group") or r.parameters.get("error") == "Newey-West"]
-        parts = [
-            (name, [Dot(r.parameters.get("group", "all"), "", r) for r in select(shown, portfolio=name)])
-            for name in unique(r.parameters["portfolio"] for r in shown)
-        ]
-        right = {name: 1.0 for name, _ in parts}
-        items.append(dots("rolling-tracking-ratio", "Realised over forecast tracking error", parts, right=right))
+        part = [Dot(r.parameters["portfolio"], r.parameters.get("group", "all periods"), r) for r in shown]
+        title = "Realised over forecast tracking error"
+        items.append(dots("rolling-tracking-ratio", title, [("", part)], right={"": 1.0}))
     single = ("ex_ante_tracking_error", "tracking_difference", "tracking_exceedance")
     items.append(pivot("Forecast and difference", own, single, lead=("portfolio",)))
     lead_of = ("portfolio", "error")

@@ -54,21 +54,27 @@ def _survivors(result: Mapping[str, Any], rows: list[Row]) -> str:
     found = _totals(rows, "coverage_kept", level)
     if not found or level is None:
         return ""
-    return f"{percent(level)} VaR is not rejected on so many series and sides: {_ranked(found)}."
+    with_power = _with_power(rows, "coverage_kept", level)
+    return f"{percent(level)} VaR is not rejected on so many series and sides{with_power}: {_ranked(found)}."
+
+
+def _with_power(rows: Sequence[Row], measure: str, level: float | None) -> str:
+    """`` (power 68 %)``: mean over estimators of the power beside a count of series."""
+    said = [(r.power or {}).get("value") for r in select(rows, "rolling", measure, level=level)]
+    known = [value for value in said if value is not None]
+    return f" (power {100 * sum(known) / len(known):.0f} %)" if known else ""
 
 
 def _shortfall(result: Mapping[str, Any], rows: list[Row]) -> str:
     level = headline_level(select(rows, "rolling"))
-    found = _totals(rows, "shortfall_kept", level)
-    return f"Its expected shortfall is not rejected on: {_ranked(found)}." if found else ""
-
-
-def _best(result: Mapping[str, Any], rows: list[Row]) -> str:
-    level = headline_level(select(rows, "rolling"))
-    found = _totals(rows, "fz0_in_set", level)
-    if not found:
-        return ""
-    return f"By FZ0 score (VaR and ES together) it cannot be told from the best on: {_ranked(found)}."
+    found, best = (_totals(rows, measure, level) for measure in ("shortfall_kept", "fz0_in_set"))
+    said = []
+    if found:
+        with_power = _with_power(rows, "shortfall_kept", level)
+        said.append(f"Its expected shortfall is not rejected on{with_power}: {_ranked(found)}.")
+    if best:
+        said.append(f"By FZ0 score (VaR and ES together) it cannot be told from the best on: {_ranked(best)}.")
+    return " ".join(said)
 
 
 def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -106,4 +112,4 @@ def _portfolios(result: Mapping[str, Any], rows: list[Row]) -> str:
     return f"Tracking error that came after, over the one forecast ex ante: {'; '.join(said)}." if said else ""
 
 
-ROLLING = (_what, _survivors, _shortfall, _best, _rates, _power, _portfolios)
+ROLLING = (_what, _survivors, _shortfall, _rates, _power, _portfolios)

@@ -2,7 +2,8 @@
 
 The law of a day is the estimator's own quantiles on a grid: of a long position the upper half, of a short one the lower
 half.  Between them the logarithm of the survival probability is linear in the loss; beyond the last it falls at the
-rate that makes the mean loss beyond VaR the ES that was forecast.
+rate that makes the mean loss beyond VaR the ES that was forecast, but no faster than it has since the 95 % quantile,
+because the last two quantiles of an empirical law may lie together by chance.
 Transforms of the losses (PIT) fill a histogram evenly where the law is right; how unevenly is measured by half the sum
 of absolute differences, which is positive for a right law too: `even_error` says by how much.
 """
@@ -25,11 +26,14 @@ GRID = np.array(
 )  # fmt: skip
 _POINT = np.append(1.0 - GRID, (1.0 - GRID[-1]) / np.e)  # tail probabilities of the points of a law
 _HEIGHT = np.log(_POINT)
+_FROM = int(np.flatnonzero(GRID >= 0.949999)[0])
 LAW_TESTS = ("du_escanciano", "du_escanciano_conditional", "berkowitz_tail", "z1", "z2", "z3")
 
 
 def law_of(quantiles: Floats, es: Floats, p: float) -> Floats:
     """Points of the laws of N days, (points, N): quantiles at GRID, and one more so that the mean beyond `p` is `es`.
+
+    The mean is larger where that would let the tail fall faster than it has since the 95 % quantile.
 
     Parameters
     ----------
@@ -42,7 +46,8 @@ def law_of(quantiles: Floats, es: Floats, p: float) -> Floats:
     """
     weight = _integral(lambda s: np.full_like(s, 1.0 / p), np.log(p))
     last = (es - weight[:-1] @ quantiles) / weight[-1]
-    return np.concatenate([quantiles, np.maximum(last, quantiles[-1])[None]])
+    least = (quantiles[-1] - quantiles[_FROM]) / (_HEIGHT[_FROM] - _HEIGHT[-2])
+    return np.concatenate([quantiles, np.maximum(last, quantiles[-1] + least)[None]])
 
 
 def survival_of(loss: Floats, law: Floats) -> Floats:

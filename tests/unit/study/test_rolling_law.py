@@ -48,6 +48,16 @@ def test_mean_beyond_var_is_the_forecast_es():
         assert loss_at(s, law, np.zeros(s.size, dtype=np.int64)).mean() == pytest.approx(4.0, rel=1e-4)
 
 
+def test_tail_falls_no_faster_than_since_the_95_percent_quantile():
+    """An empirical law whose two largest losses tie, and an ES that is the largest loss: a loss beyond is possible."""
+    tied = QUANTILES[:, :1].copy()
+    tied[-3:] = tied[-3]
+    law = law_of(tied, tied[-1], 0.01)
+    rate = (tied[-1, 0] - norm.ppf(0.95)) / np.log(0.05 / 0.0025)
+    assert law[-1, 0] - law[-2, 0] == pytest.approx(rate, rel=1e-12)
+    assert survival_of(tied[-1] + 2 * rate, law)[0] == pytest.approx(0.0025 * np.exp(-2), rel=1e-9)
+
+
 def test_loss_at_is_the_inverse():
     p = np.random.default_rng(2).uniform(1e-4, 0.05, N)
     np.testing.assert_allclose(survival_of(loss_at(p, LAW), LAW), p, rtol=1e-9)

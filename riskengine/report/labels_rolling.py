@@ -62,6 +62,15 @@ ROLLING: dict[str, tuple[str, str]] = {
         "mean over series.",
     ),
     "pit_error_right": ("For a right law", "The same for a law that is right, from that many days: its bias."),
+    "crps_gain": (
+        "CRPS saved",
+        "Mean CRPS of the benchmark's law less that of the estimator's, in units of the benchmark's own: positive is "
+        "better.",
+    ),
+    "tail_crps_gain": (
+        "Tail CRPS saved",
+        "The same over the levels from 95 % on (quantile-weighted CRPS): the tail of losses alone.",
+    ),
     "var_tracking_error": (
         "Tracking error",
         "Standard deviation over time of the logarithm of the VaR over the benchmark's VaR.",

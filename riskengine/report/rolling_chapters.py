@@ -159,6 +159,12 @@ def rolling_scores(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     items.append(
         pivot(f"How far VaR strays from {model_of(reference)} over time", tracked, measures, lead=lead_of, folded=True)
     )
+    laws = [
+        replace(r, parameters={"estimator": r.model, "side": r.parameters.get("side", "both")})
+        for r in select(rows, "rolling_law")
+    ]
+    measures = ("crps_gain", "tail_crps_gain")
+    items.append(pivot("Whole laws and their tails", laws, measures, lead=("side", "estimator")))
     lead = (
         f"Differences of mean scores on the same days, against {model_of(reference)}; right of zero is better. An "
         "interval that holds zero: not distinguishable.",

@@ -5,6 +5,8 @@ import pytest
 from scipy.stats import norm
 
 from riskengine.backtest.expected_shortfall import acerbi_szekely, expected_worst, z3
+from riskengine.score.crps import crps_law
+from riskengine.score.pinball import pinball_loss
 from riskengine.study.rolling_law import (
     BINS,
     GRID,
@@ -22,6 +24,7 @@ from riskengine.study.rolling_law import (
     survival_of,
     unevenness,
 )
+from riskengine.study.rolling_scores import quantile_crps
 
 N = 1500
 VAR, ES = norm.ppf(0.975), norm.pdf(norm.ppf(0.975)) / 0.025
@@ -173,3 +176,28 @@ def test_tests_accept_the_law_and_see_a_narrow_one():
     assert set(right) == set(narrow) == set(LAW_TESTS)
     assert min(t.p_value for t in right.values()) > 0.01
     assert all(narrow[name].p_value < 0.01 for name in ("du_escanciano", "berkowitz_tail", "z2"))
+
+
+def test_crps_from_quantiles():
+    """A fine grid gives the CRPS by quadrature of the law; that of the tail is the integral of pinball losses."""
+    loss = np.array([-1.3, 0.0, 0.4, 2.1, 3.7])
+    levels = (np.arange(20_000) + 0.5) / 20_000
+    quantiles = np.repeat(norm.ppf(levels)[:, None], loss.size, axis=1)
+    np.testing.assert_allclose(quantile_crps(loss, quantiles, levels), crps_law(loss, norm.cdf, -9, 9), rtol=1e-3)
+    tail = levels >= 0.95
+    by_pinball = [0.1 * np.mean([pinball_loss(y, norm.ppf(a), a) for a in levels[tail]]) for y in loss]
+    np.testing.assert_allclose(quantile_crps(loss, quantiles[tail], levels[tail]), by_pinball, rtol=2e-3)
+
+
+def test_crps_on_the_grid_of_the_study_is_proper():
+    """Mean over many normal losses: the right law scores best, alone and in the tail, and near 1 / sqrt(pi)."""
+    loss = np.random.default_rng(12).standard_normal(200_000)
+    levels = np.concatenate([1.0 - GRID[::-1], GRID])
+
+    def scores(scale):
+        whole, tail = scale * norm.ppf(levels)[:, None], scale * norm.ppf(GRID[8:])[:, None]
+        return quantile_crps(loss, whole, levels).mean(), quantile_crps(loss, tail, GRID[8:]).mean()
+
+    right, narrow, wide = scores(1.0), scores(0.9), scores(1.1)
+    assert right[0] == pytest.approx(1 / np.sqrt(np.pi), rel=0.03)
+    assert all(right[i] < min(narrow[i], wide[i]) for i in (0, 1))

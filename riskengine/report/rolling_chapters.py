@@ -344,8 +344,8 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     )
     lead = [
         f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. "
-        "Power stands beneath each, of all tests of its kind together before that adjustment, against breaches "
-        f"{multiple:g} times as frequent as promised; tables/cells.csv has it for every single test."
+        "Beneath each stands its power, of all tests of its kind together before that adjustment, against breaches "
+        f"{multiple:g} times as frequent as promised; beneath the zone and single tests, that of each by itself."
     ]
     lead += [f"Shown at {percent(level)}; every level is in tables/cells.csv."]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
@@ -357,7 +357,7 @@ def _p(c: Mapping[str, Any], name: str, test: str, size: float) -> Cell:
     value, power = c.get(name), c.get(f"{test}_power")
     if value is None:
         return Cell("–")
-    small = "" if power is None else f"power {100 * power:.0f} %"
+    small = "" if power is None else f"{100 * power:.0f} %"
     return Cell(f"{value:.3f}" if value >= 0.001 else f"{value:.0e}", small, "fail" if value <= size else "")
 
 

@@ -46,7 +46,7 @@ class Row:
     power: Estimate | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON; what a row does not have is left out."""
         return {
             "section": self.section,
             "model": self.model,
@@ -54,8 +54,7 @@ class Row:
             "measure": self.measure,
             "unit": self.unit,
             "estimate": self.estimate.as_dict(),
-            "verdict": self.verdict,
-            "limit": self.limit,
+            **({} if self.verdict is None else {"verdict": self.verdict, "limit": self.limit}),
             **({} if self.power is None else {"power": {k: v for k, v in self.power.as_dict().items() if k in _POWER}}),
         }
 

@@ -44,7 +44,7 @@ from riskengine.study.rolling_law import (
 from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, NullTables, ranked_statistics, shortfall, whole_tail
 
 NO_POWER = {
-    "in_set": "not stated: a comparison, not a test of a promise; see the interval of the gain",
+    "in_set": "not stated: a comparison, not a test of a promise",
     "set_p": "not stated: a comparison, not a test of a promise; *_detectable is the difference that would be seen",
 }
 _DAYS = (250, 500, 1_000, 2_000, 4_000, 8_000)  # power of tests of ES is stated for the next smaller of these

@@ -83,9 +83,9 @@ def _mean_power(lab: "RollingLab", cells: list["Cell"], test: str) -> Estimate:
     found = [e for e in (powers_of(lab, c)[test] for c in cells) if np.isfinite(e.value)]
     if not found:
         return undetermined(0, "no series could be judged")
-    value, low, high = (float(np.mean([getattr(e, k) for e in found])) for k in ("value", "lower", "upper"))
-    against = found[0].method.split(", ")[1]
-    method = f"mean over {len(found)} series, {against}, before adjustment over cells"
+    # simulated: more digits than its error would be noise
+    value, low, high = (round(float(np.mean([getattr(e, k) for e in found])), 4) for k in ("value", "lower", "upper"))
+    method = f"mean over {len(found)} series, {found[0].method.split(', ')[1]}"
     return Estimate(value, float("nan"), low, high, found[0].confidence, found[0].n, float(found[0].n), method)
 
 

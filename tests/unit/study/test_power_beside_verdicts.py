@@ -42,7 +42,7 @@ def lacking(rows):
     for r in rows:
         power = r.get("power") or {}
         said = power.get("method") and (power.get("value") is None or 0.0 <= power["value"] <= 1.0)
-        if (is_verdict(r["measure"]) or r["verdict"]) and not said:
+        if (is_verdict(r["measure"]) or r.get("verdict")) and not said:
             out.append((r["section"], r["model"], r["measure"], r["parameters"]))
     return out
 

@@ -62,7 +62,7 @@ def survival_of(loss: Floats, law: Floats) -> Floats:
     place = np.clip((law <= loss).sum(axis=0), 1, law.shape[0] - 1)  # segment that ends at `place`, the last one beyond
     day = np.arange(loss.size)
     left, right = law[place - 1, day], law[place, day]
-    width = np.maximum(right - left, 1e-12 * np.maximum(np.abs(right), 1e-300))
+    width = np.maximum(right - left, 1e-12 * np.maximum(np.maximum(np.abs(right), np.abs(loss)), 1e-280))
     at = _HEIGHT[place - 1] + (_HEIGHT[place] - _HEIGHT[place - 1]) * (loss - left) / width
     return np.where(loss < law[0], 1.0, np.exp(np.minimum(at, _HEIGHT[0])))
 

@@ -61,6 +61,12 @@ def test_tail_falls_no_faster_than_since_the_95_percent_quantile():
     assert survival_of(tied[-1] + 2 * rate, law)[0] == pytest.approx(0.0025 * np.exp(-2), rel=1e-9)
 
 
+def test_a_series_that_stands_still_has_no_survival_beyond_zero():
+    """Quantiles of zero, as of a stablecoin whose price is rounded: no overflow, and a loss is impossible."""
+    law = law_of(np.zeros((GRID.size, 3)), np.zeros(3), 0.01)
+    assert survival_of(np.array([0.0, 1e-3, -1e-3]), law).tolist() == [pytest.approx(0.0025), 0.0, 1.0]
+
+
 def test_loss_at_is_the_inverse():
     p = np.random.default_rng(2).uniform(1e-4, 0.05, N)
     np.testing.assert_allclose(survival_of(loss_at(p, LAW), LAW), p, rtol=1e-9)

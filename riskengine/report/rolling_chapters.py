@@ -12,7 +12,7 @@ from riskengine.report.figures import Figure
 from riskengine.report.heat import Tile, heat
 from riskengine.report.labels import TESTS, model_of
 from riskengine.report.rows import Row, at_level, headline_level, select, unique
-from riskengine.report.tables import Cell, Table, pivot, power_words, records
+from riskengine.report.tables import LONG, Cell, Table, pivot, power_words, records
 from riskengine.report.wording import amount, percent
 
 _KEPT = ("coverage_kept", "shortfall_kept", "pinball_in_set", "fz0_in_set")
@@ -325,10 +325,11 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     cells = [dict(zip(names, line, strict=True)) for line in table.get("rows") or ()]
     if not cells:
         return Chapter("series", "Series by series", (), [])
+    series = result.get("series") or []
     size = float((result.get("settings") or {}).get("significance") or 0.05)
     multiple = float((result.get("settings") or {}).get("rate_multiple") or 2.0)
     level = 0.99 if any(c["level"] == 0.99 for c in cells) else min(c["level"] for c in cells)
-    items: list[Figure | Table | None] = [records("Series", result.get("series") or [])]
+    items: list[Figure | Table | None] = [records("Series", series, folded=len(series) > LONG)]
     for name in unique(c["series"] for c in cells):
         items.append(_series_table(name, [c for c in cells if (c["series"], c["level"]) == (name, level)], size))
     tests = [t for t in TESTS if any(c.get(t) is not None for c in cells)]

@@ -25,7 +25,7 @@ EXAMPLES = Path(__file__).parents[3] / "reports" / "examples"
 # what speaks of tests without being what one says: properties of tests, and figures that a criterion may be put to
 NOT_VERDICTS = {
     "test_size", "test_power", "power_rate", "power_clusters", "rate_power", "family_power", "false_alarm",
-    "untestable", "detectable_multiple", "detectable_rate", "months_to_detect", "power_at_twice",
+    "untestable", "account_power", "detectable_multiple", "detectable_rate", "months_to_detect", "power_at_twice",
 }  # fmt: skip
 VERDICT = re.compile(r"p-value|reject|alarm|zone|confidence set", re.IGNORECASE)
 
@@ -57,11 +57,13 @@ def without_power(cells):
             p = c[test] if test in c else c[f"{test}_p"]
             if p is not None and c[f"{test}_power"] is None:
                 out.append((test, c["series"], c["level"]))
+        if c.get("power") is not None:  # one for all tests of the count
+            continue
         told = {*tests, *(f"{t}_p{part}" for t in tests for part in ("", "_bh", "_holm"))}
         for name, p in c.items():
             if name.endswith("_p") and name not in told and p is not None:
                 kind = "set_p" if name.endswith("_set_p") else "dm_p"
-                if not (cells["notes"].get(kind) or c[name.replace("_dm_p", "_detectable")] is not None):
+                if not (cells.get("notes", {}).get(kind) or c.get(name.replace("_dm_p", "_detectable")) is not None):
                     out.append((name, c["series"], c["level"]))
     return out
 

@@ -13,7 +13,7 @@ from riskengine.backtest.power import count_power
 from riskengine.config.study import load_study
 from riskengine.estimate import exact
 from riskengine.market.record import PriceRecord
-from riskengine.report.labels import MEASURES
+from riskengine.report.measures import MEASURES
 from riskengine.stats.proportion import clopper_pearson
 from riskengine.study.account_tests import TEST_LEVEL, account_figures, book_figures, test_power
 from riskengine.study.criterion import Criterion

@@ -45,6 +45,7 @@ MODELS: dict[str, dict[str, str]] = {
         "historical_var": "riskengine.margin.historical_var:HistoricalVar",
         "filtered_historical_var": "riskengine.margin.filtered_historical_var:FilteredHistoricalVar",
         "ewma_var": "riskengine.margin.ewma_var:EwmaVar",
+        "model_monte_carlo_var": "riskengine.margin.model_monte_carlo_var:ModelMonteCarloVar",
         "greatest_of": "riskengine.margin.greatest_of:GreatestOf",
         "mixture": "riskengine.margin.mixture:Mixture",
         "buffered": "riskengine.margin.buffered:Buffered",

@@ -119,12 +119,15 @@ class Requirement:
         Parts that explain the figure (only where asked for).
     binding_scenario : ndarray of int, shape (K, P), or None
         Which scenario binds, where the model has scenarios.
+    std_error : ndarray, shape (K, P), or None
+        Standard error of `initial`, USD, where the model simulates.
     """
 
     initial: Floats
     maintenance: Floats
     components: dict[str, Floats] = field(default_factory=dict)
     binding_scenario: Ints | None = None
+    std_error: Floats | None = None
 
 
 @runtime_checkable
@@ -142,6 +145,14 @@ class MarginModel(Protocol):
 
     def requirement(self, state: Any, snapshot: MarketSnapshot) -> tuple[Requirement, ...]:
         """Requirement of every account on every lane: one per level, exactly one for a grid."""
+
+
+def reads_history(model: MarginModel) -> bool:
+    """Whether a margin model reads returns from before time 0.
+
+    One with a margin period does, unless it says otherwise in an attribute ``reads_history``.
+    """
+    return getattr(model, "reads_history", hasattr(model, "margin_period_hours"))
 
 
 @runtime_checkable
@@ -267,8 +278,8 @@ def _differ(one: Any, other: Any, name: str) -> bool:
 
 
 def _said(name: str, value: Any) -> str:
-    """A setting in a name: a switch by its name alone, models by their kinds."""
+    """A setting in a name: a switch by its name alone, models by their kinds, worlds by theirs."""
     if value is True:
         return name
     parts = value if isinstance(value, tuple) else (value,)
-    return f"{name} {' and '.join(str(getattr(p, 'kind', p)) for p in parts)}"
+    return f"{name} {' and '.join(str(getattr(p, 'kind', getattr(p, 'name', p))) for p in parts)}"

@@ -29,7 +29,8 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     has negative figures.
 
     A model that reads a window of returns is shown as its mean over simulated windows of the world, with the 5 % and
-    95 % points over them: how much of the figure is the luck of its window.
+    95 % points over them: how much of the figure is the luck of its window.  A model that simulates is shown with its
+    standard error.
     """
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import compile_notice
@@ -48,7 +49,7 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
         click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
     levels = None if level is None else [level]
     asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
-    wanted = [margin_model(kind, levels=levels, margin_period_hours=period) for kind in asked]
+    wanted = [margin_model(kind, levels=levels, margin_period_hours=period, world=world_name) for kind in asked]
     with compile_notice():
         asked = variants(book) if positions else Variants(book, book.accounts, ())
         found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
@@ -61,23 +62,26 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
 
 def _requirements(model, asked, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:
     """Rows of one model: each account and level."""
+    from dataclasses import replace
+
     import numpy as np
 
     from riskengine.market.grid import TimeGrid
     from riskengine.pricing.valuation import account_values, snapshot
     from riskengine.random import DrawKeys
+    from riskengine.roles import reads_history
 
     book = asked.book
-    reads_history = hasattr(model, "margin_period_hours")
     seconds = round(period * 3600)
-    grid = TimeGrid(seconds, 1, seconds, windows) if reads_history else TimeGrid(seconds, 1)
+    grid = TimeGrid(seconds, 1, seconds, windows) if reads_history(model) else TimeGrid(seconds, 1)
     paths = world.model.sample(grid, 0, _HISTORIES, DrawKeys(seed))
-    spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
-    if not reads_history:
-        # one state, the mean one: a grid has no window, so nothing else about it is random
-        spot = spot[:, :1]
-        variance = None if variance is None else variance.mean(axis=1, keepdims=True)
-    now = snapshot(book, world.surface, spot, variance, 0.0)
+    if not reads_history(model):
+        # one state, the mean one: a model without a window has nothing else about it that is random
+        mean = None if paths.variance_lanes is None else paths.variance_lanes.mean(axis=2, keepdims=True)
+        one = np.ascontiguousarray(paths.spot_lanes[:, :, :1])
+        paths = replace(paths, spot_lanes=one, variance_lanes=mean, failed=paths.failed[:1])
+    variance = None if paths.variance_lanes is None else paths.variance_lanes[0]
+    now = snapshot(book, world.surface, paths.spot_lanes[0], variance, 0.0)
     try:
         prepared = model.init(book, world.surface)
     except ValueError as error:
@@ -96,6 +100,8 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
                 row[name] = float(figure.mean())
                 if figure.size > 1:
                     row[f"{name}_p5"], row[f"{name}_p95"] = (float(q) for q in np.quantile(figure, (0.05, 0.95)))
+            if found.std_error is not None:
+                row["std_error"] = float(found.std_error[k].mean())
             row["equity"] = float(value[k].mean())
             if explained:
                 row |= _parts(model, book, found, k)
@@ -137,9 +143,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         level = "" if row["level"] is None else f"{row['level']:g}"
         spread = f"{row['initial_p5']:,.0f} to {row['initial_p95']:,.0f}" if "initial_p5" in row else ""
+        if "std_error" in row:
+            spread = f"standard error {row['std_error']:,.0f}" if row["std_error"] else "exact"
         figures = [f"{row[name]:,.0f}" for name in ("initial", "maintenance", "equity")]
         cells.append([row["model"], level, row["account"], *figures, spread])
-    table(cells, ("model", "level", "account", "initial USD", "maintenance USD", "equity USD", "initial, 5 to 95 %"))
+    table(cells, ("model", "level", "account", "initial USD", "maintenance USD", "equity USD", "initial, how sure"))
     for row in rows:
         if "components" not in row:
             continue

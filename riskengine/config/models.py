@@ -12,9 +12,12 @@ from riskengine.roles import MarginModel
 
 
 def stands_alone(kind: str) -> bool:
-    """Whether the margin model `kind` can be made by name: a combination needs its parts, which a study gives."""
+    """Whether the margin model `kind` can be made by name: a combination needs its parts, which a study gives.
+
+    A parameter set is the shipped one, and a world that of the market.
+    """
     return all(
-        f.default is not MISSING or f.default_factory is not MISSING or f.name == "parameters"
+        f.default is not MISSING or f.default_factory is not MISSING or f.name in ("parameters", "world")
         for f in fields(registry.load("margin", kind))
         if f.init
     )

@@ -14,7 +14,7 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import MarginModel, Requirement
+from riskengine.roles import MarginModel, Requirement, reads_history
 
 
 class Combination(ABC):
@@ -35,6 +35,11 @@ class Combination(ABC):
     @abstractmethod
     def combine(self, amounts: Sequence[Floats]) -> Floats:
         """One amount from those of the parts, each of shape (K, P)."""
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether any part reads returns from before time 0."""
+        return any(map(reads_history, self.parts))
 
     def _settle(self, *names: str) -> None:
         """Put every part that has levels at the same ones: those given, else those that all parts state."""

@@ -237,22 +237,26 @@ def tail_requirements(
     shortfall: bool,
     maintenance_ratio: float,
 ) -> tuple[Requirement, ...]:
-    """Requirement at each level from the empirical law of the revalued losses: its quantile or expected shortfall.
-
-    The quantile is the ``inverted_cdf`` one; the shortfall the mean of the worst share 1 - level, the loss at its edge
-    counted in part: ES = (L_1 + ... + L_k + (W q - k) L_{k+1}) / (W q), q = 1 - level, k = floor(W q).
-    """  # fmt: skip
-    quantile, none = tail_ranks(state.length, levels), np.empty(0)
-    if not shortfall:
-        figures, _ = tail_losses(state, snapshot, margin_period_hours, quantile, none)
-    else:
-        worst = np.arange(1, quantile.max() + 1)
-        order, _ = tail_losses(state, snapshot, margin_period_hours, worst, none)
-        total = np.cumsum(order, axis=0)
-        # L_1 alone where the share is less than one loss of the window
-        share = [max(state.length * (1.0 - p), 1.0) for p in levels]
-        figures = np.stack([(total[r - 1] - (r - w) * order[r - 1]) / w for r, w in zip(quantile, share, strict=True)])
+    """Requirement at each level from the empirical law of the revalued losses: its quantile (the ``inverted_cdf`` one)
+    or its expected shortfall."""
+    quantile = tail_ranks(state.length, levels)
+    ranks = np.arange(1, quantile.max() + 1) if shortfall else quantile
+    order, _ = tail_losses(state, snapshot, margin_period_hours, ranks, np.empty(0))
+    figures = shortfalls(order, state.length, levels) if shortfall else order
     return tuple(Requirement(x, maintenance_ratio * x) for x in np.maximum(figures, 0.0))
+
+
+def shortfalls(order: Floats, count: int, levels: tuple[float, ...]) -> Floats:
+    """Expected shortfall at each level from the worst losses of `count`, largest first, shape (R, K, P).
+
+    The mean of the worst share 1 - level, the loss at its edge counted in part:
+    ES = (L_1 + ... + L_k + (W q - k) L_{k+1}) / (W q), q = 1 - level, k = floor(W q).
+    """
+    total = np.cumsum(order, axis=0)
+    # L_1 alone where the share is less than one loss of the window
+    share = [max(count * (1.0 - p), 1.0) for p in levels]
+    ranks = tail_ranks(count, levels)
+    return np.stack([(total[r - 1] - (r - w) * order[r - 1]) / w for r, w in zip(ranks, share, strict=True)])
 
 
 @kernel

@@ -82,6 +82,11 @@ MEASURES: dict[str, Measure] = {
         "Mean over paths of the largest ratio of the requirement to that of 30 margin periods before.",
     ),
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "requirement_error": _M(
+        "Simulation error of the requirement",
+        "Standard error of the requirements of a model that simulates, summed over the accounts as if they erred "
+        "together, over the capital.",
+    ),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
     "liquidated_share": _M("Liquidated accounts", "Share of accounts liquidated at least once on a path."),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from riskengine.book.portfolio import Portfolio
 from riskengine.errors import suggest
 from riskengine.instrument.terms import EuropeanOption
-from riskengine.roles import MarginModel
+from riskengine.roles import MarginModel, reads_history
 from riskengine.scenario.state.lanes import has_variance
 from riskengine.scenario.world import World
 
@@ -24,7 +24,7 @@ def surface_fault(world: World, place: Place) -> Iterator[Found]:
 
 
 def period_faults(models: Sequence[MarginModel], hours: float, windows: int, place: Place) -> Iterator[Found]:
-    """A model that reads margin periods of history must read those that the study makes."""
+    """A model with a margin period must have the study's, and where it reads a history the study must make one."""
     for i, model in enumerate(models):
         own = getattr(model, "margin_period_hours", None)
         if own is None:
@@ -32,17 +32,18 @@ def period_faults(models: Sequence[MarginModel], hours: float, windows: int, pla
         if own != hours:
             said = f"margin_period_hours must be the study's {hours:g} h, got {own:g} h"
             yield said, (*place, i, "margin_period_hours")
-        needed = max([2, *_windows(model)])
+        needed = max([0, *_windows(model)])
         if windows < needed:
             yield f"{model.kind} needs history_windows of at least {needed}, got {windows}", (*place, i)
 
 
 def _windows(model: MarginModel) -> Iterator[int]:
-    """Windows that a model, or a part of a combination, states."""
-    if getattr(model, "window", None) is not None:
-        yield model.window
-    for part in getattr(model, "parts", ()):
+    """Windows that a model, or a part of a combination, reads: those it states, else at least two."""
+    parts = getattr(model, "parts", ())
+    for part in parts:
         yield from _windows(part)
+    if not parts and reads_history(model):
+        yield getattr(model, "window", None) or 2
 
 
 def model_faults(models: Sequence[MarginModel], book: Portfolio, world: World, place: Place) -> Iterator[Found]:

@@ -118,6 +118,7 @@ _EXAMPLES = {
         jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
         pace=(1.0, 4.0),
     ),
+    "model_monte_carlo_var": margin_model("model_monte_carlo_var", world="btc_eth", draws=2000, levels=[0.95, 0.99]),
     "greatest_of": GreatestOf((HistoricalVar(window=60), EwmaVar())),
     "mixture": Mixture((HistoricalVar(window=60), HistoricalVar(shortfall=True)), (0.75, 0.25)),
     "buffered": Buffered(FilteredHistoricalVar(), HistoricalVar()),

@@ -80,6 +80,21 @@ class Combination(ABC):
         return tuple(out)
 
 
+class Wrapper(Combination):
+    """Base of the models around one other, in a field ``model``; alone it asks what that model asks."""
+
+    model: MarginModel
+
+    @property
+    def parts(self) -> tuple[MarginModel, ...]:
+        """The model inside."""
+        return (self.model,)
+
+    def combine(self, amounts: Sequence[Floats]) -> Floats:
+        """The amount itself."""
+        return amounts[0]
+
+
 def part_names(parts: Sequence[MarginModel]) -> tuple[str, ...]:
     """Kind of each part, with its number among those of the same kind."""
     kinds = [part.kind for part in parts]

@@ -20,6 +20,7 @@ from riskengine.margin.filtered_historical_var import FilteredHistoricalVar
 from riskengine.margin.greatest_of import GreatestOf
 from riskengine.margin.historical_var import HistoricalVar
 from riskengine.margin.mixture import Mixture
+from riskengine.margin.speed_limited import SpeedLimited
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.block_bootstrap import BlockBootstrap
@@ -123,6 +124,7 @@ _EXAMPLES = {
     "mixture": Mixture((HistoricalVar(window=60), HistoricalVar(shortfall=True)), (0.75, 0.25)),
     "buffered": Buffered(FilteredHistoricalVar(), HistoricalVar()),
     "capped": Capped(FilteredHistoricalVar(), HistoricalVar(), 1.5),
+    "speed_limited": SpeedLimited(FilteredHistoricalVar(), 1.1, 1.05),
     "deribit_portfolio": margin_model("deribit_portfolio"),
     "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
     "perpetual": PerpetualMarket(

@@ -3,16 +3,17 @@
     initial(level) = max(0, VaR or ES of the loss over the margin period given v),   maintenance = ratio * initial,
 
 v the variance of the path at the decision.  The world is declared or fitted (``riskengine fit`` writes one).  It need
-not be the one that made the paths, and the difference is the error of the model.  `draws` moves of the margin period are
-simulated from v, by the same random numbers on every path, account and level, so that differences are not noise; they
-come from a draw group of their own, which no path shares.  A world without a variance state has one law for all times.
+not be the one that made the paths, and the difference is the error of the model.  `draws` moves of the margin period
+are simulated from v, by the same random numbers on every path, account and level, so that differences are not noise;
+they come from a draw group of their own, which no path shares.  A world without a variance state has one law for all times.
 
 An account of perpetuals and coins of one asset needs no draws where the world knows its law: with q the quantile of the
 log-return, a long of value D requires D (1 - exp(q(1 - p))), a short D (exp(q(p)) - 1).  For all others the standard
 error stands beside the figure: of a quantile from the order statistics sqrt(n p (1 - p)) ranks away, of a shortfall
-from its influence function.  References: Glasserman, Monte Carlo Methods in Financial Engineering (2003), ch. 9; Options
-Clearing Corporation, STANS (expected shortfall at 99 % over two days by Monte Carlo); `revaluation` says how a scenario
-moves the book.
+from its influence function.  `revaluation` says how a scenario moves the book.
+
+References: Glasserman, Monte Carlo Methods in Financial Engineering (2003), ch. 9; Options Clearing Corporation, STANS
+(expected shortfall at 99 % over two days by Monte Carlo).
 """
 
 from dataclasses import dataclass, fields, replace

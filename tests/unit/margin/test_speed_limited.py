@@ -76,9 +76,8 @@ def test_memory_belongs_to_one_set_of_paths_and_works_inside_a_combination():
     for source in (paths, others):
         now = snapshot(book, SURFACE, source.spot_lanes[0], source.variance_lanes[0], 0.0)
         state = model.step(state, source, 0)
-        np.testing.assert_array_equal(
-            model.requirement(state, now)[0].initial, FAST.requirement(FAST.step(FAST.init(book, SURFACE), source, 0), now)[0].initial
-        )  # fmt: skip
+        alone = FAST.requirement(FAST.step(FAST.init(book, SURFACE), source, 0), now)
+        np.testing.assert_array_equal(model.requirement(state, now)[0].initial, alone[0].initial)
     floored = _series(GreatestOf((model, HistoricalVar(LEVELS))), paths, book)
     expected = np.maximum(_series(model, paths, book), _series(HistoricalVar(LEVELS), paths, book))
     np.testing.assert_array_equal(floored, expected)

@@ -5,7 +5,7 @@
 v the variance of the path at the decision.  The world is declared or fitted (``riskengine fit`` writes one).  It need
 not be the one that made the paths, and the difference is the error of the model.  `draws` moves of the margin period
 are simulated from v, by the same random numbers on every path, account and level, so that differences are not noise;
-they come from a draw group of their own, which no path shares.  A world without a variance state has one law for all times.
+they come from a draw group of their own, which no path shares.  A world without a variance state has one law for all.
 
 An account of perpetuals and coins of one asset needs no draws where the world knows its law: with q the quantile of the
 log-return, a long of value D requires D (1 - exp(q(1 - p))), a short D (exp(q(p)) - 1).  For all others the standard

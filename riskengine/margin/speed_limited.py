@@ -4,8 +4,8 @@
 
 M the model's requirement, s the time it was last asked at and d the days since; at the start of a path M' = M.  It
 gives members time to find cash, and leaves uncovered what the market runs ahead of it; a limit on falls keeps the
-figure up after a storm, so that the next one starts higher.  With `buffered`, `capped` and a floor (`greatest_of`) the set is
-complete.  Positions are held at the start and left alone: a venue that trades resets the limit with the position.
+figure up after a storm, so that the next one starts higher.  With `buffered`, `capped` and a floor (`greatest_of`) the
+set is complete.  Positions are those of the start: a venue resets the limit with the position.
 Reference: Murphy, Vasios and Vause, Bank of England Financial Stability Paper 29 (2014).
 """
 

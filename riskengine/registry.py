@@ -50,6 +50,7 @@ MODELS: dict[str, dict[str, str]] = {
         "mixture": "riskengine.margin.mixture:Mixture",
         "buffered": "riskengine.margin.buffered:Buffered",
         "capped": "riskengine.margin.capped:Capped",
+        "governed": "riskengine.margin.governed:Governed",
         "liquidity_addon": "riskengine.margin.liquidity_addon:LiquidityAddon",
         "speed_limited": "riskengine.margin.speed_limited:SpeedLimited",
     },

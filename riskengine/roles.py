@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from riskengine.arrays import Floats, Ints
@@ -263,18 +263,30 @@ def told_apart(models: Sequence[Any]) -> tuple[str, ...]:
     """A name for each model: its kind, with the settings that tell it from others of the kind in brackets."""
     out = []
     for own in models:
-        like = [m for m in models if m.kind == own.kind]
-        told = [
-            _said(f.name, getattr(own, f.name))
-            for f in fields(own)
-            if f.init and getattr(own, f.name) not in (None, False) and any(_differ(m, own, f.name) for m in like)
-        ]
+        told = _settings(own, [m for m in models if m.kind == own.kind])
         out.append(f"{own.kind} ({', '.join(told)})" if told else own.kind)
     return tuple(out)
 
 
-def _differ(one: Any, other: Any, name: str) -> bool:
-    return getattr(one, name) != getattr(other, name)
+def _settings(own: Any, like: Sequence[Any]) -> list[str]:
+    """What tells a record from others of its class; of records inside that are of one class in all, what tells those."""
+    told = []
+    for f in fields(own):
+        value, others = getattr(own, f.name), [getattr(m, f.name) for m in like]
+        if not f.init or value in (None, False) or all(x == value for x in others):
+            continue
+        held, theirs = _records(value), [_records(x) for x in others]
+        if held and all(list(map(type, x)) == list(map(type, held)) for x in theirs):
+            told += [said for own, *rest in zip(held, *theirs, strict=True) for said in _settings(own, rest)]
+        else:
+            told.append(_said(f.name, value))
+    return told
+
+
+def _records(value: Any) -> tuple[Any, ...]:
+    """The records that a field holds and that have no name of their own; none where it holds anything else."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return parts if all(is_dataclass(p) and not hasattr(p, "name") for p in parts) else ()
 
 
 def _said(name: str, value: Any) -> str:

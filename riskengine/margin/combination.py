@@ -11,6 +11,7 @@ from typing import Any
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
+from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
@@ -59,6 +60,12 @@ class Combination(ABC):
             raise ValueError(f"margin_period_hours must be one for all parts, got {sorted(periods)}")
         if periods:
             object.__setattr__(self, "margin_period_hours", periods.pop())
+
+    def check_paths(self, grid: TimeGrid, filled: Sequence[str]) -> None:
+        """ValueError where paths on `grid`, with the lanes `filled` beyond prices, lack what a part asks for."""
+        for part in self.parts:
+            if hasattr(part, "check_paths"):
+                part.check_paths(grid, filled)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> tuple[Any, ...]:
         """State of each part."""

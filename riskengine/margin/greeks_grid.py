@@ -14,7 +14,7 @@ References: Basel Committee, Minimum capital requirements for market risk (2019)
 Jorion, Value at Risk, ch. 10.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class GreeksGrid:
         check_range("maintenance_ratio", self.maintenance_ratio, 0.0, 1.0, open_low=True)
         if self.price_steps < 3 or self.price_steps % 2 == 0:
             raise ValueError(f"price_steps must be an odd number of at least 3, got {self.price_steps!r}")
+
+    def scaled(self, factor: float) -> "GreeksGrid":
+        """The same rule with its price and volatility moves times `factor`."""
+        return replace(self, price_range=factor * self.price_range, vol_range=factor * self.vol_range)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> Portfolio:
         """The book itself."""

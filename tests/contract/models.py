@@ -19,7 +19,9 @@ from riskengine.margin.buffered import Buffered
 from riskengine.margin.capped import Capped
 from riskengine.margin.ewma_var import EwmaVar
 from riskengine.margin.filtered_historical_var import FilteredHistoricalVar
+from riskengine.margin.governed import Governed, Policy
 from riskengine.margin.greatest_of import GreatestOf
+from riskengine.margin.greeks_grid import GreeksGrid
 from riskengine.margin.historical_var import HistoricalVar
 from riskengine.margin.liquidity_addon import LiquidityAddon, LiquidityParameters
 from riskengine.margin.mixture import Mixture
@@ -133,6 +135,7 @@ _EXAMPLES = {
     "mixture": Mixture((HistoricalVar(window=60), HistoricalVar(shortfall=True)), (0.75, 0.25)),
     "buffered": Buffered(FilteredHistoricalVar(), HistoricalVar()),
     "capped": Capped(FilteredHistoricalVar(), HistoricalVar(), 1.5),
+    "governed": Governed(GreeksGrid(), Policy("realised_volatility", (0.5, 0.9)), (0.8, 1.0, 1.4), parameter="scale"),
     "liquidity_addon": LiquidityAddon(HistoricalVar(), liquidity()),
     "speed_limited": SpeedLimited(FilteredHistoricalVar(), 1.1, 1.05),
     "deribit_portfolio": margin_model("deribit_portfolio"),

@@ -19,7 +19,7 @@ folder, which this model reproduces.  Written from the formulas; no code of that
 the dated figures, `kernel` the arithmetic.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,6 +103,14 @@ class DerivePmrmV2:
     parameters: ParameterSet
     kind = "derive_pmrm_v2"
     levels = ()
+
+    def scaled(self, factor: float) -> "DerivePmrmV2":
+        """The same rule with its price range and volatility moves times `factor`; tails and skew stay.
+
+        ValueError where a parameter set lists its scenarios one by one.
+        """
+        made = {asset: own.scaled(factor) for asset, own in self.parameters.underlyings.items()}
+        return replace(self, parameters=replace(self.parameters, underlyings=made))
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
         """Index maps of the book.

@@ -269,7 +269,7 @@ def told_apart(models: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _settings(own: Any, like: Sequence[Any]) -> list[str]:
-    """What tells a record from others of its class; of records inside that are of one class in all, what tells those."""
+    """What tells a record from others of its class; of records inside that have one class in all, what tells those."""
     told = []
     for f in fields(own):
         value, others = getattr(own, f.name), [getattr(m, f.name) for m in like]

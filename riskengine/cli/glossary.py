@@ -1,7 +1,8 @@
 """What the words mean: one line each.  The table of ``docs/notation.md`` is this one."""
 
 TERMS = {
-    "account": "One cross-margined book of positions and cash; what a requirement is asked of.",
+    "account": "One margined book of positions and cash; what a requirement is asked of. Positions margined apart are "
+    "accounts.",
     "backtest": "Forecasts or margins held against what happened, with a test of whether breaches came as often as "
     "promised.",
     "bad debt": "Debt left when all collateral of a borrower has been seized; what a protocol books of it is its "

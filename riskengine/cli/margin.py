@@ -11,7 +11,13 @@ _HISTORIES = 256  # simulated windows behind a model that reads one
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, metavar="NAME", help="Margin model; may be given several times.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Margin model or a YAML file of one; may be given several times.",
+)
 @click.option("--all", "every", is_flag=True, help="Every margin model.")
 @click.option("--portfolio", required=True, metavar="FILE", help="Margin book: YAML or CSV, or a shipped name.")
 @click.option("--world", "world_name", default="btc_eth", show_default=True, help="World: prices, surface, history.")
@@ -23,7 +29,9 @@ _HISTORIES = 256  # simulated windows behind a model that reads one
 @click.option("--positions", is_flag=True, help="What each position adds: left out, and at the margin.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, positions, json_) -> int:
-    """Margin of every account of a portfolio under one model or all (combinations of models stand in studies only).
+    """Margin of every account of a portfolio under one model or all.
+
+    A combination of models, or a model with settings of its own, is a YAML file with what a study would say of it.
 
     With --positions: what the requirement loses without a position, and its size times the derivative by it; a hedge
     has negative figures.
@@ -49,7 +57,8 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
         click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
     levels = None if level is None else [level]
     asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
-    wanted = [margin_model(kind, levels=levels, margin_period_hours=period, world=world_name) for kind in asked]
+    settings = {"levels": levels, "margin_period_hours": period, "world": world_name}
+    wanted = [_of_file(x, levels) if x.endswith((".yaml", ".yml")) else margin_model(x, **settings) for x in asked]
     with compile_notice():
         asked = variants(book) if positions else Variants(book, book.accounts, ())
         found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
@@ -58,6 +67,17 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     else:
         _show(found)
     return 0
+
+
+def _of_file(name: str, levels: list[float] | None):
+    """The model of a file, at the level asked for where it has levels."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from riskengine.config.models import model_of_file
+
+    model = model_of_file(Path(name))
+    return replace(model, levels=tuple(levels)) if levels and model.levels else model
 
 
 def _requirements(model, asked, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:
@@ -72,7 +92,7 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
     from riskengine.roles import reads_history
 
     book = asked.book
-    seconds = round(period * 3600)
+    seconds = round(getattr(model, "margin_period_hours", period) * 3600)
     grid = TimeGrid(seconds, 1, seconds, windows) if reads_history(model) else TimeGrid(seconds, 1)
     paths = world.model.sample(grid, 0, _HISTORIES, DrawKeys(seed))
     if not reads_history(model):
@@ -84,6 +104,8 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
     now = snapshot(book, world.surface, paths.spot_lanes[0], variance, 0.0)
     try:
         prepared = model.init(book, world.surface)
+        if hasattr(model, "check_paths"):
+            model.check_paths(grid, ())
     except ValueError as error:
         raise UsageError(f"{model.kind} cannot take this book on world {world.name}: {error}") from None
     state = model.step(prepared, paths, 0)

@@ -217,8 +217,8 @@ class Governed(Combination):
         super().check_paths(grid, filled)
 
     def combine(self, amounts: Sequence[Floats]) -> Floats:
-        """The amount of the rung in force is chosen lane by lane, in `requirement`."""
-        raise NotImplementedError("a governed model chooses by lane")
+        """The amount at the first setting; `requirement` chooses by lane."""
+        return amounts[0]
 
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> State:
         """States of the ladder; no market yet."""

@@ -160,7 +160,7 @@ class ModelMonteCarloVar:
             returns[p], start[p] = moves, own[:, None]
             end[p] = after if follows else start[p]
         return replace(
-            state, returns=returns, start=start, end=end, first=0, length=self.draws, variance=variance, rescaled=None
+            state, returns=returns, start=start, end=end, first=0, length=self.draws, variance=variance, drawn=True
         )
 
     def _tails(self, state: revaluation.State, snapshot: MarketSnapshot) -> tuple[Floats, Floats]:

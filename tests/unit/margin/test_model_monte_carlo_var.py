@@ -10,11 +10,10 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.config.models import margin_model
 from riskengine.config.study import load_world
 from riskengine.instrument.terms import Perpetual
-from riskengine.margin.historical_var import HistoricalVar
 from riskengine.margin.model_monte_carlo_var import ModelMonteCarloVar
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.pricing.valuation import snapshot
+from riskengine.pricing.valuation import account_values, snapshot
 from riskengine.random import DrawKeys
 
 WORLD = load_world("btc_eth")
@@ -66,25 +65,22 @@ def test_a_linear_book_equals_the_exact_law_within_its_error(shortfall):
                 np.testing.assert_allclose(known.initial[k, p], loss, rtol=1e-7)
 
 
-def test_an_option_book_is_revalued_under_the_draws():
-    """The draws as the history of one path: the historical model must find the same losses."""
+def test_an_option_book_is_worth_what_the_surface_says_at_the_end_of_each_draw():
+    """Value now less value at the drawn state, its surface moved with variance, by the valuation itself."""
     book = _book()
-    paths, now = _market(book)
+    paths, _ = _market(book)
+    now = snapshot(book, SURFACE, paths.spot_lanes[0], paths.variance_lanes[0], 0.0)
     model = ModelMonteCarloVar(WORLD, LEVELS, draws=1000, exact=False)
-    state = model.step(model.init(book, SURFACE), paths, 0)
-    found = model.requirement(state, now)
-    p = 1
-    own = replace(WORLD.model, initial_variance=tuple(paths.variance_lanes[0, :, p]))
-    drawn = own.sample(TimeGrid(21_600, 4), 0, 1000, DrawKeys(1, 64))
-    moves = np.log(drawn.spot_lanes[-1] / drawn.spot_lanes[0])
-    one = HistoricalVar(LEVELS)
-    window = replace(
-        one.init(book, SURFACE), returns=moves[None], start=np.repeat(own.start(0, 1000, DrawKeys(1)), 1, axis=1)[None],
-        end=drawn.variance_lanes[-1][None], length=1000, variance=paths.variance_lanes[0, :, [p]].T,
-    )  # fmt: skip
-    lane = snapshot(book, SURFACE, now.spot[:, [p]], paths.variance_lanes[0, :, [p]].T, 0.0)
-    for a, b in zip(found, one.requirement(window, lane), strict=True):
-        np.testing.assert_allclose(a.initial[:, [p]], b.initial, rtol=1e-12, atol=1e-12)
+    found = model.requirement(model.step(model.init(book, SURFACE), paths, 0), now)
+    for p in range(3):
+        own = replace(WORLD.model, initial_variance=tuple(paths.variance_lanes[0, :, p]))
+        drawn = own.sample(TimeGrid(21_600, 4), 0, 1000, DrawKeys(1, 64))
+        spot = now.spot[:, [p]] * drawn.spot_lanes[-1] / drawn.spot_lanes[0]
+        end = snapshot(book, SURFACE, spot, drawn.variance_lanes[-1], 24.0)
+        loss = account_values(book, now)[:, [p]] - account_values(book, end)
+        for level, need in zip(LEVELS, found, strict=True):
+            expected = np.maximum(np.quantile(loss, level, axis=1, method="inverted_cdf"), 0.0)
+            np.testing.assert_allclose(need.initial[:, p], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_the_standard_error_is_that_of_repeated_seeds():

@@ -147,6 +147,17 @@ class MarginModel(Protocol):
         """Requirement of every account on every lane: one per level, exactly one for a grid."""
 
 
+# what a margin model may declare of itself in an attribute ``promises``; the contract tests hold it to it.  That initial
+# margin is at least maintenance margin, and rises with the level, is asked of every model.
+PROPORTIONAL = "proportional"  # twice the account, twice the requirement
+LONG_OPTION_BOUNDED = "long_option_bounded"  # a long option alone requires no more than its value
+
+
+def promises(model: MarginModel) -> frozenset[str]:
+    """Invariants that a margin model declares: `PROPORTIONAL`, `LONG_OPTION_BOUNDED`; none where it says nothing."""
+    return frozenset(getattr(model, "promises", ()))
+
+
 def reads_history(model: MarginModel) -> bool:
     """Whether a margin model reads returns from before time 0.
 

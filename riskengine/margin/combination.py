@@ -15,7 +15,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import MarginModel, Requirement, reads_history
+from riskengine.roles import MarginModel, Requirement, promises, reads_history
 
 
 class Combination(ABC):
@@ -36,6 +36,11 @@ class Combination(ABC):
     @abstractmethod
     def combine(self, amounts: Sequence[Floats]) -> Floats:
         """One amount from those of the parts, each of shape (K, P)."""
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """What all parts promise: the greatest, the least and a mean of such figures keep it."""
+        return frozenset.intersection(*map(promises, self.parts))
 
     @property
     def reads_history(self) -> bool:

@@ -33,7 +33,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import MarginModel, Requirement
+from riskengine.roles import LONG_OPTION_BOUNDED, MarginModel, Requirement
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,11 @@ class Governed(Combination):
         if self.parameter == "scale":
             return tuple(self.model.scaled(x) for x in self.settings)
         return tuple(replace(self.model, levels=(x,)) for x in self.settings)
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """As `Combination.promises`; a multiplier may ask more of a long option than its value."""
+        return super().promises - ({LONG_OPTION_BOUNDED} if self.parameter == "multiplier" else set())
 
     @property
     def reads_history(self) -> bool:

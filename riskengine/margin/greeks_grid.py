@@ -25,7 +25,7 @@ from riskengine.margin.sensitivities import linear_delta, sensitivities
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Requirement
+from riskengine.roles import PROPORTIONAL, Requirement
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class GreeksGrid:
     vol_range: float = 0.4
     maintenance_ratio: float = 0.8
     kind = "greeks_grid"
+    promises = frozenset({PROPORTIONAL})
     levels = ()
 
     def __post_init__(self) -> None:

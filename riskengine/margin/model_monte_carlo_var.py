@@ -29,7 +29,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
-from riskengine.roles import HasLaw, Requirement
+from riskengine.roles import LONG_OPTION_BOUNDED, PROPORTIONAL, HasLaw, Requirement
 from riskengine.scenario.world import World
 
 _GROUP = 64  # draw group: the paths of a study are of group 0, and a margin must not see their future
@@ -73,6 +73,7 @@ class ModelMonteCarloVar:
     seed: int = 1
     exact: bool = True
     kind = "model_monte_carlo_var"
+    promises = frozenset({PROPORTIONAL, LONG_OPTION_BOUNDED})
     reads_history = False
 
     def __post_init__(self) -> None:

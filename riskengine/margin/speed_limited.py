@@ -21,7 +21,7 @@ from riskengine.margin.combination import Wrapper
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import MarginModel, Requirement
+from riskengine.roles import LONG_OPTION_BOUNDED, PROPORTIONAL, MarginModel, Requirement
 
 Asked = tuple[tuple[Floats, Floats], ...]
 
@@ -84,6 +84,11 @@ class SpeedLimited(Wrapper):
             check_range("fall", self.fall, 1.0, 100.0)
         check_range("least", self.least, 0.0, 1e15, open_low=True)
         self._settle("model")
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """Along a path `least` breaks proportion, and a limit on falls keeps the figure of an option that decays."""
+        return super().promises - ({PROPORTIONAL} if self.fall is None else {PROPORTIONAL, LONG_OPTION_BOUNDED})
 
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> State:
         """State of the model; nothing was asked yet."""

@@ -30,7 +30,7 @@ from riskengine.margin.derive_pmrm_v2.parameters import ParameterSet, Scenario, 
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Requirement
+from riskengine.roles import PROPORTIONAL, Requirement
 
 __all__ = ["Confidence", "DerivePmrmV2", "ParameterSet", "Scenario", "State", "Underlying", "expiry_table"]
 
@@ -102,6 +102,7 @@ class DerivePmrmV2:
 
     parameters: ParameterSet
     kind = "derive_pmrm_v2"
+    promises = frozenset({PROPORTIONAL})
     levels = ()
 
     def scaled(self, factor: float) -> "DerivePmrmV2":

@@ -147,8 +147,8 @@ class MarginModel(Protocol):
         """Requirement of every account on every lane: one per level, exactly one for a grid."""
 
 
-# what a margin model may declare of itself in an attribute ``promises``; the contract tests hold it to it.  That initial
-# margin is at least maintenance margin, and rises with the level, is asked of every model.
+# what a margin model may declare of itself in an attribute ``promises``, which the contract tests hold it to.  That
+# initial margin is at least maintenance margin, and rises with the level, is asked of every model.
 PROPORTIONAL = "proportional"  # twice the account, twice the requirement
 LONG_OPTION_BOUNDED = "long_option_bounded"  # a long option alone requires no more than its value
 

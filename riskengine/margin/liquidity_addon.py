@@ -126,9 +126,8 @@ class LiquidityAddon(Wrapper):
     liquidation_days: float = 1.0
     levels: tuple[float, ...] = ()
     kind = "liquidity_addon"
-    promises = (
-        frozenset()
-    )  # closing what is large costs more than in proportion, and a spread more than an option's value
+    # what is large costs more than in proportion, and a spread may cost more than an option is worth
+    promises = frozenset()
 
     def __post_init__(self) -> None:
         check_range("liquidation_days", self.liquidation_days, 0.0, 365.0, open_low=True)

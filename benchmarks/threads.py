@@ -3,11 +3,12 @@
     python benchmarks/threads.py [--quick]
 
 Wall time of one thread over that of two, the same work.  ``engine``: blocks of paths through
-`riskengine.engine.executor.run_blocks`, as a study runs them.  The ceilings are taken in the same rounds: the same
-kernel in two processes that share nothing (what the cores allow), a loop of integer arithmetic (whether two cores are
-there at all), and stores alone, to an array in the second-level cache and to one far beyond all caches (what memory
-allows where every byte is written to it: blocks stay in the cache, one array of all paths does not).
-A busy machine shows in the arithmetic loop, which should read 2.0; the smallest times over many short rounds are taken.
+`riskengine.engine.executor.run_blocks`, of the size that a study of the market alone gives them.  The ceilings are
+taken in the same rounds: the same kernel in two processes that share nothing (what the cores allow), a loop of integer
+arithmetic (whether two cores are there at all), and stores alone, to an array in the second-level cache and to one far
+beyond all caches (what memory allows where every byte is written to it: blocks stay in the cache, one array of all
+paths does not).  A busy machine shows in the arithmetic loop, which should read 2.0; the smallest times over many short
+rounds are taken.
 """
 
 import argparse
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _timing import alternate, compare, emit
 from paths import BATES, GRID, KOU, KOU_FOUR, MERTON
 
-from riskengine.engine.blocks import plan
+from riskengine.engine.blocks import market_block, plan
 from riskengine.engine.executor import run_blocks
 from riskengine.jit import kernel
 from riskengine.random import DrawKeys
@@ -50,6 +51,11 @@ def store(out, rounds):
             out[i] = np.float64(k)
 
 
+def market_blocks(model, paths: int):
+    """Blocks as a study of the market alone has them."""
+    return plan(paths, market_block((GRID.steps + 1) * len(model.assets)))
+
+
 def sample(model, blocks) -> None:
     """Sample blocks of paths one after the other."""
     for block in blocks:
@@ -60,7 +66,7 @@ def engine_job(model, paths: int):
     """Two threads, as the engine runs them."""
 
     def job() -> None:
-        for _ in run_blocks(plan(paths), lambda b: model.sample(GRID, b.first, b.count, SEED), 2):
+        for _ in run_blocks(market_blocks(model, paths), lambda b: model.sample(GRID, b.first, b.count, SEED), 2):
             pass
 
     return job
@@ -70,7 +76,7 @@ class Processes:
     """Two processes that sample their half of the paths each time they are told to."""
 
     def __init__(self, model, paths: int) -> None:
-        blocks = plan(paths)
+        blocks = market_blocks(model, paths)
         context = multiprocessing.get_context("fork")
         self.ends, self.members = [], []
         for half in (blocks[::2], blocks[1::2]):
@@ -103,8 +109,8 @@ def main() -> None:
     """Time all pairs and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    rounds = 5 if parser.parse_args().quick else 20
-    paths = 409_600
+    rounds = 4 if parser.parse_args().quick else 12
+    paths = 3_276_800  # a fifth of a second and more: starting a thread costs a millisecond
     pool = ThreadPoolExecutor(2)
     results = {}
     for name, model, n in (
@@ -115,7 +121,11 @@ def main() -> None:
     ):
         sample(model, plan(1024))  # compiled before processes part
         processes = Processes(model, n)
-        jobs = {"one": lambda m=model, n=n: sample(m, plan(n)), "engine": engine_job(model, n), "processes": processes}
+        jobs = {
+            "one": lambda m=model, n=n: sample(m, market_blocks(m, n)),
+            "engine": engine_job(model, n),
+            "processes": processes,
+        }
         seconds = alternate(jobs, rounds, wall=True)
         cpu = alternate({k: jobs[k] for k in ("one", "engine")}, rounds)
         processes.close()

@@ -101,6 +101,7 @@ STUDIES: dict[str, str] = {
     "sensitivity": "riskengine.tune.sensitivity_spec:SensitivityStudy",
     "backtest_power": "riskengine.study.power_spec:BacktestPowerStudy",
     "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
+    "worst_account": "riskengine.tune.worst_account_spec:WorstAccountStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
 }

@@ -1,13 +1,10 @@
 """``riskengine margin``: the requirement of a portfolio today, explained."""
 
-from inspect import signature
 from typing import Any
 
 import click
 
 from riskengine.errors import UsageError
-
-_HISTORIES = 256  # simulated windows behind a model that reads one
 
 
 @click.command()
@@ -82,36 +79,18 @@ def _of_file(name: str, levels: list[float] | None):
 
 def _requirements(model, asked, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:
     """Rows of one model: each account and level."""
-    from dataclasses import replace
-
     import numpy as np
 
-    from riskengine.market.grid import TimeGrid
-    from riskengine.pricing.valuation import account_values, snapshot
-    from riskengine.random import DrawKeys
-    from riskengine.roles import reads_history
+    from riskengine.engine.today import Today
+    from riskengine.pricing.valuation import account_values
 
     book = asked.book
-    seconds = round(getattr(model, "margin_period_hours", period) * 3600)
-    grid = TimeGrid(seconds, 1, seconds, windows) if reads_history(model) else TimeGrid(seconds, 1)
-    paths = world.model.sample(grid, 0, _HISTORIES, DrawKeys(seed))
-    if not reads_history(model):
-        # one state, the mean one: a model without a window has nothing else about it that is random
-        mean = None if paths.variance_lanes is None else paths.variance_lanes.mean(axis=2, keepdims=True)
-        one = np.ascontiguousarray(paths.spot_lanes[:, :, :1])
-        paths = replace(paths, spot_lanes=one, variance_lanes=mean, failed=paths.failed[:1])
-    variance = None if paths.variance_lanes is None else paths.variance_lanes[0]
-    now = snapshot(book, world.surface, paths.spot_lanes[0], variance, 0.0)
+    today = Today(model, world, getattr(model, "margin_period_hours", period), windows, seed)
+    now = today.market(book)
     try:
-        prepared = model.init(book, world.surface)
-        if hasattr(model, "check_paths"):
-            model.check_paths(grid, ())
+        required = today.requirements(book, now, explain=explained)
     except ValueError as error:
         raise UsageError(f"{model.kind} cannot take this book on world {world.name}: {error}") from None
-    state = model.step(prepared, paths, 0)
-    # a model whose figure has parts takes the word `explain`
-    parts = explained and "explain" in signature(model.requirement).parameters
-    required = model.requirement(state, now, explain=True) if parts else model.requirement(state, now)
     value = account_values(book, now)
     rows = []
     for level, found in zip(model.levels or (None,), required, strict=True):

@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 
 # Large enough that a step of one asset fills the vector units and call overhead vanishes, small enough that the
-# arrays of a step stay in the second-level cache.
+# arrays of a step, and of the accounts that live on it, stay in the second-level cache.
 BLOCK_PATHS = 1024
+
+# Prices that a block may hold where nothing but the market lives on its paths: one megabyte.  A thread asks for the
+# interpreter between kernels, so blocks that are over in 70 microseconds keep a second thread waiting
+# (`benchmarks/threads.py`).
+_MARKET_VALUES = 131_072
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,14 @@ class Block:
     count: int
 
 
-def plan(paths: int) -> list[Block]:
-    """Blocks that cover `paths` paths.  A longer plan starts with the full blocks of a shorter one."""
-    return [Block(i, first, min(BLOCK_PATHS, paths - first)) for i, first in enumerate(range(0, paths, BLOCK_PATHS))]
+def market_block(values_per_path: int) -> int:
+    """Paths of a block on which only the market itself is looked at, where a path has `values_per_path` prices."""
+    size = BLOCK_PATHS
+    while 2 * size * values_per_path <= _MARKET_VALUES and size < 8 * BLOCK_PATHS:
+        size *= 2
+    return size
+
+
+def plan(paths: int, size: int = BLOCK_PATHS) -> list[Block]:
+    """Blocks of `size` that cover `paths` paths.  A longer plan starts with the full blocks of a shorter one."""
+    return [Block(i, first, min(size, paths - first)) for i, first in enumerate(range(0, paths, size))]

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from riskengine.engine.blocks import Block
+from riskengine.engine.blocks import BLOCK_PATHS, Block, market_block
 from riskengine.engine.controls import Controls
 from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
@@ -74,6 +74,14 @@ class Simulation:
         margin = self.margin
         period = None if margin is None else self.grid.index("margin_period_hours", margin.margin_period_hours)
         return Controls(self.world, self.grid, self.scheme, period)
+
+    @property
+    def block_paths(self) -> int:
+        """Paths of a block; no figure depends on it."""
+        if self.margin is None and self.lending is None:
+            times = self.grid.history_steps + self.grid.steps + 1
+            return market_block(times * len(self.world.model.assets))
+        return BLOCK_PATHS
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""

@@ -30,6 +30,7 @@ from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
 from riskengine.report.wording import percent, plain
+from riskengine.report.worst_chapter import worst_account
 
 SHOWN = 20_000  # characters of a study that a page holds; a longer one stays in its file
 Maker = Callable[[Mapping[str, Any], list[Row], bool], Chapter]
@@ -69,6 +70,7 @@ ORDER: tuple[Maker, ...] = (
     many,
     overlaps,
     certified_choice,
+    worst_account,
     certificate_experiment,
 )
 

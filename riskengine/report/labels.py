@@ -87,6 +87,11 @@ MEASURES: dict[str, Measure] = {
         "Standard error of the requirements of a model that simulates, summed over the accounts as if they erred "
         "together, over the capital.",
     ),
+    "tail_beyond_margin": _M(
+        "Tail beyond margin",
+        "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "
+        "margin does not cover the mean of that tail.",
+    ),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
     "liquidated_share": _M("Liquidated accounts", "Share of accounts liquidated at least once on a path."),

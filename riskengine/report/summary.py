@@ -21,6 +21,7 @@ from riskengine.report.rows import (
 )
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
+from riskengine.report.worst_chapter import worst_sentence
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
 
@@ -84,7 +85,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
-    makers += (_forecasts, _worth, _causes, _widest, _fit)
+    makers += (worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 

@@ -167,6 +167,8 @@ DERIVATIVES = {
 }
 
 
+# beside those of margin, of the account that a model covers worst
+WORST = ("tail_beyond_margin",)
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
@@ -243,6 +245,7 @@ def all_measures() -> frozenset[str]:
         *CHOICE,
         *EXPERIMENT,
         *ACCOUNTS,
+        *WORST,
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",

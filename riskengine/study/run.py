@@ -109,7 +109,7 @@ def run_study(
     looks, wanted = study.looks, study.target_error
     looking = 0.0
     for look, paths in enumerate(looks, 1):
-        blocks = plan(paths)
+        blocks = plan(paths, simulation.block_paths)
         missing = [b for b in blocks if not store.check(b)]
         done = paths - sum(b.count for b in missing)
         which = f"look {look} of {len(looks)}  " if len(looks) > 1 else ""

@@ -1,4 +1,4 @@
-from riskengine.engine.blocks import BLOCK_PATHS, Block, plan
+from riskengine.engine.blocks import BLOCK_PATHS, Block, market_block, plan
 
 
 def test_plan_covers_every_path_once():
@@ -13,3 +13,11 @@ def test_a_longer_plan_starts_with_the_full_blocks_of_a_shorter_one():
 
 def test_a_short_plan_is_one_block():
     assert plan(3) == [Block(0, 0, 3)]
+
+
+def test_a_block_of_the_market_alone_fills_a_megabyte_and_is_never_shorter_than_others():
+    assert market_block(31) == 4 * BLOCK_PATHS
+    assert market_block(124) == BLOCK_PATHS
+    assert market_block(100_000) == BLOCK_PATHS
+    assert market_block(1) == 8 * BLOCK_PATHS
+    assert [b.count for b in plan(5000, 4096)] == [4096, 904]

@@ -94,7 +94,9 @@ def test_margin_of_a_portfolio_is_explained(capsys, here):
         ("greeks_grid", None),
         ("filtered_historical_var", 0.99),
         ("ewma_var", 0.99),
+        ("model_monte_carlo_var", 0.99),
     }
+    assert all(("std_error" in r) == (r["model"] == "model_monte_carlo_var") for r in rows)
     for row in rows:
         assert row["initial"] >= row["maintenance"] >= 0
         if row["level"] is not None:

@@ -70,6 +70,8 @@ TERMS = {
     "overlap.",
     "overlay": "A stress set on top of a world's paths: prices, variance, correlation, depth, basis, oracle together.",
     "path": "One simulated history of the market; the unit of every interval.",
+    "pathwise derivative": "How a figure moves with a parameter, from the same simulated paths a small step of it "
+    "either side; the score of the number of jumps where a path cannot show it.",
     "pilot": "Paths of their own on which the tilts of importance sampling, or the shares of strata, are chosen.",
     "pinball": "Score whose expectation is least at the true quantile; its regret is what a wrong quantile costs over "
     "the true one.",

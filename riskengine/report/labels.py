@@ -266,12 +266,14 @@ MEASURES: dict[str, Measure] = {
         "Change per standard error",
         "Exact derivative of the loss quantile times the standard error of the parameter, as a share of the quantile.",
     ),
-    "quantile_secant": _M(
-        "Secant, exact",
-        "Exact quantile one step above less one step below the parameter, scaled to one standard error, as a share of "
-        "the quantile.",
-    ),
-    "quantile_secant_simulated": _M("Secant, simulated", "The same from paths on common random numbers."),
+    "quantile_change_simulated": _M("The same, simulated", "From paths a small step of the parameter either side."),
+    "quantile_change_z": _M("Exact against simulated", "Difference of the two derivatives, in standard errors."),
+    "shortfall_change": _M("Change per standard error", "As of the quantile, of the expected shortfall."),
+    "shortfall_change_simulated": _M("The same, simulated", "From the mean move of the paths beyond the quantile."),
+    "shortfall_change_z": _M("Exact against simulated", "Difference of the two derivatives, in standard errors."),
+    "kernel_width": _M("Kernel width", "Half the window around the quantile that simulated derivatives are read from."),
+    "quantile_simulated": _M("Loss quantile, simulated", "Quantile of the simulated losses."),
+    "shortfall_simulated": _M("Shortfall, simulated", "Mean of the simulated losses beyond their quantile."),
     "uncertainty_share": _M(
         "Share of the uncertainty", "Part of the variance of the quantile that the error of this parameter causes."
     ),

@@ -85,7 +85,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
-    makers += (worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
+    makers += (worst_sentence, _forecasts, _worth, _causes, _widest, _fit, _routes)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -283,6 +283,22 @@ def _fit(result: Mapping[str, Any], rows: list[Row]) -> str:
     if not said or level is None:
         return ""
     return f"The errors of the fit leave the {percent(level)} loss quantile uncertain by (one sd) {'; '.join(said)}."
+
+
+def _routes(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Whether derivatives by simulation agree with the exact ones."""
+    from scipy.special import ndtri
+
+    own = [r for r in select(rows, "quantile_derivative") if r.measure.endswith("_change_z")]
+    z = [abs(r.value) for r in own if r.value is not None]
+    if not z:
+        return ""
+    limit = float(ndtri(1.0 - 0.025 / len(z)))
+    left = f"; {len(own) - len(z)} are carried by too few paths to tell" if len(own) > len(z) else ""
+    return (
+        f"Derivatives by simulation against exact ones: the largest of {len(z)} differences is {max(z):.1f} standard "
+        f"errors (one in twenty such families goes beyond {limit:.1f}){left}."
+    )
 
 
 def _groups(rows: list[Row]) -> list[Row]:

@@ -155,13 +155,20 @@ PROBABILITY = {
     "tail_crps_excess": "return",
     "pit_share": "probability",
 }
-# of loss quantiles under an exact law, in the parameters of its fit
+# of loss quantiles and shortfalls, in the parameters of the fit: of an exact law, and simulated
 DERIVATIVES = {
     "true_quantile": "return",
+    "true_shortfall": "return",
+    "quantile_simulated": "USD",
+    "shortfall_simulated": "USD",
+    "kernel_width": "share",
     "quantile_elasticity": "number",
     "quantile_change": "share",
-    "quantile_secant": "share",
-    "quantile_secant_simulated": "share",
+    "quantile_change_simulated": "share",
+    "quantile_change_z": "number",
+    "shortfall_change": "share",
+    "shortfall_change_simulated": "share",
+    "shortfall_change_z": "number",
     "uncertainty_share": "share",
     "fit_uncertainty": "share",
 }

@@ -10,6 +10,8 @@ from test_revaluation import SURFACE
 
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.models import margin_model
+from riskengine.config.study import study_of
+from riskengine.errors import InputError
 from riskengine.instrument.terms import EuropeanOption, Perpetual
 from riskengine.margin.governed import Governed, Policy
 from riskengine.margin.greeks_grid import GreeksGrid
@@ -168,3 +170,31 @@ def test_what_does_not_fit_is_said():
         Governed(GreeksGrid(), VOLATILITY, (0.9, 0.95, 0.97, 0.99), "level")
     with pytest.raises(ValueError, match="vol_range must lie in"):
         Governed(GreeksGrid(), VOLATILITY, (1.0, 1.1, 1.2, 2.5), "scale")
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "said"),
+    [
+        ("calibration", {"signal": "thinness", "thresholds": [1.5]}, "thinness needs a world with depth"),
+        ("backtest", {"signal": "thinness", "thresholds": [1.5]}, "thinness needs a world with depth"),
+        ("calibration", {"signal": "realised_volatility", "thresholds": [0.5]}, "need history_windows of 33, got 20"),
+        ("backtest", {"signal": "realised_volatility", "thresholds": [0.5]}, "need history_windows of 33, got 20"),
+        (
+            "calibration",
+            {"signal": "realised_volatility", "thresholds": [0.5], "review_hours": 25},
+            "review_hours must fall on the time grid",
+        ),
+    ],
+)
+def test_a_study_that_cannot_feed_the_signal_is_refused(kind, policy, said):
+    model = {"kind": "governed", "model": {"kind": "greeks_grid"}, "settings": [1.0, 1.2], "policy": policy}
+    margin = {"book": "margin_book", "models": [model], "margin_period_hours": 24}
+    common = {"kind": kind, "title": "t", "world": "btc_eth", "history_windows": 20}
+    if kind == "calibration":
+        margin["liquidation_latency_hours"] = 6
+        common |= {"seed": 1, "paths": 64, "horizon_hours": 24, "step_hours": 6, "margin": margin}
+    else:
+        common |= margin
+    with pytest.raises(InputError) as caught:
+        study_of(common)
+    assert any(said in str(f) for f in caught.value.faults)

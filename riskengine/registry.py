@@ -56,6 +56,9 @@ MODELS: dict[str, dict[str, str]] = {
     },
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
+        "comet": "riskengine.lending.comet:Comet",
+        "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
+        "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
     },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",
@@ -104,6 +107,7 @@ STUDIES: dict[str, str] = {
     "worst_account": "riskengine.tune.worst_account_spec:WorstAccountStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
+    "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
 }
 
 

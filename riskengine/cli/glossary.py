@@ -35,6 +35,7 @@ TERMS = {
     "estimate": "A figure with standard error, interval, sample size and method.",
     "estimator": "A rule that reads past losses and returns value at risk and expected shortfall, each with an "
     "interval.",
+    "exception": "A breach in a backtest: an account and margin period whose loss was above its initial margin.",
     "expected shortfall": "Mean of the worst losses of probability 1 - level.",
     "feller condition": "2 kappa theta >= xi^2: variance never reaches zero. It may fail; scheme and exact law allow "
     "for it.",

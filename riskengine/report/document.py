@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.chain_chapters import chain_accounts, chain_cost, chain_disclosure, chain_paired
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
-from riskengine.report.lending_chapters import bad_debt, liquidation_counts
+from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
@@ -37,6 +38,7 @@ Maker = Callable[[Mapping[str, Any], list[Row], bool], Chapter]
 ORDER: tuple[Maker, ...] = (
     glance,
     stress,
+    mechanisms,
     coverage,
     procyclicality,
     losses,
@@ -59,6 +61,10 @@ ORDER: tuple[Maker, ...] = (
     rolling_reliability,
     rolling_by_series,
     rolling_power,
+    chain_disclosure,
+    chain_accounts,
+    chain_cost,
+    chain_paired,
     reliability,
     sensitivity,
     derivatives,

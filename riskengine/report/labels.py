@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.labels_chain import CHAIN
 from riskengine.report.labels_rolling import ROLLING
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -69,24 +70,15 @@ MEASURES: dict[str, Measure] = {
         "Peak to trough",
         "Mean over paths of the largest ratio of the requirement to an earlier one, positions left alone.",
     ),
-    "largest_rise_1": _M(
-        "Largest rise over 1",
-        "Mean over paths of the largest ratio of the requirement to that of 1 margin period before.",
-    ),
-    "largest_rise_5": _M(
-        "Largest rise over 5",
-        "Mean over paths of the largest ratio of the requirement to that of 5 margin periods before.",
-    ),
-    "largest_rise_30": _M(
-        "Largest rise over 30",
-        "Mean over paths of the largest ratio of the requirement to that of 30 margin periods before.",
-    ),
+    **{
+        f"largest_rise_{n}": _M(
+            f"Largest rise over {n}",
+            f"Mean over paths of the largest ratio of the requirement to that of {periods} before.",
+        )
+        for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
+    },
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
-    "requirement_error": _M(
-        "Simulation error of the requirement",
-        "Standard error of the requirements of a model that simulates, summed over the accounts as if they erred "
-        "together, over the capital.",
-    ),
+    "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over the capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",
         "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "
@@ -103,6 +95,14 @@ MEASURES: dict[str, Measure] = {
     "liquidated_loans": _M("Liquidated borrowers", "Mean number of borrowers liquidated on a path."),
     **_amounts(),
     "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
+    "liquidation_penalty": _M(
+        "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
+    ),
+    "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
+    "protocol_result": _M(
+        "Protocol's result",
+        "Mean fees less bad debt on a path, with gains on collateral taken over; negative: reserves or suppliers lose.",
+    ),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
         "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."
@@ -191,7 +191,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in ROLLING.items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
@@ -393,7 +393,7 @@ MEASURES: dict[str, Measure] = {
 ACRONYMS = {
     w.lower(): w
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte"}
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue", "evk": "EVK"}
 
 # Names of tests, where spelling out their own would not do.
 TESTS = {
@@ -482,7 +482,7 @@ def value_of(name: str, value: Any) -> str:
         return f"×{value:g}"
     if name == "measure":
         return title_of(str(value))
-    if name in ("estimator", "case"):
+    if name in ("estimator", "case", "market"):
         return model_of(str(value))
     if name == "test":
         return TESTS.get(str(value), words(str(value)))

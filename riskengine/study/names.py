@@ -21,10 +21,14 @@ MEANS = {
     "liquidation_cost": "USD",
     "fund_draw": "USD",
     "protocol_fee": "USD",
+    "liquidation_penalty": "USD",
+    "keeper_profit": "USD",
     "skipped_unprofitable": "count",
     "liquidated_loans": "count",
     "borrow_capacity": "USD",
 }
+# an amount that may be negative; its mean is reported
+SIGNED = {"protocol_result": "USD"}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
@@ -241,6 +245,7 @@ def all_measures() -> frozenset[str]:
         *SHARES,
         *INDICATORS,
         *MEANS,
+        *SIGNED,
         *CALIBRATION,
         "reference_quantile",
         *LAB,

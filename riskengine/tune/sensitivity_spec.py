@@ -347,7 +347,9 @@ def settings(study: CalibrationStudy, output: Output) -> Iterator[dict[str, Any]
         given = {k: v for k, v in where.items() if k != "threshold_shift"}
     elif output.section == "lending" and study.lending is not None:
         places = [
-            {"model": study.lending.market.kind, "threshold_shift": shift} for shift in study.lending.threshold_shifts
+            {"model": market.kind, "threshold_shift": shift}
+            for market in study.lending.markets
+            for shift in study.lending.threshold_shifts
         ]
         given = {k: v for k, v in where.items() if k != "multiplier"}
     elif output.section == "calibration" and study.calibration is not None:

@@ -164,8 +164,9 @@ MEASURES: dict[str, Measure] = {
     "log_tracking_error": _M(
         "Tracking error of the logarithm",
         "Standard deviation over samples of log(estimate / true quantile given the state at time 0): how far the "
-        "estimate strays from a truth that moves.",
+        "estimate strays from a truth that moves, where the world has a state.",
     ),
+    "log_tracking_difference": _M("Mean log difference", "Mean of this logarithm; positive: estimates too high."),
     "true_shortfall": _M("True ES", "Mean loss beyond the true quantile under the exact law of the world."),
     "es_relative_bias": _M("Relative bias of ES", "Mean estimate of ES less the true one, divided by it."),
     "es_relative_sd": _M("Scatter of ES", "Standard deviation of the estimate of ES, divided by the true one."),

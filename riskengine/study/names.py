@@ -64,6 +64,7 @@ LAB = {
     "unbounded_intervals": "probability",
     "refused": "probability",
     "log_tracking_error": "number",
+    "log_tracking_difference": "number",
     "true_shortfall": "return",
     "es_relative_bias": "share",
     "es_relative_sd": "share",

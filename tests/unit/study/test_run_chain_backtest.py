@@ -213,7 +213,8 @@ def test_the_shipped_study_covers_every_margin_model_and_keeps_to_its_own_words(
 
     shipped = load_study("margin_chain_backtest").study
     known = {m.kind for m in shipped.models}
-    # accounts are small and struck afresh each period: what moves along a path or charges size has no work
+    # accounts are struck afresh each period, so a limit on speed has no work; the other two would make the committed
+    # result larger than a file may be
     assert (
         known == set(kinds("margin")) - {"speed_limited", "governed", "liquidity_addon"} and len(shipped.accounts) == 19
     )

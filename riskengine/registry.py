@@ -99,6 +99,7 @@ STUDIES: dict[str, str] = {
     "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
+    "black_scholes": "riskengine.study.black_scholes_spec:BlackScholesStudy",
 }
 
 

@@ -166,6 +166,27 @@ DERIVATIVES = {
 }
 
 
+# of Black-Scholes on a world that is not lognormal; amounts per unit of spot
+BLACK_SCHOLES = {
+    "one_volatility": "share",
+    "true_price": "return",
+    "price_error": "share",
+    "volatility_error": "share",
+    "delta_error": "number",
+    "hedge_error": "number",
+    "margin_needed": "return",
+    "margin_black": "return",
+    "margin_error": "share",
+    "margin_breach": "probability",
+    "hedge_mean": "return",
+    "hedge_sd": "return",
+    "hedge_loss_p01": "return",
+    "hedge_loss_p99": "return",
+    "hedge_loss_es_99": "return",
+    "hedge_sd_lognormal": "return",
+}
+
+
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
@@ -215,6 +236,9 @@ PLACES = (
     "group",
     "parameter",
     "bin",
+    "days",
+    "moneyness",
+    "interval_hours",
 )
 
 
@@ -238,6 +262,7 @@ def all_measures() -> frozenset[str]:
         *SENSITIVITY,
         *DERIVATIVES,
         *PROBABILITY,
+        *BLACK_SCHOLES,
         *BACKTEST_POWER,
         *CHOICE,
         *EXPERIMENT,

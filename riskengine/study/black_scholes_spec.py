@@ -1,0 +1,142 @@
+"""What a study of Black-Scholes on a world that is not lognormal asks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from riskengine.arrays import check_range
+from riskengine.engine.black_scholes import RULES, YEAR_HOURS
+from riskengine.law.hedge_ratio import hedgeable
+from riskengine.market.grid import TimeGrid
+from riskengine.roles import HasLaw
+from riskengine.scenario.world import World
+from riskengine.study.checks import Found, asset_fault, surface_fault
+from riskengine.study.criterion import Criterion
+from riskengine.study.kind import Study
+
+
+def check_each(name: str, values: tuple[float, ...], low: float, high: float, **ends: bool) -> None:
+    """ValueError unless there is a value, each once and in range."""
+    if not values or len(set(values)) != len(values):
+        raise ValueError(f"{name} must hold at least one number, each once, got {list(values)}")
+    for value in values:
+        check_range(f"{name[:-1] if name.endswith('s') else name} of {name}", value, low, high, **ends)
+
+
+@dataclass(frozen=True)
+class HedgeTest:
+    """Options that are sold and hedged on simulated paths until they expire.
+
+    Attributes
+    ----------
+    days : float
+        Maturity; a whole number of steps of the shortest interval.
+    moneyness : tuple of float
+        As in the study.
+    intervals_hours : tuple of float
+        Rebalancing intervals, each a whole number of the shortest and a whole part of the maturity.
+    paths : int
+    """
+
+    days: float
+    intervals_hours: tuple[float, ...]
+    paths: int
+    moneyness: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        check_range("days", self.days, 0.0, 400.0, open_low=True)
+        check_each("intervals_hours", self.intervals_hours, 0.0, 24.0 * self.days, open_low=True)
+        check_each("moneyness", self.moneyness, -6.0, 6.0)
+        check_range("paths", self.paths, 200, 2**24)
+        steps = self.grid.steps
+        if steps > 5_000:
+            raise ValueError(f"days must be at most 5,000 of the shortest interval, got {steps}")
+        for hours in self.intervals_hours:
+            if steps % self.grid.index("intervals_hours", hours):
+                raise ValueError(f"intervals_hours must be whole parts of {self.days:g} days, got {hours:g}")
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The maturity in steps of the shortest interval."""
+        step = round(min(self.intervals_hours) * 3600)
+        if step < 1:
+            raise ValueError(f"intervals_hours must be at least one second, got {min(self.intervals_hours)!r}")
+        return TimeGrid(step, TimeGrid(step, 1).index("days", 24.0 * self.days))
+
+
+@dataclass(frozen=True)
+class BlackScholesStudy(Study):
+    """Errors of Black-Scholes with one volatility on worlds whose law is known.
+
+    Attributes
+    ----------
+    worlds : tuple of World
+        Of kind merton, kou, heston or bates.
+    asset : str
+    days : tuple of float
+        Maturities.
+    moneyness : tuple of float
+        log(K / S) in standard deviations of the realised variance to expiry; puts below 0, calls from 0 on.
+    levels : tuple of float
+        Of the margin requirements.
+    margin_period_hours : float
+        At most the shortest maturity.
+    volatilities : tuple of str
+        How the one volatility is chosen: ``at_the_money``, from the price of each maturity; ``realised``.
+    hedge : HedgeTest or None
+    """
+
+    named: ClassVar[str] = "a study of Black-Scholes"
+    runner: ClassVar[str] = "riskengine.study.black_scholes:run_black_scholes"
+
+    kind: Literal["black_scholes"]
+    title: str
+    worlds: tuple[World, ...]
+    asset: str
+    days: tuple[float, ...]
+    moneyness: tuple[float, ...]
+    levels: tuple[float, ...]
+    seed: int
+    margin_period_hours: float = 24.0
+    volatilities: tuple[Literal["at_the_money", "realised"], ...] = RULES
+    hedge: HedgeTest | None = None
+    confidence: float = 0.95
+    criteria: tuple[Criterion, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, 2**64 - 1)
+        check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
+        check_each("days", self.days, 0.0, 1000.0, open_low=True)
+        check_each("moneyness", self.moneyness, -6.0, 6.0)
+        check_each("levels", self.levels, 0.5, 1.0 - 1e-6, open_low=True)
+        check_range("margin_period_hours", self.margin_period_hours, 0.0, 24.0 * min(self.days), open_low=True)
+        if not self.volatilities or len(set(self.volatilities)) != len(self.volatilities):
+            raise ValueError(f"volatilities must hold {' or '.join(RULES)}, each once, got {list(self.volatilities)}")
+        names = [w.name for w in self.worlds]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"worlds must hold at least one world, each once, got {names}")
+        for world in self.worlds:
+            model = world.model
+            known = isinstance(model, HasLaw) and hedgeable(model.law(model.assets[0], 1.0 / YEAR_HOURS))
+            if not known or world.stress:
+                raise ValueError(
+                    "worlds must be of kind gbm, merton, kou, heston or bates, whose option prices and hedges are "
+                    f"known exactly, and without stress, got {world.name!r}"
+                )
+
+    def all_worlds(self) -> tuple[World, ...]:
+        """As `Study.all_worlds`."""
+        return self.worlds
+
+    def plan(self) -> dict[str, Any]:
+        """As `Study.plan`."""
+        said: dict[str, Any] = {"exact options": len(self.worlds) * len(self.days) * len(self.moneyness)}
+        if self.hedge is not None:
+            said["hedged paths"] = self.hedge.paths
+        return said | {"seed": self.seed}
+
+    def faults(self) -> Iterator[Found]:
+        """As `Study.faults`."""
+        for i, world in enumerate(self.worlds):
+            yield from surface_fault(world, ("worlds", i, "surface"))
+            yield from asset_fault(self.asset, tuple(world.model.assets), ("asset",))

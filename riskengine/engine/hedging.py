@@ -27,8 +27,8 @@ from riskengine.engine.black_scholes import YEAR_HOURS, of_horizon
 from riskengine.law.bates import BatesLaw
 from riskengine.law.hedge_ratio import HedgedLaw, diffusive_variance, hedge_ratios
 
-HEDGES = ("black_scholes", "world_delta", "minimum_variance")
-_POINTS, _STATES, _REACH = 161, 13, 0.8
+HEDGES = ("Black–Scholes delta", "true delta", "least-variance hedge")
+_POINTS, _STATES, _REACH = 161, 21, 0.8
 
 
 def leading_deviation(strike: float, volatility: float, years: float, interval: float) -> float:
@@ -117,7 +117,7 @@ class HedgeTables:
         """Largest error of a read at time `index` on points between those of the table."""
         rest = of_horizon(self._law, (self._hours - float(self._times[index])) / YEAR_HOURS)
         k = self._tables[index].scale * np.linspace(-3.017, 3.011, 41)
-        between = np.atleast_1d(0.5 * (self._roots[:-1] + self._roots[1:]))[2::5] if self._roots.size > 1 else self._roots
+        between = self._roots if self._roots.size == 1 else 0.5 * (self._roots[:-1] + self._roots[1:])[2::5]
         found = np.stack([self.read(index, k, np.full(k.shape, r * r)) for r in between], axis=1)
         return float(np.abs(found - np.stack(hedge_ratios(rest, k, between**2)[1:])).max())
 

@@ -29,11 +29,6 @@ HedgedLaw = MertonLaw | KouLaw | BatesLaw
 _MOST = 1 << 16
 
 
-def hedgeable(law: object) -> bool:
-    """Whether the local characteristics of a law are known here: Merton, Kou, Heston and Bates."""
-    return type(law) in (MertonLaw, KouLaw, BatesLaw)
-
-
 def jump_transform(law: HedgedLaw) -> Callable[[np.ndarray], np.ndarray]:
     """f(s) = sum of intensity (E[e^{sJ}] - 1) per year, of real or complex s."""
     if isinstance(law, KouLaw):
@@ -79,10 +74,12 @@ def hedge_ratios(
     Raises
     ------
     ValueError
-        Where the law has a drift.
+        Where the law has a drift, or is of another kind.
     RunError
         Where E[S^2] is infinite, so that no hedge has least variance, or the integral does not settle.
     """
+    if type(law) not in (MertonLaw, KouLaw, BatesLaw):
+        raise ValueError(f"law must be of Merton, Kou, Heston or Bates, got {type(law).__name__}")
     if law.drift != 0.0:
         raise ValueError(f"drift of the pricing law must be 0, got {law.drift!r}")
     v = np.array([diffusive_variance(law)]) if variance is None else np.asarray(variance, dtype=np.float64)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.labels_black_scholes import BLACK_SCHOLES
 from riskengine.report.labels_rolling import ROLLING
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -181,7 +182,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in ROLLING.items()},
+    **{name: _M(*said) for name, said in (ROLLING | BLACK_SCHOLES).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
@@ -433,6 +434,7 @@ PARAMETERS = {
     "threshold_shift": "threshold shift",
     "sample_size": "sample size",
     "sha256": "SHA-256",
+    "interval_hours": "hours between trades",
 }
 
 

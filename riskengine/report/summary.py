@@ -19,6 +19,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
+from riskengine.report.summary_black_scholes import BLACK_SCHOLES, headline_black
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
 
@@ -84,6 +85,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
+    makers += BLACK_SCHOLES
     makers += (_forecasts, _worth, _causes, _widest, _fit)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
@@ -333,6 +335,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
+        ("Black–Scholes", headline_black(rows), ("price_error", "margin_error", "margin_breach")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)
@@ -351,7 +354,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("level", "threshold_shift", "sample_size", "group")
+    keep = ("world", "days", "moneyness", "level", "threshold_shift", "sample_size", "group")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -33,8 +33,6 @@ from riskengine.study.result import Row, StudyResult
 from riskengine.study.run import Progress
 from riskengine.study.verdict import judge
 
-CONTROL = "lognormal control"
-
 
 def _row(section: str, model: str, place: dict[str, Any], measure: str, figure: Estimate) -> Row:
     return Row(section, model, place, measure, BLACK_SCHOLES[measure], figure)
@@ -62,8 +60,8 @@ def exact_rows(study: BlackScholesStudy, world: World) -> Iterator[Row]:
                 at = place | {"moneyness": z}
                 true, black = float(errors.price[i]), float(errors.black_price[i])
                 yield _row("black_scholes", rule, at, "true_price", exact(true))
-                yield _row("black_scholes", rule, at, "price_error", exact(black / true - 1.0))
-                gap = volatility - float(errors.implied[i])
+                yield _row("black_scholes", rule, at, "price_error", exact(round(black / true - 1.0, 12)))
+                gap = round(volatility - float(errors.implied[i]), 12)
                 figure = exact(gap) if np.isfinite(gap) else undetermined(0, "price below 1e-13 of the spot")
                 yield _row("black_scholes", rule, at, "volatility_error", figure)
                 delta = float(errors.black_delta[i])
@@ -125,19 +123,20 @@ class Hedging:
         spot = paths.spot_lanes[:, self._asset]
         variance = None if paths.variance_lanes is None else paths.variance_lanes[:, self._asset]
         for i, (strike, sign) in enumerate(zip(self.strike, self.sign, strict=True)):
-            found = hedged_losses(
-                spot, variance, strike, sign, self.volatility, self._step, self.every, self.tables
-            ) - self.price[i]
+            found = (
+                hedged_losses(spot, variance, strike, sign, self.volatility, self._step, self.every, self.tables)
+                - self.price[i]
+            )
             found[..., paths.failed] = np.nan
             self.losses[i, ..., block.first : block.first + block.count] = found
 
-    def rows(self, world: str) -> Iterator[Row]:
-        """Figures of every option, interval and hedge."""
+    def rows(self, world: str, where: str) -> Iterator[Row]:
+        """Figures of every option, interval and hedge; `where` is ``world`` or ``lognormal``, the control."""
         test, c = self._test, self._study.confidence
         years = 24.0 * test.days / YEAR_HOURS
         for i, z in enumerate(test.moneyness):
             for j, hours in enumerate(test.intervals_hours):
-                place = {"world": world, "days": test.days, "moneyness": z, "interval_hours": hours}
+                place = {"world": world, "hedged_in": where, "days": test.days, "moneyness": z, "interval_hours": hours}
                 for h in range(self.losses.shape[2]):
                     x = self.losses[i, j, h]
                     x = x[np.isfinite(x)]
@@ -164,15 +163,18 @@ def hedge_rows(study: BlackScholesStudy, workers: int, tell: Callable[[], None])
         law = of_horizon(model.law(study.asset, 1.0), 24.0 * study.hedge.days / YEAR_HOURS)
         sigma = best_volatility(law, study.volatilities[0])
         control = Gbm((study.asset,), (1.0,), (0.0,), (sigma,), ((1.0,),))
-        for name, sampled, tabulated in ((world.name, model, True), (f"{world.name}, {CONTROL}", control, False)):
+        for where, sampled, tabulated in (("world", model, True), ("lognormal", control, False)):
             made = Hedging(study, sampled, law, tabulated)
             if made.tables is not None:
                 for _ in run_blocks(plan(made.tables.count, 1), lambda b, t=made.tables: t.build(b.first), workers):
                     tell()
+                slots = np.unique(np.linspace(0, made.tables.count - 1, 6).astype(int))
+                error = exact(max(made.tables.error(int(i)) for i in slots), f"largest at {slots.size} times")
+                out.append(_row("hedge_tracking", "", {"world": world.name}, "hedge_table_error", error))
             for _ in run_blocks(plan(study.hedge.paths), made.block, workers):
                 tell()
             failed += int(np.isnan(made.losses[0, 0, 0]).sum())
-            out += made.rows(name)
+            out += made.rows(world.name, where)
     return out, failed
 
 
@@ -266,8 +268,8 @@ def _assumptions(study: BlackScholesStudy) -> Iterator[str]:
         "mean variance: whoever disagrees with Black–Scholes here disagrees about the law alone."
     )
     yield (
-        "Moneyness is log(strike / spot) in standard deviations of the realised variance to expiry; puts below 0, calls "
-        "from 0 on."
+        "Moneyness is log(strike / spot) in standard deviations of the realised variance to expiry; puts below 0, "
+        "calls from 0 on."
     )
     yield (
         "At the money: one volatility for each maturity, implied by the true at-the-money price, so that Black–Scholes "

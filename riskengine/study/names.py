@@ -184,6 +184,7 @@ BLACK_SCHOLES = {
     "hedge_loss_p99": "return",
     "hedge_loss_es_99": "return",
     "hedge_sd_lognormal": "return",
+    "hedge_table_error": "number",
 }
 
 
@@ -239,6 +240,7 @@ PLACES = (
     "days",
     "moneyness",
     "interval_hours",
+    "hedged_in",
 )
 
 

@@ -1,0 +1,188 @@
+"""Chapters of a study of Black-Scholes: margins, prices and deltas as maps; hedges as curves."""
+
+from collections.abc import Callable, Sequence
+from math import log10
+from typing import Any
+
+from riskengine.report.chapter import Chapter, Result
+from riskengine.report.chart import MUTED, Point, handle, legend, log_axis, log_range, marks, sheet, svg
+from riskengine.report.figures import Figure, interval_note
+from riskengine.report.heat import Tile, heat
+from riskengine.report.labels import model_of
+from riskengine.report.rows import Row, select, unique
+from riskengine.report.tables import Table, pivot
+from riskengine.report.wording import percent, plain
+
+Panel = tuple[str, Sequence[Row]]
+_AXES = ("strike, standard deviations from the spot", "days to expiry")
+
+
+def _sd(z: Any) -> str:
+    return f"{z:+g}".replace("-", "−") if z else "0"
+
+
+def _multiple(value: float) -> str:
+    return f"×{value:.0f}" if value >= 9.5 else f"×{value:.1f}" if value >= 0.095 else f"×{value:.2f}"
+
+
+def _rule(rows: Sequence[Row]) -> str:
+    return rows[0].model if rows else ""
+
+
+def _map(
+    name: str,
+    title: str,
+    panels: Sequence[Panel],
+    tile: Callable[[Row], tuple[float, str]],
+    note: str,
+) -> Figure | None:
+    """A map of one figure over strike and maturity, a panel for each of `panels`."""
+    drawn = []
+    for head, rows in panels:
+        tiles = []
+        for r in rows:
+            tone, text = (None, "–") if r.value is None else tile(r)
+            tiles.append(Tile(r.parameters["moneyness"], r.parameters["days"], tone, text))
+        drawn.append((head, tiles))
+    return heat(name, title, drawn, (_sd, plain), _AXES, note)
+
+
+def black_scholes_margins(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """How often a margin that assumes Black-Scholes is breached."""
+    own = select(rows, "black_scholes_margin")
+    rule = _rule(own)
+    items: list[Figure | Table | None] = []
+    if pictures:
+        breach = [r for r in select(own, measure="margin_breach") if r.model == rule]
+        items += [
+            _breaches(level, select(breach, level=level)) for level in unique(r.parameters["level"] for r in breach)
+        ]
+    measures = ("margin_needed", "margin_black", "margin_error", "margin_breach")
+    for world in unique(r.parameters["world"] for r in own):
+        items.append(pivot(f"Margin of a short option on {world}", select(own, world=world), measures, folded=True))
+    said = (
+        "The margin of a short option by Black–Scholes is its loss at the lognormal quantile; the world jumps. At one "
+        "level it may look adequate: the tail beyond it is what it lacks.",
+    )
+    return Chapter("black-margin", "Is a margin that assumes Black–Scholes enough?", said, items)
+
+
+def _breaches(level: float, rows: Sequence[Row]) -> Figure | None:
+    """Breach probability of the Black-Scholes margin at `level` as a multiple of the promised one."""
+
+    def tile(r: Row) -> tuple[float, str]:
+        times = (r.value or 0.0) / (1.0 - level)
+        return (log10(times) if times > 0 else -1.0), _multiple(times)
+
+    return _map(
+        f"black-margin-{level}",
+        f"How many times too often a {percent(level)} Black–Scholes margin is breached ({_words(_rule(rows))})",
+        [(world, select(rows, world=world)) for world in unique(r.parameters["world"] for r in rows)],
+        tile,
+        "Breach probability over the promised one; ×1 is kept. Orange: breached too often; colours end at ten times. "
+        "Exact figures, no sampling error.",
+    )
+
+
+def black_scholes_errors(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Price, volatility and delta errors by strike and maturity."""
+    own = select(rows, "black_scholes")
+    rule = _rule(own)
+    items: list[Figure | Table | None] = []
+    worlds = unique(r.parameters["world"] for r in own)
+    if pictures and own:
+
+        def panels(measure: str) -> list[tuple[str, list[Row]]]:
+            return [(w, [r for r in select(own, measure=measure, world=w) if r.model == rule]) for w in worlds]
+
+        said = f"volatility {_words(rule)}"
+        items.append(
+            _map(
+                "black-volatility",
+                f"Points of volatility that Black–Scholes is off by ({said})",
+                panels("volatility_error"),
+                lambda r: (-(r.value or 0.0) / 0.15, f"{100 * (r.value or 0.0):+.1f}".replace("-", "−")),
+                "Black–Scholes volatility less the implied volatility of the true price. Orange: sold too cheap; "
+                "colours "
+                "end at 15 points. Exact figures, no sampling error.",
+            )
+        )
+        items.append(
+            _map(
+                "black-hedge",
+                f"Coins per 100 options that the Black–Scholes delta is off by ({said})",
+                panels("hedge_error"),
+                lambda r: (abs(r.value or 0.0) / 0.05, f"{100 * (r.value or 0.0):+.1f}".replace("-", "−")),
+                "Black–Scholes delta less the hedge of least variance. The darker, the farther off; colours end at 5 "
+                "coins. Exact figures, no sampling error.",
+            )
+        )
+    measures = ("one_volatility", "true_price", "price_error", "volatility_error", "delta_error", "hedge_error")
+    options = [r for r in own if "moneyness" in r.parameters]
+    items.append(pivot("The one volatility", own, measures[:1]))
+    for world in worlds:
+        items.append(pivot(f"Options on {world}", select(options, world=world), measures[1:], folded=True))
+    said = (
+        "Black–Scholes gets one volatility for each maturity, and is right at the money. Jumps make the wings dear, "
+        "most "
+        "near expiry; over months their sum nears a normal law, and the errors fade, unless variance itself moves.",
+    )
+    return Chapter("black-errors", "How wrong are price and delta?", said, items)
+
+
+def black_scholes_hedges(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Tracking error by rebalancing interval."""
+    own = select(rows, "hedge_tracking")
+    sold = [r for r in own if "moneyness" in r.parameters]
+    items: list[Figure | Table | None] = []
+    if pictures:
+        items += [_tracking(z, select(sold, moneyness=z)) for z in unique(r.parameters["moneyness"] for r in sold)]
+    measures = ("hedge_mean", "hedge_sd", "hedge_sd_lognormal", "hedge_loss_p01", "hedge_loss_p99", "hedge_loss_es_99")
+    items.append(pivot("What reading the hedges from tables costs", own, ("hedge_table_error",)))
+    for world in unique(r.parameters["world"] for r in sold):
+        items.append(pivot(f"Hedged sellers on {world}", select(sold, world=world), measures, folded=True))
+    said = (
+        "Where Black–Scholes is true the tracking error falls with the root of the interval, as the closed form says. "
+        "Where prices jump it comes to a floor: no delta hedges a jump, and the best one is little better.",
+    )
+    return Chapter("black-hedges", "What does delta hedging leave?", said, items)
+
+
+def _tracking(z: float, rows: Sequence[Row]) -> Figure | None:
+    """Standard deviation of the hedged loss against the interval, log-log, a panel for each world."""
+    shown = select(rows, measure="hedge_sd")
+    panels = unique(r.parameters["world"] for r in shown)
+    if not panels:
+        return None
+    hours = sorted(unique(r.parameters["interval_hours"] for r in shown))
+    leading = select(rows, measure="hedge_sd_lognormal")
+    names = unique(r.model for r in shown)
+    title = f"Tracking error of a hedged option, strike at {_sd(z)} sd"
+    limits = log_range([r.estimate for r in shown], *(r.value for r in leading if r.value))
+    with sheet(1, len(panels), 3.4, share_y=True) as (figure, axes):
+        for ax, world in zip(axes, panels, strict=True):
+            log_axis(ax, "x", (hours[0] / 1.6, hours[-1] * 1.6), "number")
+            log_axis(ax, "y", limits, "return")
+            for k, name in enumerate(names):
+                own = [r for r in select(shown, world=world, hedged_in="world") if r.model == name]
+                spread = 1.0 + 0.06 * (k - 1)
+                marks(ax, [Point(r.parameters["interval_hours"] * spread, r.estimate) for r in own], k, line=True)
+            control = select(shown, world=world, hedged_in="lognormal")
+            marks(ax, [Point(r.parameters["interval_hours"], r.estimate) for r in control], len(names))
+            line = sorted(
+                (r.parameters["interval_hours"], r.value) for r in select(leading, world=world, hedged_in="world")
+            )
+            ax.plot(*zip(*line, strict=True), color=MUTED, lw=1.2, ls=(0, (4, 3)), zorder=1)
+            ax.set_xticks(hours, [plain(h) for h in hours])
+            ax.set_title(world)
+            ax.set_xlabel("hours between trades")
+        axes[0].set_ylabel("sd of the loss, % of spot")
+        handles = [handle(k, line=True) for k in range(len(names))] + [handle(len(names))]
+        legend(figure, handles, [*map(model_of, names), "Black–Scholes delta, lognormal control"])
+        drawing = svg(figure, f"tracking-{z}", title)
+    note = "Dashed: closed form of a lognormal world, leading order. " + interval_note([r.estimate for r in shown])
+    return Figure(f"tracking-{z}", title, drawing, note)
+
+
+def _words(rule: str) -> str:
+    return rule.replace("_", " ")

@@ -1,0 +1,41 @@
+"""Titles and definitions of the measures of a study of Black-Scholes."""
+
+# measure -> (title, definition)
+BLACK_SCHOLES: dict[str, tuple[str, str]] = {
+    "one_volatility": ("The one volatility", "Volatility that Black–Scholes is given for a maturity."),
+    "true_price": ("True price", "Price of the option under the world's own law, per cent of the spot."),
+    "price_error": ("Price error", "Black–Scholes price over the true one, less 1: −90 % is a tenth of the price."),
+    "volatility_error": (
+        "Volatility error",
+        "The one volatility less the implied volatility of the true price, in points of volatility a year.",
+    ),
+    "delta_error": ("Delta error", "Black–Scholes delta less the true one, in coins per option."),
+    "hedge_error": (
+        "Hedge error",
+        "Black–Scholes delta less the hedge that leaves least variance over the next instant, in coins per option.",
+    ),
+    "margin_needed": (
+        "Margin needed",
+        "Exact loss quantile of the short option over the margin period, per cent of the spot; negative where the "
+        "seller gains.",
+    ),
+    "margin_black": ("Margin of Black–Scholes", "The same under Black–Scholes prices and a lognormal return."),
+    "margin_error": ("Margin error", "Margin of Black–Scholes over the margin needed, less 1."),
+    "margin_breach": (
+        "Breach of the Black–Scholes margin",
+        "Exact probability of a loss beyond the margin that assumes Black–Scholes.",
+    ),
+    "hedge_mean": ("Mean loss", "Mean loss of the hedged seller, per cent of the spot; zero in truth."),
+    "hedge_sd": ("Tracking error", "Standard deviation of the hedged seller's loss, per cent of the spot."),
+    "hedge_loss_p01": ("Loss, p1", "1 % quantile of the hedged seller's loss: the good end."),
+    "hedge_loss_p99": ("Loss, p99", "99 % quantile of the hedged seller's loss."),
+    "hedge_loss_es_99": ("Loss, ES 99 %", "Mean of the hedged seller's worst 1 % of losses."),
+    "hedge_table_error": (
+        "Error of tabulated hedges",
+        "Largest difference of a hedge read from its table and the exact one, in coins per option, where it was tried.",
+    ),
+    "hedge_sd_lognormal": (
+        "Tracking error if Black–Scholes were true",
+        "Closed form of the standard deviation that hedging at intervals leaves in a lognormal world, leading order.",
+    ),
+}

@@ -1,0 +1,94 @@
+"""Sentences of a study of Black-Scholes: what it costs to believe it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from riskengine.report.rows import Row, headline_level, select, unique
+from riskengine.report.wording import amount, percent, phrase, plain
+
+
+def headline_black(rows: list[Row]) -> list[Row]:
+    """Rows of the first volatility at the headline level, the shortest maturity beyond a day or the shortest."""
+    own = [r for r in rows if r.section in ("black_scholes", "black_scholes_margin") and "moneyness" in r.parameters]
+    if not own:
+        return []
+    level, rule = headline_level(own), own[0].model
+    days = sorted(unique(r.parameters["days"] for r in own))
+    day = next((d for d in days if d > 1), days[0])
+    # one line for an option: what has no level is shown beside what has the headline one
+    return [
+        Row(r.section, r.model, r.measure, r.unit, r.estimate, {k: v for k, v in r.parameters.items() if k != "level"})
+        for r in select(own, days=day)
+        if r.model == rule and r.parameters.get("level") in (None, level)
+    ]
+
+
+def _first(rows: list[Row], section: str, measure: str, **where: Any) -> list[Row]:
+    own = [r for r in select(rows, section, measure, **where) if r.value is not None]
+    return [r for r in own if r.model == own[0].model] if own else []
+
+
+def option_of(row: Row) -> str:
+    """``put at −2 sd, 7 days``."""
+    z = row.parameters["moneyness"]
+    kind = "at-the-money option" if z == 0 else f"{'put' if z < 0 else 'call'} at {z:+g} sd".replace("-", "−")
+    days = row.parameters["days"]
+    return f"{plain(days)}-day {kind}"
+
+
+def _price(result: Mapping[str, Any], rows: list[Row]) -> str:
+    said = []
+    own = _first(rows, "black_scholes", "price_error")
+    for world in unique(r.parameters["world"] for r in own):
+        far = min(select(own, world=world), key=lambda r: r.value)
+        times = 1.0 / (1.0 + far.value)
+        gaps = [r for r in select(rows, "black_scholes", "volatility_error", **far.parameters) if r.model == far.model]
+        short = f" ({amount(-gaps[0].value * 100, 'number')} points of volatility)" if gaps and gaps[0].value else ""
+        said.append(f"on {world} the {option_of(far)} is worth {amount(times, 'number')} times its price{short}")
+    if not said:
+        return ""
+    return f"Black–Scholes, right at the money, sells wings too cheap: {'; '.join(said)} (exact)."
+
+
+def _margin(result: Mapping[str, Any], rows: list[Row]) -> str:
+    said = []
+    levels = sorted(unique(r.parameters["level"] for r in select(rows, "black_scholes_margin")))
+    for world in unique(r.parameters["world"] for r in select(rows, "black_scholes_margin")):
+        parts = []
+        for level in levels:
+            own = _first(rows, "black_scholes_margin", "margin_breach", world=world, level=level)
+            values = sorted(r.value for r in own)
+            middle = values[len(values) // 2]
+            parts.append(
+                f"{amount(middle, 'probability')} at {percent(level)} (up to {amount(values[-1], 'probability')})"
+            )
+        said.append(f"on {world} {', '.join(parts)}")
+    if not said:
+        return ""
+    return (
+        "A margin that assumes Black–Scholes is breached, in the median over options, with a probability of "
+        f"{'; '.join(said)} (exact)."
+    )
+
+
+def _hedge(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = select(rows, "hedge_tracking", "hedge_sd")
+    said = []
+    for world in unique(r.parameters["world"] for r in own if r.parameters["hedged_in"] == "world"):
+        mine = select(own, world=world, hedged_in="world")
+        mine = select(mine, moneyness=mine[0].parameters["moneyness"])
+        hours = sorted(unique(r.parameters["interval_hours"] for r in mine))
+        ends = [
+            next(r for r in select(mine, interval_hours=h) if r.model == mine[0].model) for h in (hours[-1], hours[0])
+        ]
+        said.append(f"on {world} from {' to '.join(phrase(r.estimate, r.unit) for r in ends)}")
+    if not said:
+        return ""
+    hours = sorted(unique(r.parameters["interval_hours"] for r in own))
+    return (
+        f"Hedging every {plain(hours[0])} h instead of every {plain(hours[-1])} h takes the tracking error of the "
+        f"Black–Scholes delta {'; '.join(said)} of the spot: jumps cannot be hedged away."
+    )
+
+
+BLACK_SCHOLES = (_price, _margin, _hedge)

@@ -184,5 +184,43 @@ def _tracking(z: float, rows: Sequence[Row]) -> Figure | None:
     return Figure(f"tracking-{z}", title, drawing, note)
 
 
+def black_scholes_integers(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Black-76 in 18-decimal integers: errors, where it reverts, what it costs."""
+    own, cost = select(rows, "fixed_point", "fixed_error"), select(rows, "fixed_cost")
+    items: list[Figure | Table | None] = []
+    if pictures and own:
+        tiles = [
+            Tile(
+                r.parameters["log_moneyness"],
+                r.parameters["total_volatility"],
+                1.0 if r.value is None else max(0.0, log10(max(r.value, 1.0)) / 6.0),
+                "revert" if r.value is None else f"{r.value:.2g}" if r.value < 1000 else f"{r.value:.0e}",
+            )
+            for r in own
+        ]
+        axes = ("log(strike / forward)", "total volatility")
+        note = (
+            "Larger error of call and put, in units of 1e-18 of the forward, against 50 digits. Dark: the call aborts, "
+            "and whoever needs the price is stuck. Exact figures, no sampling error."
+        )
+        items.append(
+            heat(
+                "fixed",
+                "Error of Black-76 in 18-decimal integers",
+                [("", tiles)],
+                (_sd, lambda v: f"{v:g}"),
+                axes,
+                note,
+            )
+        )
+    items.append(pivot("Operations of one call", cost, ("fixed_mul", "fixed_div", "fixed_add", "fixed_shift")))
+    items.append(pivot("Errors and reverts", own, ("fixed_error",), folded=True))
+    said = (
+        "A contract prices in integers. The error is a few units of the last place of the forward wherever a price is "
+        "given; deep in a corner nobody trades the logarithm of a ratio that rounds to zero does not exist.",
+    )
+    return Chapter("fixed-point", "Is the on-chain arithmetic good enough?", said, items)
+
+
 def _words(rule: str) -> str:
     return rule.replace("_", " ")

@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from riskengine.report.black_scholes_chapters import black_scholes_errors, black_scholes_hedges, black_scholes_margins
+from riskengine.report.black_scholes_chapters import (
+    black_scholes_errors,
+    black_scholes_hedges,
+    black_scholes_integers,
+    black_scholes_margins,
+)
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
@@ -74,6 +79,7 @@ ORDER: tuple[Maker, ...] = (
     black_scholes_margins,
     black_scholes_errors,
     black_scholes_hedges,
+    black_scholes_integers,
 )
 
 

@@ -34,6 +34,18 @@ BLACK_SCHOLES: dict[str, tuple[str, str]] = {
         "Error of tabulated hedges",
         "Largest difference of a hedge read from its table and the exact one, in coins per option, where it was tried.",
     ),
+    "fixed_error": (
+        "Error of 18 decimals",
+        "Larger error of call and put in 18-decimal integers against 50 digits, in units of 1e-18 of the forward.",
+    ),
+    "fixed_largest_forward": (
+        "Largest forward",
+        "Largest power of ten (its exponent, USD) of an at-the-money forward that does not revert.",
+    ),
+    "fixed_mul": ("Multiplications", "256-bit multiplications of one call, the most over the arguments tried."),
+    "fixed_div": ("Divisions", "256-bit divisions of one call, the most over the arguments tried."),
+    "fixed_add": ("Additions", "256-bit additions and comparisons by subtraction of one call."),
+    "fixed_shift": ("Shifts", "256-bit shifts of one call."),
     "hedge_sd_lognormal": (
         "Tracking error if Black–Scholes were true",
         "Closed form of the standard deviation that hedging at intervals leaves in a lognormal world, leading order.",

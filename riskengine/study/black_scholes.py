@@ -1,6 +1,7 @@
 """Run a study of Black-Scholes: exact errors by moneyness, maturity and level; hedges on simulated paths."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,13 +19,16 @@ from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.law.hedge_ratio import HedgedLaw, realised_variance
 from riskengine.law.options import OptionDesk
 from riskengine.pricing.black import black76
+from riskengine.pricing.fixed_black import FUNCTIONS, black76_truth, black76_wad, operations
+from riskengine.pricing.fixed_functions import Machine, Revert
+from riskengine.pricing.fixed_point import WAD
 from riskengine.random import DrawKeys
 from riskengine.roles import ScenarioModel
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.world import World
 from riskengine.stats.mean import mean, root
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
-from riskengine.study.black_scholes_spec import BlackScholesStudy
+from riskengine.study.black_scholes_spec import BlackScholesStudy, FixedPointTest
 from riskengine.study.describe import worlds_head
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
@@ -178,6 +182,41 @@ def hedge_rows(study: BlackScholesStudy, workers: int, tell: Callable[[], None])
     return out, failed
 
 
+def fixed_rows(test: FixedPointTest) -> Iterator[Row]:
+    """Errors of the integers against 50 digits, where they revert, and what they cost."""
+    seconds, forward = round(test.hours * 3600), round(test.forward * WAD)
+    root_years = (seconds / (YEAR_HOURS * 3600)) ** 0.5
+    most: Counter[str] = Counter()
+    for k in test.log_moneyness:
+        for v in test.total_volatilities:
+            vm, place = Machine(), {"log_moneyness": k, "total_volatility": v}
+            asked = (seconds, round(v / root_years * WAD), forward, round(test.forward * float(np.exp(k)) * WAD), WAD)
+            try:
+                found = black76_wad(vm, *asked)
+            except Revert as reason:
+                yield _row("fixed_point", "", place, "fixed_error", undetermined(0, f"reverts: {reason}"))
+                continue
+            most |= vm.count
+            call, put = black76_truth(*asked)
+            error = max(abs(found.call - call), abs(found.put - put)) / forward * WAD
+            yield _row("fixed_point", "", place, "fixed_error", exact(float(error), "against 50 digits"))
+    spent = {name: operations(name) for name in FUNCTIONS} | {"Black-76, call and put": most}
+    for name, count in spent.items():
+        for kind in ("mul", "div", "add", "shift"):
+            yield _row("fixed_cost", name, {}, f"fixed_{kind}", exact(count[kind], "counted"))
+    yield _row("fixed_cost", "Black-76, call and put", {}, "fixed_largest_forward", exact(_largest_forward(seconds)))
+
+
+def _largest_forward(seconds: int) -> int:
+    """Exponent of the largest power of ten whose at-the-money option does not revert."""
+    for exponent in range(80):
+        try:
+            black76_wad(Machine(), seconds, WAD, 10**exponent * WAD, 10**exponent * WAD, WAD)
+        except Revert:
+            return exponent - 1
+    raise RunError("the integers must revert for a forward of 1e80, got a price")
+
+
 def run_black_scholes(
     study: BlackScholesStudy,
     resolved: dict[str, Any],
@@ -197,7 +236,8 @@ def run_black_scholes(
     Returns
     -------
     (Path, StudyResult)
-        Run folder and result: rows of sections ``black_scholes``, ``black_scholes_margin`` and ``hedge_tracking``.
+        Run folder and result: rows of sections ``black_scholes``, ``black_scholes_margin``, ``hedge_tracking``,
+        ``fixed_point`` and ``fixed_cost``.
 
     Raises
     ------
@@ -229,6 +269,8 @@ def run_black_scholes(
         share = failed / (2 * len(study.worlds) * hedge.paths)
         if share > 0.001:
             raise RunError(f"{failed} paths failed numerically, more than 0.1 %")
+    if study.fixed_point is not None:
+        rows += fixed_rows(study.fixed_point)
     head = {
         "study": {"name": name, "title": study.title, "kind": study.kind},
         "command": command,

@@ -65,6 +65,34 @@ class HedgeTest:
 
 
 @dataclass(frozen=True)
+class FixedPointTest:
+    """Where 18-decimal integers are held against 50 digits.
+
+    Attributes
+    ----------
+    log_moneyness : tuple of float
+        log(K / F).
+    total_volatilities : tuple of float
+        sigma sqrt(tau), below 24.
+    forward : float
+        USD.
+    hours : float
+        To expiry.
+    """
+
+    log_moneyness: tuple[float, ...] = (-45.0, -20.0, -3.0, -0.5, 0.0, 0.5, 3.0, 20.0, 45.0)
+    total_volatilities: tuple[float, ...] = (1e-6, 1e-3, 0.01, 0.1, 1.0, 5.0, 20.0)
+    forward: float = 2000.0
+    hours: float = 168.0
+
+    def __post_init__(self) -> None:
+        check_each("log_moneyness", self.log_moneyness, -100.0, 100.0)
+        check_each("total_volatilities", self.total_volatilities, 1e-9, 24.0, open_high=True)
+        check_range("forward", self.forward, 1e-9, 1e12)
+        check_range("hours", self.hours, 1e-3, 1e6)
+
+
+@dataclass(frozen=True)
 class BlackScholesStudy(Study):
     """Errors of Black-Scholes with one volatility on worlds whose law is known.
 
@@ -84,6 +112,7 @@ class BlackScholesStudy(Study):
     volatilities : tuple of str
         How the one volatility is chosen: ``at_the_money``, from the price of each maturity; ``realised``.
     hedge : HedgeTest or None
+    fixed_point : FixedPointTest or None
     """
 
     named: ClassVar[str] = "a study of Black-Scholes"
@@ -100,6 +129,7 @@ class BlackScholesStudy(Study):
     margin_period_hours: float = 24.0
     volatilities: tuple[Literal["at_the_money", "realised"], ...] = RULES
     hedge: HedgeTest | None = None
+    fixed_point: FixedPointTest | None = None
     confidence: float = 0.95
     criteria: tuple[Criterion, ...] = ()
 

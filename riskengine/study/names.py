@@ -185,6 +185,12 @@ BLACK_SCHOLES = {
     "hedge_loss_es_99": "return",
     "hedge_sd_lognormal": "return",
     "hedge_table_error": "number",
+    "fixed_error": "number",
+    "fixed_largest_forward": "number",
+    "fixed_mul": "count",
+    "fixed_div": "count",
+    "fixed_add": "count",
+    "fixed_shift": "count",
 }
 
 
@@ -241,6 +247,8 @@ PLACES = (
     "moneyness",
     "interval_hours",
     "hedged_in",
+    "log_moneyness",
+    "total_volatility",
 )
 
 

@@ -6,7 +6,7 @@ The seller takes the world's own price, holds h coins and rebalances every inter
 
 with h the Black-Scholes delta at one volatility, the delta of the world's law, or the hedge of least instantaneous
 variance (`riskengine.law.hedge_ratio`).  The last two are tabulated at every hour of rebalancing, on log-moneyness and
-the root of the variance, and read by linear interpolation; `HedgeTables.error` says what that costs.
+the logarithm of the variance, and read by linear interpolation; `HedgeTables.error` says what that costs.
 
 In a lognormal world every interval leaves gamma S^2 sigma^2 dt (Z^2 - 1) / 2 (Boyle, Emanuel 1980), of variance
 (gamma S^2 sigma^2 dt)^2 / 2.  With gamma S^2 = K n(d_2) / (sigma sqrt(T - t)) its expectation is closed, and with
@@ -45,7 +45,7 @@ def leading_deviation(strike: float, volatility: float, years: float, interval: 
 
 @dataclass(frozen=True)
 class _Table:
-    """Hedges of a call at one time: (2, V, N) on arcsinh(k / scale) and the root of the variance."""
+    """Hedges of a call at one time: (2, V, N) on arcsinh(k / scale) and the log of the root of the variance."""
 
     scale: float
     top: float
@@ -63,7 +63,8 @@ class _Table:
             row = self.values[:, 0]
             return row[:, i] * (1.0 - t) + row[:, i + 1] * t
         m = self.values.shape[1] - 1
-        height = np.clip((np.sqrt(variance) - self.low) / self.step, 0.0, m)
+        with np.errstate(divide="ignore"):
+            height = np.clip((0.5 * np.log(variance) - self.low) / self.step, 0.0, m)
         j = np.minimum(height.astype(np.int64), m - 1)
         u = height - j
         low = self.values[:, j, i] * (1.0 - t) + self.values[:, j, i + 1] * t
@@ -90,7 +91,7 @@ class HedgeTables:
         if isinstance(law, BatesLaw):
             # the stationary Gamma law of the variance ends, for all that is simulated, at 12 sd above its mean
             most = law.theta + 12.0 * np.sqrt(law.theta * law.xi**2 / (2.0 * law.kappa))
-            self._roots = np.linspace(0.15 * np.sqrt(law.theta), np.sqrt(most), _STATES)
+            self._roots = np.geomspace(0.15 * np.sqrt(law.theta), np.sqrt(most), _STATES)
         else:
             self._roots = np.array([np.sqrt(diffusive_variance(law))])
 
@@ -106,8 +107,9 @@ class HedgeTables:
         top = float(np.arcsinh(_REACH / scale))
         k = scale * np.sinh(np.linspace(-top, top, _POINTS))
         _, delta, least = hedge_ratios(rest, k, self._roots**2, 1e-6)
-        step = float(self._roots[1] - self._roots[0]) if self._roots.size > 1 else 1.0
-        self._tables[index] = _Table(scale, top, float(self._roots[0]), step, np.stack([delta, least]))
+        logs = np.log(self._roots)
+        step = float(logs[1] - logs[0]) if logs.size > 1 else 1.0
+        self._tables[index] = _Table(scale, top, float(logs[0]), step, np.stack([delta, least]))
 
     def read(self, index: int, k: Floats, variance: Floats | None) -> Floats:
         """Hedges of a call at time `index` and log(K / S) `k` (P,): (2, P)."""

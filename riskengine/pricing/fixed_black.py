@@ -7,7 +7,8 @@ With D = discount, tau = seconds / 31,536,000, v = sigma sqrt(tau) and m = K / F
 The call reverts where an intermediate leaves 256 bits and where K / F < 1e-18, whose logarithm does not exist.
 
 An error of d1 and d2 alike leaves the price alone to first order (F n(d1) = K n(d2)), so that rounding ln m costs
-nothing however small v is; what costs is that v itself is known to 1e-18 only.
+nothing however small v is.  What costs is time: tau is known to 1e-18 years, and the price to 0.4 F sigma
+/ (2 sqrt(tau)) times that: 1e-15 F for 100 % volatility a second before expiry.
 
 `black76_truth` is the same price in decimal arithmetic with 50 digits to spare; it shares nothing with the integers.
 """

@@ -200,8 +200,8 @@ def black_scholes_integers(result: Result, rows: list[Row], pictures: bool) -> C
         ]
         axes = ("log(strike / forward)", "total volatility")
         note = (
-            "Larger error of call and put, in units of 1e-18 of the forward, against 50 digits. Dark: the call aborts, "
-            "and whoever needs the price is stuck. Exact figures, no sampling error."
+            "Larger error of call and put, in units of 1e-18 of the larger of forward and strike, against 50 digits. "
+            "Dark: the call aborts, and whoever needs the price is stuck. Exact figures, no sampling error."
         )
         items.append(
             heat(
@@ -220,6 +220,95 @@ def black_scholes_integers(result: Result, rows: list[Row], pictures: bool) -> C
         "given; deep in a corner nobody trades the logarithm of a ratio that rounds to zero does not exist.",
     )
     return Chapter("fixed-point", "Is the on-chain arithmetic good enough?", said, items)
+
+
+def black_scholes_vault(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """What a buyer who knows the law takes from a vault that quotes Black-Scholes."""
+    own, total = select(rows, "vault"), select(rows, "vault_total")
+    worlds = unique(r.parameters["world"] for r in own)
+    asked = ((result.get("settings") or {}).get("vault") or {}).get("spread", 0.0)
+    items: list[Figure | Table | None] = []
+    if pictures:
+        items.append(
+            _map(
+                "vault",
+                "Points of spread that would end the buyer's edge",
+                [(w, select(own, measure="vault_break_even", world=w)) for w in worlds],
+                lambda r: (((r.value or 0.0) - asked) / 0.15, f"{100 * (r.value or 0.0):+.1f}".replace("-", "−")),
+                f"The vault asks {100 * asked:g}. Orange: the option is worth more than it asks, and is bought; "
+                "colours end 15 points away. Exact figures, no sampling error.",
+            )
+        )
+    measures = ("vault_profit", "vault_profit_simulated", "vault_loss_probability", "vault_loss_p99")
+    items.append(
+        pivot("The vault, bought empty", total, (*measures, "vault_loss_es_99", "vault_worst"), lead=("days",))
+    )
+    parts = ("vault_edge", "vault_size", "vault_profit", "vault_break_even", "vault_break_even_simulated")
+    for world in worlds:
+        items.append(
+            pivot(
+                f"Options bought on {world}", select(own, world=world), (*parts, "vault_break_even_size"), folded=True
+            )
+        )
+    said = (
+        "A buyer who knows the law takes the wings and leaves the rest. The vault earns its premiums on most days and "
+        "pays for all of them on few: its losses are not seen until they come.",
+        "What ends it: a spread above the figure on the map, a quote with a smile, or a limit on size, which does not "
+        "end the edge but bounds what is lost to it.",
+    )
+    return Chapter("vault", "What does a vault that quotes Black–Scholes lose?", said, items)
+
+
+def black_scholes_attacks(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """What an attacker gains by moving the mark, and what stops it."""
+    own, stop = select(rows, "mark_attack"), select(rows, "mark_attack_stop")
+    items: list[Figure | Table | None] = []
+    if pictures and own:
+        profits = select(own, measure="attack_profit")
+        most = max((r.value or 0.0) for r in profits) or 1.0
+        panels = [
+            (
+                name,
+                [
+                    Tile(
+                        r.parameters["observations"],
+                        r.parameters["cap"],
+                        _tone(r.value or 0.0, most),
+                        _usd(r.value or 0.0),
+                    )
+                    for r in profits
+                    if r.model == name
+                ],
+            )
+            for name in unique(r.model for r in profits)
+        ]
+        note = (
+            "Profit at the best push, net of its cost; white: no push pays. Down: how far one observation may count as "
+            "off. Exact figures, no sampling error."
+        )
+        axes = ("observations in the average", "cap on one observation")
+        title = "Profit of moving the mark, USD"
+        items.append(heat("attack", title, panels, (plain, lambda v: percent(v)), axes, note))
+    measures = ("attack_push", "attack_cost", "attack_profit", "attack_break_even")
+    items.append(pivot("What stops it: a longer average", stop, ("attack_observations",)))
+    items.append(pivot("Attacks", own, measures, folded=True))
+    said = (
+        "Who holds a position pushes the price that its oracle reads. A longer average divides the gain and leaves the "
+        "cost; a cap bounds the gain; a cap on open interest below the safe one stops it.",
+    )
+    return Chapter("attacks", "What does it pay to move the mark?", said, items)
+
+
+def _tone(value: float, most: float) -> float:
+    """From white at nothing to full at the largest profit, by orders of magnitude from a USD."""
+    return log10(1.0 + value) / log10(1.0 + most)
+
+
+def _usd(value: float) -> str:
+    for scale, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:.3g}{letter}"
+    return f"{value:.0f}"
 
 
 def _words(rule: str) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.black_scholes_chapters import (
+    black_scholes_attacks,
     black_scholes_errors,
     black_scholes_hedges,
     black_scholes_integers,
     black_scholes_margins,
+    black_scholes_vault,
 )
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
@@ -79,6 +81,8 @@ ORDER: tuple[Maker, ...] = (
     black_scholes_margins,
     black_scholes_errors,
     black_scholes_hedges,
+    black_scholes_vault,
+    black_scholes_attacks,
     black_scholes_integers,
 )
 

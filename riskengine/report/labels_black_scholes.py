@@ -34,9 +34,48 @@ BLACK_SCHOLES: dict[str, tuple[str, str]] = {
         "Error of tabulated hedges",
         "Largest difference of a hedge read from its table and the exact one, in coins per option, where it was tried.",
     ),
+    "vault_ask": ("Ask of the first coin", "Volatility at which the vault sells the first coin of an option."),
+    "vault_edge": ("Edge of the first coin", "True price less the first ask, per cent of the spot; exact."),
+    "vault_size": ("Coins bought", "Coins that a buyer who knows the law takes, until the next costs its true price."),
+    "vault_profit": (
+        "Expected profit of the buyer",
+        "True value of what he buys less what he pays for it, per cent of the spot of one coin; exact.",
+    ),
+    "vault_profit_simulated": ("Expected profit, simulated", "The same as the mean over prices drawn at expiry."),
+    "vault_break_even": (
+        "Spread that ends it",
+        "Spread in points of volatility at which the first coin has no edge; exact.",
+    ),
+    "vault_break_even_simulated": (
+        "Spread that ends it, simulated",
+        "The same from the mean payoff over prices drawn, its interval carried through the inverse price.",
+    ),
+    "vault_break_even_size": (
+        "Size that ends it",
+        "Coins after which the next one has no edge, were there no limit: its impact has eaten the edge.",
+    ),
+    "vault_loss_probability": ("P(the vault loses)", "Share of prices at expiry at which payoffs exceed the premiums."),
+    "vault_loss_p99": ("Loss of the vault, p99", "99 % quantile of payoffs less premiums, per cent of the spot."),
+    "vault_loss_es_99": ("Loss of the vault, ES 99 %", "Mean of its worst 1 % of losses, per cent of the spot."),
+    "vault_worst": (
+        "Most the vault can lose",
+        "Payoffs less premiums at the worst price there can be, per cent of the spot; no bound once a call is sold.",
+    ),
+    "attack_push": ("Best push", "How far the attacker pushes what the oracle reads; 0 where no push pays."),
+    "attack_cost": ("Cost of the attack", "What the pushes cost over all observations that he holds."),
+    "attack_profit": ("Profit of the attack", "Gain of the position less the cost, at the best push."),
+    "attack_break_even": (
+        "Open interest that is safe",
+        "Least position on which any push pays: a cap on open interest below it stops the attack.",
+    ),
+    "attack_observations": (
+        "Observations needed",
+        "Fewest observations in the average from which no push pays for this position.",
+    ),
     "fixed_error": (
         "Error of 18 decimals",
-        "Larger error of call and put in 18-decimal integers against 50 digits, in units of 1e-18 of the forward.",
+        "Larger error of call and put in 18-decimal integers against 50 digits, in units of 1e-18 of the larger of "
+        "forward and strike.",
     ),
     "fixed_largest_forward": (
         "Largest forward",

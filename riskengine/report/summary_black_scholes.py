@@ -91,4 +91,52 @@ def _hedge(result: Mapping[str, Any], rows: list[Row]) -> str:
     )
 
 
-BLACK_SCHOLES = (_price, _margin, _hedge)
+def _vault(result: Mapping[str, Any], rows: list[Row]) -> str:
+    said = []
+    for world in unique(r.parameters["world"] for r in select(rows, "vault_total")):
+        own = select(rows, "vault_total", world=world)
+        most = max(select(own, measure="vault_profit"), key=lambda r: r.value)
+        same = {r.measure: r for r in own if r.parameters == most.parameters}
+        spread = max(
+            r.value for r in select(rows, "vault", "vault_break_even", **most.parameters) if r.value is not None
+        )
+        told = {m: phrase(same[m].estimate, same[m].unit) for m in ("vault_loss_probability", "vault_loss_es_99")}
+        days = plain(most.parameters["days"])
+        said.append(
+            f"on {world} {amount(most.value, 'return')} of a coin with its {days}-day options (exact), losing "
+            f"{told['vault_loss_probability']} of the time, ES 99 % {told['vault_loss_es_99']}, and "
+            f"{amount(100 * spread, 'number')} points of spread would end it"
+        )
+    quote = (result.get("settings") or {}).get("vault")
+    if not said or not quote:
+        return ""
+    return (
+        f"A vault that asks {100 * quote['spread']:g} points over its one volatility, for at most "
+        f"{plain(quote['limit'])} coins of an option, expects to lose to who knows the law {'; '.join(said)}."
+    )
+
+
+def _attack(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own, said = select(rows, "mark_attack"), []
+    for name in unique(r.model for r in own):
+        mine = [r for r in own if r.model == name]
+        first = mine[0].parameters
+        here = {r.measure: r for r in mine if r.parameters == first}
+        stop = [r for r in select(rows, "mark_attack_stop", "attack_observations", cap=first["cap"]) if r.model == name]
+        ends = (
+            f"{plain(int(stop[0].value))} observations end it" if stop and stop[0].value else "no average tried ends it"
+        )
+        said.append(
+            f"{name} {amount(here['attack_profit'].value, 'USD')} (cost {amount(here['attack_cost'].value, 'USD')}), "
+            f"open interest below {amount(here['attack_break_even'].value, 'USD')} is safe, {ends}"
+        )
+    if not said:
+        return ""
+    start = own[0].parameters
+    return (
+        f"Moving the mark, {plain(start['observations'])} observation{'s' * (start['observations'] > 1)} and a cap of "
+        f"{percent(start['cap'])}, pays: {'; '.join(said)} (exact)."
+    )
+
+
+BLACK_SCHOLES = (_price, _margin, _hedge, _vault, _attack)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from riskengine.engine.blocks import Block, plan
 from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.hedging import HEDGES, HedgeTables, hedged_losses, leading_deviation
 from riskengine.errors import RunError
-from riskengine.estimate import Estimate, exact, undetermined
+from riskengine.estimate import exact, undetermined
 from riskengine.law.hedge_ratio import HedgedLaw, realised_variance
 from riskengine.law.options import OptionDesk
 from riskengine.pricing.black import black76
@@ -28,18 +28,14 @@ from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.world import World
 from riskengine.stats.mean import mean, root
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
+from riskengine.study.black_scholes_attacks import attack_rows, black_row, vault_rows
 from riskengine.study.black_scholes_spec import BlackScholesStudy, FixedPointTest
 from riskengine.study.describe import worlds_head
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
-from riskengine.study.names import BLACK_SCHOLES
 from riskengine.study.result import Row, StudyResult
 from riskengine.study.run import Progress
 from riskengine.study.verdict import judge
-
-
-def _row(section: str, model: str, place: dict[str, Any], measure: str, figure: Estimate) -> Row:
-    return Row(section, model, place, measure, BLACK_SCHOLES[measure], figure)
 
 
 def _strikes(law: HedgedLaw, moneyness: tuple[float, ...]) -> Floats:
@@ -58,28 +54,28 @@ def exact_rows(study: BlackScholesStudy, world: World) -> Iterator[Row]:
             volatility = best_volatility(law, rule)
             errors = option_errors(law, strike, volatility)
             place = {"world": world.name, "days": days}
-            yield _row("black_scholes", rule, place, "one_volatility", exact(volatility))
+            yield black_row("black_scholes", rule, place, "one_volatility", exact(volatility))
             margins = margin_errors(law, whole.drift, errors, volatility, period, levels)
             for i, z in enumerate(study.moneyness):
                 at = place | {"moneyness": z}
                 true, black = float(errors.price[i]), float(errors.black_price[i])
-                yield _row("black_scholes", rule, at, "true_price", exact(true))
-                yield _row("black_scholes", rule, at, "price_error", exact(round(black / true - 1.0, 12)))
+                yield black_row("black_scholes", rule, at, "true_price", exact(true))
+                yield black_row("black_scholes", rule, at, "price_error", exact(round(black / true - 1.0, 12)))
                 gap = round(volatility - float(errors.implied[i]), 12)
                 figure = exact(gap) if np.isfinite(gap) else undetermined(0, "price below 1e-13 of the spot")
-                yield _row("black_scholes", rule, at, "volatility_error", figure)
+                yield black_row("black_scholes", rule, at, "volatility_error", figure)
                 delta = float(errors.black_delta[i])
-                yield _row("black_scholes", rule, at, "delta_error", exact(delta - errors.delta[i]))
-                yield _row("black_scholes", rule, at, "hedge_error", exact(delta - errors.least[i]))
+                yield black_row("black_scholes", rule, at, "delta_error", exact(delta - errors.delta[i]))
+                yield black_row("black_scholes", rule, at, "hedge_error", exact(delta - errors.least[i]))
                 for j, level in enumerate(study.levels):
                     here = at | {"level": level}
                     needed, asked = float(margins.world[j, i]), float(margins.black[j, i])
-                    yield _row("black_scholes_margin", rule, here, "margin_needed", exact(needed))
-                    yield _row("black_scholes_margin", rule, here, "margin_black", exact(asked))
+                    yield black_row("black_scholes_margin", rule, here, "margin_needed", exact(needed))
+                    yield black_row("black_scholes_margin", rule, here, "margin_black", exact(asked))
                     gained = undetermined(0, "the option gains at this level: nothing is needed")
                     figure = exact(asked / needed - 1.0) if needed > 1e-12 else gained
-                    yield _row("black_scholes_margin", rule, here, "margin_error", figure)
-                    yield _row("black_scholes_margin", rule, here, "margin_breach", exact(margins.breach[j, i]))
+                    yield black_row("black_scholes_margin", rule, here, "margin_error", figure)
+                    yield black_row("black_scholes_margin", rule, here, "margin_breach", exact(margins.breach[j, i]))
 
 
 def _at_mean_variance(model: ScenarioModel) -> ScenarioModel:
@@ -152,10 +148,10 @@ class Hedging:
                         ("hedge_loss_p99", worst),
                         ("hedge_loss_es_99", expected_shortfall(x, 0.99, c)),
                     ):
-                        yield _row("hedge_tracking", HEDGES[h], place, measure, figure)
+                        yield black_row("hedge_tracking", HEDGES[h], place, measure, figure)
                 leading = leading_deviation(self.strike[i], self.volatility, years, hours / YEAR_HOURS)
                 said = exact(leading, "closed form: what discrete hedging leaves in a lognormal world, leading order")
-                yield _row("hedge_tracking", HEDGES[0], place, "hedge_sd_lognormal", said)
+                yield black_row("hedge_tracking", HEDGES[0], place, "hedge_sd_lognormal", said)
 
 
 def hedge_rows(study: BlackScholesStudy, workers: int, tell: Callable[[], None]) -> tuple[list[Row], int]:
@@ -174,7 +170,7 @@ def hedge_rows(study: BlackScholesStudy, workers: int, tell: Callable[[], None])
                     tell()
                 slots = np.unique(np.linspace(0, made.tables.count - 1, 6).astype(int))
                 error = exact(max(made.tables.error(int(i)) for i in slots), f"largest at {slots.size} times")
-                out.append(_row("hedge_tracking", "", {"world": world.name}, "hedge_table_error", error))
+                out.append(black_row("hedge_tracking", "", {"world": world.name}, "hedge_table_error", error))
             for _ in run_blocks(plan(study.hedge.paths), made.block, workers):
                 tell()
             failed += int(np.isnan(made.losses[0, 0, 0]).sum())
@@ -194,17 +190,19 @@ def fixed_rows(test: FixedPointTest) -> Iterator[Row]:
             try:
                 found = black76_wad(vm, *asked)
             except Revert as reason:
-                yield _row("fixed_point", "", place, "fixed_error", undetermined(0, f"reverts: {reason}"))
+                yield black_row("fixed_point", "", place, "fixed_error", undetermined(0, f"reverts: {reason}"))
                 continue
             most |= vm.count
             call, put = black76_truth(*asked)
-            error = max(abs(found.call - call), abs(found.put - put)) / forward * WAD
-            yield _row("fixed_point", "", place, "fixed_error", exact(float(error), "against 50 digits"))
+            error = max(abs(found.call - call), abs(found.put - put)) / max(asked[2:4]) * WAD
+            yield black_row("fixed_point", "", place, "fixed_error", exact(float(error), "against 50 digits"))
     spent = {name: operations(name) for name in FUNCTIONS} | {"Black-76, call and put": most}
     for name, count in spent.items():
         for kind in ("mul", "div", "add", "shift"):
-            yield _row("fixed_cost", name, {}, f"fixed_{kind}", exact(count[kind], "counted"))
-    yield _row("fixed_cost", "Black-76, call and put", {}, "fixed_largest_forward", exact(_largest_forward(seconds)))
+            yield black_row("fixed_cost", name, {}, f"fixed_{kind}", exact(count[kind], "counted"))
+    yield black_row(
+        "fixed_cost", "Black-76, call and put", {}, "fixed_largest_forward", exact(_largest_forward(seconds))
+    )
 
 
 def _largest_forward(seconds: int) -> int:
@@ -237,7 +235,7 @@ def run_black_scholes(
     -------
     (Path, StudyResult)
         Run folder and result: rows of sections ``black_scholes``, ``black_scholes_margin``, ``hedge_tracking``,
-        ``fixed_point`` and ``fixed_cost``.
+        ``fixed_point``, ``fixed_cost``, ``vault``, ``vault_total``, ``mark_attack`` and ``mark_attack_stop``.
 
     Raises
     ------
@@ -261,6 +259,8 @@ def run_black_scholes(
     rows: list[Row] = []
     for world in study.worlds:
         rows += exact_rows(study, world)
+        if study.vault is not None:
+            rows += vault_rows(study, world)
         tell()
     failed = 0
     if hedge is not None:
@@ -271,6 +271,8 @@ def run_black_scholes(
             raise RunError(f"{failed} paths failed numerically, more than 0.1 %")
     if study.fixed_point is not None:
         rows += fixed_rows(study.fixed_point)
+    for attack in study.attacks:
+        rows += attack_rows(attack)
     head = {
         "study": {"name": name, "title": study.title, "kind": study.kind},
         "command": command,
@@ -298,6 +300,8 @@ def _settings(study: BlackScholesStudy) -> dict[str, Any]:
         "volatilities": list(study.volatilities),
         "confidence": study.confidence,
     }
+    if study.vault is not None:
+        said["vault"] = asdict(study.vault.quote)
     if study.hedge is not None:
         said |= {"hedged_paths": study.hedge.paths, "hedged_days": study.hedge.days}
     return said
@@ -322,6 +326,16 @@ def _assumptions(study: BlackScholesStudy) -> Iterator[str]:
         "world, and the same under Black–Scholes prices and a lognormal return. Where the variance moves, the option "
         "is marked at the variance that it started from."
     )
+    if study.vault is not None:
+        yield (
+            "The vault sells at its one volatility plus spread, wing and impact; the buyer knows the law, buys each "
+            "option until the next coin costs its true price, and holds to expiry. Nobody else trades with the vault."
+        )
+    if study.attacks:
+        yield (
+            "Attacks on the mark: arbitrage brings the market back after every observation, at the attacker's cost; "
+            "the true price does not move meanwhile; pushes are upwards. Costs, gains and limits are closed arithmetic."
+        )
     if study.hedge is not None:
         yield (
             "Hedged sellers receive the world's own price, trade without costs, and hold the option to its expiry; all "

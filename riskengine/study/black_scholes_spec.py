@@ -6,7 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
 from riskengine.engine.black_scholes import RULES
+from riskengine.liquidity.option_vault import OptionVault
 from riskengine.market.grid import TimeGrid
+from riskengine.oracle.mark_attack import MOST, OracleRule, PriceMarket, VolatilityMarket
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, asset_fault, surface_fault
 from riskengine.study.criterion import Criterion
@@ -93,6 +95,85 @@ class FixedPointTest:
 
 
 @dataclass(frozen=True)
+class VaultTest:
+    """A vault that quotes Black-Scholes, bought empty by who knows the law; options are held to expiry.
+
+    Attributes
+    ----------
+    days : tuple of float
+        Maturities, each attacked alone.
+    moneyness : tuple of float
+        Strikes on offer, as in the study.
+    quote : OptionVault
+        Its one volatility is the first that the study names.
+    paths : int
+        Independent draws of the price at expiry.
+    """
+
+    days: tuple[float, ...]
+    moneyness: tuple[float, ...]
+    paths: int
+    quote: OptionVault = OptionVault()
+
+    def __post_init__(self) -> None:
+        check_each("days", self.days, 0.0, 1000.0, open_low=True)
+        check_each("moneyness", self.moneyness, -6.0, 6.0)
+        check_range("paths", self.paths, 200, 2**24)
+
+
+@dataclass(frozen=True)
+class MarkAttack:
+    """A position whose mark an attacker moves, under every pair of an averaging length and a cap.
+
+    Attributes
+    ----------
+    name : str
+    position_usd : float
+        Notional of the position that gains; for a quoted volatility, spot value of the options held.
+    observations : tuple of int
+        Lengths of the average.
+    caps : tuple of float
+        Most that an observation may count as being off (relative; points of 1.00 of a volatility).
+    price : PriceMarket or None
+    quoted : VolatilityMarket or None
+        Which of the two is pushed.
+    controlled : int
+        Observations that the attacker can hold.
+    band : float or None
+        Observations farther off are refused.
+    """
+
+    name: str
+    position_usd: float
+    observations: tuple[int, ...]
+    caps: tuple[float, ...]
+    price: PriceMarket | None = None
+    quoted: VolatilityMarket | None = None
+    controlled: int = 1
+    band: float | None = None
+
+    def __post_init__(self) -> None:
+        check_range("position_usd", self.position_usd, 0.0, 1e15, open_low=True)
+        check_each("observations", self.observations, 1, MOST)
+        check_each("caps", self.caps, 0.0, 100.0, open_low=True)
+        if (self.price is None) == (self.quoted is None):
+            raise ValueError(
+                f"{self.name} must name either price or quoted, got {'none' if self.price is None else 'both'}"
+            )
+        for n in self.observations:
+            self.rule(n, self.caps[0])
+
+    @property
+    def market(self) -> PriceMarket | VolatilityMarket:
+        """What is pushed."""
+        return self.quoted if self.price is None else self.price
+
+    def rule(self, observations: int, cap: float) -> OracleRule:
+        """The oracle with an average of so many observations and a cap."""
+        return OracleRule(observations, self.controlled, cap, self.band)
+
+
+@dataclass(frozen=True)
 class BlackScholesStudy(Study):
     """Errors of Black-Scholes with one volatility on worlds whose law is known.
 
@@ -113,6 +194,9 @@ class BlackScholesStudy(Study):
         How the one volatility is chosen: ``at_the_money``, from the price of each maturity; ``realised``.
     hedge : HedgeTest or None
     fixed_point : FixedPointTest or None
+    vault : VaultTest or None
+    attacks : tuple of MarkAttack
+        On the mark; they need no world.
     """
 
     named: ClassVar[str] = "a study of Black-Scholes"
@@ -130,6 +214,8 @@ class BlackScholesStudy(Study):
     volatilities: tuple[Literal["at_the_money", "realised"], ...] = RULES
     hedge: HedgeTest | None = None
     fixed_point: FixedPointTest | None = None
+    vault: VaultTest | None = None
+    attacks: tuple[MarkAttack, ...] = ()
     confidence: float = 0.95
     criteria: tuple[Criterion, ...] = ()
 
@@ -142,6 +228,9 @@ class BlackScholesStudy(Study):
         check_range("margin_period_hours", self.margin_period_hours, 0.0, 24.0 * min(self.days), open_low=True)
         if not self.volatilities or len(set(self.volatilities)) != len(self.volatilities):
             raise ValueError(f"volatilities must hold {' or '.join(RULES)}, each once, got {list(self.volatilities)}")
+        called = [a.name for a in self.attacks]
+        if len(set(called)) != len(called):
+            raise ValueError(f"attacks must have different names, got {called}")
         names = [w.name for w in self.worlds]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"worlds must hold at least one world, each once, got {names}")
@@ -161,6 +250,8 @@ class BlackScholesStudy(Study):
         said: dict[str, Any] = {"exact options": len(self.worlds) * len(self.days) * len(self.moneyness)}
         if self.hedge is not None:
             said["hedged paths"] = self.hedge.paths
+        if self.vault is not None:
+            said["prices at expiry"] = self.vault.paths
         return said | {"seed": self.seed}
 
     def faults(self) -> Iterator[Found]:

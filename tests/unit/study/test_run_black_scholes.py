@@ -20,6 +20,15 @@ moneyness: [-2, 0, 1.5]
 levels: [0.99, 0.999]
 seed: 3
 hedge: {days: 1, intervals_hours: [12, 4], paths: 2048}
+fixed_point: {log_moneyness: [-45, 0, 1], total_volatilities: [0.1]}
+vault: {days: [7], moneyness: [-2, -3, 0], paths: 65536}
+attacks:
+- {name: pool, price: {market: pool, depth_usd: 5000000}, position_usd: 20000000, observations: [1, 600], caps: [0.05]}
+- name: quote
+  quoted: {volatility: 0.6, impact: 0.001, days: 30, spot: 34500, spread: 0.03}
+  position_usd: 100000
+  observations: [1]
+  caps: [0.05]
 """
 
 
@@ -85,11 +94,43 @@ def test_hedges_have_intervals_and_the_control_its_closed_form(rows):
     assert value(rows, "hedge_table_error")["value"] < 5e-4
 
 
+def test_who_knows_the_law_buys_the_wings_and_a_simulation_agrees(rows):
+    spread = value(rows, "vault_break_even", moneyness=-3.0)["value"]
+    error = value(rows, "volatility_error", model="at_the_money", days=7.0, moneyness=-2.0)["value"]
+    assert value(rows, "vault_break_even", moneyness=-2.0)["value"] == pytest.approx(-error)
+    assert spread > 0.05 and value(rows, "vault_size", moneyness=0.0)["value"] == 0.0
+    seen = value(rows, "vault_break_even_simulated", moneyness=-3.0)
+    assert seen["lower"] - 0.01 < spread < seen["upper"] + 0.01
+    total = {r["measure"]: r["estimate"] for r in rows if r["section"] == "vault_total"}
+    parts = sum(r["estimate"]["value"] for r in rows if r["section"] == "vault" and r["measure"] == "vault_profit")
+    profit, simulated = total["vault_profit"]["value"], total["vault_profit_simulated"]
+    assert profit == pytest.approx(parts) and profit > 0.0
+    assert abs(simulated["value"] - profit) < 4.5 * simulated["std_error"]
+    assert total["vault_worst"]["value"] > total["vault_loss_es_99"]["upper"] > total["vault_loss_p99"]["value"]
+
+
+def test_attacks_and_integers_are_reported(rows):
+    one, many = (value(rows, "attack_profit", model="pool", observations=n)["value"] for n in (1, 600))
+    assert one > 9e5 > 1e3 > many > 0.0
+    assert 2600 < value(rows, "attack_observations", model="pool")["value"] < 2700
+    assert value(rows, "attack_profit", model="quote")["value"] == 0.0
+    gone, near = (value(rows, "fixed_error", log_moneyness=k) for k in (-45.0, 0.0))
+    assert gone["value"] is None and gone["method"].startswith("reverts: ln of")
+    assert near["value"] < 20 and value(rows, "fixed_largest_forward")["value"] == 40
+    assert value(rows, "fixed_mul", model="Black-76, call and put")["value"] > 100
+
+
 def test_the_report_has_maps_curves_and_an_answer_in_words(runs):
     write_reports(runs[0])
     page = (runs[0] / "report.html").read_text()
-    assert page.count("<svg") >= 5
-    for said in ("sells wings too cheap", "A margin that assumes Black–Scholes is breached", "jumps cannot be hedged"):
+    assert page.count("<svg") >= 8
+    for said in (
+        "sells wings too cheap",
+        "A margin that assumes Black–Scholes is breached",
+        "jumps cannot be hedged",
+        "A vault that asks 3 points",
+        "Moving the mark",
+    ):
         assert said in page
 
 
@@ -104,6 +145,10 @@ def test_the_report_has_maps_curves_and_an_answer_in_words(runs):
         ("intervals_hours: [12, 4]", "intervals_hours: [12, 5]", "time grid"),
         ("intervals_hours: [12, 4]", "intervals_hours: [16, 4]", "whole parts of 1 days, got 16"),
         ("paths: 2048", "paths: 20", "paths"),
+        ("name: quote", "name: pool", "different names"),
+        ("observations: [1, 600]", "observations: [0]", "observation of observations"),
+        ("price: {market: pool, depth_usd: 5000000}, ", "", "must name either price or quoted, got none"),
+        ("impact: 0.001", "impact: 0", "impact"),
     ],
 )
 def test_each_fault_has_one_clear_message(tmp_path, old, new, says):

@@ -52,6 +52,9 @@ MODELS: dict[str, dict[str, str]] = {
     },
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
+        "comet": "riskengine.lending.comet:Comet",
+        "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
+        "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
     },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",
@@ -97,9 +100,11 @@ STUDIES: dict[str, str] = {
     "sensitivity": "riskengine.tune.sensitivity_spec:SensitivityStudy",
     "backtest_power": "riskengine.study.power_spec:BacktestPowerStudy",
     "certified_choice": "riskengine.tune.choice_spec:CertifiedChoiceStudy",
+    "worst_account": "riskengine.tune.worst_account_spec:WorstAccountStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
     "black_scholes": "riskengine.study.black_scholes_spec:BlackScholesStudy",
+    "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
 }
 
 

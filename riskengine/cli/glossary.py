@@ -35,6 +35,7 @@ TERMS = {
     "estimate": "A figure with standard error, interval, sample size and method.",
     "estimator": "A rule that reads past losses and returns value at risk and expected shortfall, each with an "
     "interval.",
+    "exception": "A breach in a backtest: an account and margin period whose loss was above its initial margin.",
     "expected shortfall": "Mean of the worst losses of probability 1 - level.",
     "feller condition": "2 kappa theta >= xi^2: variance never reaches zero. It may fail; scheme and exact law allow "
     "for it.",
@@ -71,6 +72,8 @@ TERMS = {
     "overlap.",
     "overlay": "A stress set on top of a world's paths: prices, variance, correlation, depth, basis, oracle together.",
     "path": "One simulated history of the market; the unit of every interval.",
+    "pathwise derivative": "How a figure moves with a parameter, from the same simulated paths a small step of it "
+    "either side; the score of the number of jumps where a path cannot show it.",
     "pilot": "Paths of their own on which the tilts of importance sampling, or the shares of strata, are chosen.",
     "pinball": "Score whose expectation is least at the true quantile; its regret is what a wrong quantile costs over "
     "the true one.",
@@ -89,7 +92,8 @@ TERMS = {
     "surface": "Implied volatility by moneyness and tenor, tied to the world's variance state.",
     "tail probability": "1 - level.",
     "tilt": "A law under which a rare event is common: shifted normals, other jump rates and sizes.",
-    "tracking error": "Standard deviation of what a hedge leaves; of an estimator, of how far it strays from a truth that moves.",
+    "tracking error": "Standard deviation of what a hedge leaves; of an estimator, of how far it strays from a truth "
+    "that moves.",
     "truth": "A figure that is known exactly because the generator is ours: by two routes that agree, or refused.",
     "value at risk": "Quantile of the loss at a level over a horizon.",
     "vault": "A pool of capital that sells options at its own quote.",

@@ -1,13 +1,10 @@
 """``riskengine margin``: the requirement of a portfolio today, explained."""
 
-from inspect import signature
 from typing import Any
 
 import click
 
 from riskengine.errors import UsageError
-
-_HISTORIES = 256  # simulated windows behind a model that reads one
 
 
 @click.command()
@@ -63,29 +60,16 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
     """Rows of one model: each account and level."""
     import numpy as np
 
-    from riskengine.market.grid import TimeGrid
-    from riskengine.pricing.valuation import account_values, snapshot
-    from riskengine.random import DrawKeys
+    from riskengine.engine.today import Today
+    from riskengine.pricing.valuation import account_values
 
     book = asked.book
-    reads_history = hasattr(model, "margin_period_hours")
-    seconds = round(period * 3600)
-    grid = TimeGrid(seconds, 1, seconds, windows) if reads_history else TimeGrid(seconds, 1)
-    paths = world.model.sample(grid, 0, _HISTORIES, DrawKeys(seed))
-    spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
-    if not reads_history:
-        # one state, the mean one: a grid has no window, so nothing else about it is random
-        spot = spot[:, :1]
-        variance = None if variance is None else variance.mean(axis=1, keepdims=True)
-    now = snapshot(book, world.surface, spot, variance, 0.0)
+    today = Today(model, world, period, windows, seed)
+    now = today.market(book)
     try:
-        prepared = model.init(book, world.surface)
+        required = today.requirements(book, now, explain=explained)
     except ValueError as error:
         raise UsageError(f"{model.kind} cannot take this book on world {world.name}: {error}") from None
-    state = model.step(prepared, paths, 0)
-    # a model whose figure has parts takes the word `explain`
-    parts = explained and "explain" in signature(model.requirement).parameters
-    required = model.requirement(state, now, explain=True) if parts else model.requirement(state, now)
     value = account_values(book, now)
     rows = []
     for level, found in zip(model.levels or (None,), required, strict=True):

@@ -30,7 +30,10 @@ def _common(command):
 @click.command()
 @_common
 @click.option(
-    "--data", type=click.Path(path_type=Path), multiple=True, help="Price file: CSV or parquet; repeat it for several."
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="File of prices, or of option chains and then of prices: CSV or parquet; repeat it for several.",
 )
 @click.option("--source", help="Which source to read, in a price file that holds several.")
 @click.option("--start", help="First date of the prices, such as 2021-01-01.")
@@ -43,7 +46,9 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
     loaded = _load(study, overrides, paths, seed)
     price_options = {"--source": source, "--start": start, "--end": end}
     _agree(loaded.study, data, price_options, resume)
-    prices = records = None
+    prices = records = chains = None
+    if "chains" in loaded.study.options:
+        chains = _chains(loaded.study, data, source, start, end)
     if "records" in loaded.study.options:
         records = _records(loaded.study, data, source, start, end)
     if "history" in loaded.study.options:
@@ -58,10 +63,10 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
             max_missing_share=loaded.study.max_missing_share,
         )
     if dry_run:
-        _describe(loaded, prices, records, json_)
+        _describe(loaded, prices, records, chains, json_)
         return 0
     command = _command("run", study, data, overrides, paths, seed, price_options)
-    return _run(loaded, prices, records, out, workers, resume, command, json_)
+    return _run(loaded, prices, records, chains, out, workers, resume, command, json_)
 
 
 @click.command()
@@ -76,10 +81,10 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
         raise UsageError(f"STUDY must ask for a choice, got {loaded.study.named}: riskengine run runs it")
     _agree(loaded.study, (), {}, resume)
     if dry_run:
-        _describe(loaded, None, None, json_)
+        _describe(loaded, None, None, None, json_)
         return 0
     command = _command("tune", study, (), overrides, paths, seed, {})
-    return _run(loaded, None, None, out, workers, resume, command, json_)
+    return _run(loaded, None, None, None, out, workers, resume, command, json_)
 
 
 def _load(study, overrides, paths, seed):
@@ -113,11 +118,30 @@ def _records(study, files: tuple[Path, ...], source: str | None, start: str | No
     return [replace(r, name=f"{r.name} ({r.file})") if names.count(r.name) > 1 else r for r in found]
 
 
+def _chains(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None):
+    """Chains of the assets of the study from the first file, prices of the time before from the second."""
+    from riskengine.data.chains import load_chain_series
+    from riskengine.data.prices import load_prices
+    from riskengine.study.chain_backtest import ChainData
+
+    series = load_chain_series(files[0], study.assets, start=start, end=end)
+    if len(files) == 1:
+        if source is not None:
+            raise UsageError("--source must not be given without a price file as the second --data")
+        return ChainData(series)
+    # a period over a gap is left out of the history, so gaps do no harm
+    prices = load_prices(files[1], study.assets, source=source, max_missing_share=0.5)
+    return ChainData(series, prices.seconds, prices.prices, prices.name, prices.sha256)
+
+
 def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> None:
     """Refuse options that do not belong to the kind of study."""
-    takes = {"history", "records"} & set(study.options)
+    takes = {"history", "records", "chains"} & set(study.options)
     if takes and not data:
-        raise UsageError(f"{study.named} needs prices: --data FILE")
+        needs = "option chains: --data CHAINS, and may take prices of the time before: --data PRICES"
+        raise UsageError(f"{study.named} needs {needs if 'chains' in takes else 'prices: --data FILE'}")
+    if "chains" in takes and len(data) > 2:
+        raise UsageError(f"--data must be given once or twice for {study.named}, got {len(data)} files")
     if "history" in takes and len(data) > 1:
         raise UsageError(f"--data must be given once for {study.named}, got {len(data)} files")
     given = [name for name, value in {"--data": data or None, **price_options}.items() if value is not None]
@@ -140,7 +164,7 @@ def _command(verb, study, data, overrides, paths, seed, price_options: dict) -> 
     return shlex.join(words)
 
 
-def _describe(loaded, prices, records, json_: bool) -> None:
+def _describe(loaded, prices, records, chains, json_: bool) -> None:
     """What would run."""
     from riskengine.cli.output import as_json
     from riskengine.study.manifest import question_hash
@@ -154,6 +178,8 @@ def _describe(loaded, prices, records, json_: bool) -> None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
     if records is not None:
         plan |= {"series": ", ".join(r.name for r in records)}
+    if chains is not None:
+        plan |= {"files": ", ".join(chains.files), "snapshots": len(chains.series[0].snapshots)}
     plan |= asked.plan()
     if json_:
         as_json(plan)
@@ -163,7 +189,7 @@ def _describe(loaded, prices, records, json_: bool) -> None:
     click.echo("everything is in order; nothing was run")
 
 
-def _run(loaded, prices, records, out, workers, resume, command, json_) -> int:
+def _run(loaded, prices, records, chains, out, workers, resume, command, json_) -> int:
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import Bar, compile_notice
     from riskengine.config.dump import to_yaml
@@ -189,6 +215,7 @@ def _run(loaded, prices, records, out, workers, resume, command, json_) -> int:
                 command=command,
                 history=prices,
                 records=records,
+                chains=chains,
             )
         finally:
             bar.close()

@@ -36,7 +36,7 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
     if {"model", "surface", "base"} & keys:
         return "world", _notes(load_world(str(file.absolute())))
-    if {"accounts", "positions"} & keys:
+    if {"accounts", "positions"} & keys and "kind" not in keys:
         load_book(file)
         return "margin book", ()
     if "borrowers" in keys:

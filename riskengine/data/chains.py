@@ -10,12 +10,13 @@ import numpy as np
 from riskengine.calibrate.pricing_law.quotes import OptionQuotes
 from riskengine.data.table import between, is_csv, numbers, read_frame, seconds_of, span
 from riskengine.errors import Fault, InputError, UsageError
+from riskengine.market.chain import ChainSeries, ChainSnapshot
 
 if TYPE_CHECKING:
     import pandas
 
 _NEEDED = ("timestamp", "underlying", "expiry", "strike", "type", "bid", "ask", "underlying_price")
-_NUMBERS = ("strike", "bid", "ask", "underlying_price", "mark", "open_interest")
+_NUMBERS = ("strike", "bid", "ask", "underlying_price", "mark", "open_interest", "index_price")
 _SHOWN = 10
 
 
@@ -76,14 +77,47 @@ def load_chains(file: Path, asset: str, *, start: str | None = None, end: str | 
         Where columns or the asset are missing, or a row has no stamp, no strike, no forward or another type; every
         kind of fault, with its first rows.
     """
+    frame, digest = _read(file, _NEEDED)
+    frame = _of_asset(frame, asset, file, start, end)
+    return ChainFile(file.name, digest, asset, tuple(_snapshots(frame, asset)))
+
+
+def load_chain_series(
+    file: Path, assets: tuple[str, ...], *, start: str | None = None, end: str | None = None
+) -> tuple[ChainSeries, ...]:
+    """Chains of several assets with their marks and index, for replays; columns mark and index_price are needed too.
+
+    Parameters and errors as of `load_chains`.  The index of a snapshot is the median of its rows.
+    """
+    frame, digest = _read(file, (*_NEEDED, "mark", "index_price"))
+    out = []
+    for asset in assets:
+        own = _of_asset(frame, asset, file, start, end)
+        wrong = own.index.to_numpy()[~(own["index_price"].to_numpy() > 0)] + (2 if is_csv(file) else 0)
+        if wrong.size:
+            more = f", in {wrong.size} rows" if wrong.size > 1 else ""
+            raise InputError(Fault(f"index_price must be a positive number{more}", str(file), int(wrong[0])))
+        out.append(ChainSeries(asset, tuple(_chain(own, asset)), file.name, digest))
+    return tuple(out)
+
+
+def _read(file: Path, needed: tuple[str, ...]) -> tuple["pandas.DataFrame", str]:
+    """The file as a table with lower-case columns, all those `needed` among them, and its hash."""
     frame, digest = read_frame(file)
-    name = str(file)
     frame = frame.rename(columns={c: str(c).strip().lower() for c in frame.columns})
-    missing = [c for c in _NEEDED if c not in frame.columns]
+    missing = [c for c in needed if c not in frame.columns]
     if missing:
         raise InputError(
-            Fault(f"columns {', '.join(missing)} must be given, got {list(map(str, frame.columns))}", name)
+            Fault(f"columns {', '.join(missing)} must be given, got {list(map(str, frame.columns))}", str(file))
         )
+    return frame, digest
+
+
+def _of_asset(
+    frame: "pandas.DataFrame", asset: str, file: Path, start: str | None, end: str | None
+) -> "pandas.DataFrame":
+    """Checked rows of one asset between two dates, stamps in seconds and prices as numbers."""
+    name = str(file)
     assets = frame["underlying"].astype(str)
     known = sorted(set(assets))
     if asset not in known:
@@ -99,7 +133,7 @@ def load_chains(file: Path, asset: str, *, start: str | None = None, end: str | 
     frame = frame[between(frame["timestamp"].to_numpy(), start, end)]
     if frame.empty:
         raise InputError(Fault(f"chains of {asset} must hold rows {span(start, end)}, got none", name))
-    return ChainFile(file.name, digest, asset, tuple(_snapshots(frame, asset)))
+    return frame
 
 
 def _check(frame: "pandas.DataFrame", first_row: int, name: str) -> None:
@@ -121,7 +155,18 @@ def _check(frame: "pandas.DataFrame", first_row: int, name: str) -> None:
 
 def _snapshots(frame: "pandas.DataFrame", asset: str) -> Iterator[OptionQuotes]:
     for seconds, rows in frame.groupby("timestamp", sort=True):
-        sign = np.where(rows["type"].astype(str).str.upper() == "C", 1.0, -1.0)
         columns = (rows[c].to_numpy(dtype=np.float64) for c in ("strike", "underlying_price"))
         prices = (rows[c].to_numpy(dtype=np.float64) for c in ("bid", "ask", "open_interest", "mark"))
-        yield OptionQuotes(asset, int(seconds), rows["expiry"].to_numpy(), *columns, sign, *prices)
+        yield OptionQuotes(asset, int(seconds), rows["expiry"].to_numpy(), *columns, _sign(rows), *prices)
+
+
+def _chain(frame: "pandas.DataFrame", asset: str) -> Iterator[ChainSnapshot]:
+    for seconds, rows in frame.groupby("timestamp", sort=True):
+        index = float(rows["index_price"].median())
+        columns = (rows[c].to_numpy(dtype=np.float64) for c in ("strike", "underlying_price"))
+        prices = (rows[c].to_numpy(dtype=np.float64) for c in ("mark", "bid", "ask"))
+        yield ChainSnapshot(asset, int(seconds), index, rows["expiry"].to_numpy(), *columns, _sign(rows), *prices)
+
+
+def _sign(rows: "pandas.DataFrame") -> np.ndarray:
+    return np.where(rows["type"].astype(str).str.upper() == "C", 1.0, -1.0)

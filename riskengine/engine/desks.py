@@ -12,6 +12,7 @@ from riskengine.engine.accounts import AccountLife
 from riskengine.engine.coverage import Coverage
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import MarginQuestion
+from riskengine.lending.keeper import LiquidationEvents
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
@@ -203,10 +204,22 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
 
 class LendingDesk:
     """One lending market under one shift of its liquidation thresholds; its oracle is told the market price, or what
-    the world's ``oracle_lanes`` say."""
+    the world's ``oracle_lanes`` say.
 
-    def __init__(self, market: LendingProtocol, shift: float, loans: Loans, paths: MarketPaths, spot: Floats):
-        self._market, self._shift, self._paths = market, shift, paths
+    With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
+    keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.
+    """
+
+    def __init__(
+        self,
+        market: LendingProtocol,
+        shift: float,
+        loans: Loans,
+        paths: MarketPaths,
+        spot: Floats,
+        incidence: bool = False,
+    ):
+        self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._state = market.init(loans, paths.assets, spot, paths.grid)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
@@ -217,7 +230,10 @@ class LendingDesk:
         oracle = self._paths.oracle_lanes
         told = {} if oracle is None else {"told": oracle[step]}
         events = self._market.step(self._state, step, spot, **told)
-        for name in ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable"):
+        names = ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable")
+        if self._incidence and isinstance(events, LiquidationEvents):
+            names += ("seized_usd", "returned_usd", "keeper_profit_usd")
+        for name in names:
             column = getattr(events, name)
             self._sums[name] = self._sums[name] + column if name in self._sums else column.copy()
         return events.sold
@@ -236,4 +252,8 @@ class LendingDesk:
             "liquidated_loans": closing["liquidated_loans"],
             "borrow_capacity": closing["borrow_capacity"],
         }
+        if "seized_usd" in sums:
+            columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
+            columns["keeper_profit"] = sums["keeper_profit_usd"]
+            columns["protocol_result"] = columns["protocol_fee"] - columns["bad_debt"] + closing["inventory_result"]
         return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}

@@ -102,7 +102,7 @@ class MarginQuestion:
 
 @dataclass(frozen=True)
 class LendingQuestion:
-    """A lending market on a borrower book.
+    """A lending market on a borrower book, and others that the same borrowers live in on the same paths.
 
     Attributes
     ----------
@@ -110,15 +110,26 @@ class LendingQuestion:
     book : Loans
     threshold_shifts : tuple of float
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
+    compared_with : tuple of LendingProtocol
+        Other markets, each of another kind.  With any, who pays for a liquidation is reported for all.
     """
 
     market: LendingProtocol
     book: Loans
     threshold_shifts: tuple[float, ...] = (0.0,)
+    compared_with: tuple[LendingProtocol, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
+        kinds = [m.kind for m in self.markets]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {kinds}")
+
+    @property
+    def markets(self) -> tuple[LendingProtocol, ...]:
+        """The market, then those it is compared with."""
+        return (self.market, *self.compared_with)
 
 
 @dataclass(frozen=True)

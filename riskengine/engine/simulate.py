@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from riskengine.engine.blocks import BLOCK_PATHS, Block, market_block
+from riskengine.engine.blocks import Block, account_block, market_block
 from riskengine.engine.controls import Controls
 from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
@@ -17,7 +17,7 @@ from riskengine.engine.scheme import Scheme
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
-from riskengine.roles import MarginModel
+from riskengine.roles import LendingProtocol, MarginModel
 from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
 
@@ -81,7 +81,8 @@ class Simulation:
         if self.margin is None and self.lending is None:
             times = self.grid.history_steps + self.grid.steps + 1
             return market_block(times * len(self.world.model.assets))
-        return BLOCK_PATHS
+        accounts = 0 if self.margin is None else self.margin.book.accounts
+        return account_block(max(accounts, 0 if self.lending is None else len(self.lending.book.names)))
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""
@@ -117,16 +118,17 @@ class Simulation:
 
         Prices are exogenous without feedback, so all settings share one walk.  With it a sale moves prices, so every
         setting needs a market of its own: each margin setting lives with the lending market as it stands, and each
-        shifted lending market with the base margin setting (first model, first level, multiplier 1).  The lending
-        market as it stands is reported beside the base setting, so that a shift is compared on like terms.
+        shifted or other lending market with the base margin setting (first model, first level, multiplier 1).  The
+        lending market as it stands is reported beside the base setting, so that a shift is compared on like terms.
         """
         margin, lending = self.margin, self.lending
         shifts = () if lending is None else lending.threshold_shifts
+        markets = () if lending is None else lending.markets
         if self.feedback is None:
             view = self._view(paths)
             models = () if margin is None else margin.models
             desks: list[Desk] = [self._margin(view, m, *part) for m in models for part in self._parts(m)]
-            desks += [self._lending(paths, shift) for shift in shifts]
+            desks += [self._lending(paths, market, shift) for market in markets for shift in shifts]
             yield desks, desks
             return
         base = _base_setting(margin)
@@ -136,15 +138,15 @@ class Simulation:
             if lending is None:
                 yield [desk], [desk]
                 continue
-            neighbour = self._lending(paths, 0.0)
+            neighbour = self._lending(paths, lending.market, 0.0)
             yield [desk, neighbour], [desk, neighbour] if setting == base else [desk]
-        for shift in shifts:
+        for market, shift in ((m, s) for m in markets for s in shifts):
             if base is None:
-                alone = self._lending(paths, shift)
+                alone = self._lending(paths, market, shift)
                 yield [alone], [alone]
-            elif shift != 0.0:
+            elif shift != 0.0 or market is not lending.market:
                 model, levels, multiplier = base
-                shifted = self._lending(paths, shift)
+                shifted = self._lending(paths, market, shift)
                 yield [self._margin(self._view(paths), model, levels, (multiplier,)), shifted], [shifted]
 
     def _parts(self, model: MarginModel) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
@@ -177,9 +179,10 @@ class Simulation:
             self.feedback is not None,
         )
 
-    def _lending(self, paths: MarketPaths, shift: float) -> LendingDesk:
-        market = self.lending.market.with_threshold_shift(shift) if shift else self.lending.market
-        return LendingDesk(market, shift, self.lending.book, paths, paths.spot_lanes[0])
+    def _lending(self, paths: MarketPaths, market: LendingProtocol, shift: float) -> LendingDesk:
+        lending = self.lending
+        own = market.with_threshold_shift(shift) if shift else market
+        return LendingDesk(own, shift, lending.book, paths, paths.spot_lanes[0], bool(lending.compared_with))
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
+from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.branches import Branches
 from riskengine.pricing.option_book import loss_window
@@ -149,8 +150,8 @@ class OptionBookExposure:
         """For example ``BTC book btc_short_straddle``."""
         return f"{self.asset} book {self.book.names[self._row]}"
 
-    def position(self, model: ScenarioModel, surface: FactorSurface, hours: float) -> AccountPosition:
-        """The account at the spot and the mean variance of a world; ValueError where it cannot be priced to the end."""
+    def held_in(self, model: ScenarioModel, hours: float) -> Portfolio:
+        """The account alone, with what it holds only; ValueError where it cannot be priced to the horizon."""
         row, book = self._row, self.book
         held = np.flatnonzero(book.quantity[row] != 0.0)
         terms = [book.instruments[i] for i in held]
@@ -159,7 +160,7 @@ class OptionBookExposure:
             raise ValueError(f"options must not expire before the horizon of {hours:g} h, got {', '.join(early)}")
         if book.assets != tuple(model.assets):
             raise ValueError(f"assets of the book must be those of the world, {model.assets}, got {book.assets}")
-        one = Portfolio(
+        return Portfolio(
             book.assets,
             tuple(terms),
             np.ascontiguousarray(book.quantity[row : row + 1, held]),
@@ -168,8 +169,23 @@ class OptionBookExposure:
             (book.names[row],),
             (book.kinds[row],),
         )
-        asset = book.assets.index(self.asset)
-        laws = [model.law(a, hours / 8760.0) for a in book.assets]
+
+    def path_losses(self, model: ScenarioModel, surface: FactorSurface, paths: MarketPaths) -> Floats:
+        """Loss in USD over a block of paths with the surface at the state of each path's own variance, shape (P,)."""
+        hours = float(paths.grid.times[-1]) * 8760.0
+        one = self.held_in(model, hours)
+
+        def values(step: int, at: float) -> Floats:
+            variance = None if paths.variance_lanes is None else paths.variance_lanes[step]
+            return account_values(one, snapshot(one, surface, paths.spot_lanes[step], variance, at))[0]
+
+        return values(0, 0.0) - values(-1, hours)
+
+    def position(self, model: ScenarioModel, surface: FactorSurface, hours: float) -> AccountPosition:
+        """The account at the spot and the mean variance of a world; ValueError where it cannot be priced to the end."""
+        one = self.held_in(model, hours)
+        asset = one.assets.index(self.asset)
+        laws = [model.law(a, hours / 8760.0) for a in one.assets]
         variance = np.array([float(getattr(law, "theta", 0.0)) for law in laws])
         if not surface.static and variance[asset] <= 0.0:
             raise ValueError("the surface must be static, or the world have a long-run variance that it can stay at")

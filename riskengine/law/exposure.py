@@ -109,6 +109,13 @@ class UnitExposure:
             moment = law.expectation(self._power) - law.lower_expectation(law.quantile(1.0 - tail), self._power)
         return self._sign * (moment / tail - 1.0)
 
+    def excess(self, law: HorizonLaw, x: Floats, c: Floats) -> Floats:
+        """E[(loss - c) 1{X on the losing side of x}], shape of `x`: the mean excess, where `c` is what `x` loses."""
+        moment, below = law.lower_expectation(x, self._power), law.cdf(x)
+        if self.side == "short":
+            moment, below = law.expectation(self._power) - moment, 1.0 - below
+        return self._sign * (moment - below) - c * below
+
     def breach_probability(self, law: HorizonLaw, var: ArrayLike) -> Floats:
         """P(loss > var), shape of `var`: the exact breach probability of an estimate."""
         x = self.return_at(var)
@@ -149,3 +156,7 @@ class LogExposure(UnitExposure):
     def expected_shortfall(self, law: HorizonLaw, level: ArrayLike) -> Floats:
         """Refused."""
         raise ValueError("expected shortfall of a log exposure must come from another route, got a law without E[X]")
+
+    def excess(self, law: HorizonLaw, x: Floats, c: Floats) -> Floats:
+        """Refused, as `expected_shortfall` is."""
+        return self.expected_shortfall(law, x)

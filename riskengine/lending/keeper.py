@@ -46,8 +46,11 @@ class LiquidationEvents(LendingEvents):
         Collateral seized, liquidator's and treasury's share together.
     keeper_profit_usd : ndarray, shape (P,)
         Liquidators' profit after slippage and gas, at market prices.
+    returned_usd : ndarray, shape (P,)
+        What is credited back to borrowers out of the collateral seized; what they lose is seized less repaid less this.
     """
 
     liquidated_loans: Floats
     seized_usd: Floats
     keeper_profit_usd: Floats
+    returned_usd: Floats

@@ -71,6 +71,16 @@ def implied_volatility(
     return (v / np.sqrt(t)).reshape(shape)
 
 
+def implied_or_nan(price: Floats, log_moneyness: Floats, tau: Floats, sign: Floats) -> Floats:
+    """Implied volatility in units of the forward; NaN where the price is outside [intrinsic, 1 or K / F)."""
+    strike = np.exp(log_moneyness)
+    legal = (price >= np.maximum(sign * (1.0 - strike), 0.0)) & (price < np.where(sign > 0, 1.0, strike))
+    out = np.full(price.shape, np.nan)
+    if legal.any():
+        out[legal] = implied_volatility(price[legal], 1.0, strike[legal], tau[legal], sign[legal])
+    return out
+
+
 def _invert(m: Floats, target: Floats, cdf) -> Floats:
     """Total volatility of an out-of-the-money call with log-moneyness m <= 0 and price target * sqrt(F K)."""
     low, high = np.zeros_like(m), np.full_like(m, SATURATED)

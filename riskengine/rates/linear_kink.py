@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from riskengine.arrays import check_range
+
 _FULL = 2**32 - 1
 
 
@@ -13,6 +15,11 @@ class LinearKink:
     slope1: int
     slope2: int
     kink: int
+
+    def __post_init__(self) -> None:
+        for name in ("base", "slope1", "slope2"):
+            check_range(name, getattr(self, name), 0, 2**96)
+        check_range("kink", self.kink, 0, _FULL)
 
     def per_second(self, borrows: int, cash: int) -> int:
         """Rate per second (RAY) for `borrows` and idle `cash` in the same units."""

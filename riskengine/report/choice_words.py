@@ -43,6 +43,13 @@ def setting(entry: Mapping[str, Any], value: float | None) -> str:
     return "none" if value is None else value_of(str(entry["axis"]), value)
 
 
+def found(entry: Mapping[str, Any], value: float | None) -> str:
+    """A setting that a search found; one at an end of its candidates may not be the best there is, and says so."""
+    candidates = entry.get("candidates") or ()
+    ends = (candidates[0], candidates[-1]) if candidates else ()
+    return setting(entry, value) + (", an end of the candidates" if value in ends else "")
+
+
 def chosen(own: list[Row], role: str, world: str | None = None) -> Row | None:
     """Row of the setting that a rule takes; of the certificate the widest claim made."""
     found = select(own, measure="chosen_setting", role=role)
@@ -68,7 +75,7 @@ def choice_sentences(result: Mapping[str, Any], rows: list[Row]) -> Iterator[str
             alone = chosen(own, "certified", ALL)
             said = f"{name_of(entry)}: {made.estimate.get('method')}"
             if alone is not None and alone.value is not None:
-                said += f". Without the draws from the law of the fit: {setting(entry, alone.value)}"
+                said += f". Without the draws from the law of the fit: {found(entry, alone.value)}"
             yield said + "."
             continue
         yield _said(entry, own, made, settings)
@@ -76,14 +83,14 @@ def choice_sentences(result: Mapping[str, Any], rows: list[Row]) -> Iterator[str
 
 def _said(entry: Mapping[str, Any], own: list[Row], made: Row, settings: Mapping[str, Any]) -> str:
     now, cost = entry.get("current"), in_text(str(entry["cost"]))
-    move = setting(entry, made.value)
+    move = found(entry, made.value)
     if now is not None:
         move = f"stays {move}" if now == made.value else f"{setting(entry, now)} → {move}"
     said = f"{name_of(entry)}: {move}, certified at {percent(round(1 - entry['delta'], 12))}: "
     said += f"{in_text(str(entry['risk']))} at most {percent(entry['target'])} in {_where(made, settings)}"
     alone = chosen(own, "certified", ALL)
     if alone is not None and alone.value != made.value:
-        said += f" (without those draws {setting(entry, alone.value)})"
+        said += f" (without those draws {found(entry, alone.value)})"
     fresh = figure_of(own, "risk_fresh", "certified")
     if fresh is not None:
         said += f"; fresh paths say {phrase(fresh.estimate, fresh.unit)}"
@@ -93,7 +100,7 @@ def _said(entry: Mapping[str, Any], own: list[Row], made: Row, settings: Mapping
     naive = chosen(own, "point_estimate")
     if naive is not None and naive.value is not None and naive.value != made.value:
         seen, again = figure_of(own, "risk_in_sample", "point_estimate"), figure_of(own, "risk_fresh", "point_estimate")
-        said += f". By point estimates alone it would be {setting(entry, naive.value)}"
+        said += f". By point estimates alone it would be {found(entry, naive.value)}"
         if seen is not None and again is not None:
             said += f" ({phrase(seen.estimate, seen.unit)} on the paths of the choice, "
             said += f"{phrase(again.estimate, again.unit)} on fresh ones)"

@@ -12,13 +12,14 @@ from riskengine.report.black_scholes_chapters import (
     black_scholes_margins,
     black_scholes_vault,
 )
+from riskengine.report.chain_chapters import chain_accounts, chain_cost, chain_disclosure, chain_paired
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.labels import MEASURES, Measure
-from riskengine.report.lending_chapters import bad_debt, liquidation_counts
+from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
@@ -38,12 +39,14 @@ from riskengine.report.stress_chapter import stress
 from riskengine.report.summary import outside, sentences, status, subject
 from riskengine.report.tables import Table, verdicts
 from riskengine.report.wording import percent, plain
+from riskengine.report.worst_chapter import worst_account
 
 SHOWN = 20_000  # characters of a study that a page holds; a longer one stays in its file
 Maker = Callable[[Mapping[str, Any], list[Row], bool], Chapter]
 ORDER: tuple[Maker, ...] = (
     glance,
     stress,
+    mechanisms,
     coverage,
     procyclicality,
     losses,
@@ -66,6 +69,10 @@ ORDER: tuple[Maker, ...] = (
     rolling_reliability,
     rolling_by_series,
     rolling_power,
+    chain_disclosure,
+    chain_accounts,
+    chain_cost,
+    chain_paired,
     reliability,
     sensitivity,
     derivatives,
@@ -77,6 +84,7 @@ ORDER: tuple[Maker, ...] = (
     many,
     overlaps,
     certified_choice,
+    worst_account,
     certificate_experiment,
     black_scholes_margins,
     black_scholes_errors,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riskengine.report.labels_black_scholes import BLACK_SCHOLES
+from riskengine.report.labels_chain import CHAIN
 from riskengine.report.labels_rolling import ROLLING
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -70,19 +71,19 @@ MEASURES: dict[str, Measure] = {
         "Peak to trough",
         "Mean over paths of the largest ratio of the requirement to an earlier one, positions left alone.",
     ),
-    "largest_rise_1": _M(
-        "Largest rise over 1",
-        "Mean over paths of the largest ratio of the requirement to that of 1 margin period before.",
-    ),
-    "largest_rise_5": _M(
-        "Largest rise over 5",
-        "Mean over paths of the largest ratio of the requirement to that of 5 margin periods before.",
-    ),
-    "largest_rise_30": _M(
-        "Largest rise over 30",
-        "Mean over paths of the largest ratio of the requirement to that of 30 margin periods before.",
-    ),
+    **{
+        f"largest_rise_{n}": _M(
+            f"Largest rise over {n}",
+            f"Mean over paths of the largest ratio of the requirement to that of {periods} before.",
+        )
+        for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
+    },
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "tail_beyond_margin": _M(
+        "Tail beyond margin",
+        "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "
+        "margin does not cover the mean of that tail.",
+    ),
     "shortfall_given_breach": _M("Shortfall given breach", "Mean loss beyond initial margin where it was breached."),
     "liquidations": _M("Liquidations", "Mean number of liquidations on a path."),
     "liquidated_share": _M("Liquidated accounts", "Share of accounts liquidated at least once on a path."),
@@ -94,6 +95,14 @@ MEASURES: dict[str, Measure] = {
     "liquidated_loans": _M("Liquidated borrowers", "Mean number of borrowers liquidated on a path."),
     **_amounts(),
     "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
+    "liquidation_penalty": _M(
+        "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
+    ),
+    "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
+    "protocol_result": _M(
+        "Protocol's result",
+        "Mean fees less bad debt on a path, with gains on collateral taken over; negative: reserves or suppliers lose.",
+    ),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
         "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."
@@ -182,7 +191,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | BLACK_SCHOLES).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | BLACK_SCHOLES).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),
@@ -257,12 +266,14 @@ MEASURES: dict[str, Measure] = {
         "Change per standard error",
         "Exact derivative of the loss quantile times the standard error of the parameter, as a share of the quantile.",
     ),
-    "quantile_secant": _M(
-        "Secant, exact",
-        "Exact quantile one step above less one step below the parameter, scaled to one standard error, as a share of "
-        "the quantile.",
-    ),
-    "quantile_secant_simulated": _M("Secant, simulated", "The same from paths on common random numbers."),
+    "quantile_change_simulated": _M("The same, simulated", "From paths a small step of the parameter either side."),
+    "quantile_change_z": _M("Exact against simulated", "Difference of the two derivatives, in standard errors."),
+    "shortfall_change": _M("Change per standard error", "As of the quantile, of the expected shortfall."),
+    "shortfall_change_simulated": _M("The same, simulated", "From the mean move of the paths beyond the quantile."),
+    "shortfall_change_z": _M("Exact against simulated", "Difference of the two derivatives, in standard errors."),
+    "kernel_width": _M("Kernel width", "Half the window around the quantile that simulated derivatives are read from."),
+    "quantile_simulated": _M("Loss quantile, simulated", "Quantile of the simulated losses."),
+    "shortfall_simulated": _M("Shortfall, simulated", "Mean of the simulated losses beyond their quantile."),
     "uncertainty_share": _M(
         "Share of the uncertainty", "Part of the variance of the quantile that the error of this parameter causes."
     ),
@@ -382,7 +393,7 @@ MEASURES: dict[str, Measure] = {
 ACRONYMS = {
     w.lower(): w
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte"}
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue", "evk": "EVK"}
 
 # Names of tests, where spelling out their own would not do.
 TESTS = {
@@ -472,7 +483,7 @@ def value_of(name: str, value: Any) -> str:
         return f"×{value:g}"
     if name == "measure":
         return title_of(str(value))
-    if name in ("estimator", "case"):
+    if name in ("estimator", "case", "market"):
         return model_of(str(value))
     if name == "test":
         return TESTS.get(str(value), words(str(value)))

@@ -18,6 +18,28 @@ BAD_DEBT = (
 )
 
 
+MECHANISMS = ("bad_debt_mean", "liquidation_penalty", "keeper_profit", "protocol_result")
+
+
+def mechanisms(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Lending markets side by side: the same borrowers on the same paths."""
+    own = select(rows, "lending", threshold_shift=0.0)
+    if len(unique(r.model for r in own)) < 2:
+        return Chapter("mechanisms", "", (), ())
+    panels = [(title_of(m), [Dot(model_of(r.model), "", r) for r in select(own, measure=m)]) for m in MECHANISMS]
+    figures = pictures and [
+        dots(f"mechanisms-{i}", title, panels[2 * i : 2 * i + 2], zero=True)
+        for i, title in enumerate(("What suppliers and borrowers lose on a path", "Who earns on a path"))
+    ]
+    main = ("bad_debt_mean", "liquidated_loans", "liquidated_volume_mean", *MECHANISMS[1:])
+    lead = (
+        "Every market has the same borrowers and balances on the same paths: only the rules differ.",
+        "At equal borrow capacity no market is safer by lending less; where capacities differ, part of it is that.",
+    )
+    table = pivot("Mechanisms", own, main)
+    return Chapter("mechanisms", "Which mechanism loses least?", lead, [*(figures or ()), table])
+
+
 def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """How many are liquidated."""
     margin = select(headline(rows), measure="liquidations")
@@ -38,8 +60,9 @@ def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapt
 def bad_debt(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Bad debt as a distribution."""
     own = select(rows, "lending")
+    markets = unique(r.model for r in own)
     base = select(own, threshold_shift=0.0)
-    found = {r.measure: r for r in base}
+    found = {r.measure: r for r in base} if len(markets) == 1 else {}
     lead = []
     chance = found.get("bad_debt_probability")
     if chance is not None:
@@ -51,7 +74,12 @@ def bad_debt(result: Result, rows: list[Row], pictures: bool) -> Chapter:
                     f"{title_of(name)} is zero because no more than {percent(tail)} of the simulated paths leave any: "
                     "that is a statement about how often, not about how much."
                 )
-    shown = [Dot(title_of(m).removeprefix("Bad debt").strip(", "), "", found[m]) for m in BAD_DEBT if m in found]
+    several = len(markets) > 1
+    shown = [
+        Dot(title_of(m).removeprefix("Bad debt").strip(", "), model_of(r.model) if several else "", r)
+        for m in BAD_DEBT
+        for r in select(base, measure=m)
+    ]
     ladder = pictures and dots("bad-debt", "Bad debt as a distribution", [("Bad debt (USD)", shown)])
     curves = [c for c in result.get("curves") or () if c.get("name") == "bad_debt_exceedance"]
     tail = pictures and curve("bad-debt-curve", "Bad debt: how often more than", curves, curve_labels(curves))

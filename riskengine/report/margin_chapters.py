@@ -80,7 +80,15 @@ def procyclicality(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 
 def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Exceedance curves, other than bad debt, and who pays."""
-    others = ("bad_debt_exceedance", "true_risk", "reliability", "quantile_reliability", "murphy", "transforms")
+    others = (
+        "bad_debt_exceedance",
+        "true_risk",
+        "reliability",
+        "quantile_reliability",
+        "murphy",
+        "transforms",
+        "chain_margin",
+    )
     curves = [c for c in result.get("curves") or () if c.get("name") not in others]
     figures = [
         curve(f"curve-{i}", CURVES.get(str(name)) or words(str(name)).capitalize(), own, curve_labels(own))

@@ -290,7 +290,7 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     table = result.get("cells") or {}
     names = list(table.get("columns") or ())
     cells = [dict(zip(names, line, strict=True)) for line in table.get("rows") or ()]
-    if not cells:
+    if not cells or "series" not in names:  # cells of another kind of study
         return Chapter("series", "Series by series", (), [])
     size = float((result.get("settings") or {}).get("significance") or 0.05)
     level = 0.99 if any(c["level"] == 0.99 for c in cells) else min(c["level"] for c in cells)

@@ -50,6 +50,7 @@ def _unit(r: Mapping[str, Any]) -> str:
         return "p-value"
     measure = str(r.get("measure", ""))
     is_change = measure == "paired_difference" or measure.startswith(("tornado_", "effect_"))
+    is_change |= measure.endswith("_rate_difference")
     return "pp" if is_change and unit in ("probability", "share") else unit
 
 

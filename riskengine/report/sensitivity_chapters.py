@@ -15,8 +15,18 @@ _TORNADO = ("tornado_low", "tornado_high", "tornado_swing")
 _INDICES = ("first_index", "total_index", "shapley_effect")
 _EFFECTS = ("effect_mean", "effect_absolute", "effect_spread")
 _ANSWER = ("base_value", "answer_mean", "answer_sd", "noise_share")
-_DERIVATIVES = ("quantile_elasticity", "quantile_change", "uncertainty_share")
-_CHECK = ("quantile_secant", "quantile_secant_simulated")
+_DERIVATIVES = (
+    "quantile_change", "quantile_change_simulated", "quantile_change_z", "quantile_elasticity", "uncertainty_share",
+)  # fmt: skip
+_SHORTFALLS = ("shortfall_change", "shortfall_change_simulated", "shortfall_change_z")
+_TAILS = (
+    "true_quantile",
+    "true_shortfall",
+    "quantile_simulated",
+    "shortfall_simulated",
+    "fit_uncertainty",
+    "kernel_width",
+)
 SHORT = 3  # panels beside each other
 
 
@@ -38,8 +48,11 @@ def sensitivity(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         pivot("Screening: elementary effects", single, _EFFECTS, lead=("input",), folded=True),
     ]
     if own:
+        tied = any("correlated" in i for i in settings.get("inputs") or ())
         told = [
-            {"input": i["name"], "group": i["group"], "law": i["law"], "sets": ", ".join(i["set"])}
+            {"input": i["name"], "group": i["group"], "law": i["law"]}
+            | ({"correlated with": i.get("correlated", "none")} if tied else {})
+            | {"sets": ", ".join(i["set"])}
             for i in settings.get("inputs") or ()
         ]
         items.append(records("Inputs and their laws", told, folded=True))
@@ -87,7 +100,7 @@ def _causes(rows: list[Row]) -> Figure | None:
         unit_axis(ax.xaxis, "share")
         legend(figure, handles, groups)
         drawing = svg(figure, "sensitivity-causes", title)
-    what = "Shapley effects of groups of inputs"
+    what = "Shapley effects of groups of inputs (right where inputs depend on each other too)"
     if measure == "first_index":
         what = "First indices of groups of inputs; what is left of 100 % is interaction"
     note = f"{what}; an estimate below zero is not drawn, and the rest then ends beyond 100 %. Intervals: in the table."
@@ -154,28 +167,38 @@ def _indices(rows: list[Row]) -> list[Figure | None]:
 
 
 def derivatives(result: Result, rows: list[Row], pictures: bool) -> Chapter:
-    """Exact derivatives of loss quantiles in the parameters of the fit, and what its errors do to them."""
+    """Derivatives of loss quantiles and shortfalls in the parameters of the fit, and what its errors do to them."""
     own = select(rows, "quantile_derivative")
     items: list[Figure | Table | None] = []
     levels = unique(r.parameters["level"] for r in own)
     if pictures and levels:
         level = 0.99 if 0.99 in levels else levels[0]
-        shown = [r for r in select(own, level=level) if r.measure in ("quantile_change", "quantile_secant_simulated")]
-        series = {"quantile_change": "exact derivative", "quantile_secant_simulated": "simulated, with interval"}
-        panels = [
-            (name, [Dot(r.parameters["parameter"], series[r.measure], r) for r in shown if r.model == name])
-            for name in _outputs(shown)
-        ]
-        title = f"Change of the {percent(level)} loss quantile for one standard error of a parameter"
-        items.append(dots("quantile-derivatives", title, panels, zero=True))
+        for what, named in (("quantile", "loss quantile"), ("shortfall", "expected shortfall")):
+            series = {f"{what}_change": "exact", f"{what}_change_simulated": "simulated, with interval"}
+            shown = [r for r in select(own, level=level) if r.measure in series]
+            panels = [
+                (name, [Dot(r.parameters["parameter"], series[r.measure], r) for r in shown if r.model == name])
+                for name in _outputs(shown)
+            ]
+            title = f"Change of the {percent(level)} {named} for one standard error of a parameter"
+            items.append(dots(f"{what}-derivatives", title, panels, zero=True))
     lead = ("exposure", "level", "parameter")
     items += [
-        pivot("Loss quantile and what the fit leaves open", own, ("true_quantile", "fit_uncertainty"), lead=lead[:2]),
-        pivot("By parameter", own, _DERIVATIVES, lead=lead, folded=True),
-        pivot("The same by simulation: one step up less one step down", own, _CHECK, lead=lead, folded=True),
+        pivot("Tails, and what the fit leaves open of the quantile", own, _TAILS, lead=lead[:2]),
+        pivot("Loss quantile by parameter", own, _DERIVATIVES, lead=lead, folded=True),
+        pivot("Expected shortfall by parameter", own, _SHORTFALLS, lead=lead, folded=True),
     ]
-    said = (
-        "Derivatives are exact: implicit differentiation of the law's distribution function, no simulated path. A "
-        "parameter's share is what its standard error contributes to the uncertainty of the quantile (delta method).",
-    )
-    return Chapter("derivatives", "What the errors of the fit do to the loss quantile", said, items)
+    said = [
+        "Exact derivatives differentiate the law's distribution function: no simulated path. A parameter's share is "
+        "what its standard error contributes to the uncertainty of the quantile (delta method).",
+    ]
+    simulated = [r for r in own if r.measure.endswith("_simulated") and "parameter" in r.parameters]
+    if simulated:
+        counted = [r for r in simulated if str(r.estimate.get("method")).startswith("score")]
+        counts = unique(r.parameters["parameter"] for r in counted)
+        score = f"; {', '.join(counts)}: by the score of the number of jumps, which no path shows" if counts else ""
+        said.append(
+            "Simulated ones need no law: every path is run again with the parameter a small step up and down, on the "
+            f"same draws{score}."
+        )
+    return Chapter("derivatives", "What the errors of the fit do to the loss quantile", tuple(said), items)

@@ -20,8 +20,10 @@ from riskengine.report.rows import (
     whole_book,
 )
 from riskengine.report.summary_black_scholes import BLACK_SCHOLES, headline_black
+from riskengine.report.summary_chain import CHAIN
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
+from riskengine.report.worst_chapter import worst_sentence
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
 
@@ -84,9 +86,9 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _lending, _joint, _backtest, _calibration, _lab, _level_to_use, *POWER, *ROLLING)
-    makers += BLACK_SCHOLES
-    makers += (_forecasts, _worth, _causes, _widest, _fit)
+    makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
+    makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
+    makers += (_routes, *BLACK_SCHOLES)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -134,7 +136,52 @@ def _level(result: Mapping[str, Any], rows: list[Row]) -> str:
     return f"From {step_of(first[0])[1]} with {model_of(first[0].model)}, on the same paths, {'; '.join(said)}."
 
 
+def _mechanisms(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Which lending market has the least bad debt, and by how much; the intervals hold together."""
+    own = {r.model: r for r in select(rows, "lending", measure="bad_debt_mean", threshold_shift=0.0)}
+    if len(own) < 2 or any(r.value is None for r in own.values()):
+        return ""
+    least = min(own, key=lambda m: own[m].value)
+    said = []
+    for r in select(rows, "sweep", axis="market", measure="paired_difference"):
+        if subject(r) != "bad_debt" or least not in (r.parameters["from"], r.parameters["to"]):
+            continue
+        other = r.parameters["from"] if r.parameters["to"] == least else r.parameters["to"]
+        text = phrase(r.estimate if other == r.parameters["to"] else _turned(r.estimate), r.unit)
+        told = against(r.estimate, 0.0) != "not distinguishable from"
+        said.append(f"{model_of(other)} {text} more" + ("" if told else " (not distinguishable)"))
+    capacity = [r.value for r in select(rows, "lending", measure="borrow_capacity", threshold_shift=0.0)]
+    equal = capacity and max(capacity) - min(capacity) <= 1e-9 * max(capacity)
+    where = "at equal borrow capacity" if equal else "with the borrow capacity that each offers"
+    mean = phrase(own[least].estimate, own[least].unit)
+    return f"Least bad debt {where}: {model_of(least)}, mean {mean}; on the same paths {', '.join(said)}."
+
+
+def _turned(estimate: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimate of the negative."""
+    turned = {"value": "value", "lower": "upper", "upper": "lower"}
+    return {**estimate, **{k: None if estimate[v] is None else -estimate[v] for k, v in turned.items()}}
+
+
+def _incidence(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """What liquidations cost borrowers and leave keepers and protocol: the markets at both ends of each."""
+    said = []
+    for measure, words in (
+        ("liquidation_penalty", "borrowers lose"),
+        ("keeper_profit", "keepers earn"),
+        ("protocol_result", "protocol and suppliers end"),
+    ):
+        own = select(rows, "lending", measure=measure, threshold_shift=0.0)
+        if len(own) > 1 and all(r.value is not None for r in own):
+            ends = sorted(own, key=lambda r: r.value)
+            least, most = (f"{phrase(r.estimate, r.unit)} ({model_of(r.model)})" for r in (ends[0], ends[-1]))
+            said.append(f"{words} between {least} and {most}")
+    return f"Liquidations, mean on a path: {'; '.join(said)}." if said else ""
+
+
 def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:
+    if len(unique(r.model for r in select(rows, "lending"))) > 1:
+        return ""
     found = {r.measure: r for r in select(rows, "lending", threshold_shift=0.0)}
     parts_said = [
         template.format(phrase(found[m].estimate, found[m].unit))
@@ -286,6 +333,22 @@ def _fit(result: Mapping[str, Any], rows: list[Row]) -> str:
     return f"The errors of the fit leave the {percent(level)} loss quantile uncertain by (one sd) {'; '.join(said)}."
 
 
+def _routes(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Whether derivatives by simulation agree with the exact ones."""
+    from scipy.special import ndtri
+
+    own = [r for r in select(rows, "quantile_derivative") if r.measure.endswith("_change_z")]
+    z = [abs(r.value) for r in own if r.value is not None]
+    if not z:
+        return ""
+    limit = float(ndtri(1.0 - 0.025 / len(z)))
+    left = f"; {len(own) - len(z)} are carried by too few paths to tell" if len(own) > len(z) else ""
+    return (
+        f"Derivatives by simulation against exact ones: the largest of {len(z)} differences is {max(z):.1f} standard "
+        f"errors (one in twenty such families goes beyond {limit:.1f}){left}."
+    )
+
+
 def _groups(rows: list[Row]) -> list[Row]:
     return [r for r in select(rows, "sensitivity") if "input" not in r.parameters and "group" in r.parameters]
 
@@ -334,6 +397,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
+        ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("Black–Scholes", headline_black(rows), ("price_error", "margin_error", "margin_breach")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),

@@ -100,6 +100,14 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+        if study.lending.compared_with:
+            said.append(
+                "Every market has the same borrowers and paths, an oracle that is told the same prices, and a pool of "
+                "its own of the stated depth. The penalty is collateral taken from borrowers less the debt it settled "
+                "and what was credited back; the protocol's result is its fees less bad debt, with what it gained or "
+                "lost on collateral that it took over itself, the unsold part at market prices. Differences between "
+                "markets hold together over all pairs."
+            )
     said += [_STATE[lanes] for lanes in study.world.filled if lanes in _STATE]
     if study.feedback is None:
         said.append("Prices are exogenous: liquidations do not move them (price feedback is off).")

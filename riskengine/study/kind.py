@@ -24,7 +24,8 @@ class Study:
         The command that is for it: ``tune`` where it ends in a choice, else ``run``.
     options : tuple of str
         What the runner takes beside the study: of ``out``, ``workers``, ``resume``, ``progress``, ``command``, and
-        ``history`` (real prices of the world's assets) or ``records`` (every series of the files).
+        ``history`` (real prices of the world's assets), ``records`` (every series of the files) or ``chains`` (option
+        chains, with prices of the time before).
     """
 
     kind: str

@@ -16,7 +16,7 @@ from riskengine.stats.figures import Figures
 from riskengine.stats.mean import root
 from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
-from riskengine.study.names import AMOUNTS, CALIBRATION, INDICATORS, MEANS, SHARES, TAIL_LEVELS, amount_name
+from riskengine.study.names import AMOUNTS, CALIBRATION, INDICATORS, MEANS, SHARES, SIGNED, TAIL_LEVELS, amount_name
 from riskengine.study.result import Row
 
 
@@ -52,6 +52,8 @@ def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | N
         found = [(measure, "probability", figures.probability(column > 0, severity))]
     elif measure in MEANS:
         found = [(measure, MEANS[measure], not_negative(figures.mean(column)))]
+    elif measure in SIGNED:
+        found = [(measure, SIGNED[measure], figures.mean(column))]
     elif measure in AMOUNTS:
         found = list(amount_rows(column, measure, figures))
     for name, unit, estimate in found:

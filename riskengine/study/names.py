@@ -20,10 +20,14 @@ MEANS = {
     "liquidation_cost": "USD",
     "fund_draw": "USD",
     "protocol_fee": "USD",
+    "liquidation_penalty": "USD",
+    "keeper_profit": "USD",
     "skipped_unprofitable": "count",
     "liquidated_loans": "count",
     "borrow_capacity": "USD",
 }
+# an amount that may be negative; its mean is reported
+SIGNED = {"protocol_result": "USD"}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
@@ -154,13 +158,20 @@ PROBABILITY = {
     "tail_crps_excess": "return",
     "pit_share": "probability",
 }
-# of loss quantiles under an exact law, in the parameters of its fit
+# of loss quantiles and shortfalls, in the parameters of the fit: of an exact law, and simulated
 DERIVATIVES = {
     "true_quantile": "return",
+    "true_shortfall": "return",
+    "quantile_simulated": "USD",
+    "shortfall_simulated": "USD",
+    "kernel_width": "share",
     "quantile_elasticity": "number",
     "quantile_change": "share",
-    "quantile_secant": "share",
-    "quantile_secant_simulated": "share",
+    "quantile_change_simulated": "share",
+    "quantile_change_z": "number",
+    "shortfall_change": "share",
+    "shortfall_change_simulated": "share",
+    "shortfall_change_z": "number",
     "uncertainty_share": "share",
     "fit_uncertainty": "share",
 }
@@ -211,6 +222,8 @@ BLACK_SCHOLES = {
 }
 
 
+# beside those of margin, of the account that a model covers worst
+WORST = ("tail_beyond_margin",)
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
 
 
@@ -284,6 +297,7 @@ def all_measures() -> frozenset[str]:
         *SHARES,
         *INDICATORS,
         *MEANS,
+        *SIGNED,
         *CALIBRATION,
         "reference_quantile",
         *LAB,
@@ -296,6 +310,7 @@ def all_measures() -> frozenset[str]:
         *CHOICE,
         *EXPERIMENT,
         *ACCOUNTS,
+        *WORST,
         "shortfall_given_breach",
         "paired_difference",
         "event_probability",

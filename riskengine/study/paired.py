@@ -1,6 +1,8 @@
 """What needs two columns of the same paths: differences between settings, and joint effects of one shock."""
 
 from collections.abc import Iterator
+from itertools import combinations
+from math import ceil
 
 import numpy as np
 
@@ -27,6 +29,14 @@ _LENDING = {
     "bad_debt": "USD",
     "borrow_capacity": "USD",
     "protocol_fee": "USD",
+}
+_MARKETS = {
+    "bad_debt": "USD",
+    "liquidations": "count",
+    "liquidated_volume": "USD",
+    "liquidation_penalty": "USD",
+    "keeper_profit": "USD",
+    "protocol_result": "USD",
 }
 
 
@@ -69,6 +79,30 @@ def sweep_rows(columns: Columns) -> Iterator[Row]:
                 yield _difference(columns, base, key, _LENDING[measure])
 
 
+def market_rows(columns: Columns) -> Iterator[Row]:
+    """Paired differences between every two lending markets of a study, at thresholds as they are.
+
+    The intervals of one measure hold together (Bonferroni over the pairs), so the markets may be ranked by them.
+    """
+    markets = list(dict.fromkeys(k[1] for k in columns.keys if k[0] == "lending" and k[3] == 0.0))
+    pairs = list(combinations(markets, 2))
+    if not pairs:
+        return
+    each = 1.0 - (1.0 - columns.figures.confidence) / len(pairs)
+    # to four digits, upwards, so that a report can print it
+    figures = columns.figures.at(min(ceil(each * 1e4) / 1e4, 0.9999))
+    present = set(columns.keys)
+    for measure, unit in _MARKETS.items():
+        for one, other in pairs:
+            keys = [("lending", market, None, 0.0, "all", measure) for market in (one, other)]
+            if not present.issuperset(keys):
+                continue
+            before, after = columns.select(*keys)
+            found = figures.difference(after, before, shares=unit not in ("USD", "count"))
+            parameters = {"measure": measure, "axis": "market", "from": one, "to": other}
+            yield Row("sweep", "", parameters, "paired_difference", unit, found)
+
+
 def joint_rows(columns: Columns, coupled: bool) -> Iterator[Row]:
     """What a shock that breaks margin accounts does to the lending market on the same path.
 
@@ -80,7 +114,7 @@ def joint_rows(columns: Columns, coupled: bool) -> Iterator[Row]:
     lending = [k for k in keys if k[0] == "lending" and k[-1] == "bad_debt"]
     if coupled:
         margin = [k for k in margin if k[3] == 1.0][:1]
-        lending = [k for k in lending if k[3] == 0.0]
+        lending = [k for k in lending if k[3] == 0.0][:1]
     for debt_key in lending:
         debt, liquidated = columns.select(debt_key, (*debt_key[:-1], "liquidation_probability"))
         for key in margin:

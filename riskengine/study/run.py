@@ -172,6 +172,7 @@ def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> 
     if study.margin is not None:
         rows += measures.account_rows(columns, study.margin.reference_levels)
     rows += paired.sweep_rows(columns)
+    rows += paired.market_rows(columns)
     rows += paired.joint_rows(columns, study.feedback is not None)
     rows += measures.scheme_rows(columns, simulation.scheme, study.world.model.kind)
     return rows

@@ -298,10 +298,11 @@ class CalibrationStudy(Study):
     def _lending_faults(self, assets: tuple[str, ...]) -> Iterator[Found]:
         spot = np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
         try:
-            check_feed(self.lending.market, self.world.filled)
-            self.lending.market.init(self.lending.book, assets, spot, self.grid)
-            for shift in self.lending.threshold_shifts:
-                self.lending.market.with_threshold_shift(shift)
+            for market in self.lending.markets:
+                check_feed(market, self.world.filled)
+                market.init(self.lending.book, assets, spot, self.grid)
+                for shift in self.lending.threshold_shifts:
+                    market.with_threshold_shift(shift)
         except ValueError as error:
             yield str(error), ("lending",)
 

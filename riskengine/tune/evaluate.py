@@ -133,7 +133,12 @@ class Evaluator:
 
 
 def described(inputs: Any) -> list[dict[str, Any]]:
-    """Inputs for the head of a result: name, group, paths, the study's own numbers, law in words."""
+    """Inputs for the head of a result: name, group, paths, the study's own numbers, law and correlations in words."""
+
+    def depends(i: int) -> str:
+        row = inputs.correlation[i]
+        return ", ".join(f"{o.name} {row[j]:+.2g}" for j, o in enumerate(inputs.inputs) if j != i and row[j] != 0.0)
+
     return [
         {
             "name": own.name,
@@ -141,6 +146,7 @@ def described(inputs: Any) -> list[dict[str, Any]]:
             "set": list(inputs.paths[i]),
             "own": [float(v) for v in inputs.base[i]],
             "law": inputs.said(i),
+            **({"correlated": depends(i)} if depends(i) else {}),
         }
         for i, own in enumerate(inputs.inputs)
     ]

@@ -247,6 +247,10 @@ class Inputs:
         rest = [i for i in range(len(self.inputs)) if i not in members]
         return bool(off[np.ix_(list(members), rest)].any())
 
+    def tied(self) -> tuple[str, ...]:
+        """Names of the inputs that depend on another."""
+        return tuple(own.name for i, own in enumerate(self.inputs) if self.dependent((i,)))
+
     def said(self, i: int) -> str:
         """The law of input `i` in words."""
         own, (law, _, scale) = self.inputs[i], self._law(i)

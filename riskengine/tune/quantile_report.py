@@ -1,37 +1,41 @@
-"""Exact derivatives of loss quantiles in the parameters of a fit, and what the errors of the fit do to the quantile.
+"""Derivatives of loss quantiles and shortfalls in the parameters of a fit, by two routes, and what the fit leaves open.
 
 With g_i = dVaR / dtheta_i (`riskengine.law.quantile_derivative`) and errors of the fit s_i with correlation R (the
 identity where the fit states none), the delta method gives Var(VaR) = sum_ij g_i s_i R_ij s_j g_j.  The share of each
 parameter is its Shapley effect in that quadratic form: exact, never negative, adds up to 1 whatever R is.
 
-The check by simulation moves the parameter by a step h both ways on common random numbers and takes the difference of
-the two empirical quantiles; its standard error is that of the paired influence (1{L+ > q} - 1{L- > q}) / f(q), with the
-exact density.  It is held against the exact quantile at the same two points: the same secant by the other route.
+The other route needs no law: paths one small step of the parameter either side on the same draws
+(`riskengine.tune.pathwise`, `riskengine.stats.quantile_slope`).  Where the law is known the two are held against each
+other in standard errors; a book of options has the second alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.calibrate.identified import is_positive
-from riskengine.engine.questions import Exposure
 from riskengine.estimate import Estimate, exact, undetermined
-from riskengine.law.quantile_derivative import quantile_derivative
+from riskengine.exposure.unit import Exposure
+from riskengine.law.quantile_derivative import quantile_derivative, shortfall_derivative
 from riskengine.market.grid import TimeGrid
-from riskengine.random import DrawKeys
+from riskengine.roles import ExposureModel
 from riskengine.scenario.world import World
+from riskengine.stats.quantile_slope import TailSlopes, tail_slopes
 from riskengine.study.names import DERIVATIVES
 from riskengine.study.result import Row
 from riskengine.study.vary import number_at, with_numbers
 from riskengine.tune.inputs import error_correlation, fit_paths
+from riskengine.tune.pathwise import LossOf, Middle
 from riskengine.tune.sensitivity import shapley_of_linear
-from riskengine.tune.sensitivity_spec import Derivatives
+from riskengine.tune.sensitivity_spec import Derivatives, known_exactly
 
 _SECTION = "quantile_derivative"
-_BLOCK = 4096
 _METHOD = "implicit derivative of the exact cdf"
+_UNIT_CHANGE = ("quantile_change", "shortfall_change")
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,8 @@ class Parameter:
 
     @property
     def step(self) -> float:
-        """Of the exact difference."""
+        """Of the differences: those of the exact law take it twice."""
         return 0.003 * max(abs(self.value), min(self.error, 1.0))
-
-    @property
-    def secant_step(self) -> float:
-        """Of the simulated difference: one standard error, a fifth of a positive parameter at most."""
-        return min(self.error, 0.2 * self.value) if is_positive(self.name) else self.error
 
 
 def matters(parameter: Parameter, asset: str, years: float) -> bool:
@@ -85,146 +84,162 @@ def matters(parameter: Parameter, asset: str, years: float) -> bool:
     return bool(np.any(own.cdf(x) != moved.cdf(x)))
 
 
-def simulated_secant(
-    parameter: Parameter, exposure: Exposure, levels: Floats, density: Floats, grid: TimeGrid, paths: int, seed: int,
-    confidence: float,
-) -> list[Estimate]:  # fmt: skip
-    """(VaR at + one step - VaR at - one step) / (2 step) from `paths` pairs on common random numbers, at each level.
+def loss_of(exposure: ExposureModel) -> LossOf:
+    """Loss over a block of paths, shape (P,): of an option book on the surface at each path's own variance."""
+    if hasattr(exposure, "path_losses"):
+        return lambda world, paths: exposure.path_losses(world.model, world.surface, paths)
 
-    Parameters
-    ----------
-    parameter, exposure
-    levels, density : ndarray, shape (L,)
-        Levels, and the exact density of the loss at its quantiles.
-    grid : TimeGrid
-        From time 0 to the horizon of the loss.
-    paths, seed, confidence
-    """
-    from scipy.special import ndtri
-
-    h, losses = parameter.secant_step, []
-    try:
-        ends = [parameter.at(parameter.value + s * h) for s in (1.0, -1.0)]
-    except ValueError as error:
-        return [undetermined(0, f"no world one step away: {error}") for _ in levels]
-    for world in ends:
+    def loss(world: World, paths) -> Floats:
         asset = world.model.assets.index(exposure.asset)
-        blocks = []
-        for first in range(0, paths, _BLOCK):
-            made = world.model.sample(grid, first, min(_BLOCK, paths - first), DrawKeys(seed))
-            blocks.append(np.log(made.spot_lanes[-1, asset] / made.spot_lanes[0, asset]))
-        losses.append(exposure.unit.loss(np.concatenate(blocks)))
-    good = np.isfinite(losses[0]) & np.isfinite(losses[1])
-    up, down = losses[0][good], losses[1][good]
-    out = []
-    for level, f in zip(levels, density, strict=True):
-        ends_at = [float(np.quantile(x, level, method="inverted_cdf")) for x in (up, down)]
-        influence = ((up > ends_at[0]).astype(float) - (down > ends_at[1])) / f
-        value = (ends_at[0] - ends_at[1]) / (2.0 * h)
-        error = float(influence.std(ddof=1)) / np.sqrt(good.sum()) / (2.0 * h)
-        half = float(ndtri(0.5 + 0.5 * confidence)) * error
-        moved = float(np.count_nonzero(influence))
-        method = "paired quantiles on common random numbers, normal"
-        n = int(good.sum())
-        out.append(
-            Estimate(value, error, value - half, value + half, confidence, n, moved, method)
-            if moved >= 30
-            else undetermined(n, f"{moved:.0f} paths change sides, at least 30 needed: more paths")
-        )
+        position = exposure.position(world.model, world.surface, float(paths.grid.times[-1]) * 8760.0)
+        return position.loss(np.log(paths.spot_lanes[-1, asset] / paths.spot_lanes[0, asset]))
+
+    return loss
+
+
+Simulated = dict[tuple[str, str, float], tuple[str, TailSlopes]]
+
+
+def simulated_slopes(world: World, asked: Derivatives, grid: TimeGrid, seed: int, confidence: float) -> Simulated:
+    """Method and `TailSlopes` by exposure, parameter and level; not of a parameter that moves no path of an exposure.
+
+    A parameter without a legal value one step away, with a clock that never rings, or on which more than one path in a
+    thousand fails, has its slopes undetermined.
+    """
+    middle = Middle.of(world, grid, asked.paths, seed, [loss_of(e) for e in asked.exposures])
+    out: Simulated = {}
+    for name in asked.parameters or tuple(world.fit["standard_errors"]):
+        own = Parameter(world, name)
+        try:
+            beside = middle.beside(own.at(own.value + own.step), own.at(own.value - own.step), own.step)
+        except ValueError as error:
+            none = undetermined(0, f"not known a small step away: {error}")
+            for exposure in asked.exposures:
+                for level in asked.levels:
+                    out[exposure.name, name, level] = "", TailSlopes(*[none] * 6, float("nan"))
+            continue
+        kept, score = beside.kept, None if beside.score is None else beside.score[beside.kept]
+        for i, exposure in enumerate(asked.exposures):
+            losses, up, down = middle.losses[i, kept], beside.up[i, kept], beside.down[i, kept]
+            if np.array_equal(up, down):
+                continue
+            for level in asked.levels:
+                found = tail_slopes(losses, up, down, own.step, score, level, confidence)
+                out[exposure.name, name, level] = beside.method, found
     return out
 
 
-def derivative_rows(
-    world: World, asked: Derivatives, grid: TimeGrid, seed: int, confidence: float,
-    each: Callable[[], None] = lambda: None,
-) -> Iterator[Row]:  # fmt: skip
-    """Rows of section ``quantile_derivative``; `each` is called after every parameter of every exposure.
+def derivative_rows(world: World, asked: Derivatives, grid: TimeGrid, seed: int, confidence: float) -> Iterator[Row]:
+    """Rows of section ``quantile_derivative`` for every exposure, level and parameter.
 
-    Figures but the quantile itself and the elasticity are shares of the quantile, for one standard error of the fit.
+    Figures but the quantile, the shortfall, the elasticity and the differences ``_z`` are shares of the quantile (of
+    the shortfall), for one standard error of the fit.
     """
-    years, levels = float(grid.times[-1]), np.array(asked.levels)
-    names = asked.parameters or tuple(world.fit["standard_errors"])
-    stated, matrix = error_correlation(world)
+    simulated = simulated_slopes(world, asked, grid, seed, confidence) if asked.paths else {}
     for exposure in asked.exposures:
-        unit, law = exposure.unit, world.model.law(exposure.asset, years)
-        truth = unit.var(law, levels)
-        x = unit.return_at(truth)
-        density = law.pdf(x) / np.abs(unit.slope(x))
-        mattering = [p for p in (Parameter(world, n) for n in names) if matters(p, exposure.asset, years)]
-        changes = np.zeros((len(mattering), levels.size))
-        for i, parameter in enumerate(mattering):
+        rows = _exact_rows(world, exposure, asked, grid) if known_exactly(world.model, exposure) else []
+        changes = {
+            (r.parameters["parameter"], r.parameters["level"], r.measure): r.estimate.value
+            for r in rows
+            if r.measure in _UNIT_CHANGE
+        }
+        yield from rows
+        for (name, parameter, level), (method, found) in simulated.items():
+            if name != exposure.name or (rows and (parameter, level, "quantile_change") not in changes):
+                continue
+            error = Parameter(world, parameter).error
+            where = {"level": level, "parameter": parameter}
+            for measure, growth in zip(_UNIT_CHANGE, (found.var_growth, found.es_growth), strict=True):
+                change = _scaled(growth, error, method)
+                yield _row(exposure, where, f"{measure}_simulated", change)
+                truth = changes.get((parameter, level, measure))
+                if truth is not None:
+                    yield _row(exposure, where, f"{measure}_z", _z(change, truth))
+        for level in asked.levels:
+            found = [f for (name, _, at), (_, f) in simulated.items() if (name, at) == (exposure.name, level)]
+            if not found:
+                continue
+            most = max(found, key=lambda f: f.var.n)  # the same losses behind every parameter
+            if not rows:
+                yield _row(exposure, {"level": level}, "quantile_simulated", most.var)
+                yield _row(exposure, {"level": level}, "shortfall_simulated", most.es)
+            if most.var.value > 0.0:
+                width = exact(most.bandwidth / most.var.value, "from the spacing of the tail")
+                yield _row(exposure, {"level": level}, "kernel_width", width)
 
-            def law_at(value: float, parameter=parameter, asset=exposure.asset):
-                return parameter.at(value).model.law(asset, years)
 
-            secant, simulated = _secants(parameter, exposure, levels, density, grid, asked.paths, seed, confidence)
-            slopes = quantile_derivative(law_at, parameter.value, parameter.step, unit, levels)
-            for j, level in enumerate(asked.levels):
-                slope = float(slopes[j])
-                unit_change = parameter.error / truth[j]
-                changes[i, j] = slope * unit_change
-                where = {"exposure": exposure.name, "level": level, "parameter": parameter.name}
-                found = {
-                    "quantile_elasticity": exact(slope * parameter.value / truth[j], _METHOD)
-                    if is_positive(parameter.name)
-                    else undetermined(0, "no elasticity of a parameter that may be zero or negative"),
-                    "quantile_change": exact(changes[i, j], _METHOD),
-                }
-                if asked.paths:
-                    found["quantile_secant"] = (
-                        exact(secant[j] * unit_change, "exact quantiles one step either way")
-                        if np.isfinite(secant[j])
-                        else undetermined(0, "no world one step away")
+def _row(exposure: ExposureModel, where: dict[str, Any], measure: str, figure: Estimate) -> Row:
+    at = {"exposure": exposure.name} | where
+    return Row(_SECTION, exposure.name, at, measure, DERIVATIVES[measure], figure)
+
+
+def _exact_rows(world: World, exposure: Exposure, asked: Derivatives, grid: TimeGrid) -> list[Row]:
+    """Rows of one exposure from the law of its asset."""
+    years, levels, unit = float(grid.times[-1]), np.array(asked.levels), exposure.unit
+    stated, matrix = error_correlation(world)
+    law = world.model.law(exposure.asset, years)
+    has_shortfall = exposure.contract != "log"
+    truth = {"quantile": unit.var(law, levels)}
+    derivative = {"quantile": quantile_derivative}
+    if has_shortfall:
+        truth["shortfall"], derivative["shortfall"] = unit.expected_shortfall(law, levels), shortfall_derivative
+    names = asked.parameters or tuple(world.fit["standard_errors"])
+    mattering = [p for p in (Parameter(world, n) for n in names) if matters(p, exposure.asset, years)]
+    changes, rows = np.zeros((len(mattering), levels.size)), []
+    for i, parameter in enumerate(mattering):
+
+        @cache
+        def law_at(value: float, parameter=parameter):
+            return parameter.at(value).model.law(exposure.asset, years)
+
+        for what, slope_of in derivative.items():
+            slopes = slope_of(law_at, parameter.value, parameter.step, unit, levels) / truth[what]
+            if what == "quantile":
+                changes[i] = slopes * parameter.error
+            for level, slope in zip(asked.levels, slopes, strict=True):
+                where = {"level": level, "parameter": parameter.name}
+                if what == "quantile":
+                    elasticity = (
+                        exact(slope * parameter.value, _METHOD)
+                        if is_positive(parameter.name)
+                        else undetermined(0, "no elasticity of a parameter that may be zero or negative")
                     )
-                    found["quantile_secant_simulated"] = _scaled(simulated[j], unit_change)
-                for measure, figure in found.items():
-                    yield Row(_SECTION, exposure.name, where, measure, DERIVATIVES[measure], figure)
-            each()
-        joint = np.eye(len(mattering))
-        for i, a in enumerate(mattering):
-            for k, b in enumerate(mattering):
-                if i != k and a.name in stated and b.name in stated:
-                    joint[i, k] = matrix[stated.index(a.name), stated.index(b.name)]
-        how = "delta method, errors of the fit " + ("correlated as it states" if stated else "taken as independent")
-        for j, level in enumerate(asked.levels):
-            where = {"exposure": exposure.name, "level": level}
-            whole = float(changes[:, j] @ joint @ changes[:, j])
-            share = shapley_of_linear(changes[:, j], joint) if 0 < len(mattering) <= 16 and whole > 0.0 else None
-            for i, parameter in enumerate(mattering):
-                figure = undetermined(0, "more than 16 parameters") if share is None else exact(share[i], how)
-                at = where | {"parameter": parameter.name}
-                yield Row(_SECTION, exposure.name, at, "uncertainty_share", DERIVATIVES["uncertainty_share"], figure)
-            yield Row(
-                _SECTION, exposure.name, where, "true_quantile", DERIVATIVES["true_quantile"],
-                exact(float(truth[j]), "exact unconditional law"),
-            )  # fmt: skip
-            yield Row(
-                _SECTION, exposure.name, where, "fit_uncertainty", DERIVATIVES["fit_uncertainty"],
-                exact(float(np.sqrt(max(whole, 0.0))), how),
-            )  # fmt: skip
+                    rows.append(_row(exposure, where, "quantile_elasticity", elasticity))
+                rows.append(_row(exposure, where, f"{what}_change", exact(slope * parameter.error, _METHOD)))
+    joint = np.eye(len(mattering))
+    for i, a in enumerate(mattering):
+        for k, b in enumerate(mattering):
+            if i != k and a.name in stated and b.name in stated:
+                joint[i, k] = matrix[stated.index(a.name), stated.index(b.name)]
+    how = "delta method, errors of the fit " + ("correlated as it states" if stated else "taken as independent")
+    for j, level in enumerate(asked.levels):
+        whole = float(changes[:, j] @ joint @ changes[:, j])
+        share = shapley_of_linear(changes[:, j], joint) if 0 < len(mattering) <= 16 and whole > 0.0 else None
+        for i, parameter in enumerate(mattering):
+            figure = undetermined(0, "more than 16 parameters") if share is None else exact(share[i], how)
+            rows.append(_row(exposure, {"level": level, "parameter": parameter.name}, "uncertainty_share", figure))
+        where = {"level": level}
+        for what, values in truth.items():
+            rows.append(_row(exposure, where, f"true_{what}", exact(float(values[j]), "exact unconditional law")))
+        rows.append(_row(exposure, where, "fit_uncertainty", exact(float(np.sqrt(max(whole, 0.0))), how)))
+    return rows
 
 
-def _secants(
-    parameter: Parameter, exposure: Exposure, levels: Floats, density: Floats, grid: TimeGrid, paths: int, seed: int,
-    confidence: float,
-) -> tuple[Floats, list[Estimate]]:  # fmt: skip
-    """The exact secant and the simulated one, each (L,)."""
-    if not paths:
-        return np.zeros(levels.size), []
-    h, years = parameter.secant_step, float(grid.times[-1])
-    simulated = simulated_secant(parameter, exposure, levels, density, grid, paths, seed, confidence)
-    if any(e.n == 0 for e in simulated):
-        return np.full(levels.size, np.nan), simulated
-    ends = [
-        exposure.unit.var(parameter.at(parameter.value + s * h).model.law(exposure.asset, years), levels)
-        for s in (1.0, -1.0)
-    ]
-    return (ends[0] - ends[1]) / (2.0 * h), simulated
+def _z(simulated: Estimate, truth: float) -> Estimate:
+    """Difference of the two routes in standard errors of the simulated one."""
+    from scipy.special import ndtri
+
+    if not simulated.std_error > 0.0:
+        return undetermined(simulated.n, simulated.method)
+    z, half = (simulated.value - truth) / simulated.std_error, float(ndtri(0.5 + 0.5 * simulated.confidence))
+    how = "standard normal where both routes agree"
+    return Estimate(z, 1.0, z - half, z + half, simulated.confidence, simulated.n, simulated.n_effective, how)
 
 
-def _scaled(estimate: Estimate, by: float) -> Estimate:
+def _scaled(estimate: Estimate, by: float, method: str) -> Estimate:
     ends = sorted((estimate.lower * by, estimate.upper * by))
+    said = f"{method}, {estimate.method}" if estimate.std_error > 0.0 else estimate.method
     return Estimate(
         estimate.value * by, estimate.std_error * abs(by), ends[0], ends[1], estimate.confidence, estimate.n,
-        estimate.n_effective, estimate.method,
+        estimate.n_effective, said,
     )  # fmt: skip

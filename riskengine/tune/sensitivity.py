@@ -365,6 +365,9 @@ def shapley_effects(
     for r in range(replicates):
         walk = shapley_walk(correlation, groups, 2**log2_points, (seed, r))
         found.append(shapley_parts(walk, _answers(function, walk.points))[:2])
-    n = replicates * (d + 1) * 2**log2_points
-    method = f"random orderings, Student t over {replicates} scrambles"
-    return ratio_over(np.array([f[0] for f in found]), np.array([f[1] for f in found]), confidence, n, method)
+    return shapley_from(*map(np.array, zip(*found, strict=True)), confidence, replicates * (d + 1) * 2**log2_points)
+
+
+def shapley_from(added: Floats, whole: Floats, confidence: float, n: int) -> tuple[Estimate, ...]:
+    """Effects from what each input, or group, adds (R, d) and the variance (R,) of every replicate."""
+    return ratio_over(added, whole, confidence, n, f"random orderings, Student t over {whole.size} scrambles")

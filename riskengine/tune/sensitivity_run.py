@@ -64,21 +64,21 @@ class Designs:
         self.orders: list[maths.Walk] = []
         self.stretches: dict[str, list[Stretch]] = {}
         self._used = 0
-        if "tornado" in study.methods:
+        if "tornado" in study.used:
             ends = np.full((2 * d + 1, d), np.nan)
             ends[1 + 2 * np.arange(d), np.arange(d)] = TAIL
             ends[2 + 2 * np.arange(d), np.arange(d)] = 1.0 - TAIL
             parts = study.tornado_paths // study.paths_per_point
             self.stretches["tornado"] = [self._stretch(ends) for _ in range(parts)]
-        if "morris" in study.methods:
+        if "morris" in study.used:
             self.walks = [maths.trajectory(d, 4, (study.seed, _MORRIS, t)) for t in range(study.trajectories)]
             self.stretches["morris"] = [self._stretch(TAIL + (1 - 2 * TAIL) * w.points) for w in self.walks]
-        if "sobol" in study.methods:
+        if "sobol" in study.used:
             self.stretches["sobol"] = [
                 self._stretch(self._joint(maths.sobol_design(d, self.sets, study.log2_points, (study.seed, _SOBOL, r))))
                 for r in range(study.replicates)
             ]
-        if "shapley" in study.methods:
+        if "shapley" in study.used:
             self.orders = [
                 maths.shapley_walk(
                     self._space.correlation, self.members, 2**study.log2_points, (study.seed, _SHAPLEY, r)
@@ -268,16 +268,13 @@ def _shapley(study: SensitivityStudy, designs: Designs, parts: list[Floats]) -> 
     shares = [maths.shapley_parts(w, p) for w, p in zip(designs.orders, parts, strict=True)]
     added, whole = np.array([s[0] for s in shares]), np.array([s[1] for s in shares])
     n = sum(p.shape[0] * p.shape[1] for p in parts)
-    method = f"random orderings, Student t over {len(parts)} scrambles"
-    single = maths.ratio_over(added, whole, study.confidence, n, method)
-    for i, estimate in enumerate(single):
+    for i, estimate in enumerate(maths.shapley_from(added, whole, study.confidence, n)):
         yield _place(study, i), "shapley_effect", estimate
     sums = np.stack([added[:, list(m)].sum(axis=1) for m in designs.members], axis=1)
-    for group, estimate in zip(
-        study.space.groups, maths.ratio_over(sums, whole, study.confidence, n, method), strict=True
-    ):
+    for group, estimate in zip(study.space.groups, maths.shapley_from(sums, whole, study.confidence, n), strict=True):
         yield {"group": group}, "shapley_effect", estimate
-    if "sobol" not in study.methods:
+    if "sobol" not in study.used:
+        method = f"Student t over {len(parts)} scrambles"
         yield {}, "answer_sd", _root(maths.mean_over(whole[:, None], study.confidence, n, method)[0])
         noise = np.array([[s[2]] for s in shares])
         yield {}, "noise_share", maths.ratio_over(noise, whole + noise[:, 0], study.confidence, n, method)[0]
@@ -310,13 +307,16 @@ def _head(study: SensitivityStudy, name: str, command: str) -> dict[str, Any]:
         "The implied-volatility surface is an input of its own: it does not follow when a parameter of the price law "
         "moves.",
     ]
-    if "shapley" in study.methods:
+    if "shapley" in study.used:
         said.append(
             "Shapley effects average over orderings that keep groups together (Owen's value): those of a group add up "
             "from its inputs, and all add up to 1."
         )
     if space.dependent():
-        said.append("Inputs depend on each other through a Gaussian copula of their normal scores.")
+        said.append(
+            "Inputs depend on each other through a Gaussian copula of their normal scores: shares of the variance are "
+            "Shapley effects, the only ones that add up to 100 % then."
+        )
     elif study.derivatives is not None and not study.study.world.fit.get("error_correlation"):
         said.append("The fit states no correlation of its errors: they are taken as independent.")
     return {

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from riskengine.arrays import check_range
-from riskengine.engine.questions import Exposure
-from riskengine.roles import HasLaw
+from riskengine.exposure.unit import Exposure
+from riskengine.roles import ExposureModel, HasLaw, ScenarioModel
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, asset_fault
 from riskengine.study.criterion import Criterion, known_measure, known_place
@@ -17,6 +17,12 @@ from riskengine.study.kind import Study
 from riskengine.study.names import AMOUNTS, INDICATORS, MEANS, SHARES
 from riskengine.study.spec import CalibrationStudy
 from riskengine.tune.inputs import Dependence, Input, Inputs
+
+
+def known_exactly(model: ScenarioModel, exposure: ExposureModel) -> bool:
+    """Whether the derivatives of an exposure's quantile are known: of a unit of an asset whose law is."""
+    return isinstance(model, HasLaw) and isinstance(exposure, Exposure)
+
 
 Method = Literal["tornado", "morris", "sobol", "shapley"]
 TAIL = 0.05  # tornado and screening go from this quantile of an input's law to one less it
@@ -98,22 +104,24 @@ class Output:
 
 @dataclass(frozen=True)
 class Derivatives:
-    """Exact derivatives of loss quantiles in the parameters of the fit, and what its errors do to the quantile.
+    """Derivatives of loss quantiles and shortfalls in the parameters of the fit, and what its errors do to them.
 
     Attributes
     ----------
-    exposures : tuple of Exposure
+    exposures : tuple of ExposureModel
+        Units of an asset have exact derivatives where its law is known; others, such as a book of options, which is
+        valued on the surface at each path's own variance, have simulated ones alone.
     levels : tuple of float
     parameters : tuple of str
         Names among the standard errors of the fit; empty for all that the quantile depends on.
     paths : int
-        Simulated pairs behind the check by simulation; 0 for none.
+        Simulated pairs behind the derivatives by simulation; 0 for none.
     """
 
-    exposures: tuple[Exposure, ...]
+    exposures: tuple[ExposureModel, ...]
     levels: tuple[float, ...]
     parameters: tuple[str, ...] = ()
-    paths: int = 16_384
+    paths: int = 65_536
 
     def __post_init__(self) -> None:
         for name, values in (("exposures", self.exposures), ("levels", self.levels)):
@@ -135,6 +143,7 @@ class SensitivityStudy(Study):
     inputs : tuple of Input
     outputs : tuple of Output
     methods : tuple of {"tornado", "morris", "sobol", "shapley"}
+        By default the tornado, with Sobol indices where inputs are independent and Shapley effects where they are not.
     paths_per_point : int
         Simulated paths behind one evaluation, the same for all points of a replicate.
     batches : int
@@ -159,7 +168,7 @@ class SensitivityStudy(Study):
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     seed: int
-    methods: tuple[Method, ...] = ("tornado", "sobol")
+    methods: tuple[Method, ...] = ()
     paths_per_point: int = 256
     batches: int = 8
     tornado_paths: int = 4096
@@ -186,13 +195,16 @@ class SensitivityStudy(Study):
         for name in ("inputs", "outputs", "methods"):
             values = getattr(self, name)
             keys = [v.name if name == "inputs" else v.label if name == "outputs" else v for v in values]
-            if not values or len(set(keys)) != len(keys):
+            if (not values and name != "methods") or len(set(keys)) != len(keys):
                 raise ValueError(f"{name} must hold at least one entry, each with a name of its own, got {keys}")
         known = [i.name for i in self.inputs]
         for pair in self.dependence:
             for name in pair.inputs:
                 if name not in known:
                     raise ValueError(f"dependence must be of inputs ({', '.join(known)}), got {name!r}")
+        pairs = [frozenset(pair.inputs) for pair in self.dependence]
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("dependence must hold each pair once, got one of them again")
         if self.study.sampling.weighted:
             method = self.study.sampling.method
             raise ValueError(f"study must have plain sampling: weights of one law do not fit another, got {method}")
@@ -201,10 +213,8 @@ class SensitivityStudy(Study):
 
     def _check_derivatives(self) -> None:
         world = self.study.world
-        if not isinstance(world.model, HasLaw) or world.stress:
-            raise ValueError(
-                f"derivatives need a world whose horizon law is known exactly, without a stress, got {world.name!r}"
-            )
+        if world.stress:
+            raise ValueError(f"derivatives need a world without a stress, got {world.name!r}")
         if not world.fit.get("standard_errors"):
             raise ValueError(f"derivatives need a world whose fit states standard errors, got {world.name!r}")
 
@@ -218,6 +228,11 @@ class SensitivityStudy(Study):
         return Inputs(self.inputs, replace(self.study, criteria=(), target_error=None), self.dependence)
 
     @property
+    def used(self) -> tuple[Method, ...]:
+        """The methods, chosen where none is given."""
+        return self.methods or ("tornado", "shapley" if self.space.dependent() else "sobol")
+
+    @property
     def budget(self) -> dict[str, int]:
         """Evaluations of each method."""
         d, groups = len(self.inputs), len(self.space.groups)
@@ -229,7 +244,7 @@ class SensitivityStudy(Study):
             "sobol": (2 + sets) * points,
             "shapley": (d + 1) * points,
         }
-        return {m: each[m] for m in each if m in self.methods}
+        return {m: each[m] for m in each if m in self.used}
 
     def plan(self) -> dict[str, Any]:
         """As `Study.plan`."""
@@ -251,17 +266,20 @@ class SensitivityStudy(Study):
         if found:
             return
         try:
-            np.linalg.cholesky(self.space.correlation)
-        except (np.linalg.LinAlgError, ValueError) as error:
-            if isinstance(error, ValueError) and not isinstance(error, np.linalg.LinAlgError):
-                yield str(error), ("study", "world")
-            else:
-                yield (
-                    "dependence must be positive definite as a whole, got correlations that contradict each other",
-                    ("dependence",),
-                )
+            least = float(np.linalg.eigvalsh(self.space.correlation)[0])
+        except ValueError as error:
+            yield str(error), ("study", "world")
             return
-        if "sobol" in self.methods:
+        if not least > 1e-10:
+            said = "dependence must be positive definite as a whole, with what the fit states of its errors, got"
+            what = "correlations that contradict each other, or make one input follow from others"
+            yield f"{said} {what} (smallest eigenvalue {least:.3g})", ("dependence",)
+            return
+        tied = self.space.tied()
+        if tied and "shapley" not in self.used:
+            said = f"methods must hold shapley where inputs depend on each other ({', '.join(tied)}), got "
+            yield said + ", ".join(self.used), ("methods",)
+        if "sobol" in self.used:
             for group, members in self.space.groups.items():
                 if self.space.dependent(members):
                     said = f"sobol needs groups that are independent of each other, got {group!r}, which is not; "
@@ -269,13 +287,26 @@ class SensitivityStudy(Study):
         for i, output in enumerate(self.outputs):
             yield from ((said, ("outputs", i)) for said in self._output_faults(output))
         for i, exposure in enumerate(self.derivatives.exposures if self.derivatives else ()):
-            where = ("derivatives", "exposures", i, "asset")
-            yield from asset_fault(exposure.asset, tuple(self.study.world.model.assets), where)
+            yield from self._exposure_faults(exposure, ("derivatives", "exposures", i))
         known = self.study.world.fit.get("standard_errors") or {}
         for i, name in enumerate(self.derivatives.parameters if self.derivatives else ()):
             if name not in known:
                 said = f"parameters must be among those of the fit ({', '.join(known)}), got {name!r}"
                 yield said, ("derivatives", "parameters", i)
+
+    def _exposure_faults(self, exposure: ExposureModel, where: tuple[str | int, ...]) -> Iterator[Found]:
+        """The asset must be the world's, a book priced to the horizon, and some route must know the derivative."""
+        model = self.study.world.model
+        found = list(asset_fault(exposure.asset, tuple(model.assets), (*where, "asset")))
+        yield from found
+        if not found and hasattr(exposure, "held_in"):
+            try:
+                exposure.held_in(model, self.study.window_hours)
+            except ValueError as error:
+                yield str(error), where
+        if not self.derivatives.paths and not known_exactly(model, exposure):
+            said = f"derivatives of {exposure.name} are known by simulation alone: paths must be positive, got 0"
+            yield said, ("derivatives", "paths")
 
     def _input_faults(self) -> Iterator[Found]:
         """Every path must lead to a number, and the study must stand at both ends of every input."""
@@ -316,7 +347,9 @@ def settings(study: CalibrationStudy, output: Output) -> Iterator[dict[str, Any]
         given = {k: v for k, v in where.items() if k != "threshold_shift"}
     elif output.section == "lending" and study.lending is not None:
         places = [
-            {"model": study.lending.market.kind, "threshold_shift": shift} for shift in study.lending.threshold_shifts
+            {"model": market.kind, "threshold_shift": shift}
+            for market in study.lending.markets
+            for shift in study.lending.threshold_shifts
         ]
         given = {k: v for k, v in where.items() if k != "multiplier"}
     elif output.section == "calibration" and study.calibration is not None:

@@ -83,7 +83,7 @@ def _aave_v4(x: Inputs) -> Results:
 
 
 def _comet_absorb(x: Inputs) -> Results:
-    from riskengine.lending.comet import CometCollateral, absorb
+    from riskengine.lending.comet.integer import CometCollateral, absorb
 
     fields = ("amount", "price", "scale", "liquidate_collateral_factor", "liquidation_factor")
     done = absorb(
@@ -100,7 +100,7 @@ def _comet_absorb(x: Inputs) -> Results:
 
 
 def _comet_quote(x: Inputs) -> Results:
-    from riskengine.lending.comet import quote_collateral
+    from riskengine.lending.comet.integer import quote_collateral
     from riskengine.pricing.fixed_point import WAD
 
     amounts = ("base_amount", "base_price", "base_scale", "asset_price", "asset_scale")
@@ -119,7 +119,7 @@ def _comet_rates(x: Inputs) -> Results:
 
 
 def _morpho_liquidate(x: Inputs) -> Results:
-    from riskengine.lending.morpho_blue import liquidate, liquidation_incentive_factor
+    from riskengine.lending.morpho_blue.integer import liquidate, liquidation_incentive_factor
 
     position = ("lltv", "price_1e36", "collateral", "borrow_shares")
     totals = ("total_borrow_assets", "total_borrow_shares", "total_supply_assets")
@@ -128,13 +128,13 @@ def _morpho_liquidate(x: Inputs) -> Results:
 
 
 def _morpho_lif(x: Inputs) -> Results:
-    from riskengine.lending.morpho_blue import liquidation_incentive_factor
+    from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor
 
     return {"lif_wad": [liquidation_incentive_factor(int(v)) for v in x["lltv_wad"]]}
 
 
 def _morpho_accrue(x: Inputs) -> Results:
-    from riskengine.lending.morpho_blue import accrue
+    from riskengine.lending.morpho_blue.integer import accrue
 
     totals = ("total_borrow_assets", "total_supply_assets", "total_supply_shares", "fee")
     done = accrue(*_ints(x, "borrow_rate_per_second", "elapsed_seconds", *totals))
@@ -158,7 +158,7 @@ def _adaptive_curve(x: Inputs) -> Results:
 
 
 def _euler(x: Inputs) -> Results:
-    from riskengine.lending.euler_evk import max_liquidation
+    from riskengine.lending.euler_evk.integer import max_liquidation
 
     sizes = ("collateral_balance", "collateral_value", "liquidation_ltv_bps", "debt", "debt_value")
     return vars(max_liquidation(*_ints(x, *sizes, "max_liquidation_discount_bps")))

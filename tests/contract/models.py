@@ -158,7 +158,7 @@ def _found() -> dict[str, dict[str, Any]]:
         "scenarios": [w.model for w in worlds],
         "surfaces": [w.surface for w in worlds],
         "margin": study.margin.models,
-        "lending": [study.lending.market],
+        "lending": load_study("lending_mechanisms").study.lending.markets,
         "estimators": study.calibration.estimators,
     }
     return {family: {registry.kind_of(family, m) or "": m for m in models} for family, models in families.items()}

@@ -7,8 +7,9 @@ from scipy.optimize import least_squares
 from riskengine.calibrate.pricing_law.fit import fit_law
 from riskengine.calibrate.pricing_law.objective import FitRules
 from riskengine.calibrate.pricing_law.parameters import Coordinates
-from riskengine.calibrate.pricing_law.quotes import OptionQuotes, QuoteRules, implied_or_nan, select
+from riskengine.calibrate.pricing_law.quotes import OptionQuotes, QuoteRules, select
 from riskengine.pricing.black import black76
+from riskengine.pricing.implied_vol import implied_or_nan
 
 SPOT = 4468.17
 STRIKES = np.array([3400, 3600, 3800, 4000, 4200, 4400, 4500, 4600, 4800, 5000, 5200, 5400, 5600.0])

@@ -12,8 +12,8 @@ from riskengine.lending.aave_v3.integer import (
     liquidation_call,
 )
 from riskengine.lending.aave_v4 import debt_to_target, liquidation_bonus
-from riskengine.lending.comet import CometCollateral, is_liquidatable
-from riskengine.lending.euler_evk import max_liquidation
+from riskengine.lending.comet.integer import CometCollateral, is_liquidatable
+from riskengine.lending.euler_evk.integer import max_liquidation
 from riskengine.lending.liquity_v1 import liquidate, liquidate_capped
 from riskengine.lending.maker import linear_price
 from riskengine.liquidity.constant_product import impermanent_loss

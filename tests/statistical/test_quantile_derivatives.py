@@ -8,10 +8,10 @@ from riskengine.config.study import load_world
 from riskengine.engine.questions import Exposure
 from riskengine.law.affine_gradient import AFFINE_NAMES, affine_lanes
 from riskengine.law.exposure import LogExposure, UnitExposure
-from riskengine.law.quantile_derivative import cdf_derivative, quantile_derivative
+from riskengine.law.quantile_derivative import cdf_derivative, quantile_derivative, shortfall_derivative
 from riskengine.market.grid import TimeGrid
 from riskengine.scenario.gbm import Gbm
-from riskengine.tune.quantile_report import Parameter, derivative_rows, simulated_secant
+from riskengine.tune.quantile_report import Parameter, derivative_rows
 from riskengine.tune.sensitivity_spec import Derivatives
 
 DAY = 1.0 / 365.0
@@ -87,26 +87,23 @@ def test_differences_of_the_exact_cdf_are_the_analytic_gradient_to_1e_6(level):
         assert found == pytest.approx(wanted[name], rel=1e-6), name
 
 
-GRID = TimeGrid(3600, 24)
+@pytest.mark.parametrize("side", ["long", "short"])
+@pytest.mark.parametrize("contract", ["linear", "inverse"])
+def test_the_derivative_of_a_shortfall_is_that_of_the_exact_shortfall(side, contract):
+    """Against central differences of the whole exact ES, whose own quantile moves with the parameter."""
+    world, levels = load_world("btc"), np.array([0.95, 0.99])
+    unit = UnitExposure(side, contract)
+    for name in ("theta[BTC]", "jumps_own.intensity[BTC]", "jumps_own.sd[BTC]"):
+        own = Parameter(world, name)
 
+        def law_at(value, own=own):
+            return own.at(value).model.law("BTC", DAY)
 
-@pytest.mark.parametrize("parameter", ["theta[BTC]", "kappa", "jumps_own.intensity[BTC]", "jumps_own.sd[BTC]"])
-def test_paths_move_with_a_parameter_as_the_law_says(parameter):
-    """The secant of simulated quantiles on common random numbers against the exact secant, within 4.5 errors."""
-    world = load_world("btc")
-    own, exposure, levels = Parameter(world, parameter), Exposure("BTC"), np.array([0.95, 0.99])
-    law, unit = world.model.law("BTC", DAY), exposure.unit
-    truth = unit.var(law, levels)
-    x = unit.return_at(truth)
-    density = law.pdf(x) / np.abs(unit.slope(x))
-    found = simulated_secant(own, exposure, levels, density, GRID, 32_000, 11, 0.95)
-    h = own.secant_step
-    ends = [unit.var(own.at(own.value + s * h).model.law("BTC", DAY), levels) for s in (1, -1)]
-    exact = (ends[0] - ends[1]) / (2 * h)
-    for estimate, value in zip(found, exact, strict=True):
-        assert abs(estimate.value - value) < 4.5 * estimate.std_error
-    if parameter != "kappa":  # which hardly moves the quantile of a day
-        assert abs(found[0].value) > 4.5 * found[0].std_error
+        found = shortfall_derivative(law_at, own.value, own.step, unit, levels)
+        h = 0.003 * own.value
+        ends = [unit.expected_shortfall(law_at(own.value + k * h), levels) for k in (2, 1, -1, -2)]
+        wanted = (-ends[0] + 8.0 * ends[1] - 8.0 * ends[2] + ends[3]) / (12.0 * h)
+        np.testing.assert_allclose(found, wanted, rtol=2e-6, err_msg=name)
 
 
 def test_what_the_fit_leaves_open_adds_up():

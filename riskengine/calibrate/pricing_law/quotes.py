@@ -12,7 +12,7 @@ import numpy as np
 from riskengine.arrays import Floats, Ints, as_floats, check_shape
 from riskengine.calibrate.pricing_law.arbitrage import Violation, violations
 from riskengine.pricing.chain_prices import ChainPricer
-from riskengine.pricing.implied_vol import implied_volatility
+from riskengine.pricing.implied_vol import implied_or_nan
 
 YEAR_SECONDS = 31_536_000.0
 _VIOLATING_SHARE = 0.1  # above it the data are wrong (units, a wrong forward), not a market with a few stale quotes
@@ -182,16 +182,6 @@ class Chain:
     def inside(self, price: Floats) -> np.ndarray:
         """Whether each price lies in [bid, ask], boolean, shape (Q,)."""
         return (price >= self.quotes.bid) & (price <= self.quotes.ask)
-
-
-def implied_or_nan(price: Floats, log_moneyness: Floats, tau: Floats, sign: Floats) -> Floats:
-    """Implied volatility in units of the forward; NaN where the price is outside [intrinsic, 1 or K / F)."""
-    strike = np.exp(log_moneyness)
-    legal = (price >= np.maximum(sign * (1.0 - strike), 0.0)) & (price < np.where(sign > 0, 1.0, strike))
-    out = np.full(price.shape, np.nan)
-    if legal.any():
-        out[legal] = implied_volatility(price[legal], 1.0, strike[legal], tau[legal], sign[legal])
-    return out
 
 
 def select(quotes: OptionQuotes, rules: QuoteRules | None = None) -> Chain:

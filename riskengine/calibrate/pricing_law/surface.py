@@ -12,9 +12,10 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.calibrate.chain import ChainSample, fit_chain
 from riskengine.calibrate.pricing_law.law import PricingLaw
-from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS, implied_or_nan
+from riskengine.calibrate.pricing_law.quotes import YEAR_SECONDS
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.chain_prices import ChainPricer
+from riskengine.pricing.implied_vol import implied_or_nan
 
 TENOR_DAYS = (2, 5, 10, 20, 45, 90, 180, 350)
 STATES = (0.25, 0.5, 1.0, 2.0, 4.0)  # in units of today's variance

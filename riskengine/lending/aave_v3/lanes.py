@@ -5,18 +5,12 @@ Works in USD at oracle prices.  Every comparison that the contract makes on inte
 0.95, 2,000 of debt, 1,000 left over) must not be pushed across it by the rounding of a product.
 """
 
-import numpy as np
-
-from riskengine.jit import kernel, wide_vectors
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
-
-_LESS = 1.0 - 1e-12
-_MORE = 1.0 + 1e-12
+from riskengine.jit import kernel
+from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, MORE, PROFIT, REPAID, SEIZED, SKIPPED, mark
+from riskengine.lending.sale import sale_range, sell
 
 # positions in `terms`
 CLOSE_FACTOR, FULL_CLOSE_HEALTH, FULL_CLOSE_BELOW, MIN_LEFTOVER, GAS, KEEP = range(6)
-# positions in `sums`, accumulated per path
-CALLS, NEW_LOANS, SEIZED, REPAID, DEFICIT, FEE, PROFIT, SKIPPED = range(8)
 
 
 @kernel(inline=True)
@@ -27,10 +21,10 @@ def closable(terms, weighted, total_debt, collateral, debt):
     """
     cap = terms[CLOSE_FACTOR] * total_debt
     limited = (
-        collateral >= terms[FULL_CLOSE_BELOW] * _LESS
-        and debt >= terms[FULL_CLOSE_BELOW] * _LESS
-        and weighted > terms[FULL_CLOSE_HEALTH] * total_debt * _MORE
-        and debt > cap * _MORE
+        collateral >= terms[FULL_CLOSE_BELOW] * LESS
+        and debt >= terms[FULL_CLOSE_BELOW] * LESS
+        and weighted > terms[FULL_CLOSE_HEALTH] * total_debt * MORE
+        and debt > cap * MORE
     )
     return cap if limited else debt
 
@@ -38,8 +32,8 @@ def closable(terms, weighted, total_debt, collateral, debt):
 @kernel(inline=True)
 def leaves_dust(terms, collateral, debt, bonus, repaid):
     """Whether repaying `repaid` leaves something on both sides and too little on one."""
-    both = repaid < debt * _LESS and repaid * bonus < collateral * _LESS
-    least = terms[MIN_LEFTOVER] * _LESS
+    both = repaid < debt * LESS and repaid * bonus < collateral * LESS
+    least = terms[MIN_LEFTOVER] * LESS
     return both and (debt - repaid < least or collateral - repaid * bonus < least)
 
 
@@ -70,16 +64,16 @@ def liquidation_call_lanes(
         allowed = closable(terms, weighted, total_debt, held, owed)
         repaid = min(cover[p] * price[debt_at, p], allowed)
         seized = repaid * bonus[collateral_at]
-        if seized > held * _LESS:
+        if seized > held * LESS:
             seized = held
             repaid = min(repaid, held / bonus[collateral_at])
         fee = seized * (1.0 - 1.0 / bonus[collateral_at]) * fee_share[collateral_at]
         state = 0.0
-        if weighted >= total_debt * _LESS:
+        if weighted >= total_debt * LESS:
             state = 2.0
         elif leaves_dust(terms, held, owed, bonus[collateral_at], repaid):
             state = 1.0
-        elif seized >= total_collateral * _LESS:
+        elif seized >= total_collateral * LESS:
             for r in range(reserves):
                 deficit[r, p] = debt[r, p]
             deficit[debt_at, p] = max(owed - repaid, 0.0) / price[debt_at, p]
@@ -111,7 +105,7 @@ def liquidate_account(
 ):
     """Call one account up to `calls` times while it is liquidatable and a call pays; returns the calls made.
 
-    Each call takes the pair of reserves and the amount that repay most; results go to `sums` (8, P), `sold` and
+    Each call takes the pair of reserves and the amount that repay most; results go to `sums` (K, P), `sold` and
     `outstanding` (A, P), and the scaled balances `collateral`, `debt` (L, R, P).
     """
     reserves = collateral.shape[1]
@@ -122,7 +116,7 @@ def liquidate_account(
         for r in range(reserves):
             weighted += collateral[loan, r, p] * indices[0, r] * oracle[r, p] * parameters[0, r]
             total_debt += debt[loan, r, p] * indices[1, r] * oracle[r, p]
-        if weighted >= total_debt * _LESS:
+        if weighted >= total_debt * LESS:
             break
         best = 0.0
         best_collateral = 0
@@ -135,23 +129,18 @@ def liquidate_account(
             bonus = parameters[1, c]
             # coins a liquidator receives for 1 USD of debt repaid, and what those cost at market prices
             coins = (bonus - (bonus - 1.0) * parameters[2, c]) / oracle[c, p]
-            a = reserve_asset[c]
             for d in range(reserves):
                 owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
                 if owed <= 0.0:
                     continue
                 cost = market[d, p] / oracle[d, p] / coins
-                # collateral of fixed price is not sold into a pool
-                deep = depth[a] if a >= 0 else 1e300
-                sold_before = outstanding[a, p] if a >= 0 else 0.0
-                keep = terms[KEEP] if a >= 0 else 1.0
-                low, high = profitable_range(cost, terms[GAS], market[c, p], deep, sold_before, keep)
+                low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
                 x = min(closable(terms, weighted, total_debt, held, owed), held / bonus)
                 x = min(x, high / coins)
                 if leaves_dust(terms, held, owed, bonus, x):
                     # the caller offers less, so that just enough stays
                     x = min(x, min(owed - terms[MIN_LEFTOVER], (held - terms[MIN_LEFTOVER]) / bonus))
-                if low <= high and x * coins >= low * _LESS and x > best * _MORE:
+                if low <= high and x * coins >= low * LESS and x > best * MORE:
                     best, best_collateral, best_debt = x, c, d
         if best <= 0.0:
             if made == 0:
@@ -163,25 +152,19 @@ def liquidate_account(
         held = collateral[loan, c, p] * indices[0, c] * oracle[c, p]
         owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
         seized = best * bonus
-        if seized >= held * _LESS:
+        if seized >= held * LESS:
             seized = held
             collateral[loan, c, p] = 0.0
         else:
             collateral[loan, c, p] -= seized / (indices[0, c] * oracle[c, p])
-        if best >= owed * _LESS:
+        if best >= owed * LESS:
             best = owed
             debt[loan, d, p] = 0.0
         else:
             debt[loan, d, p] -= best / (indices[1, d] * oracle[d, p])
         fee = seized * (1.0 - 1.0 / bonus) * parameters[2, c]
         coins = (seized - fee) / oracle[c, p]
-        a = reserve_asset[c]
-        if a >= 0:
-            paid = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], terms[KEEP])
-            outstanding[a, p] += coins * terms[KEEP]
-            sold[a, p] += coins
-        else:
-            paid = coins * market[c, p]
+        paid = sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, terms[KEEP])
         sums[CALLS, p] += 1.0
         sums[SEIZED, p] += seized
         sums[REPAID, p] += best
@@ -198,19 +181,17 @@ def liquidate_account(
     return made
 
 
-@kernel(scratch=True)
-def step_lanes(
+@kernel
+def liquidate_due(
     step,
-    delay,
     order,
-    start_collateral,
-    start_debt,
+    ready,
+    due,
+    touched,
+    owner,
+    liquidated,
     collateral,
     debt,
-    touched,
-    pending,
-    due,
-    liquidated,
     indices,
     parameters,
     reserve_asset,
@@ -222,85 +203,15 @@ def step_lanes(
     terms,
     calls,
     sums,
-    surplus,
 ):
-    """Find every liquidatable (loan, path), start or honour its keeper delay, and liquidate.
-
-    `order` lists loans in the order keepers take them.  Rows of `collateral` and `debt` (L, R, P) hold a loan from its
-    first call on: `touched` is 0 before (`start_collateral`, `start_debt` (L, R) hold on all lanes), 1 where the rows
-    are filled and still equal on all lanes, 2 where they differ.  A loan below 2 is passed over in one comparison where
-    even the worst prices of the block keep it safe.
-    """
-    wide_vectors()
-    reserves, lanes = oracle.shape
-    lowest = np.empty(reserves)
-    highest = np.empty(reserves)
-    weight = np.empty(reserves)
-    for r in range(reserves):
-        low = np.inf
-        high = -np.inf
-        for p in range(lanes):
-            # comparisons with the NaN of a failed path are false: it liquidates nothing, so no bound need cover it
-            low = oracle[r, p] if oracle[r, p] < low else low
-            high = oracle[r, p] if oracle[r, p] > high else high
-        lowest[r] = low
-        highest[r] = high
+    """Call every (loan, path) whose keeper has arrived, in `order`."""
     for k in range(order.size):
         loan = order[k]
-        if touched[loan] < 2:
-            bound = 0.0
-            for r in range(reserves):
-                held = start_collateral[loan, r] * indices[0, r] * parameters[0, r]
-                weight[r] = held - start_debt[loan, r] * indices[1, r] * _LESS
-                bound += weight[r] * (lowest[r] if weight[r] > 0.0 else highest[r])
-            if bound >= 0.0 and pending[loan] == 0:
-                continue
-            for p in range(lanes):
-                surplus[p] = weight[0] * oracle[0, p]
-            for r in range(1, reserves):
-                w = weight[r]
-                if w != 0.0:
-                    for p in range(lanes):
-                        surplus[p] += w * oracle[r, p]
-        else:
-            for p in range(lanes):
-                surplus[p] = 0.0
-            for r in range(reserves):
-                held = indices[0, r] * parameters[0, r]
-                owed = indices[1, r] * _LESS
-                if start_debt[loan, r] == 0.0:
-                    # nobody borrows on the path: a reserve without debt at the start has none later
-                    if start_collateral[loan, r] > 0.0:
-                        for p in range(lanes):
-                            surplus[p] += collateral[loan, r, p] * held * oracle[r, p]
-                else:
-                    for p in range(lanes):
-                        surplus[p] += (collateral[loan, r, p] * held - debt[loan, r, p] * owed) * oracle[r, p]
-        below = 0
-        for p in range(lanes):
-            below += 1 if surplus[p] < 0.0 else 0
-        if pending[loan] == 0:
-            if below == 0:
-                continue
-            for p in range(lanes):
-                due[loan, p] = -1
-        pending[loan] = 1 if below > 0 else 0
-        ready = 0
-        for p in range(lanes):
-            waiting = due[loan, p] if due[loan, p] >= 0 else np.int32(step + delay)
-            due[loan, p] = waiting if surplus[p] < 0.0 else np.int32(-1)
-            ready += 1 if surplus[p] < 0.0 and waiting <= step else 0
-        if ready == 0:
+        if ready[loan] == 0:
             continue
-        for p in range(lanes):
+        for p in range(due.shape[1]):
             if due[loan, p] < 0 or due[loan, p] > step:
                 continue
-            if touched[loan] == 0:
-                touched[loan] = 1
-                for r in range(reserves):
-                    for q in range(lanes):
-                        collateral[loan, r, q] = start_collateral[loan, r]
-                        debt[loan, r, q] = start_debt[loan, r]
             made = liquidate_account(
                 loan,
                 p,
@@ -319,7 +230,4 @@ def step_lanes(
                 sums,
             )
             if made > 0:
-                touched[loan] = 2
-                if liquidated[loan, p] == 0:
-                    liquidated[loan, p] = 1
-                    sums[NEW_LOANS, p] += 1.0
+                mark(loan, p, touched, owner, liquidated, sums)

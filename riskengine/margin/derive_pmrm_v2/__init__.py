@@ -256,26 +256,24 @@ def _cells(book: Portfolio, asset: int) -> _Cells:
     perpetual = book.quantity[:, perps].sum(axis=1)
     coin = book.cash[:, 1 + asset]
     accounts = np.flatnonzero((sizes != 0).any(axis=1) | (perpetual != 0) | (coin != 0))
-    segment_offsets, segment_expiry, position_offsets, option, quantity = [0], [], [0], [], []
-    naked = np.zeros(accounts.size)
+    sizes, strikes = sizes[accounts], book.strikes[mine]
+    # positions in order of account, then expiry; a segment is what one account holds in one expiry
+    row, option = np.nonzero(sizes)
+    quantity = sizes[row, option]
+    first = np.flatnonzero(np.diff(row * len(book.expiries) + expiry[option], prepend=-1))
     expiry_size = np.zeros((accounts.size, len(book.expiries)))
-    strikes = book.strikes[mine]
-    for row, k in enumerate(accounts):
-        held = np.flatnonzero(sizes[k])
-        for e in np.unique(expiry[held]):
-            inside = held[expiry[held] == e]
-            segment_expiry.append(int(e))
-            option.extend(inside.tolist())
-            quantity.extend(sizes[k, inside].tolist())
-            position_offsets.append(len(option))
-            expiry_size[row, e] = np.abs(sizes[k, inside]).sum()
-            # calls and puts of one strike offset each other; what stays short is naked
-            for strike in np.unique(strikes[inside]):
-                naked[row] += max(0.0, -float(sizes[k, inside[strikes[inside] == strike]].sum()))
-        segment_offsets.append(len(segment_expiry))
-    ints = [np.array(x, dtype=np.int64) for x in (segment_offsets, segment_expiry, position_offsets, option)]
+    np.add.at(expiry_size, (row, expiry[option]), np.abs(quantity))
+    # calls and puts of one strike offset each other; what stays short is naked
+    lines, line = np.unique(np.stack([expiry, strikes]), axis=1, return_inverse=True)
+    net = np.zeros((accounts.size, lines.shape[1]))
+    np.add.at(net, (row, line[option]), quantity)
+    short = np.nonzero(net < 0.0)
+    naked = np.zeros(accounts.size)
+    np.add.at(naked, short[0], -net[short])
+    offsets = np.searchsorted(row[first], np.arange(accounts.size + 1))
+    ints = [np.asarray(x, dtype=np.int64) for x in (offsets, expiry[option[first]], np.append(first, row.size), option)]
     return _Cells(
         asset, mine.astype(np.int64), strikes, book.call_sign[mine], expiry, accounts,
         np.ascontiguousarray(perpetual[accounts]), np.ascontiguousarray(coin[accounts]), *ints,
-        np.array(quantity, dtype=np.float64), naked, expiry_size,
+        quantity, naked, expiry_size,
     )  # fmt: skip

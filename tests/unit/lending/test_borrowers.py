@@ -20,9 +20,16 @@ def health(loans):
     return loans.collateral @ weights / loans.debt[:, 2]
 
 
-def test_shipped_book_is_reproduced():
-    shipped = read_borrowers(CONFIGS / "books" / "aave_borrowers.csv")
-    made = synthetic_borrowers(300, PRICES, THRESHOLDS)
+@pytest.mark.parametrize(
+    "file, thresholds, law",
+    [
+        ("aave_borrowers.csv", THRESHOLDS, None),
+        ("one_collateral_borrowers.csv", {"WETH": 0.805, "WBTC": 0.73}, BorrowerLaw(first_only=0.5, second_only=0.5)),
+    ],
+)
+def test_shipped_book_is_reproduced(file, thresholds, law):
+    shipped = read_borrowers(CONFIGS / "books" / file)
+    made = synthetic_borrowers(300, PRICES, thresholds, law=law)
     assert (shipped.names, shipped.reserves) == (made.names, made.reserves)
     np.testing.assert_allclose(shipped.collateral, made.collateral, rtol=1e-9, atol=1.1e-6)
     np.testing.assert_allclose(shipped.debt, made.debt, rtol=1e-9, atol=0.011)

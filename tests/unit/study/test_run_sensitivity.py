@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from riskengine.config.dump import to_yaml
 from riskengine.config.study import load_study, study_of
@@ -14,6 +15,7 @@ from riskengine.random import DrawKeys
 from riskengine.report.render import write_reports
 from riskengine.study.run import run_study
 from riskengine.tune.evaluate import Evaluator, places_of, pruned
+from riskengine.tune.sensitivity import shapley_of_linear
 from riskengine.tune.sensitivity_run import Designs, run_sensitivity
 
 ASKED = """\
@@ -201,6 +203,120 @@ def test_the_report_says_what_it_is_due_to(loaded, done):
     assert "How much of the answer is due to what?" in page and "Most of the variance is due to" in page
     assert page.count("<svg") >= 4
     assert "widest move" in (out / "report.md").read_text()
+
+
+LINEAR = """\
+kind: sensitivity
+title: What a loan book may borrow, under doubts that move together
+study: small.yaml
+with: {margin: null, calibration: null, history_windows: 0, horizon_hours: 1}
+seed: 11
+outputs: [{measure: borrow_capacity, name: capacity}]
+inputs:
+  - {name: ether, group: whales, law: normal, sd: 40, set: [lending.book.collateral.3.0]}
+  - {name: bitcoin, group: whales, law: normal, sd: 2, set: [lending.book.collateral.1.1]}
+  - {name: others, group: crowd, law: normal, sd: 1.5, set: [lending.book.collateral.6.1]}
+  - {name: gas, group: keeper, law: normal, sd: 2, set: [lending.market.keeper.gas_usd]}
+dependence:
+  - {inputs: [ether, bitcoin], correlation: -0.6}
+  - {inputs: [bitcoin, others], correlation: 0.3}
+  - {inputs: [ether, gas], correlation: 0.5}
+paths_per_point: 16
+tornado_paths: 16
+log2_points: 6
+replicates: 8
+confidence: 0.9999
+"""
+
+
+def test_a_linear_answer_of_dependent_normals_has_its_closed_form(small_study, tmp_path):
+    """What a book may borrow is linear in its collateral: the study's Shapley effects are the exact ones.
+
+    An input that moves nothing has the share that its dependence gives it.
+    """
+    loaded = load_study(asked(small_study.parent, LINEAR))
+    study = loaded.study
+    assert study.used == ("tornado", "shapley") and study.plan()["evaluations"].endswith("shapley 2,560)")
+    _, result = run_sensitivity(study, loaded.resolved, "linear", tmp_path / "linear", 1)
+    swing = {r.parameters["input"]: r.estimate for r in result.rows if r.measure == "tornado_swing"}
+    # the swing goes from the 5 to the 95 % quantile of a normal input
+    slope = np.array([swing[i.name].value for i in study.inputs]) / (2.0 * ndtri(0.95))
+    assert slope[:3].min() > 0.0 and slope[3] == 0.0
+    joint = np.array([[1.0, -0.6, 0.0, 0.5], [-0.6, 1.0, 0.3, 0.0], [0.0, 0.3, 1.0, 0.0], [0.5, 0.0, 0.0, 1.0]])
+    exact = shapley_of_linear(slope, joint)
+    found = [r for r in result.rows if r.measure == "shapley_effect"]
+    single = {r.parameters["input"]: r.estimate for r in found if "input" in r.parameters}
+    for own, value in zip(study.inputs, exact, strict=True):
+        estimate = single[own.name]
+        assert estimate.lower <= value <= estimate.upper and estimate.upper - estimate.lower < 0.5
+    assert exact[3] > 0.01
+    # orderings keep groups together, so the inputs of a group are Owen's values and add up to that of the group
+    groups = {r.parameters["group"]: r.estimate.value for r in found if "input" not in r.parameters}
+    assert sum(groups.values()) == pytest.approx(1.0, abs=1e-9)
+    assert groups["whales"] == pytest.approx(single["ether"].value + single["bitcoin"].value, abs=1e-12)
+    spread = next(r.estimate for r in result.rows if r.measure == "answer_sd")
+    assert spread.lower <= np.sqrt(slope @ joint @ slope) <= spread.upper
+    assert not any(r.measure in ("first_index", "total_index") for r in result.rows)
+    assert any("Shapley effects, the only ones" in said for said in result.head["assumptions"])
+    out = tmp_path / "linear"
+    (out / "study.yaml").write_text(to_yaml(loaded.resolved))
+    write_reports(out)
+    page = (out / "report.html").read_text()
+    assert "Shapley effects of groups of inputs" in page and "bitcoin -0.6, gas +0.5" in page
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "seed: 11",
+            "seed: 11\nmethods: [tornado]",
+            "methods must hold shapley where inputs depend on each other (ether, ",
+        ),
+        ("correlation: 0.3", "correlation: 0.95", "contradict each other, or make one input follow from others"),
+        ("correlation: 0.3", "correlation: 1.0", "correlation must lie in (-1, 1)"),
+        ("[ether, gas]", "[ether, ether]", "two different ones"),
+        ("[ether, gas]", "[bitcoin, ether]", "each pair once"),
+    ],
+)
+def test_each_fault_of_a_dependence_has_one_clear_message(small_study, old, new, says):
+    assert old in LINEAR
+    with pytest.raises(InputError) as caught:
+        load_study(asked(small_study.parent, LINEAR.replace(old, new)))
+    assert says in str(caught.value) and len(caught.value.faults) == 1
+
+
+BOOK = """\
+kind: sensitivity
+title: What a straddle's loss depends on
+study: quickstart
+seed: 5
+outputs: [{measure: liquidation_probability}]
+inputs: [{name: gas, group: keeper, low: 10, high: 50, set: [lending.market.keeper.gas_usd]}]
+derivatives:
+  exposures: [{kind: option_book, book: margin_book, account: btc_short_straddle}, {asset: ETH}]
+  levels: [0.99]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("levels: [0.99]", "levels: [0.99]\n  paths: 0", "known by simulation alone: paths must be positive, got 0"),
+        (
+            "seed: 5",
+            "seed: 5\nwith: {margin: null, horizon_hours: 960}",
+            "options must not expire before the horizon of 960 h",
+        ),
+        ("{asset: ETH}", "{asset: SOL}", "asset must be one of BTC, ETH, got 'SOL'"),
+        ("levels: [0.99]", "levels: [0.99]\n  parameters: [kapa]", "parameters must be among those of the fit"),
+    ],
+)
+def test_each_fault_of_derivatives_has_one_clear_message(tmp_path, old, new, says):
+    assert load_study(asked(tmp_path, BOOK)).study.used == ("tornado", "sobol")
+    with pytest.raises(InputError) as caught:
+        load_study(asked(tmp_path, BOOK.replace(old, new)))
+    assert says in str(caught.value) and len(caught.value.faults) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ position's collateral reaches exactly zero; one wei left means none is.
 Reference: ``Morpho.sol``, ``SharesMathLib``, ``MathLib`` (behaviour re-implemented).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from riskengine.pricing.fixed_point import (
     WAD,
@@ -151,3 +151,83 @@ def accrue(
     return Accrual(
         interest, total_borrow_assets + interest, supply, to_shares_floor(cut, supply - cut, total_supply_shares)
     )
+
+
+@dataclass(frozen=True)
+class MorphoLedger:
+    """Totals of a market, and its one position that is followed; raw units and shares.
+
+    Attributes
+    ----------
+    lltv : int
+        WAD.
+    total_supply_assets, total_supply_shares, total_borrow_assets, total_borrow_shares : int
+    collateral, borrow_shares : int
+        Of the position.
+    """
+
+    lltv: int
+    total_supply_assets: int
+    total_supply_shares: int
+    total_borrow_assets: int
+    total_borrow_shares: int
+    collateral: int
+    borrow_shares: int
+
+    @property
+    def debt(self) -> int:
+        """Debt of the position, rounded up."""
+        return to_assets_ceil(self.borrow_shares, self.total_borrow_assets, self.total_borrow_shares)
+
+    def healthy(self, price: int) -> bool:
+        """Whether the position is healthy at `price` (1e36)."""
+        return is_healthy(
+            self.collateral, price, self.lltv, self.borrow_shares, self.total_borrow_assets, self.total_borrow_shares
+        )
+
+    def accrued(self, borrow_rate_per_second: int, seconds: int, fee: int = 0) -> "MorphoLedger":
+        """The market after interest over `seconds`."""
+        done = accrue(
+            borrow_rate_per_second,
+            seconds,
+            self.total_borrow_assets,
+            self.total_supply_assets,
+            self.total_supply_shares,
+            fee,
+        )
+        return replace(
+            self,
+            total_borrow_assets=done.total_borrow_assets,
+            total_supply_assets=done.total_supply_assets,
+            total_supply_shares=self.total_supply_shares + done.fee_shares,
+        )
+
+    def liquidated(
+        self, price: int, seized_assets: int = 0, repaid_shares: int = 0
+    ) -> tuple["MorphoLedger", MorphoLiquidation]:
+        """(market after, what the call did); ValueError for a healthy position, as the contract reverts, or where
+        `liquidate` refuses."""
+        if self.healthy(price):
+            raise ValueError("position must be unhealthy to be liquidated, got a healthy one")
+        done = liquidate(
+            self.lltv,
+            price,
+            self.collateral,
+            self.borrow_shares,
+            self.total_borrow_assets,
+            self.total_borrow_shares,
+            self.total_supply_assets,
+            seized_assets,
+            repaid_shares,
+        )
+        return (
+            replace(
+                self,
+                total_supply_assets=done.total_supply_assets_after,
+                total_borrow_assets=done.total_borrow_assets_after,
+                total_borrow_shares=self.total_borrow_shares - done.repaid_shares - done.bad_debt_shares,
+                collateral=self.collateral - done.seized_assets,
+                borrow_shares=self.borrow_shares - done.repaid_shares - done.bad_debt_shares,
+            ),
+            done,
+        )

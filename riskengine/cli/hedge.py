@@ -1,0 +1,151 @@
+"""``riskengine hedge``: the trades that leave an account the least margin."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from riskengine.errors import UsageError
+
+_BOUND = "what it may be after the trades, USD in each asset: free, 10% (of what it is, either way) or LOW:HIGH."
+
+
+@click.command()
+@click.option("--portfolio", required=True, metavar="FILE", help="Margin book: YAML or CSV, or a shipped name.")
+@click.option("--model", "kind", required=True, metavar="NAME", help="Margin model.")
+@click.option("--account", "accounts", multiple=True, metavar="NAME", help="Account; every one by default.")
+@click.option("--trade", "offered", metavar="FILE", help="Book whose instruments may be traded too.")
+@click.option("--delta", default="10%", show_default=True, metavar="BOUND", help=f"Delta, {_BOUND}")
+@click.option("--gamma", default="10%", show_default=True, metavar="BOUND", help="Gamma, the same.")
+@click.option("--vega", default="10%", show_default=True, metavar="BOUND", help="Vega, the same.")
+@click.option("--most", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="Largest trade, in units of the account's largest position in the asset.")  # fmt: skip
+@click.option("--spend", type=click.FloatRange(0), help="USD that the trades may cost; no bound by default.")
+@click.option("--worth", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="USD of margin that a dollar of cost must free.")  # fmt: skip
+@click.option("--world", "world_name", default="btc_eth", show_default=True, help="World: prices, surface, history.")
+@click.option("--level", type=float, help="Level of quantile models; their first by default.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the book after the trades (YAML).")
+@click.option("--json", "json_", is_flag=True, help="As JSON.")
+def hedge(portfolio, kind, accounts, offered, delta, gamma, vega, most, spend, worth, world_name, level, out, json_):
+    """Trades that leave each account of a portfolio the least initial margin for the exposure that it keeps.
+
+    No trades within the limits can leave margin plus worth times cost below the bound shown; where the model's margin
+    is not convex there is no such bound, and the trades are the best found.
+    """
+    from riskengine.cli.inputs import check_writable
+    from riskengine.cli.output import as_json
+    from riskengine.cli.progress import compile_notice
+    from riskengine.config.book import load_book
+    from riskengine.config.locate import find
+    from riskengine.config.models import margin_model
+    from riskengine.config.study import load_world
+    from riskengine.engine.today import Today
+
+    world = load_world(world_name)
+    book = load_book(find("books", portfolio), world)
+    extra = () if offered is None else load_book(find("books", offered), world).instruments
+    unknown = [a for a in accounts if a not in book.names]
+    if unknown:
+        raise UsageError(f"--account must be one of {', '.join(book.names)}, got {', '.join(unknown)}")
+    exposures = {n: _bound(n, text) for n, text in (("delta", delta), ("gamma", gamma), ("vega", vega))}
+    if out is not None:
+        check_writable(out)
+    today = Today(margin_model(kind, levels=None if level is None else [level]), world)
+    settings = {"exposures": exposures, "most": most, "spend": float("inf") if spend is None else spend, "worth": worth}
+    with compile_notice():
+        found = [_one(today, book, book.names.index(name), extra, settings) for name in accounts or book.names]
+    if out is not None:
+        _write(out, found, world)
+    if json_:
+        as_json({"world": world.name, "model": kind, "portfolio": portfolio, "accounts": [_plain(f) for f in found]})
+    else:
+        _show(found)
+    return 0
+
+
+def _one(today, book, account: int, extra, settings: dict[str, Any]):
+    from riskengine.tune.hedged_account import hedge_account
+
+    try:
+        return hedge_account(today, book, account, extra, **settings)
+    except ValueError as error:
+        raise UsageError(f"{book.names[account]} under {today.model.kind}: {error}") from None
+
+
+def _bound(name: str, text: str):
+    """What an option says of a Greek."""
+    from riskengine.config.reader import parse_number
+    from riskengine.tune.hedged_account import Exposure
+
+    if text == "free":
+        return None
+    if text.endswith("%"):
+        share = parse_number(text[:-1])
+        if share is not None and share >= 0:
+            return Exposure(within=share / 100.0)
+    low, found, high = text.partition(":")
+    ends = parse_number(low), parse_number(high)
+    if found and None not in ends and ends[0] <= ends[1]:
+        return Exposure(*ends)
+    raise UsageError(f"--{name} must be free, a share such as 10% or bounds such as -500:500, got {text!r}")
+
+
+def _plain(found) -> dict[str, Any]:
+    trades = found.trades
+    assets = found.book.assets
+    return {
+        "account": found.book.names[0],
+        "margin_before": trades.before,
+        "margin_after": trades.after,
+        "cost": trades.cost,
+        "objective": trades.objective,
+        "bound": trades.bound,
+        "trades": {x.name: float(t) for x, t in zip(found.book.instruments, trades.trades, strict=True) if t},
+        "greeks": {
+            when: {name: dict(zip(assets, map(float, values), strict=True)) for name, values in greeks.items()}
+            for when, greeks in (("before", found.greeks_before), ("after", found.greeks_after))
+        },
+    }
+
+
+def _show(found) -> None:
+    from riskengine.cli.output import table
+
+    rows = []
+    for each in found:
+        own = each.trades
+        bound = "not convex" if own.bound is None else f"{own.bound:,.0f}"
+        figures = [f"{x:,.0f}" for x in (own.before, own.after, own.cost, own.objective)]
+        rows.append([each.book.names[0], *figures, bound])
+    table(rows, ("account", "margin USD", "after USD", "cost USD", "margin + worth x cost", "no less than"))
+    for each in found:
+        traded = [
+            (f"  {'buy' if t > 0 else 'sell'}", f"{abs(t):.4g}", x.name)
+            for x, t in zip(each.book.instruments, each.trades.trades, strict=True)
+            if t
+        ]
+        click.echo(f"\n{each.book.names[0]}" + ("" if traded else ": no trade frees more than it costs"))
+        if traded:
+            table(traded)
+            greeks = [
+                [f"  {name} {asset}", f"{each.greeks_before[name][a]:,.0f}", f"{each.greeks_after[name][a]:,.0f}"]
+                for name in each.greeks_before
+                for a, asset in enumerate(each.book.assets)
+                if each.greeks_before[name][a] or each.greeks_after[name][a]
+            ]
+            table(greeks, ("  USD", "before", "after"))
+
+
+def _write(out: Path, found, world) -> None:
+    """The accounts after the trades as one book that `riskengine margin` reads."""
+    from riskengine.config.book import dump_portfolio
+    from riskengine.config.dump import to_yaml
+
+    books = [dump_portfolio(each.after) for each in found]
+    spot = dict(zip(world.model.assets, map(float, world.model.spot), strict=True))
+    whole = {"assets": books[0]["assets"], "spot": {a: spot[a] for a in books[0]["assets"]}}
+    out.write_text(to_yaml(whole | {"accounts": [a for b in books for a in b["accounts"]]}), encoding="utf-8")
+
+
+COMMANDS = {"hedge": hedge}

@@ -1,0 +1,75 @@
+"""What a venue demands of a book today: time 0 of a world, before anything has moved.
+
+A model that reads a window of returns is asked on many simulated windows of the world; a grid has no memory and is
+asked once, at the mean state.
+"""
+
+from functools import cached_property
+from inspect import signature
+
+from riskengine.arrays import Floats
+from riskengine.book.portfolio import Portfolio
+from riskengine.market.grid import TimeGrid
+from riskengine.market.paths import MarketPaths
+from riskengine.market.snapshot import MarketSnapshot
+from riskengine.pricing.valuation import snapshot
+from riskengine.random import DrawKeys
+from riskengine.roles import MarginModel, Requirement
+from riskengine.scenario.world import World
+
+HISTORIES = 256  # simulated windows behind a model that reads one
+
+
+class Today:
+    """Requirements of any book under one model at time 0 of a world.
+
+    Parameters
+    ----------
+    model : MarginModel
+    world : World
+    period_hours : float
+        Margin period, the step of the windows.
+    windows : int
+        Returns of each window.
+    seed : int
+        Of the windows.
+    """
+
+    def __init__(self, model: MarginModel, world: World, period_hours: float = 24.0, windows: int = 500, seed: int = 1):
+        self.model, self.world = model, world
+        self._seconds, self._windows, self._seed = round(period_hours * 3600), windows, seed
+
+    @cached_property
+    def _reads_history(self) -> bool:
+        return hasattr(self.model, "margin_period_hours")
+
+    @cached_property
+    def _paths(self) -> MarketPaths:
+        grid = TimeGrid(self._seconds, 1, *((self._seconds, self._windows) if self._reads_history else ()))
+        return self.world.model.sample(grid, 0, HISTORIES, DrawKeys(self._seed))
+
+    def market(self, book: Portfolio) -> MarketSnapshot:
+        """The market as `book` is valued in it: one lane for a model without memory, else one for each window."""
+        paths = self._paths
+        spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
+        if not self._reads_history:
+            spot = spot[:, :1]
+            variance = None if variance is None else variance.mean(axis=1, keepdims=True)
+        return snapshot(book, self.world.surface, spot, variance, 0.0)
+
+    def requirements(
+        self, book: Portfolio, market: MarketSnapshot | None = None, explain: bool = False
+    ) -> tuple[Requirement, ...]:
+        """Requirement of every account, one entry a level; ValueError where the model cannot take the book.
+
+        `explain` fills the parts of the figure where the model knows them.
+        """
+        now = self.market(book) if market is None else market
+        state = self.model.step(self.model.init(book, self.world.surface), self._paths, 0)
+        if explain and "explain" in signature(self.model.requirement).parameters:
+            return self.model.requirement(state, now, explain=True)
+        return self.model.requirement(state, now)
+
+    def initial(self, book: Portfolio) -> Floats:
+        """Initial margin of every account in USD at the model's first level, mean over the windows, shape (K,)."""
+        return self.requirements(book)[0].initial.mean(axis=1)

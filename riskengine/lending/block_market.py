@@ -1,0 +1,346 @@
+"""`BlockMarket`: what every simulated lending market does on a block of paths, whatever its rules.
+
+A market on paths is a borrower book, an oracle, keepers and a pool to sell into.  Each step accrues interest, lets the
+oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.  A
+protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from riskengine.arrays import Floats, Ints
+from riskengine.book.loans import Loans
+from riskengine.lending import due
+from riskengine.lending.keeper import Keeper, LiquidationEvents
+from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.market.grid import TimeGrid
+from riskengine.oracle.push import OracleState, PushOracle
+
+
+class Listed(Protocol):
+    """A token as a market lists it: the market asset that its price follows, None where the price is fixed."""
+
+    symbol: str
+    asset: str | None
+    price: float
+
+
+class Layout(NamedTuple):
+    """A borrower book as a protocol holds it: tokens (R,), balances (L, R), and the borrower of each of the L loans."""
+
+    tokens: Sequence[Listed]
+    collateral: Floats
+    debt: Floats
+    owner: Ints
+
+
+@dataclass
+class BookState:
+    """A block's borrower book on its way through the grid.
+
+    Attributes
+    ----------
+    start_collateral, start_debt : ndarray, shape (L, R)
+        Scaled balances in whole tokens, the same on all lanes until a loan is called; times the token's index they
+        are the balances.
+    collateral_lanes, debt_lanes : ndarray, shape (L, R, P)
+        Scaled balances of the loans that `touched` marks; memory of the others is never written.
+    touched : ndarray of uint8, shape (L,)
+        0 where the start holds, 1 or 2 where the lanes do.
+    owner : ndarray of int, shape (L,)
+        Borrower of each loan.
+    indices : ndarray, shape (2, R)
+        Supply and borrow indices.
+    oracle : OracleState
+    outstanding : ndarray, shape (A, P)
+        Coins sold into the pools and not yet refilled.
+    liquidated : ndarray of uint8, shape (borrowers, P)
+        Borrowers liquidated at least once.
+    deficit_usd : ndarray, shape (P,)
+        Debt written off so far.
+    borrow_capacity, initially_liquidatable : ndarray, shape (P,)
+        At the start: sum of collateral times LTV, and loans already liquidatable.
+    parameters : ndarray, shape (K, R)
+        The protocol's own, per token; the first row is the liquidation threshold.
+    step : int
+        Last step taken.
+    own : dict
+        What only one protocol has.
+    """
+
+    start_collateral: Floats
+    start_debt: Floats
+    collateral_lanes: Floats
+    debt_lanes: Floats
+    owner: Ints
+    indices: Floats
+    oracle: OracleState
+    outstanding: Floats
+    liquidated: np.ndarray
+    deficit_usd: Floats
+    borrow_capacity: Floats
+    initially_liquidatable: Floats
+    step: int
+    grid: TimeGrid
+    delay: int
+    order: Ints
+    touched: np.ndarray
+    pending: np.ndarray
+    due: np.ndarray
+    ready: np.ndarray
+    surplus: Floats
+    reserve_asset: Ints
+    fixed_price: Floats
+    parameters: Floats
+    ltv: Floats
+    depth: Floats
+    own: dict[str, Any] = field(default_factory=dict)
+
+    def _whole(self, start: Floats, lanes: Floats) -> Floats:
+        out = np.repeat(start[:, :, None], lanes.shape[2], axis=2)
+        rows = self.touched > 0
+        out[rows] = lanes[rows]
+        return out
+
+    @property
+    def collateral(self) -> Floats:
+        """Scaled collateral of every loan on every lane, shape (L, R, P); a copy."""
+        return self._whole(self.start_collateral, self.collateral_lanes)
+
+    @property
+    def debt(self) -> Floats:
+        """Scaled debt of every loan on every lane, shape (L, R, P); a copy."""
+        return self._whole(self.start_debt, self.debt_lanes)
+
+    def value(self, start: Floats, lanes: Floats, price: Floats) -> Floats:
+        """Sum over tokens of balance times `price` (R, P), for every loan and lane, shape (L, P)."""
+        # sums in a fixed order: a matrix product's bits may depend on the number of lanes and threads
+        out = _sum_products(start[:, :, None], price)
+        rows = np.flatnonzero(self.touched)
+        out[rows] = _sum_products(lanes[rows], price)
+        return out
+
+    def prices(self, spot: Floats) -> Floats:
+        """USD price of each token of the book at `spot` (A, P), shape (R, P)."""
+        out = np.empty((len(self.reserve_asset), spot.shape[1]))
+        for r, asset in enumerate(self.reserve_asset):
+            out[r] = spot[asset] if asset >= 0 else self.fixed_price[r]
+        return out
+
+
+def _sum_products(balance: Floats, price: Floats) -> Floats:
+    """Sum over the middle axis of `balance` (L, R, P or 1) times `price` (R, P), shape (L, P)."""
+    out = balance[:, 0] * price[0]
+    for r in range(1, len(price)):
+        out += balance[:, r] * price[r]
+    return out
+
+
+class BlockMarket(ABC):
+    """A lending market on lanes; the base of every simulated protocol.
+
+    A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity`` and ``oracle`` (None for that of the
+    rules), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
+    """
+
+    kind: ClassVar[str]
+    rules: Any
+    keeper: Keeper
+    liquidity: ConstantProduct
+    oracle: PushOracle | None
+
+    @property
+    def feed(self) -> PushOracle:
+        """The oracle the market reads."""
+        return self.oracle or self.rules.oracle
+
+    def _check_depth(self, collaterals: Sequence[Listed]) -> None:
+        """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
+        followed = {c.asset for c in collaterals if c.asset is not None}
+        if followed != set(self.liquidity.depth_usd):
+            raise ValueError(
+                f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
+                f"got {sorted(self.liquidity.depth_usd)}"
+            )
+
+    @abstractmethod
+    def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
+        """The book as the protocol holds it, or ValueError; `worth` is a token's USD price at the start."""
+
+    @abstractmethod
+    def _parameters(self, tokens: Sequence[Any]) -> tuple[Floats, Floats]:
+        """(LTV that gates borrowing (R,), parameters (K, R) whose first row is the liquidation threshold)."""
+
+    def _own(self, book: Layout, paths: int) -> dict[str, Any]:
+        """State that only this protocol has."""
+        return {}
+
+    @abstractmethod
+    def _grow(self, state: BookState, steps: int) -> None:
+        """Move the indices of `state` by `steps` grid steps."""
+
+    @abstractmethod
+    def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
+        """Liquidate the loans that are ready, at oracle and market prices of every token, (R, P) each."""
+
+    def init(self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid) -> BookState:
+        """State of a block at time 0.
+
+        Parameters
+        ----------
+        loans : Loans
+        assets : tuple of str
+            Names of the rows of `spot`.
+        spot : ndarray, shape (A, P)
+            Market prices at time 0, which the oracle publishes.
+        grid : TimeGrid
+            Oracle heartbeat and keeper delay must fall on it.
+        """
+        assets = tuple(assets)
+
+        def price_of(token: Listed) -> Floats:
+            known = token.asset in assets
+            return spot[assets.index(token.asset)] if known else np.full(spot.shape[1], token.price)
+
+        book = self._layout(loans, lambda token: float(price_of(token)[0]))
+        tokens, collateral, debt, owner = book
+        unknown = sorted({t.asset for t in tokens if t.asset is not None} - set(assets))
+        if unknown:
+            raise ValueError(f"world must have the assets {unknown} that reserves follow, got {assets}")
+        count, reserves = collateral.shape
+        paths = spot.shape[1]
+        ltv, parameters = self._parameters(tokens)
+        price = np.array([price_of(t) for t in tokens])
+        # paths start from one price, as a rule; then one lane tells the start of all
+        one_start = bool((price == price[:, :1]).all())
+        start = price[:, :1] if one_start else price
+        weighted = _sum_products((collateral * parameters[0])[:, :, None], start)
+        owed = _sum_products(debt[:, :, None], start)
+        liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
+        capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
+        depth = np.array([self.liquidity.depth_usd.get(a, np.inf) for a in assets], dtype=np.float64)
+
+        return BookState(
+            start_collateral=np.array(collateral, dtype=np.float64),
+            start_debt=np.array(debt, dtype=np.float64),
+            collateral_lanes=np.empty((count, reserves, paths)),
+            debt_lanes=np.empty((count, reserves, paths)),
+            owner=np.asarray(owner, dtype=np.int64),
+            indices=np.ones((2, reserves)),
+            oracle=self.feed.init(spot, grid),
+            outstanding=np.zeros((len(assets), paths)),
+            liquidated=np.zeros((len(loans.names), paths), dtype=np.uint8),
+            deficit_usd=np.zeros(paths),
+            borrow_capacity=capacity,
+            initially_liquidatable=np.broadcast_to(liquidatable, (paths,)),
+            step=0,
+            grid=grid,
+            delay=grid.index("keeper delay", self.keeper.delay_hours),
+            # keepers take the largest debts first; in book order where no one ranking holds for all lanes
+            order=np.argsort(-owed[:, 0], kind="stable") if one_start else np.arange(count),
+            touched=np.zeros(count, dtype=np.uint8),
+            pending=np.zeros(count, dtype=np.uint8),
+            due=np.empty((count, paths), dtype=np.int32),
+            ready=np.zeros(count, dtype=np.uint8),
+            surplus=np.empty(paths),
+            reserve_asset=np.array([-1 if t.asset is None else assets.index(t.asset) for t in tokens]),
+            fixed_price=np.array([t.price for t in tokens]),
+            parameters=parameters,
+            ltv=ltv,
+            depth=depth,
+            own=self._own(book, paths),
+        )
+
+    def accrue(self, state: BookState, steps: int) -> None:
+        """Move both indices of every token by `steps` grid steps at the stated utilisation."""
+        if steps:
+            self._grow(state, steps)
+
+    def step(self, state: BookState, step: int, spot: Floats, told: Floats | None = None) -> LiquidationEvents:
+        """Advance `state` to time index `step` at market prices `spot` (A, P) and report what happened.
+
+        The oracle publishes from `told` (A, P) where given, from `spot` otherwise.
+        """
+        elapsed = step - state.step
+        seconds = elapsed * state.grid.step_seconds
+        self.accrue(state, elapsed)
+        state.outstanding *= self.liquidity.decay(seconds / 3600.0)
+        published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
+        state.step = step
+        sums = np.zeros((9, spot.shape[1]))
+        sold = np.zeros_like(state.outstanding)
+        due.find_due(
+            step,
+            state.delay,
+            state.start_collateral,
+            state.start_debt,
+            state.collateral_lanes,
+            state.debt_lanes,
+            state.touched,
+            state.pending,
+            state.due,
+            state.ready,
+            state.indices,
+            state.parameters[0],
+            published,
+            state.surplus,
+        )
+        self._liquidate(state, published, state.prices(spot), sold, sums)
+        state.deficit_usd += sums[due.DEFICIT]
+        return LiquidationEvents(
+            liquidations=sums[due.CALLS],
+            liquidated_loans=sums[due.NEW_LOANS],
+            volume_usd=sums[due.REPAID],
+            deficit_usd=sums[due.DEFICIT],
+            protocol_fee_usd=sums[due.FEE],
+            skipped_unprofitable=sums[due.SKIPPED],
+            sold=sold,
+            seized_usd=sums[due.SEIZED],
+            keeper_profit_usd=sums[due.PROFIT],
+            returned_usd=sums[due.RETURNED],
+        )
+
+    def health(self, state: BookState, spot: Floats) -> Floats:
+        """Health factor of every loan at prices `spot` (A, P), shape (L, P); infinite without debt."""
+        price = state.prices(spot)
+        weights = (state.indices[0] * state.parameters[0])[:, None] * price
+        weighted = state.value(state.start_collateral, state.collateral_lanes, weights)
+        owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
+        return np.divide(weighted, owed, out=np.full_like(weighted, np.inf), where=owed > 0)
+
+    def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
+        """Where the market stands at prices `spot` (A, P); every entry has shape (P,), amounts in USD.
+
+        Returns
+        -------
+        dict
+            ``residual_shortfall``: debt above collateral of loans not yet written off; ``deficit``: written off so
+            far; ``bad_debt``: their sum; ``liquidatable``: loans below health 1; ``liquidated_loans``: distinct loans
+            liquidated; ``collateral``, ``debt``; ``borrow_capacity``: collateral times LTV of the book *as it
+            started*, the efficiency a threshold buys; ``borrow_capacity_at_close``; ``initially_liquidatable``;
+            ``inventory_result``: what the protocol gained or lost on collateral that it took over itself.
+        """
+        price = state.prices(spot)
+        enabled = state.indices[0] * (state.parameters[0] > 0)
+        held = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * price)
+        owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
+        lendable = (state.indices[0] * state.ltv)[:, None] * price
+        capacity = state.value(state.start_collateral, state.collateral_lanes, lendable).sum(axis=0)
+        shortfall = np.maximum(owed - held, 0.0).sum(axis=0)
+        return {
+            "residual_shortfall": shortfall,
+            "deficit": state.deficit_usd.copy(),
+            "bad_debt": state.deficit_usd + shortfall,
+            "liquidatable": (self.health(state, spot) < due.LESS).sum(axis=0).astype(np.float64),
+            "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
+            "collateral": held.sum(axis=0),
+            "debt": owed.sum(axis=0),
+            "borrow_capacity": state.borrow_capacity.copy(),
+            "borrow_capacity_at_close": capacity,
+            "initially_liquidatable": state.initially_liquidatable.copy(),
+            "inventory_result": np.zeros_like(shortfall),
+        }

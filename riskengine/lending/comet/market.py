@@ -1,0 +1,121 @@
+"""`Comet`: a Compound v3 market on blocks of paths."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.book.loans import Loans
+from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
+from riskengine.lending.comet import lanes
+from riskengine.lending.comet.rules import CometRules
+from riskengine.lending.keeper import Keeper
+from riskengine.lending.listing import one_debt_book
+from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.oracle.push import PushOracle
+from riskengine.pricing.fixed_point import WAD
+
+
+@dataclass(frozen=True)
+class Comet(BlockMarket):
+    """Compound v3: whole accounts are absorbed by the protocol, which sells their collateral at a discount.
+
+    Reserves change by absorptions and sales; interest that would add to them is not part of a run, and neither is what
+    a borrower does with a balance credited to them.  A keeper's gas is that of one absorption with its purchase, or of
+    one purchase; calls per step do not matter, as an account is absorbed once.
+
+    Attributes
+    ----------
+    rules : CometRules
+    keeper : Keeper
+    liquidity : ConstantProduct
+        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    oracle : PushOracle or None
+        Replaces the feed of `rules` (a what-if); None keeps it.
+    """
+
+    kind: ClassVar[str] = "comet"
+
+    rules: CometRules
+    keeper: Keeper
+    liquidity: ConstantProduct
+    oracle: PushOracle | None = None
+
+    def __post_init__(self) -> None:
+        self._check_depth(self.rules.collaterals)
+
+    def with_threshold_shift(self, shift: float) -> "Comet":
+        """The same market with every liquidate collateral factor moved by `shift`; ValueError where that is illegal."""
+        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
+
+    def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
+        rules = self.rules
+        found = one_debt_book(loans, rules.collaterals, rules.base_token)
+        return Layout(found, loans.collateral, loans.debt, np.arange(len(loans.names)))
+
+    def _parameters(self, tokens: Sequence[Any]) -> tuple[Floats, Floats]:
+        base, factor = self.rules.base_token, self.rules.store_front_price_factor
+        listed = [None if t is base else t for t in tokens]
+        parameters = np.array(
+            [
+                [0.0 if t is None else t.liquidate_collateral_factor for t in listed],
+                [0.0 if t is None else t.liquidation_factor for t in listed],
+                [1.0 if t is None else 1.0 - factor * (1.0 - t.liquidation_factor) for t in listed],
+            ]
+        )
+        return np.array([0.0 if t is None else t.borrow_collateral_factor for t in listed]), parameters
+
+    def _own(self, book: Layout, paths: int) -> dict[str, Any]:
+        rules = self.rules
+        return {
+            "base": book.tokens.index(rules.base_token),
+            "inventory": np.zeros((len(book.tokens), paths)),
+            "reserves": np.full(paths, rules.reserves),
+            "booked_usd": np.zeros(paths),
+            "rate": rules.rates.per_second(rules.utilisation) / WAD,
+            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee, rules.target_reserves]),
+        }
+
+    def _grow(self, state: BookState, steps: int) -> None:
+        # simple interest within an accrual, and one accrual a step
+        state.indices[1] *= 1.0 + state.own["rate"] * steps * state.grid.step_seconds
+
+    def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
+        own = state.own
+        lanes.absorb_due(
+            state.step,
+            state.order,
+            state.ready,
+            state.due,
+            state.touched,
+            state.owner,
+            state.liquidated,
+            own["base"],
+            state.collateral_lanes,
+            state.debt_lanes,
+            state.indices,
+            state.parameters,
+            state.reserve_asset,
+            published,
+            market,
+            state.depth,
+            state.outstanding,
+            sold,
+            own["inventory"],
+            own["reserves"],
+            own["terms"],
+            sums,
+        )
+        own["booked_usd"] += sums[lanes.FEE] - sums[lanes.DEFICIT]
+
+    def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
+        """As `BlockMarket.close`; ``inventory_result`` is what reserves and unsold collateral, at prices `spot`, are
+        worth more than fees less deficits said when accounts were absorbed."""
+        own, price = state.own, state.prices(spot)
+        gained = (own["reserves"] - self.rules.reserves) * price[own["base"]]
+        held = np.zeros_like(gained)
+        for coins, each in zip(own["inventory"], price, strict=True):
+            held = held + coins * each
+        return super().close(state, spot) | {"inventory_result": gained + held - own["booked_usd"]}

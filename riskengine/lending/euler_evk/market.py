@@ -1,0 +1,97 @@
+"""`EulerEvk`: an Euler v2 borrowing vault on blocks of paths."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.book.loans import Loans
+from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
+from riskengine.lending.euler_evk import lanes
+from riskengine.lending.euler_evk.rules import EulerRules
+from riskengine.lending.keeper import Keeper
+from riskengine.lending.listing import one_debt_book, wad
+from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.oracle.push import PushOracle
+from riskengine.pricing.fixed_point import RAY, WAD
+
+
+@dataclass(frozen=True)
+class EulerEvk(BlockMarket):
+    """Euler v2: no close factor, a discount that grows with ill health, bad debt taken from depositors at once.
+
+    The cool-off after a status check and the ramp of a lowered LTV are not part of a run.
+
+    Attributes
+    ----------
+    rules : EulerRules
+    keeper : Keeper
+    liquidity : ConstantProduct
+        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    oracle : PushOracle or None
+        Replaces the feed of `rules` (a what-if); None keeps it.
+    """
+
+    kind: ClassVar[str] = "euler_evk"
+
+    rules: EulerRules
+    keeper: Keeper
+    liquidity: ConstantProduct
+    oracle: PushOracle | None = None
+
+    def __post_init__(self) -> None:
+        self._check_depth(self.rules.collaterals)
+
+    def with_threshold_shift(self, shift: float) -> "EulerEvk":
+        """The same vault with every liquidation LTV moved by `shift`; ValueError where that is illegal."""
+        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
+
+    def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
+        found = one_debt_book(loans, self.rules.collaterals, self.rules.loan)
+        return Layout(found, loans.collateral, loans.debt, np.arange(len(loans.names)))
+
+    def _parameters(self, tokens: Sequence[Any]) -> tuple[Floats, Floats]:
+        loan = self.rules.loan
+        ltv = np.array([0.0 if t is loan else t.borrow_ltv for t in tokens])
+        return ltv, np.array([[0.0 if t is loan else t.liquidation_ltv for t in tokens]])
+
+    def _own(self, book: Layout, paths: int) -> dict[str, Any]:
+        rules = self.rules
+        borrowed = wad(rules.utilisation)
+        return {
+            "debt_column": book.tokens.index(rules.loan),
+            "rate": rules.rates.per_second(borrowed, WAD - borrowed) / RAY,
+            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee, 1.0 - rules.max_liquidation_discount]),
+        }
+
+    def _grow(self, state: BookState, steps: int) -> None:
+        # compounded every second
+        seconds = steps * state.grid.step_seconds
+        state.indices[1] *= np.exp(seconds * np.log1p(state.own["rate"]))
+
+    def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
+        lanes.liquidate_due(
+            state.step,
+            state.order,
+            state.ready,
+            state.due,
+            state.touched,
+            state.owner,
+            state.liquidated,
+            state.own["debt_column"],
+            state.collateral_lanes,
+            state.debt_lanes,
+            state.indices,
+            state.parameters[0],
+            state.reserve_asset,
+            published,
+            market,
+            state.depth,
+            state.outstanding,
+            sold,
+            state.own["terms"],
+            self.keeper.calls_per_step,
+            sums,
+        )

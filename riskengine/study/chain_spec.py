@@ -1,0 +1,172 @@
+"""What a backtest on recorded option chains asks: accounts to strike every period, models to margin them, a target."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from riskengine.arrays import check_range
+from riskengine.book.templates import AccountTemplate
+from riskengine.errors import suggest
+from riskengine.roles import MarginModel, told_apart
+from riskengine.scenario.world import World
+from riskengine.study.checks import Found
+from riskengine.study.kind import Study
+
+
+@dataclass(frozen=True)
+class ChainBacktestStudy(Study):
+    """Margin models on real option chains: the same accounts, struck afresh every margin period, under every model.
+
+    Attributes
+    ----------
+    accounts : tuple of AccountTemplate
+        Struck on each asset.
+    models : tuple of MarginModel
+    assets : tuple of str
+    margin_period_hours : float
+        Of the models with a window too.
+    tolerance_hours : float
+        How far the time between two snapshots may be from it.
+    hour : float
+        Of the day, UTC: the snapshot nearest to it is taken.
+    numeraire : {"usd", "coin"}
+        What losses are counted in; coin at the index of the start, as a coin-settled account bears them.
+    price : {"mark", "mid"}
+        What a position is worth.
+    window, least_window : int
+        Most and fewest past margin periods that a model reads; periods before are history only.
+    state_reversion : float
+        Speed, per year, at which a move of the 30-day variance fades along tenors in the scenarios of models with a
+        window.
+    least_days : int
+        Fewer margin periods are refused.
+    coverage_target : float
+        Coverage that a model without a level is held against.
+    apart : tuple of str
+        Accounts that are reported by themselves only, no part of what is pooled over accounts.
+    benchmark : str, optional
+        Model that others are compared with; the first where not given.
+    significance : float
+        Of tests after adjustment.
+    rate_multiple : float
+        Exception rate, over the promised one, of the alternative that power is stated for.
+    block_days : float
+        Mean length of a block of the bootstrap of days.
+    replicates : int
+    """
+
+    named: ClassVar[str] = "a backtest on option chains"
+    runner: ClassVar[str] = "riskengine.study.chain_backtest:run_chain_backtest"
+    options: ClassVar[tuple[str, ...]] = ("out", "progress", "command", "chains")
+
+    kind: Literal["chain_backtest"]
+    title: str
+    accounts: tuple[AccountTemplate, ...]
+    models: tuple[MarginModel, ...]
+    assets: tuple[str, ...] = ("BTC", "ETH")
+    margin_period_hours: float = 24.0
+    tolerance_hours: float = 6.0
+    hour: float = 9.5
+    numeraire: Literal["usd", "coin"] = "usd"
+    price: Literal["mark", "mid"] = "mark"
+    window: int = 500
+    least_window: int = 60
+    state_reversion: float = 10.0
+    least_days: int = 30
+    coverage_target: float = 0.99
+    apart: tuple[str, ...] = ()
+    benchmark: str | None = None
+    significance: float = 0.05
+    rate_multiple: float = 3.0
+    block_days: float = 5.0
+    replicates: int = 999
+    confidence: float = 0.95
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_range("margin_period_hours", self.margin_period_hours, 1.0, 8_760.0)
+        check_range("tolerance_hours", self.tolerance_hours, 0.0, 0.5 * self.margin_period_hours)
+        check_range("hour", self.hour, 0.0, 24.0, open_high=True)
+        check_range("window", self.window, 2, 100_000)
+        check_range("least_window", self.least_window, 2, self.window)
+        check_range("state_reversion", self.state_reversion, 0.0, 1_000.0, open_low=True)
+        check_range("least_days", self.least_days, 10, 100_000)
+        check_range("coverage_target", self.coverage_target, 0.5, 1.0, open_low=True, open_high=True)
+        check_range("significance", self.significance, 0.0, 0.5, open_low=True)
+        check_range("rate_multiple", self.rate_multiple, 1.0, 20.0, open_low=True)
+        check_range("block_days", self.block_days, 1.0, 1_000.0)
+        check_range("replicates", self.replicates, 99, 100_000)
+        check_range("confidence", self.confidence, 0.5, 1.0, open_low=True, open_high=True)
+        check_range("seed", self.seed, 0, 2**64 - 1)
+        for name in ("accounts", "models", "assets"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must hold at least one entry, got none")
+        for name, values in (("accounts", [a.name for a in self.accounts]), ("assets", list(self.assets))):
+            twice = sorted({v for v in values if values.count(v) > 1})
+            if twice:
+                raise ValueError(f"{name} must all differ, got {', '.join(twice)} twice")
+        if len(set(self.labels)) < len(self.models):
+            raise ValueError("models must all differ, got one twice")
+        if not (self.margin_period_hours / 24.0).is_integer():
+            raise ValueError(f"margin_period_hours must be whole days, got {self.margin_period_hours:g} h")
+
+    def all_worlds(self) -> tuple[World, ...]:
+        """None: what happened is not a model."""
+        return ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return told_apart(self.models)
+
+    @property
+    def settings(self) -> tuple[tuple[str, float | None], ...]:
+        """Model and level of every requirement, in order; None where the model has no level."""
+        return tuple((n, level) for n, m in zip(self.labels, self.models, strict=True) for level in m.levels or (None,))
+
+    @property
+    def reference(self) -> str:
+        """Name of the model that the others are held against."""
+        return self.benchmark or self.labels[0]
+
+    def plan(self) -> dict[str, Any]:
+        """As `Study.plan`."""
+        return {"models": list(self.labels), "accounts": [a.name for a in self.accounts], "numeraire": self.numeraire}
+
+    def faults(self) -> Iterator[Found]:
+        """As `Study.faults`."""
+        if self.benchmark is not None and self.benchmark not in self.labels:
+            known = ", ".join(self.labels)
+            hint = suggest(self.benchmark, self.labels)
+            yield f"benchmark must be one of {known}, got {self.benchmark!r}{hint}", ("benchmark",)
+        names = [a.name for a in self.accounts]
+        for i, name in enumerate(self.apart):
+            if name not in names:
+                said = f"apart must name accounts of the study ({', '.join(names)}), got {name!r}{suggest(name, names)}"
+                yield said, ("apart", i)
+        if set(names) <= set(self.apart):
+            yield "apart must leave at least one account to pool", ("apart",)
+        for i, model in enumerate(self.models):
+            period = getattr(model, "margin_period_hours", self.margin_period_hours)
+            if period != self.margin_period_hours:
+                said = f"margin_period_hours must be that of the study, {self.margin_period_hours:g}, got {period:g}"
+                yield said, ("models", i)
+            longest = max(_windows(model), default=0)
+            if longest > self.least_window:
+                said = f"window must not exceed least_window of the study, {self.least_window}, got {longest}"
+                yield said, ("models", i)
+            held = getattr(getattr(model, "parameters", None), "underlyings", None)
+            missing = [a for a in self.assets if held is not None and a not in held]
+            if missing:
+                yield (
+                    f"parameters must cover {', '.join(self.assets)}, got none for {', '.join(missing)}",
+                    ("models", i),
+                )
+
+
+def _windows(model: MarginModel) -> Iterator[int]:
+    """Windows that a model, or a part of a combination, states."""
+    if getattr(model, "window", None):
+        yield model.window
+    for part in getattr(model, "parts", ()):
+        yield from _windows(part)

@@ -1,0 +1,121 @@
+"""Hedges of real accounts: the greeks grid's programme written out, money, and the book after the trades."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from riskengine.config.book import load_book
+from riskengine.config.locate import find
+from riskengine.config.models import margin_model
+from riskengine.config.study import load_world
+from riskengine.engine.today import Today
+from riskengine.margin.greeks_grid import GreeksGrid
+from riskengine.pricing.valuation import account_values
+from riskengine.tune.hedged_account import Exposure, hedge_account, unit_greeks
+
+
+@pytest.fixture(scope="module")
+def world():
+    return load_world("btc_eth")
+
+
+@pytest.fixture(scope="module")
+def book(world):
+    return load_book(find("books", "margin_book"), world)
+
+
+def test_the_greeks_grid_reaches_its_programme_written_out(world, book):
+    today = Today(GreeksGrid(), world)
+    free = {"delta": Exposure(-5e3, 5e3), "gamma": None, "vega": Exposure(within=0.2)}
+    found = hedge_account(today, book, book.names.index("btc_short_strangle"), exposures=free)
+    held, now = found.book, found.book.quantity[0]
+    unit = unit_greeks(held, today.market(held))
+    grid = [(m, u) for m in np.linspace(-0.16, 0.16, 9) for u in (0.4, 0.0, -0.4)]
+    sigma = np.zeros(now.size)
+    sigma[held.options] = today.market(held).volatility[:, 0]
+    # delta is USD per 100 %, gamma its change per 1 %, vega USD per point of volatility
+    gain = np.array([unit["delta"] * m + 50 * unit["gamma"] * m**2 + 100 * unit["vega"] * sigma * u for m, u in grid])
+    count, own = now.size, found.trades
+    cost = _costs(found, today)
+    most = np.where(held.asset_index == held.assets.index("BTC"), np.abs(now).max(), 0.0)
+    delta, vega = unit["delta"] @ now, unit["vega"] @ now
+    rows = [np.column_stack([-gain, gain, -np.ones(len(grid))])]
+    sides = [gain @ now]
+    for g, low, high in (
+        (unit["delta"], -5e3 - delta, 5e3 - delta),
+        (unit["vega"], -0.2 * abs(vega), 0.2 * abs(vega)),
+    ):
+        rows += [np.concatenate([g, -g, [0.0]])[None], np.concatenate([-g, g, [0.0]])[None]]
+        sides += [np.array([high]), np.array([-low])]
+    exact = linprog(
+        np.concatenate([cost, cost, [1.0]]), A_ub=np.concatenate(rows), b_ub=np.concatenate(sides),
+        bounds=[(0.0, m) for m in most] * 2 + [(0.0, None)],
+    )  # fmt: skip
+    assert exact.success and count > 5
+    assert own.bound == pytest.approx(exact.fun, rel=2e-4)
+    assert own.objective == pytest.approx(exact.fun, rel=2e-4)
+    assert own.before == pytest.approx(-min(0.0, (gain @ now).min()), rel=1e-9)
+    assert -5e3 * 1.001 <= found.greeks_after["delta"][0] <= 5e3 * 1.001
+
+
+def _costs(found, today):
+    """Cost of a coin of each instrument, by the rates as they are documented."""
+    held, market = found.book, today.market(found.book)
+    from riskengine.pricing.valuation import option_values
+
+    out = np.zeros(len(held.instruments))
+    out[held.perpetuals] = 0.001 * market.perpetual[held.asset_index[held.perpetuals], 0]
+    spot = market.spot[held.asset_index[held.options], 0]
+    out[held.options] = 0.0005 * spot + 0.05 * option_values(held, market)[:, 0]
+    return out
+
+
+@pytest.mark.parametrize("kind", ["deribit_portfolio", "derive_pmrm_v2", "deribit_standard"])
+def test_a_hedge_costs_what_it_says_and_frees_what_it_says(world, book, kind):
+    today = Today(margin_model(kind), world)
+    for name in ("btc_delta_hedged_short_call", "pair_long_btc_short_eth"):
+        found = hedge_account(today, book, book.names.index(name))
+        own = found.trades
+        value = [account_values(b, today.market(b))[0].mean() for b in (found.book, found.after)]
+        assert value[0] - value[1] == pytest.approx(own.cost, abs=1e-6)
+        assert today.initial(found.after)[0] == pytest.approx(own.after, rel=1e-9)
+        assert today.initial(found.book)[0] == pytest.approx(own.before, rel=1e-12)
+        assert own.bound is not None
+        assert own.bound <= own.objective <= own.bound + 2.1e-4 * own.before
+        assert own.objective < own.before
+        for greek, was in found.greeks_before.items():
+            assert (np.abs(found.greeks_after[greek] - was) <= 0.1 * np.abs(was) + 1e-3 * np.abs(was) + 1.0).all()
+
+
+def test_looser_bounds_and_more_money_never_leave_more_margin(world, book):
+    today, k = Today(margin_model("derive_pmrm_v2"), world), book.names.index("btc_naked_short_put")
+    objective = [hedge_account(today, book, k, spend=s).trades.objective for s in (0.0, 100.0, 300.0, np.inf)]
+    assert (np.diff(objective) <= 3e-4 * objective[0]).all()
+    tight, loose = (
+        hedge_account(today, book, k, exposures={"gamma": Exposure(within=w)}).trades.objective for w in (0.0, 0.5)
+    )
+    assert loose <= tight + 3e-4 * objective[0]
+
+
+def test_what_is_offered_is_used_and_foreign_assets_are_not(world, book):
+    today = Today(margin_model("derive_pmrm_v2"), world)
+    held = np.flatnonzero(book.quantity[0])
+    bare = replace(
+        book, instruments=tuple(book.instruments[m] for m in held), quantity=book.quantity[:1, held],
+        entry=book.entry[:1, held], cash=book.cash[:1], names=book.names[:1], kinds=book.kinds[:1],
+    )  # fmt: skip
+    alone = hedge_account(today, bare, 0).trades
+    more = hedge_account(today, bare, 0, book.instruments)
+    assert len(more.book.instruments) > 1 and {x.asset for x in more.book.instruments} == {"BTC"}
+    assert more.trades.objective < alone.objective
+
+
+def test_an_account_without_positions_is_refused(world, book):
+    today = Today(margin_model("derive_pmrm_v2"), world)
+    empty = replace(book, quantity=np.zeros_like(book.quantity))
+    with pytest.raises(ValueError, match="must hold positions"):
+        hedge_account(today, empty, 0)
+    with pytest.raises(ValueError, match="bounds of delta"):
+        hedge_account(today, book, 0, exposures={"delta": Exposure(-1.0, 1.0)})

@@ -290,7 +290,7 @@ def black_scholes_attacks(result: Result, rows: list[Row], pictures: bool) -> Ch
         title = "Profit of moving the mark, USD"
         items.append(heat("attack", title, panels, (plain, lambda v: percent(v)), axes, note))
     measures = ("attack_push", "attack_cost", "attack_profit", "attack_break_even")
-    items.append(pivot("What stops it: a longer average", stop, ("attack_observations",)))
+    items.append(pivot("What stops it: a longer average", stop, ("attack_observations",), folded=True))
     items.append(pivot("Attacks", own, measures, folded=True))
     said = (
         "Who holds a position pushes the price that its oracle reads. A longer average divides the gain and leaves the "

@@ -25,7 +25,10 @@ BLACK_SCHOLES: dict[str, tuple[str, str]] = {
         "Breach of the Black–Scholes margin",
         "Exact probability of a loss beyond the margin that assumes Black–Scholes.",
     ),
-    "hedge_mean": ("Mean loss", "Mean loss of the hedged seller, per cent of the spot; zero in truth."),
+    "hedge_mean": (
+        "Mean loss",
+        "Mean loss of the hedged seller, per cent of the spot; zero where the price has no drift.",
+    ),
     "hedge_sd": ("Tracking error", "Standard deviation of the hedged seller's loss, per cent of the spot."),
     "hedge_loss_p01": ("Loss, p1", "1 % quantile of the hedged seller's loss: the good end."),
     "hedge_loss_p99": ("Loss, p99", "99 % quantile of the hedged seller's loss."),

@@ -18,9 +18,10 @@ from riskengine.report.choice_chapters import certificate_experiment, certified_
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
-from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
+from riskengine.report.life_chapters import closed_accounts, feedback_effect, fund_size, life_checks, waterfall
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
+from riskengine.report.measures import MEASURES, Measure
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
@@ -92,6 +93,11 @@ ORDER: tuple[Maker, ...] = (
     black_scholes_vault,
     black_scholes_attacks,
     black_scholes_integers,
+    fund_size,
+    closed_accounts,
+    waterfall,
+    feedback_effect,
+    life_checks,
 )
 
 

@@ -244,12 +244,9 @@ def black_scholes_vault(result: Result, rows: list[Row], pictures: bool) -> Chap
         pivot("The vault, bought empty", total, (*measures, "vault_loss_es_99", "vault_worst"), lead=("days",))
     )
     parts = ("vault_edge", "vault_size", "vault_profit", "vault_break_even", "vault_break_even_simulated")
+    sizes = ("vault_break_even_size", "vault_break_even_size_simulated")
     for world in worlds:
-        items.append(
-            pivot(
-                f"Options bought on {world}", select(own, world=world), (*parts, "vault_break_even_size"), folded=True
-            )
-        )
+        items.append(pivot(f"Options bought on {world}", select(own, world=world), (*parts, *sizes), folded=True))
     said = (
         "A buyer who knows the law takes the wings and leaves the rest. The vault earns its premiums on most days and "
         "pays for all of them on few: its losses are not seen until they come.",

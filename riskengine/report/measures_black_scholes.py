@@ -37,7 +37,6 @@ BLACK_SCHOLES: dict[str, tuple[str, str]] = {
         "Error of tabulated hedges",
         "Largest difference of a hedge read from its table and the exact one, in coins per option, where it was tried.",
     ),
-    "vault_ask": ("Ask of the first coin", "Volatility at which the vault sells the first coin of an option."),
     "vault_edge": ("Edge of the first coin", "True price less the first ask, per cent of the spot; exact."),
     "vault_size": ("Coins bought", "Coins that a buyer who knows the law takes, until the next costs its true price."),
     "vault_profit": (
@@ -56,6 +55,10 @@ BLACK_SCHOLES: dict[str, tuple[str, str]] = {
     "vault_break_even_size": (
         "Size that ends it",
         "Coins after which the next one has no edge, were there no limit: its impact has eaten the edge.",
+    ),
+    "vault_break_even_size_simulated": (
+        "Size that ends it, simulated",
+        "The same from the simulated spread that ends it.",
     ),
     "vault_loss_probability": ("P(the vault loses)", "Share of prices at expiry at which payoffs exceed the premiums."),
     "vault_loss_p99": ("Loss of the vault, p99", "99 % quantile of payoffs less premiums, per cent of the spot."),

@@ -1,6 +1,7 @@
 """Rows of a study of Black-Scholes on manipulation: the vault bought empty, and the mark that is moved."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,6 @@ def vault_rows(study: BlackScholesStudy, world: World) -> Iterator[Row]:
         for i, m in enumerate(test.moneyness):
             at = place | {"moneyness": m}
             for measure, figure in (
-                ("vault_ask", exact(float(vault.ask(volatility, z)[i]))),
                 ("vault_edge", exact(float(true.price[i] - first[i]))),
                 ("vault_size", exact(float(coins[i]))),
                 ("vault_profit", exact(float(coins[i] * true.price[i] - premium[i]))),
@@ -59,7 +59,10 @@ def vault_rows(study: BlackScholesStudy, world: World) -> Iterator[Row]:
                 yield black_row("vault", "", at, measure, known)
             root = _implied(mean(payoff[i], study.confidence), strike[i], law.horizon, true.sign[i])
             shift = volatility + vault.wing * abs(m)
-            yield black_row("vault", "", at, "vault_break_even_simulated", _less(root, shift))
+            seen = _scaled(root, shift, 1.0)
+            yield black_row("vault", "", at, "vault_break_even_simulated", seen)
+            size = _scaled(seen, vault.spread, 1.0 / vault.impact)
+            yield black_row("vault", "", at, "vault_break_even_size_simulated", _positive(size))
         yield from _whole(study, place, true.sign, strike, true.price, coins, premium, payoff)
 
 
@@ -100,10 +103,16 @@ def _implied(price: Estimate, strike: float, tau: float, sign: float) -> Estimat
     return Estimate(value, np.nan, lower, upper, price.confidence, price.n, price.n_effective, said)
 
 
-def _less(root: Estimate, shift: float) -> Estimate:
-    """An estimate less a known number."""
-    ends = (root.value - shift, root.std_error, root.lower - shift, root.upper - shift)
-    return Estimate(*ends, root.confidence, root.n, root.n_effective, root.method)
+def _scaled(e: Estimate, less: float, times: float) -> Estimate:
+    """An estimate less a known number, times a positive one."""
+    value, lower, upper = (times * (v - less) for v in (e.value, e.lower, e.upper))
+    return replace(e, value=value, std_error=times * e.std_error, lower=lower, upper=upper)
+
+
+def _positive(e: Estimate) -> Estimate:
+    """An estimate of what cannot be negative: a size below nothing is nothing."""
+    value, lower, upper = (max(v, 0.0) for v in (e.value, e.lower, e.upper))
+    return replace(e, value=value, lower=lower, upper=upper)
 
 
 def attack_rows(attack: MarkAttack) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from riskengine.law.options import OptionDesk
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.black import black76
 from riskengine.random import DrawKeys
+from riskengine.scenario.bates import Bates
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.jumps import OwnJumps
 from riskengine.scenario.merton import Merton
@@ -122,6 +123,23 @@ def test_hedges_on_a_jump_world_keep_their_floor_and_the_least_variance_one_is_l
     assert (np.abs(call.mean(axis=2)) < 4.5 * sd / np.sqrt(n)).all()
     assert (sd[:, 2] < sd[:, 0]).all() and (sd[:, 2] < sd[:, 1]).all()
     assert sd[0, 0] > 1.5 * leading_deviation(1.0, volatility, hours / 8760, 1 / 8760)
+
+
+def test_hedges_on_a_moving_variance_lose_nothing_on_average():
+    hours, n, one = 24, 8_192, ((1.0,),)
+    jumps = OwnJumps((66.0,), (-0.02,), (0.03,))
+    world = Bates(("X",), (1.0,), (0.0,), (18.0,), (0.29,), (4.3,), (-0.6,), (0.29,), one, one, jumps_own=jumps)
+    law = of_horizon(world.law("X", 1.0), hours / 8760)
+    tables = HedgeTables(law, hours, np.arange(0, hours, 2.0))
+    for t in range(tables.count):
+        tables.build(t)
+    paths = world.sample(TimeGrid(7200, hours // 2), 0, n, DrawKeys(5))
+    sigma, (strike,) = best_volatility(law, "at_the_money"), np.exp(-1.0 * np.sqrt([0.36 * law.horizon]))
+    lanes = paths.spot_lanes[:, 0], paths.variance_lanes[:, 0]
+    loss = hedged_losses(*lanes, strike, -1.0, sigma, 2.0, (1,), tables)[0] - OptionDesk(law, 1.0).price(strike, -1.0)
+    assert (np.abs(loss.mean(axis=1)) < 4.5 * loss.std(axis=1) / np.sqrt(n)).all()
+    # falls of price raise variance and come as jumps: the hedge that knows it holds less, and is left with less
+    assert loss[2].std() < 0.95 * min(loss[0].std(), loss[1].std())
 
 
 def test_tables_on_a_variance_state_follow_it():

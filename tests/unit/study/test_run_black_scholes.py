@@ -101,6 +101,10 @@ def test_who_knows_the_law_buys_the_wings_and_a_simulation_agrees(rows):
     assert spread > 0.05 and value(rows, "vault_size", moneyness=0.0)["value"] == 0.0
     seen = value(rows, "vault_break_even_simulated", moneyness=-3.0)
     assert seen["lower"] - 0.01 < spread < seen["upper"] + 0.01
+    size = value(rows, "vault_break_even_size", moneyness=-3.0)["value"]
+    assert size == pytest.approx((spread - 0.03) / 0.001)
+    drawn = value(rows, "vault_break_even_size_simulated", moneyness=-3.0)
+    assert drawn["value"] == pytest.approx((seen["value"] - 0.03) / 0.001)
     total = {r["measure"]: r["estimate"] for r in rows if r["section"] == "vault_total"}
     parts = sum(r["estimate"]["value"] for r in rows if r["section"] == "vault" and r["measure"] == "vault_profit")
     profit, simulated = total["vault_profit"]["value"], total["vault_profit_simulated"]

@@ -30,8 +30,8 @@ def test_price_and_delta_are_those_of_the_option_desk(law):
     price, delta, least = hedge_ratios(law, k)
     desk = OptionDesk(law, 1.0)
     call = desk.price(np.exp(k), 1.0)
-    np.testing.assert_allclose(price[0], call, atol=1e-13)
-    np.testing.assert_allclose(delta[0], call + np.exp(k) * desk.digital(np.exp(k), 1.0), atol=1e-12)
+    np.testing.assert_allclose(price[0], call, atol=5e-15)
+    np.testing.assert_allclose(delta[0], call + np.exp(k) * desk.digital(np.exp(k), 1.0), atol=5e-15)
     assert ((least[0] > 0.0) & (least[0] < 1.0) & (np.diff(least[0]) < 0.0).all()).all()
 
 

@@ -214,6 +214,7 @@ def black_scholes_integers(result: Result, rows: list[Row], pictures: bool) -> C
             )
         )
     items.append(pivot("Operations of one call", cost, ("fixed_mul", "fixed_div", "fixed_add", "fixed_shift")))
+    items.append(pivot("Where it overflows", select(cost, measure="fixed_largest_forward"), ("fixed_largest_forward",)))
     items.append(pivot("Errors and reverts", own, ("fixed_error",), folded=True))
     said = (
         "A contract prices in integers. The error is a few units of the last place of the forward wherever a price is "

@@ -40,14 +40,17 @@ def _price(result: Mapping[str, Any], rows: list[Row]) -> str:
     said = []
     own = _first(rows, "black_scholes", "price_error")
     for world in unique(r.parameters["world"] for r in own):
-        far = min(select(own, world=world), key=lambda r: r.value)
+        far = min((r for r in select(own, world=world) if r.value > -1.0), key=lambda r: r.value)
         times = 1.0 / (1.0 + far.value)
+        if times < 1.005:
+            continue
         gaps = [r for r in select(rows, "black_scholes", "volatility_error", **far.parameters) if r.model == far.model]
         short = f" ({amount(-gaps[0].value * 100, 'number')} points of volatility)" if gaps and gaps[0].value else ""
         said.append(f"on {world} the {option_of(far)} is worth {amount(times, 'number')} times its price{short}")
     if not said:
         return ""
-    return f"Black–Scholes, right at the money, sells wings too cheap: {'; '.join(said)} (exact)."
+    rule = own[0].model.replace("_", " ")
+    return f"Black–Scholes with one volatility ({rule}) sells wings too cheap: {'; '.join(said)} (exact)."
 
 
 def _margin(result: Mapping[str, Any], rows: list[Row]) -> str:

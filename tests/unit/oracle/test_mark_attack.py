@@ -62,6 +62,14 @@ def test_small_pushes_keep_their_digits():
     assert float(QUOTED.gain(np.array(0.1))) == pytest.approx(float(exact), rel=1e-12)
 
 
+def test_pushing_a_quote_costs_what_the_vault_gains_coin_by_coin():
+    push, impact, coins = 0.04, 0.0005, np.arange(80) + 0.5  # midpoints of 80 coins, 0.05 points each
+    quotes = 0.6 + 0.03 + impact * coins
+    paid = 34_500.0 * black76(1.0, 1.0, 30 / 365, quotes, 1.0)
+    gained = (paid - 34_500.0 * black76(1.0, 1.0, 30 / 365, 0.6, 1.0)).sum()
+    assert float(QUOTED.cost(np.array(push))) == pytest.approx(float(gained), rel=1e-6)
+
+
 @pytest.mark.parametrize("n", [1, 30])
 def test_best_push_meets_its_first_order_condition(n):
     rule, position = OracleRule(n, 1, 4.0), 2e7

@@ -1,7 +1,8 @@
 """What the words mean: one line each.  The table of ``docs/notation.md`` is this one."""
 
 TERMS = {
-    "account": "One cross-margined book of positions and cash; what a requirement is asked of.",
+    "account": "One margined book of positions and cash; what a requirement is asked of. Positions margined apart are "
+    "accounts.",
     "auto-deleveraging": "Closing positions of winners against a bankrupt account, highest rank first, where the "
     "insurance fund is exhausted.",
     "backtest": "Forecasts or margins held against what happened, with a test of whether breaches came as often as "

@@ -28,6 +28,7 @@ from riskengine.report.rare_chapter import rare_events
 from riskengine.report.reliability_chapter import reliability
 from riskengine.report.rolling_chapters import (
     rolling_by_series,
+    rolling_portfolios,
     rolling_power,
     rolling_rates,
     rolling_reliability,
@@ -68,6 +69,7 @@ ORDER: tuple[Maker, ...] = (
     rolling_rates,
     rolling_scores,
     rolling_reliability,
+    rolling_portfolios,
     rolling_by_series,
     rolling_power,
     chain_disclosure,

@@ -78,6 +78,7 @@ MEASURES: dict[str, Measure] = {
         for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
     },
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",
         "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "
@@ -164,8 +165,9 @@ MEASURES: dict[str, Measure] = {
     "log_tracking_error": _M(
         "Tracking error of the logarithm",
         "Standard deviation over samples of log(estimate / true quantile given the state at time 0): how far the "
-        "estimate strays from a truth that moves.",
+        "estimate strays from a truth that moves, where the world has a state.",
     ),
+    "log_tracking_difference": _M("Mean log difference", "Mean of this logarithm; positive: estimates too high."),
     "true_shortfall": _M("True ES", "Mean loss beyond the true quantile under the exact law of the world."),
     "es_relative_bias": _M("Relative bias of ES", "Mean estimate of ES less the true one, divided by it."),
     "es_relative_sd": _M("Scatter of ES", "Standard deviation of the estimate of ES, divided by the true one."),

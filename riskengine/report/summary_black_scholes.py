@@ -75,22 +75,26 @@ def _margin(result: Mapping[str, Any], rows: list[Row]) -> str:
 
 
 def _hedge(result: Mapping[str, Any], rows: list[Row]) -> str:
-    own = select(rows, "hedge_tracking", "hedge_sd")
-    said = []
-    for world in unique(r.parameters["world"] for r in own if r.parameters["hedged_in"] == "world"):
-        mine = select(own, world=world, hedged_in="world")
-        mine = select(mine, moneyness=mine[0].parameters["moneyness"])
-        hours = sorted(unique(r.parameters["interval_hours"] for r in mine))
-        ends = [
-            next(r for r in select(mine, interval_hours=h) if r.model == mine[0].model) for h in (hours[-1], hours[0])
-        ]
-        said.append(f"on {world} from {' to '.join(phrase(r.estimate, r.unit) for r in ends)}")
-    if not said:
-        return ""
+    own = select(rows, "hedge_tracking", "hedge_sd", hedged_in="world")
     hours = sorted(unique(r.parameters["interval_hours"] for r in own))
+    if len(hours) < 2:
+        return ""
+    said, kept = [], []
+    for world in unique(r.parameters["world"] for r in own):
+        mine = [
+            r for r in select(own, world=world, moneyness=own[0].parameters["moneyness"]) if r.model == own[0].model
+        ]
+        rare, often = (select(mine, interval_hours=h)[0] for h in (hours[-1], hours[0]))
+        (promised,) = select(rows, "hedge_tracking", "hedge_sd_lognormal", **often.parameters)
+        said.append(
+            f"on {world} from {phrase(rare.estimate, rare.unit)} to {phrase(often.estimate, often.unit)}, where a "
+            f"lognormal world would leave {amount(promised.value, promised.unit)}"
+        )
+        kept.append((often.estimate.get("lower") or 0.0) < 1.1 * (promised.value or 0.0))
+    end = "" if any(kept) else ": jumps cannot be hedged away"
     return (
         f"Hedging every {plain(hours[0])} h instead of every {plain(hours[-1])} h takes the tracking error of the "
-        f"Black–Scholes delta {'; '.join(said)} of the spot: jumps cannot be hedged away."
+        f"Black–Scholes delta, in per cent of the spot, {'; '.join(said)}{end}."
     )
 
 

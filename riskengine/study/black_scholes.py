@@ -73,7 +73,7 @@ def exact_rows(study: BlackScholesStudy, world: World) -> Iterator[Row]:
                     yield black_row("black_scholes_margin", rule, here, "margin_needed", exact(needed))
                     yield black_row("black_scholes_margin", rule, here, "margin_black", exact(asked))
                     gained = undetermined(0, "the option gains at this level: nothing is needed")
-                    figure = exact(asked / needed - 1.0) if needed > 1e-12 else gained
+                    figure = exact(round(asked / needed - 1.0, 12)) if needed > 1e-12 else gained
                     yield black_row("black_scholes_margin", rule, here, "margin_error", figure)
                     yield black_row("black_scholes_margin", rule, here, "margin_breach", exact(margins.breach[j, i]))
 

@@ -137,13 +137,22 @@ def black_scholes_hedges(result: Result, rows: list[Row], pictures: bool) -> Cha
     items: list[Figure | Table | None] = []
     if pictures:
         items += [_tracking(z, select(sold, moneyness=z)) for z in unique(r.parameters["moneyness"] for r in sold)]
-    measures = ("hedge_mean", "hedge_sd", "hedge_sd_lognormal", "hedge_loss_p01", "hedge_loss_p99", "hedge_loss_es_99")
+    measures = (
+        "hedge_mean",
+        "hedge_sd",
+        "hedge_variance_ratio",
+        "hedge_sd_lognormal",
+        "hedge_loss_p01",
+        "hedge_loss_p99",
+        "hedge_loss_es_99",
+    )
     items.append(pivot("What reading the hedges from tables costs", own, ("hedge_table_error",)))
     for world in unique(r.parameters["world"] for r in sold):
         items.append(pivot(f"Hedged sellers on {world}", select(sold, world=world), measures, folded=True))
     said = (
         "Where Black–Scholes is true the tracking error falls with the root of the interval, as the closed form says. "
-        "Where prices jump it comes to a floor: no delta hedges a jump, and the best one is little better.",
+        "Where prices jump it comes to a floor: no delta hedges a jump. How much of the variance a better hedge "
+        "takes off, on the same paths, is in the tables.",
     )
     return Chapter("black-hedges", "What does delta hedging leave?", said, items)
 

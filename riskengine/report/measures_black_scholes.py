@@ -30,6 +30,10 @@ BLACK_SCHOLES: dict[str, tuple[str, str]] = {
         "Mean loss of the hedged seller, per cent of the spot; zero where the price has no drift.",
     ),
     "hedge_sd": ("Tracking error", "Standard deviation of the hedged seller's loss, per cent of the spot."),
+    "hedge_variance_ratio": (
+        "Variance of Black–Scholes",
+        "Variance of the loss over that of the Black–Scholes delta, on the same paths: below 100 % is better.",
+    ),
     "hedge_loss_p01": ("Loss, p1", "1 % quantile of the hedged seller's loss: the good end."),
     "hedge_loss_p99": ("Loss, p99", "99 % quantile of the hedged seller's loss."),
     "hedge_loss_es_99": ("Loss, ES 99 %", "Mean of the hedged seller's worst 1 % of losses."),

@@ -26,7 +26,7 @@ from riskengine.random import DrawKeys
 from riskengine.roles import ScenarioModel
 from riskengine.scenario.gbm import Gbm
 from riskengine.scenario.world import World
-from riskengine.stats.mean import mean, root
+from riskengine.stats.mean import mean, ratio_of_means, root
 from riskengine.stats.quantile import expected_shortfall, value_at_risk
 from riskengine.study.black_scholes_attacks import attack_rows, black_row, vault_rows
 from riskengine.study.black_scholes_spec import BlackScholesStudy, FixedPointTest
@@ -137,18 +137,22 @@ class Hedging:
         for i, z in enumerate(test.moneyness):
             for j, hours in enumerate(test.intervals_hours):
                 place = {"world": world, "hedged_in": where, "days": test.days, "moneyness": z, "interval_hours": hours}
-                for h in range(self.losses.shape[2]):
-                    x = self.losses[i, j, h]
-                    x = x[np.isfinite(x)]
+                lanes = self.losses[i, j]
+                lanes = lanes[:, np.isfinite(lanes).all(axis=0)]
+                squares = (lanes - lanes.mean(axis=1, keepdims=True)) ** 2
+                for h, x in enumerate(lanes):
                     worst, best = value_at_risk(x, [0.99], c)[0], value_at_risk(x, [0.01], c)[0]
                     for measure, figure in (
                         ("hedge_mean", mean(x, c)),
-                        ("hedge_sd", root(mean((x - x.mean()) ** 2, c))),
+                        ("hedge_sd", root(mean(squares[h], c))),
                         ("hedge_loss_p01", best),
                         ("hedge_loss_p99", worst),
                         ("hedge_loss_es_99", expected_shortfall(x, 0.99, c)),
                     ):
                         yield black_row("hedge_tracking", HEDGES[h], place, measure, figure)
+                    if h:
+                        ratio = ratio_of_means(squares[h], squares[0], c)
+                        yield black_row("hedge_tracking", HEDGES[h], place, "hedge_variance_ratio", ratio)
                 leading = leading_deviation(self.strike[i], self.volatility, years, hours / YEAR_HOURS)
                 said = exact(leading, "closed form: what discrete hedging leaves in a lognormal world, leading order")
                 yield black_row("hedge_tracking", HEDGES[0], place, "hedge_sd_lognormal", said)

@@ -193,6 +193,7 @@ BLACK_SCHOLES = {
     "margin_breach": "probability",
     "hedge_mean": "return",
     "hedge_sd": "return",
+    "hedge_variance_ratio": "share",
     "hedge_loss_p01": "return",
     "hedge_loss_p99": "return",
     "hedge_loss_es_99": "return",

@@ -91,6 +91,9 @@ def test_hedges_have_intervals_and_the_control_its_closed_form(rows):
     assert sd[4.0, "world"]["value"] > 0.8 * sd[12.0, "world"]["value"]
     leading = value(rows, "hedge_sd_lognormal", interval_hours=4.0, hedged_in="lognormal")["value"]
     assert sd[4.0, "lognormal"]["value"] == pytest.approx(leading, rel=0.15)
+    least = value(rows, "hedge_variance_ratio", interval_hours=4.0, model="least-variance hedge")
+    two = value(rows, "hedge_sd", interval_hours=4.0, hedged_in="world", model="least-variance hedge")["value"]
+    assert least["value"] == pytest.approx((two / sd[4.0, "world"]["value"]) ** 2) and least["lower"] < least["upper"]
     assert value(rows, "hedge_table_error")["value"] < 5e-4
 
 

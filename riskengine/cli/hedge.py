@@ -12,7 +12,7 @@ _BOUND = "what it may be after the trades, USD in each asset: free, 10% (of what
 
 @click.command()
 @click.option("--portfolio", required=True, metavar="FILE", help="Margin book: YAML or CSV, or a shipped name.")
-@click.option("--model", "kind", required=True, metavar="NAME", help="Margin model.")
+@click.option("--model", "kind", required=True, metavar="NAME", help="Margin model, or a YAML file of one.")
 @click.option("--account", "accounts", multiple=True, metavar="NAME", help="Account; every one by default.")
 @click.option("--trade", "offered", metavar="FILE", help="Book whose instruments may be traded too.")
 @click.option("--delta", default="10%", show_default=True, metavar="BOUND", help=f"Delta, {_BOUND}")
@@ -46,7 +46,7 @@ def hedge(portfolio, kind, accounts, offered, delta, gamma, vega, most, spend, w
     from riskengine.cli.progress import compile_notice
     from riskengine.config.book import load_book
     from riskengine.config.locate import find
-    from riskengine.config.models import margin_model
+    from riskengine.config.models import named_model
     from riskengine.config.study import load_world
     from riskengine.engine.today import Today
 
@@ -61,10 +61,10 @@ def hedge(portfolio, kind, accounts, offered, delta, gamma, vega, most, spend, w
     settings["tail"] = _tail(tail)
     if out is not None:
         check_writable(out)
-    model = margin_model(kind, levels=None if level is None else [level], margin_period_hours=period)
+    model = named_model(kind, level, margin_period_hours=period, world=world_name)
     if level is not None and not model.levels:
         raise UsageError(f"--level must be left out for {kind}, which has no level, got {level:g}")
-    today = Today(model, world, period, windows, seed)
+    today = Today(model, world, getattr(model, "margin_period_hours", period), windows, seed)
     found, refused = [], []
     with compile_notice():
         for name in accounts or book.names:

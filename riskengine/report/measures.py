@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from riskengine.report.measures_black_scholes import BLACK_SCHOLES
 from riskengine.report.measures_chain import CHAIN
 from riskengine.report.measures_life import LIFE, LIFE_AMOUNTS
 from riskengine.report.measures_rolling import ROLLING
@@ -76,7 +77,11 @@ MEASURES: dict[str, Measure] = {
         )
         for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
     },
-    "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "capital": _M(
+        "Capital",
+        "Mean initial requirement of the whole book, or of the account that a row names: what the coverage costs.",
+    ),
+    "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",
         "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "
@@ -163,8 +168,9 @@ MEASURES: dict[str, Measure] = {
     "log_tracking_error": _M(
         "Tracking error of the logarithm",
         "Standard deviation over samples of log(estimate / true quantile given the state at time 0): how far the "
-        "estimate strays from a truth that moves.",
+        "estimate strays from a truth that moves, where the world has a state.",
     ),
+    "log_tracking_difference": _M("Mean log difference", "Mean of this logarithm; positive: estimates too high."),
     "true_shortfall": _M("True ES", "Mean loss beyond the true quantile under the exact law of the world."),
     "es_relative_bias": _M("Relative bias of ES", "Mean estimate of ES less the true one, divided by it."),
     "es_relative_sd": _M("Scatter of ES", "Standard deviation of the estimate of ES, divided by the true one."),
@@ -189,7 +195,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

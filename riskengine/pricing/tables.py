@@ -115,28 +115,23 @@ class BookTable:
         """
         if not tolerance > 0.0:
             raise ValueError(f"tolerance must be positive, got {tolerance!r}")
+        if book.surface is not None and variance is None:
+            raise ValueError("variance must give a range for a book whose surface moves with it, got None")
         left = book.packed(time).left
-        ends = [_ends("log_spot", log_spot, book.assets)]
-        offset = np.ones(book.assets)
-        if book.surface is not None:
-            if variance is None:
-                raise ValueError("variance must give a range for a book whose surface moves with it, got None")
-            offset = _offset(book, left)
-            low, high = np.log(_ends("variance", variance, book.assets) + offset)
-            # a range that is a point is widened, so that it has cells
-            ends.append(np.array([low, np.maximum(high, low + 1e-3)]))
-        deviation = _deviation(book, left, None if variance is None else variance[0])
+        prices = _ends("log_spot", log_spot, book.assets)
+        states = None if book.surface is None else _ends("variance", variance, book.assets)
+        deviation = _deviation(book, left, states)
         # an empty book is tabulated as any other
         allowed = max(tolerance * book.notional, _NOTHING)
-        far, refined = book.quantity != 0.0, np.ones(len(ends))
+        far, refined = book.quantity != 0.0, np.ones(1 if states is None else 2)
         while True:
-            # first guess: each direction may have half of what is allowed
-            curves = _fourth_derivatives(book, far, deviation, float(np.max(ends[0])))
-            most = (_COARSEST[0] * float(deviation[far].min(initial=1.0)), _COARSEST[1])
-            steps = [
-                min(bound, (allowed / (len(ends) * _MIDWAY * curve)) ** 0.25)
-                for bound, curve in zip(most, curves, strict=True)
-            ]
+            ends, offset = [prices], np.ones(book.assets)
+            if states is not None:
+                offset = _offset(book, np.where(far, left, np.inf))
+                low, high = np.log(states + offset)
+                # a range that is a point is widened, so that it has cells
+                ends.append(np.array([low, np.maximum(high, low + 1e-3)]))
+            steps = _steps(book, far, deviation, float(prices.max()), allowed / len(ends))
             cells = [
                 max(1, int(np.ceil(float((high - low).max()) / step * more)))
                 for (low, high), step, more in zip(ends, steps, refined, strict=False)
@@ -207,15 +202,16 @@ def reach(lanes: Floats, margin: float = 0.25) -> Floats:
 def _ends(name: str, ends, assets: int) -> Floats:
     """(low, high) of each asset, shape (2, A)."""
     low, high = (np.broadcast_to(np.asarray(x, dtype=np.float64), (assets,)) for x in ends)
-    if not ((low <= high) if name == "variance" else (low < high)).all() or (name == "variance" and low.min() < 0.0):
+    fair = (low >= 0.0) & (low <= high) if name == "variance" else low < high
+    if not (fair & np.isfinite(low) & np.isfinite(high)).all():
         raise ValueError(f"{name} must give a range (low, high), got {low.tolist()} to {high.tolist()}")
     return np.array([low, high])
 
 
 def _offset(book: ScenarioBook, left: Floats) -> Floats:
-    """c of each asset; where the state moves nothing, any will do."""
+    """c of each asset from its options' years to expiry; where the state moves nothing, any will do."""
     rows = book.surface.packed
-    tau = np.where(book.quantity != 0.0, left, np.inf).min(axis=1)
+    tau = left.min(axis=1)
     x = rows[:, REVERSION] * np.where(np.isfinite(tau), tau, 1.0)
     loading = -np.expm1(-x) / x
     fixed = rows[:, ADD] * loading + rows[:, LONG_VARIANCE] * (1.0 - loading)
@@ -223,25 +219,33 @@ def _offset(book: ScenarioBook, left: Floats) -> Floats:
     return np.where(moving > 0.0, fixed / np.where(moving > 0.0, moving, 1.0), 1.0)
 
 
-def _deviation(book: ScenarioBook, left: Floats, variance) -> Floats:
+def _deviation(book: ScenarioBook, left: Floats, states: Floats | None) -> Floats:
     """Least standard deviation of log-spot to each option's expiry over the scenarios, at the money, shape (A, O)."""
     out = book.volatility * book.factor.min() * np.sqrt(left)
-    if book.surface is None:
+    if states is None:
         return out
     asset = np.repeat(np.arange(book.assets), book.strike.shape[1])
     money = np.log(book.strike).ravel()
-    state = np.broadcast_to(np.asarray(variance, dtype=np.float64), (book.assets,))[:, None]
-    return out * book.surface.volatility(asset, money, left.ravel(), money[:, None], state).reshape(out.shape)
+    at_money = book.surface.volatility(asset, money, left.ravel(), money[:, None], states[0][:, None])
+    return out * at_money.reshape(out.shape)
 
 
-def _fourth_derivatives(book: ScenarioBook, far: np.ndarray, deviation: Floats, highest: float) -> tuple[float, float]:
-    """Rough size of the fourth derivatives of the values in log-spot and in y: gamma's second, and vega's third.
+def _steps(book: ScenarioBook, far: np.ndarray, deviation: Floats, highest: float, allowed: float) -> list[float]:
+    """First guess of the spacings in log-spot and in y that err by `allowed` each.
 
-    Options peak at strikes of their own, so their squares add.
+    From the rough size of the fourth derivatives: gamma's second, and vega's third.  Options peak at strikes of their
+    own, so their squares add.
     """
-    size, deviation = (book.quantity * book.strike)[far], deviation[far]
-    bent = 0.6 * np.linalg.norm(size / deviation**3) + np.abs(book.perpetual).max() * np.exp(highest)
-    return float(bent) + _NOTHING, float(0.6 * np.linalg.norm(size * deviation)) + _NOTHING
+    size, nearest = (book.quantity * book.strike)[far], deviation[far]
+    curves = (
+        0.6 * np.linalg.norm(size / nearest**3) + np.abs(book.perpetual).max() * np.exp(highest),
+        0.6 * np.linalg.norm(size * nearest),
+    )
+    most = (_COARSEST[0] * nearest.min(initial=1.0), _COARSEST[1])
+    return [
+        min(float(bound), float(allowed / (_MIDWAY * curve + _NOTHING)) ** 0.25)
+        for bound, curve in zip(most, curves, strict=True)
+    ]
 
 
 def _misread(packed, a: int, factors: Floats, x: Floats, variance: Floats, nodes: Floats, axis: int) -> float:

@@ -51,10 +51,12 @@ def test_a_table_keeps_its_word(tolerance, **case):
     table = BookTable.build(book, 0.0, prices, states, tolerance)
     assert table.error <= tolerance * book.notional
     assert table.difference(x, variance) <= table.error + 1e-13 * book.notional
-    outside = ((x < prices[0]) | (x > prices[1])).any(axis=0)
-    if book.surface is not None:
-        outside |= (variance > states[1]).any(axis=0)
-    assert table.scan(x, variance).outside == outside.sum()
+    # a range of variance too narrow for a cell is widened a little
+    beyond = ((x < prices[0]) | (x > prices[1])).any(axis=0)
+    outside, far_outside = (
+        beyond | (variance > states[1] + more).any(axis=0) & (book.surface is not None) for more in (0.0, 0.05)
+    )
+    assert far_outside.sum() <= table.scan(x, variance).outside <= outside.sum()
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)

@@ -169,6 +169,7 @@ def test_refusals():
     for call, message in (
         (lambda: BookTable.build(book, 35 / 365, RANGE), "before every expiry"),
         (lambda: BookTable.build(book, 0.0, (1.0, 1.0)), "log_spot must give a range"),
+        (lambda: BookTable.build(book, 0.0, (-np.inf, 1.0)), "log_spot must give a range"),
         (lambda: BookTable.build(book, 0.0, RANGE, tolerance=0.0), "tolerance must be positive"),
         (lambda: BookTable.build(book, 0.0, RANGE, tolerance=1e-18), "tolerance must be larger"),
         (lambda: BookTable.build(moving, 0.0, RANGE), "variance must give a range"),

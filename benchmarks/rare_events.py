@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 from _job import DT, STEPS, book
 from _timing import emit
-from whole_job import BLOCK, EQUITY, GRID, WORLD
+from whole_job import EQUITY, GRID, WORLD
 
 from riskengine.config.study import load_study
 from riskengine.engine.blocks import plan
@@ -47,6 +47,7 @@ from riskengine.stats.quantile import value_at_risk
 from riskengine.stats.weighted import PathWeights, weighted_quantiles, weighted_share
 from riskengine.study.sampling import targets_of
 
+BLOCK = 1024
 LEVEL = 0.999
 # of log-spot: tilted paths go further than plain ones
 RANGE = (-2.2, 1.8)

@@ -3,11 +3,12 @@
 At one step each asset's part of a book is a function of its log-spot x alone, or, where the surface moves, of x and of
 the variance v.  The vector of its values under S scenarios is tabulated at nodes even in x, and in
 
-    y = log(v + c),   c = (add L + long (1 - L)) / (premium L),   L = (1 - e^{-q tau}) / (q tau),
+    y = log(v + c),   c = (add + long min(1 / L - 1, 1)) / premium,   L = (1 - e^{-q tau}) / (q tau),
 
-with tau the shortest expiry: the logarithm of that expiry's at-the-money variance but for a constant.  A path reads the
-whole vector with one four-point Lagrange interpolation in each direction: contiguous loads, no gathers, and S prices
-for the work of one.  Several assets add before the worst scenario is taken.
+with tau the shortest expiry: the logarithm of that expiry's at-the-money variance but for a constant, or, where that
+would be too straight for the skew, of the distance from the pole of the skew's state.  A path reads the whole vector
+with one four-point Lagrange interpolation in each direction: contiguous loads, no gathers, and S prices for the work of
+one.  Several assets add before the worst scenario is taken.
 
 Built from few prices: scenarios that share a factor on volatility differ by a move of log-spot alone, so the exact
 pricer is asked once per factor, and each scenario's nodes are read from that grid with eight points.
@@ -214,9 +215,10 @@ def _offset(book: ScenarioBook, left: Floats) -> Floats:
     tau = left.min(axis=1)
     x = rows[:, REVERSION] * np.where(np.isfinite(tau), tau, 1.0)
     loading = -np.expm1(-x) / x
-    fixed = rows[:, ADD] * loading + rows[:, LONG_VARIANCE] * (1.0 - loading)
-    moving = rows[:, PREMIUM] * loading
-    return np.where(moving > 0.0, fixed / np.where(moving > 0.0, moving, 1.0), 1.0)
+    level = rows[:, ADD] + rows[:, LONG_VARIANCE] * (1.0 - loading) / loading
+    premium = rows[:, PREMIUM]
+    found = np.minimum(level, rows[:, ADD] + rows[:, LONG_VARIANCE])
+    return np.where(premium > 0.0, found / np.where(premium > 0.0, premium, 1.0), 1.0)
 
 
 def _deviation(book: ScenarioBook, left: Floats, states: Floats | None) -> Floats:

@@ -148,6 +148,15 @@ def test_states_outside_are_priced_exactly_and_counted():
     np.testing.assert_allclose(read.worst[:4], exact[1][:4], rtol=0, atol=table.error)
 
 
+def test_long_options_alone():
+    """Far from expiry the level is nearly straight in variance, but the skew is not."""
+    book = _book(surface=SURFACE, expiries=(700, 1400))
+    x, variance = _lanes(500)
+    table = BookTable.build(book, TIME, RANGE, STATES)
+    assert table.near is None and table.values.shape[2] < 40
+    assert table.difference(x, np.where(variance < 0.2, 0.0, variance)) <= table.error
+
+
 def test_any_split_into_blocks_reads_the_same_bits():
     book = _book(40, surface=SURFACE)
     x, variance = _lanes(500)

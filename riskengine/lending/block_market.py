@@ -16,7 +16,7 @@ from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
-from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
 
@@ -122,6 +122,16 @@ class BookState:
         out = _sum_products(start[:, :, None], price)
         rows = np.flatnonzero(self.touched)
         out[rows] = _sum_products(lanes[rows], price)
+        return out
+
+    def held_by(self, chosen: np.ndarray) -> Floats:
+        """Coins of each token that the `chosen` loans (L, P) hold as collateral, shape (R, P)."""
+        rows = np.flatnonzero(self.touched)
+        out = np.empty((len(self.reserve_asset), chosen.shape[1]))
+        for r, index in enumerate(self.indices[0]):
+            coins = np.where(chosen, self.start_collateral[:, r, None], 0.0)
+            coins[rows] = np.where(chosen[rows], self.collateral_lanes[rows, r], 0.0)
+            out[r] = coins.sum(axis=0) * index
         return out
 
     def prices(self, spot: Floats) -> Floats:
@@ -312,6 +322,21 @@ class BlockMarket(ABC):
         owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
         return np.divide(weighted, owed, out=np.full_like(weighted, np.inf), where=owed > 0)
 
+    def _inventory(self, state: BookState) -> Floats:
+        """Coins of each token that the protocol took over and has not sold, shape (R, P) or broadcast to it."""
+        return np.zeros((len(state.reserve_asset), 1))
+
+    def _sale_prices(self, state: BookState, coins: Floats, price: Floats) -> Floats:
+        """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
+        out, keep = price.copy(), 1.0 - self.liquidity.fee
+        for asset in np.unique(state.reserve_asset[state.reserve_asset >= 0]):
+            own = state.reserve_asset == asset
+            total = coins[own].sum(axis=0)
+            market = price[own][0]
+            paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)
+            out[own] = np.divide(paid, total, out=market.copy(), where=total > 0)
+        return out
+
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
         """Where the market stands at prices `spot` (A, P); every entry has shape (P,), amounts in USD.
 
@@ -322,7 +347,9 @@ class BlockMarket(ABC):
             far; ``bad_debt``: their sum; ``liquidatable``: loans below health 1; ``liquidated_loans``: distinct loans
             liquidated; ``collateral``, ``debt``; ``borrow_capacity``: collateral times LTV of the book *as it
             started*, the efficiency a threshold buys; ``borrow_capacity_at_close``; ``initially_liquidatable``;
-            ``inventory_result``: what the protocol gained or lost on collateral that it took over itself.
+            ``inventory_result``: what the protocol gained or lost on collateral that it took over itself, the unsold
+            part at `spot`; ``sale_loss``: what protocol and suppliers lose besides where all that is for sale, that
+            part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`.
         """
         price = state.prices(spot)
         enabled = state.indices[0] * (state.parameters[0] > 0)
@@ -330,12 +357,20 @@ class BlockMarket(ABC):
         owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
         lendable = (state.indices[0] * state.ltv)[:, None] * price
         capacity = state.value(state.start_collateral, state.collateral_lanes, lendable).sum(axis=0)
-        shortfall = np.maximum(owed - held, 0.0).sum(axis=0)
+        short = np.maximum(owed - held, 0.0)
+        shortfall = short.sum(axis=0)
+        below = self.health(state, spot) < due.LESS
+        inventory = self._inventory(state)
+        fetched = self._sale_prices(state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, price)
+        sold = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * fetched)
+        missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
+        for coins, each, got in zip(inventory, price, fetched, strict=True):
+            missing = missing + coins * (each - got)
         return {
             "residual_shortfall": shortfall,
             "deficit": state.deficit_usd.copy(),
             "bad_debt": state.deficit_usd + shortfall,
-            "liquidatable": (self.health(state, spot) < due.LESS).sum(axis=0).astype(np.float64),
+            "liquidatable": below.sum(axis=0).astype(np.float64),
             "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
             "collateral": held.sum(axis=0),
             "debt": owed.sum(axis=0),
@@ -343,4 +378,5 @@ class BlockMarket(ABC):
             "borrow_capacity_at_close": capacity,
             "initially_liquidatable": state.initially_liquidatable.copy(),
             "inventory_result": np.zeros_like(shortfall),
+            "sale_loss": missing,
         }

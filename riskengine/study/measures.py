@@ -53,7 +53,9 @@ def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | N
     elif measure in MEANS:
         found = [(measure, MEANS[measure], not_negative(figures.mean(column)))]
     elif measure in SIGNED:
-        found = [(measure, SIGNED[measure], figures.mean(column))]
+        unit, worst = SIGNED[measure], figures.shortfall(-column, 0.99)
+        lowest = replace(worst, value=-worst.value, lower=-worst.upper, upper=-worst.lower)
+        found = [(measure, unit, figures.mean(column)), (f"{measure}_es_99", unit, lowest)]
     elif measure in AMOUNTS:
         found = list(amount_rows(column, measure, figures))
     for name, unit, estimate in found:

@@ -37,6 +37,7 @@ _MARKETS = {
     "liquidation_penalty": "USD",
     "keeper_profit": "USD",
     "protocol_result": "USD",
+    "protocol_result_sold": "USD",
 }
 
 

@@ -110,12 +110,22 @@ class Comet(BlockMarket):
         )
         own["booked_usd"] += sums[lanes.FEE] - sums[lanes.DEFICIT]
 
+    def _inventory(self, state: BookState) -> Floats:
+        inventory: Floats = state.own["inventory"]
+        return inventory
+
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
         """As `BlockMarket.close`; ``inventory_result`` is what reserves and unsold collateral, at prices `spot`, are
-        worth more than fees less deficits said when accounts were absorbed."""
+        worth more than fees less deficits said when accounts were absorbed; ``unsold_inventory`` and ``reserves`` are
+        what they are worth."""
         own, price = state.own, state.prices(spot)
+        reserves = own["reserves"] * price[own["base"]]
         gained = (own["reserves"] - self.rules.reserves) * price[own["base"]]
         held = np.zeros_like(gained)
         for coins, each in zip(own["inventory"], price, strict=True):
             held = held + coins * each
-        return super().close(state, spot) | {"inventory_result": gained + held - own["booked_usd"]}
+        return super().close(state, spot) | {
+            "inventory_result": gained + held - own["booked_usd"],
+            "unsold_inventory": held,
+            "reserves": reserves,
+        }

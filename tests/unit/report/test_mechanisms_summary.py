@@ -1,0 +1,80 @@
+"""What a report says of lending markets side by side, and how their signed figures become rows."""
+
+import builder
+import numpy as np
+
+from riskengine.report.document import _glossary
+from riskengine.report.rows import rows_of
+from riskengine.report.summary import sentences
+from riskengine.stats.figures import PlainFigures
+from riskengine.study.measures import column_rows
+from riskengine.study.names import all_measures
+
+# mean bad debt, result at market prices, result once all is sold, of each market; coins unsold of one of them
+FIGURES = {"aave_v3": (1.2e6, -1.1e6, -9e6), "comet": (0.8e6, 0.1e6, -16e6), "euler_evk": (2.2e6, -2.2e6, -8e6)}
+
+
+def compared():
+    """A result of three markets in which the least bad debt and the best result once all is sold are not the same."""
+    result = builder.result("none")
+    rows = []
+    for kind, figures in FIGURES.items():
+        names = ("bad_debt_mean", "protocol_result", "protocol_result_sold")
+        rows += [
+            builder.row("lending", kind, name, "USD", builder.estimate(v, 1e4), threshold_shift=0.0)
+            for name, v in zip(names, figures, strict=True)
+        ]
+        rows.append(
+            builder.row("lending", kind, "borrow_capacity", "USD", builder.estimate(1e8, 1.0), threshold_shift=0.0)
+        )
+    held = builder.estimate(31e6, 1e5)
+    rows.append(builder.row("lending", "comet", "unsold_inventory_mean", "USD", held, threshold_shift=0.0))
+    kinds = list(FIGURES)
+    for i, one in enumerate(kinds):
+        for other in kinds[i + 1 :]:
+            for position, measure in enumerate(("bad_debt", "protocol_result", "protocol_result_sold")):
+                value = FIGURES[other][position] - FIGURES[one][position]
+                where = {"measure": measure, "axis": "market", "from": one, "to": other}
+                rows.append(
+                    builder.row("sweep", "", "paired_difference", "USD", builder.estimate(value, 1e4), **where)
+                )
+    return result | {"rows": rows}
+
+
+def test_mechanisms_are_ranked_by_what_is_left_once_all_is_sold():
+    """Coins that nobody bought at the price they are valued at make no mechanism the best."""
+    said = sentences(compared())
+    best = next(s for s in said if s.startswith("Best result of protocol and suppliers"))
+    assert "if all that is for sale at the end is sold at once: Euler v2, mean -8.00M USD [-8.01, -7.99]" in best
+    assert "Aave v3 1.00M USD [0.99, 1.01] less, Compound v3 8.00M USD [7.99, 8.01] less" in best
+    assert "Compound v3 ends with unsold coins of 31.0M USD [30.9, 31.1] at market prices" in best
+    assert not any("Least bad debt" in s for s in said)
+    ends = next(s for s in said if s.startswith("Liquidations, mean on a path"))
+    assert "protocol and suppliers end, all at market prices, between -2.20M USD" in ends
+
+
+def test_a_protocol_has_one_name():
+    text = " ".join(sentences(compared()))
+    assert "Compound v3" in text and "Euler v2" in text
+    assert not any(name in text for name in ("Comet", "comet", "Euler EVK", "evk"))
+
+
+def test_a_signed_figure_is_reported_with_its_worst_paths():
+    """The mean over the lowest hundredth of a uniform sample on [-1, 1] is -0.99."""
+    column = np.random.default_rng(1).permutation(np.linspace(-1.0, 1.0, 20_001))
+    for measure in ("reserves", "protocol_result", "protocol_result_sold"):
+        rows = list(column_rows(("lending", "comet", None, 0.0, "all", measure), column, PlainFigures()))
+        assert [r.measure for r in rows] == [measure, f"{measure}_es_99"]
+        assert all(r.measure in all_measures() for r in rows)
+        worst = rows[1].estimate
+        assert abs(worst.value + 0.99) < 1e-3 and worst.lower < worst.value < worst.upper < rows[0].estimate.lower
+
+
+def test_the_glossary_says_everything_once():
+    """Two names of one measure (of a level, and of a difference) are one line of the glossary."""
+    result = compared()
+    rows = [r for r in result["rows"] if r["measure"] != "paired_difference"] + [
+        builder.row("sweep", "", "paired_difference", "USD", builder.estimate(1.0), measure="bad_debt")
+    ]
+    titles = [m.title for m in _glossary(rows_of(result | {"rows": rows}))]
+    assert titles.count("Bad debt, mean") == 1 and len(set(titles)) == len(titles)

@@ -45,12 +45,12 @@ def test_mechanisms_are_ranked_by_what_is_left_once_all_is_sold():
     """Coins that nobody bought at the price they are valued at make no mechanism the best."""
     said = sentences(compared())
     best = next(s for s in said if s.startswith("Best result of protocol and suppliers"))
-    assert "if all that is for sale at the end is sold at once: Euler v2, mean -8.00M USD [-8.01, -7.99]" in best
-    assert "Aave v3 1.00M USD [0.99, 1.01] less, Compound v3 8.00M USD [7.99, 8.01] less" in best
-    assert "Compound v3 ends with unsold coins of 31.0M USD [30.9, 31.1] at market prices" in best
+    assert "if all that is for sale at the end is sold at once: Euler v2, mean -8.000M USD [-8.010, -7.990]" in best
+    assert "Aave v3 1.000M USD [0.990, 1.010] less, Compound v3 8.000M USD [7.990, 8.010] less" in best
+    assert "Compound v3 ends with unsold coins of 31.00M USD [30.90, 31.10] at market prices" in best
     assert not any("Least bad debt" in s for s in said)
     ends = next(s for s in said if s.startswith("Liquidations, mean on a path"))
-    assert "protocol and suppliers end, all at market prices, between -2.20M USD" in ends
+    assert "protocol and suppliers end, all at market prices, between -2.200M USD" in ends
 
 
 def test_a_protocol_has_one_name():

@@ -177,6 +177,11 @@ class BlockMarket(ABC):
                 f"got {sorted(self.liquidity.depth_usd)}"
             )
 
+    @property
+    def charges(self) -> bool:
+        """Whether a liquidation can leave the protocol a fee."""
+        return False
+
     @abstractmethod
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         """The book as the protocol holds it, or ValueError; `worth` is a token's USD price at the start."""

@@ -120,7 +120,7 @@ MEASURES: dict[str, Measure] = {
     "liquidation_probability": _M("P(liquidation)", "Share of paths with at least one liquidation."),
     "liquidated_loans": _M("Liquidated borrowers", "Mean number of borrowers liquidated on a path."),
     **_amounts(),
-    "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
+    "protocol_fee": _M("Protocol fee", "Mean of what liquidations on a path leave the protocol, bad debt apart."),
     "liquidation_penalty": _M(
         "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
     ),

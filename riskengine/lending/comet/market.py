@@ -46,6 +46,13 @@ class Comet(BlockMarket):
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)
 
+    @property
+    def charges(self) -> bool:
+        """Whether the storefront asks more for any collateral than its borrower is credited."""
+        return self.rules.store_front_price_factor < 1.0 and any(
+            c.liquidation_factor < 1.0 for c in self.rules.collaterals
+        )
+
     def with_threshold_shift(self, shift: float) -> "Comet":
         """The same market with every liquidate collateral factor moved by `shift`; ValueError where that is illegal."""
         return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self

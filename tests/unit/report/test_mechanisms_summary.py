@@ -1,11 +1,15 @@
 """What a report says of lending markets side by side, and how their signed figures become rows."""
 
+from dataclasses import replace
+
 import builder
 import numpy as np
 
+from riskengine.config.study import load_study
 from riskengine.report.document import _glossary
 from riskengine.report.rows import rows_of
 from riskengine.report.summary import sentences
+from riskengine.report.wording import parts
 from riskengine.stats.figures import PlainFigures
 from riskengine.study.measures import column_rows
 from riskengine.study.names import all_measures
@@ -35,9 +39,7 @@ def compared():
             for position, measure in enumerate(("bad_debt", "protocol_result", "protocol_result_sold")):
                 value = FIGURES[other][position] - FIGURES[one][position]
                 where = {"measure": measure, "axis": "market", "from": one, "to": other}
-                rows.append(
-                    builder.row("sweep", "", "paired_difference", "USD", builder.estimate(value, 1e4), **where)
-                )
+                rows.append(builder.row("sweep", "", "paired_difference", "USD", builder.estimate(value, 1e4), **where))
     return result | {"rows": rows}
 
 
@@ -78,3 +80,25 @@ def test_the_glossary_says_everything_once():
     ]
     titles = [m.title for m in _glossary(rows_of(result | {"rows": rows}))]
     assert titles.count("Bad debt, mean") == 1 and len(set(titles)) == len(titles)
+
+
+def test_a_fee_that_the_rules_do_not_know_is_exactly_nothing():
+    """Morpho Blue and Euler v2 charge none: not an estimate of zero whose bound is open.  Aave v3 does, and might have
+    seen no liquidation."""
+    question = load_study("lending_mechanisms").study.lending
+    assert question.free == {"morpho_blue", "euler_evk"}
+    none = np.zeros(1_000)
+    for kind in ("aave_v3", "morpho_blue"):
+        key = ("lending", kind, None, 0.0, "all", "protocol_fee")
+        (row,) = column_rows(key, none, PlainFigures(), free=question.free)
+        said = parts(row.estimate.as_dict(), row.unit)
+        assert said == (("0 USD", "exact") if kind == "morpho_blue" else ("0 USD", "[0, no upper bound]"))
+
+
+def test_who_charges_follows_from_the_rules():
+    market = load_study("lending_mechanisms").study.lending.market
+    free = tuple(replace(r, liquidation_protocol_fee=0.0) for r in market.rules.reserves)
+    assert market.charges and not replace(market, rules=replace(market.rules, reserves=free)).charges
+    comet = load_study("lending_mechanisms").study.lending.compared_with[0]
+    given = replace(comet.rules, store_front_price_factor=1.0)
+    assert comet.charges and not replace(comet, rules=given).charges

@@ -1,6 +1,7 @@
 """Sentences and the terminal table: fixed templates, filled from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from textwrap import wrap
 from typing import Any
 
@@ -155,13 +156,16 @@ def _mechanisms(result: Mapping[str, Any], rows: list[Row]) -> str:
     equal = capacity and max(capacity) - min(capacity) <= 1e-9 * max(capacity)
     where = "at equal borrow capacity" if equal else "with the borrow capacity that each offers"
     mean = phrase(own[best].estimate, own[best].unit)
+    at_market = {r.model: r.value for r in select(rows, "lending", measure="protocol_result", threshold_shift=0.0)}
+    other = max(at_market, key=lambda m: -inf if at_market[m] is None else at_market[m], default=best)
+    rank = f"; at market prices {model_of(other)} would be first" if other != best else ""
     unsold = [
         f"; {model_of(r.model)} ends with unsold coins of {phrase(r.estimate, r.unit)} at market prices"
         for r in select(rows, "lending", measure="unsold_inventory_mean", threshold_shift=0.0)
     ]
     return (
         f"Best result of protocol and suppliers {where}, if all that is for sale at the end is sold at once: "
-        f"{model_of(best)}, mean {mean}; on the same paths {', '.join(said)}{''.join(unsold)}."
+        f"{model_of(best)}, mean {mean}; on the same paths {', '.join(said)}{rank}{''.join(unsold)}."
     )
 
 

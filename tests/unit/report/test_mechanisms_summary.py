@@ -49,6 +49,7 @@ def test_mechanisms_are_ranked_by_what_is_left_once_all_is_sold():
     best = next(s for s in said if s.startswith("Best result of protocol and suppliers"))
     assert "if all that is for sale at the end is sold at once: Euler v2, mean -8.000M USD [-8.010, -7.990]" in best
     assert "Aave v3 1.000M USD [0.990, 1.010] less, Compound v3 8.000M USD [7.990, 8.010] less" in best
+    assert "less; at market prices Compound v3 would be first; Compound v3 ends with" in best
     assert "Compound v3 ends with unsold coins of 31.00M USD [30.90, 31.10] at market prices" in best
     assert not any("Least bad debt" in s for s in said)
     ends = next(s for s in said if s.startswith("Liquidations, mean on a path"))

@@ -7,8 +7,8 @@ protocol says how a book is laid out, what its parameters are, how debt grows, a
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -167,6 +167,11 @@ class BlockMarket(ABC):
     def feed(self) -> PushOracle:
         """The oracle the market reads."""
         return self.oracle or self.rules.oracle
+
+    def with_threshold_shift(self, shift: float) -> Self:
+        """The same market with every liquidation threshold moved by `shift`; ValueError where that is illegal."""
+        own: Any = self
+        return replace(own, rules=self.rules.with_threshold_shift(shift)) if shift else own
 
     def _check_depth(self, collaterals: Sequence[Listed]) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
@@ -334,8 +339,11 @@ class BlockMarket(ABC):
     def _sale_prices(self, state: BookState, coins: Floats, price: Floats) -> Floats:
         """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
         out, keep = price.copy(), 1.0 - self.liquidity.fee
-        for asset in np.unique(state.reserve_asset[state.reserve_asset >= 0]):
+        # an asset without a pool is that of debt: nothing of it is for sale
+        for asset in np.flatnonzero(np.isfinite(state.depth)):
             own = state.reserve_asset == asset
+            if not own.any():
+                continue
             total = coins[own].sum(axis=0)
             market = price[own][0]
             paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)

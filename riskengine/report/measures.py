@@ -55,7 +55,8 @@ def _results() -> dict[str, Measure]:
         ),
         "protocol_result": (
             "Protocol's result at market prices",
-            "The same with all that is for sale at the end at market prices, as if selling cost nothing.",
+            "Mean fees less bad debt on a path, with gains on collateral taken over, all that is for sale at the "
+            "end at market prices, as if selling it cost nothing.",
         ),
         "reserves": ("Reserves", "Mean of the protocol's reserves at the end; coins that it holds unsold are not in."),
     }

@@ -1,7 +1,7 @@
 """`Comet`: a Compound v3 market on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,10 +52,6 @@ class Comet(BlockMarket):
         return self.rules.store_front_price_factor < 1.0 and any(
             c.liquidation_factor < 1.0 for c in self.rules.collaterals
         )
-
-    def with_threshold_shift(self, shift: float) -> "Comet":
-        """The same market with every liquidate collateral factor moved by `shift`; ValueError where that is illegal."""
-        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         rules = self.rules

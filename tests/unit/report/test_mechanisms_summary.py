@@ -1,12 +1,15 @@
 """What a report says of lending markets side by side, and how their signed figures become rows."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import builder
 import numpy as np
 
+from riskengine import registry
 from riskengine.config.study import load_study
 from riskengine.report.document import _glossary
+from riskengine.report.labels import model_of
 from riskengine.report.rows import rows_of
 from riskengine.report.summary import sentences
 from riskengine.report.wording import parts
@@ -103,3 +106,11 @@ def test_who_charges_follows_from_the_rules():
     comet = load_study("lending_mechanisms").study.lending.compared_with[0]
     given = replace(comet.rules, store_front_price_factor=1.0)
     assert comet.charges and not replace(comet, rules=given).charges
+
+
+def test_reports_and_docs_name_protocols_alike():
+    """Every lending market of the registry stands under its name in reports in the first table of the lending page."""
+    page = (Path(__file__).parents[3] / "docs" / "lending.md").read_text(encoding="utf-8")
+    for kind in registry.kinds("lending"):
+        assert f"| {model_of(kind)} |" in page, kind
+        assert f"[{kind}](methods/lending/{kind}.md)" in page, kind

@@ -158,8 +158,8 @@ def _mechanisms(result: Mapping[str, Any], rows: list[Row]) -> str:
     where = "at equal borrow capacity" if equal else "with the borrow capacity that each offers"
     mean = phrase(own[best].estimate, own[best].unit)
     at_market = {r.model: r.value for r in select(rows, "lending", measure="protocol_result", threshold_shift=0.0)}
-    other = max(at_market, key=lambda m: -inf if at_market[m] is None else at_market[m], default=best)
-    rank = f"; at market prices {model_of(other)} would be first" if other != best else ""
+    first = max(at_market, key=lambda m: -inf if at_market[m] is None else at_market[m], default=best)
+    rank = f"; at market prices {model_of(first)} would be first" if first != best else ""
     unsold = [
         f"; {model_of(r.model)} ends with unsold coins of {phrase(r.estimate, r.unit)} at market prices"
         for r in select(rows, "lending", measure="unsold_inventory_mean", threshold_shift=0.0)

@@ -240,7 +240,8 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
         "Of each model, asset and account: exact binomial p-values (one-sided: too many), adjusted over all of these "
         f"by Benjamini and Hochberg and by Holm; power is against {study.rate_multiple:g} times the promised rate. "
         "Christoffersen's test is asymptotic and formed from two exceptions on.",
-        f"Accounts of one day fall together. Pooled rates and means take the day as their unit; ratios and comparisons "
-        f"resample days in blocks of {study.block_days:g} on average, all models and accounts of a day together. Below "
-        "ten days that carry a figure its interval is refused.",
+        f"Accounts of one day fall together. Pooled rates take the day as their unit; comparisons resample days in "
+        f"blocks of {study.block_days:g} on average, all models and accounts of a day together, and are refused below "
+        "ten days on which the counts differ; both take Student's t for the days that carry them. Means and ratios of "
+        "requirements and sizes of exceptions are those of this one history.",
     ]

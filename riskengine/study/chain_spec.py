@@ -147,6 +147,10 @@ class ChainBacktestStudy(Study):
                 yield said, ("apart", i)
         if set(names) <= set(self.apart):
             yield "apart must leave at least one account to pool", ("apart",)
+        promised = max(round(1.0 - (self.coverage_target if v is None else v), 12) for _, v in self.settings)
+        if self.rate_multiple * promised >= 1.0:
+            most = f"below {1.0 / promised:g}, as a rate of {promised:g} is promised"
+            yield f"rate_multiple must be {most}, got {self.rate_multiple:g}", ("rate_multiple",)
         seconds = round(self.margin_period_hours * 3600)
         for i, model in enumerate(self.models):
             period = getattr(model, "margin_period_hours", self.margin_period_hours)

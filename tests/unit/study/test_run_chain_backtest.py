@@ -148,6 +148,14 @@ def test_cells_by_direct_formulas(study):
         assert c["power"] == pytest.approx(binom.sf(least - 1, days.sum(), 0.3))
         assert c["uncovered_peak"] == pytest.approx(max(0.0, ((seen.loss - seen.required[m])[days, k] / 50.0).max()))
     p = np.array([c["too_many_p"] for c in figures.cells])
+    rejected = sum(c["too_many_p_bh"] <= 0.05 for c in figures.cells)
+    assert rejected > 1
+    for c in figures.cells:
+        # a cell counts as rejected exactly where its p-value is at most the size that its power is stated at
+        cut = 0.05 * rejected / len(figures.cells)
+        assert (c["too_many_p"] <= cut) == (c["too_many_p_bh"] <= 0.05)
+        least = next(x for x in range(200) if binom.sf(x - 1, c["days"], 0.1) <= cut)
+        assert c["power_adjusted"] == pytest.approx(binom.sf(least - 1, c["days"], 0.3))
     assert [c["too_many_p_holm"] for c in figures.cells] >= p.tolist()
 
 
@@ -195,6 +203,7 @@ def test_resampled_exceptions_are_those_of_the_resampled_days(study):
         ("apart: [aside]", "apart: [asid]", "did you mean 'aside'"),
         ("apart: [aside]", "apart: [aside, long, put]", "must leave at least one account to pool"),
         ("benchmark: historical_var", "benchmark: historic", "benchmark must be one of"),
+        ("window: 20", "rate_multiple: 10", "rate_multiple must be below 10, as a rate of 0.1 is promised, got 10"),
         ("levels: [0.9]", "levels: [0.9], margin_period_hours: 48", "must be that of the study, 24, got 48"),
         ("levels: [0.9]", "levels: [0.9], window: 15", "must not exceed least_window of the study, 10, got 15"),
         ("window: 20", "margin_period_hours: 30", "margin_period_hours must be whole days, got 30 h"),

@@ -127,11 +127,17 @@ def _strike(leg: Leg, smile: Smile, price: str) -> Position:
 
 
 def coins_of(p: Position, smile: Smile, price: str) -> float:
-    """Value of one coin of an option on its own chain, coin: the mark or the mid; NaN where there is none."""
+    """Value of one coin of an option on its own chain, coin: the mark or the mid; NaN where there is none.
+
+    A bid or an ask of 0 is none, and half of the other is no mid.
+    """
     chain, row = smile.chain, smile.chain.row(*p.option)
     if row is None:
         return float("nan")
-    return float(chain.mark[row] if price == "mark" else 0.5 * (chain.bid[row] + chain.ask[row]))
+    if price == "mark":
+        return float(chain.mark[row])
+    bid, ask = chain.bid[row], chain.ask[row]
+    return float(0.5 * (bid + ask)) if bid > 0 and ask > 0 else float("nan")
 
 
 def later_coins(
@@ -153,9 +159,9 @@ def later_coins(
         index = settlement(p.expiry)
         return max(p.sign * (index - p.strike), 0.0) / index
     seen = coins_of(p, smile, price)
-    if price == "mid" and not seen > 0:
+    if price == "mid" and not np.isfinite(seen):
         seen = coins_of(p, smile, "mark")
-        counts["marked, as bid or ask was gone"] += 1
+        counts["marked, as bid or ask was gone"] += int(np.isfinite(seen))
     if np.isfinite(seen):
         return seen
     k, vol = smile.of_expiry(p.expiry)

@@ -272,7 +272,7 @@ def chain_paired(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "The same accounts on the same days: right of zero is more exceptions. Days are resampled whole, with the "
         "multiplier to equal cost found again in each resample; intervals and p-values take Student's t, with as many "
         "degrees of freedom as days on which the counts differ, those of few exceptions counting less. They are "
-        "approximate: on simulated days like these 5 % tests reject a right null in 4 to 9 %, and in up to 21 % where a "
-        "model seems better only for want of a rare day on which it fails on 30 accounts at once.",
+        "approximate: on simulated days like these 5 % tests reject a right null in 4 to 9 %, and in up to 21 % where "
+        "a model seems better only for want of a rare day on which it fails on 30 accounts at once.",
     )
     return Chapter("chain-paired", "Which model covers better for what it costs?", lead if own else (), items)

@@ -281,7 +281,7 @@ class ChainFigures:
         wider = float(stdtrit(carried - 1, side) / ndtri(side))
         effect = (wider * error) ** 2 / (x / n * (1.0 - x / n) / n)
         found = clustered_proportion(x, n, min(effect, n), confidence)
-        return replace(found, std_error=error, method=f"{found.method}, student's t: {carried} days with exceptions")
+        return replace(found, std_error=error, method=f"{found.method}, student's t")
 
     def _interval(self, value: float, drawn: Floats, daily: Floats, what: str) -> Estimate:
         """`value` with the error of its resamples and Student's t, refused where few days carry it.
@@ -303,7 +303,7 @@ class ChainFigures:
             return Estimate(value, error, -math.inf, math.inf, confidence, n, float(days), said)
         equal = float(np.abs(daily).sum() ** 2 / np.square(daily).sum())
         half = float(stdtrit(equal - 1.0, 0.5 + 0.5 * confidence)) * error
-        said = f"stationary bootstrap of days, mean block {self.study.block_days:g}, student's t: {equal:.3g} days"
+        said = f"stationary bootstrap of days, mean block {self.study.block_days:g}, student's t"
         return Estimate(value, error, value - half, value + half, confidence, n, equal, said)
 
     def curves(self) -> list[dict[str, Any]]:

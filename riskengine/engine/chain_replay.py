@@ -62,7 +62,7 @@ def before(seconds: Ints, prices: Floats, end: int, period_hours: float) -> Befo
     """
     period = round(period_hours * 3600)
     at = np.flatnonzero(seconds < end)
-    at = at[(seconds[at] - seconds[at[-1:]].sum()) % period == 0]
+    at = at[(seconds[at] - seconds[at].max(initial=0)) % period == 0]
     good = np.diff(seconds[at]) == period
     returns = np.diff(np.log(prices[at]), axis=0)[good]
     if len(returns) < 2:

@@ -12,6 +12,7 @@ from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure
 from riskengine.report.labels import model_of, setup_of, title_of, words
 from riskengine.report.rows import Row, select, unique
+from riskengine.report.summary_chain import promised
 from riskengine.report.tables import Cell, Table, pivot
 from riskengine.report.wording import amount, parts, percent
 
@@ -50,8 +51,7 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
         found = {r.measure: r for r in own if (r.model, r.parameters.get("level")) == (model, level)}
         rate = found["exception_rate"]
         low, high = rate.estimate.get("lower"), rate.estimate.get("upper")
-        promised = round(1.0 - (target if level is None else level), 12)
-        tone = "fail" if low is not None and low > promised else ""
+        tone = "fail" if low is not None and low > promised(rate, target) else ""
         bounds = "" if low is None or high is None else f"[{100 * (1 - high):.2f}, {100 * (1 - low):.2f}]"
         rejected = found["accounts_rejected_bh"]
         lines.append(
@@ -156,10 +156,10 @@ def _counts(
             bad = any(c["too_many_p_bh"] <= size for c in own)
             line.append(Cell(f"{count}", "", "fail" if bad else "" if count else "muted"))
         lines.append(tuple(line))
-    promised = unique(round(sum(c["expected"] for c in cells
+    expected = unique(round(sum(c["expected"] for c in cells
                                 if (c["model"], c["level"]) == s and c["account"] == cells[0]["account"]), 1)
                       for s in setups)  # fmt: skip
-    note = f"promised: {' or '.join(f'{p:g}' for p in promised)} of an account that could be struck every day"
+    note = f"promised: {' or '.join(f'{p:g}' for p in expected)} of an account that could be struck every day"
     # a column says its level only where a model has several
     several = [m for m, _ in setups if [n for n, _ in setups].count(m) > 1]
     heads = (_named(m, level if m in several else None) for m, level in setups)

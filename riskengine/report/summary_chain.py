@@ -23,7 +23,8 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
     )
 
 
-def _promised(row: Row, target: float) -> float:
+def promised(row: Row, target: float) -> float:
+    """Exception rate that a model promises, or is held against where it has no level."""
     level = row.parameters.get("level")
     return round(1.0 - (target if level is None else level), 12)
 
@@ -37,8 +38,8 @@ def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
     if not own:
         return ""
     target = float((result.get("settings") or {}).get("coverage_target") or 0.99)
-    over = [r for r in own if (r.estimate.get("lower") or 0.0) > _promised(r, target)]
-    under = [r for r in own if (r.estimate.get("upper") or 1.0) < _promised(r, target)]
+    over = [r for r in own if (r.estimate.get("lower") or 0.0) > promised(r, target)]
+    under = [r for r in own if (r.estimate.get("upper") or 1.0) < promised(r, target)]
     rest = [r for r in own if r not in over and r not in under]
     said = []
     for part, head in ((over, "above what is promised"), (under, "below it"), (rest, "not distinguishable from it")):
@@ -86,7 +87,8 @@ def _cost(result: Mapping[str, Any], rows: list[Row]) -> str:
         return ""
     order = sorted(cost.values(), key=lambda r: r.value or 0.0)
     swing = sorted((r for r in select(rows, "chain", "margin_peak_to_trough") if r.value), key=lambda r: r.value or 0.0)
-    told = f"Mean requirement, of spot notional: from {_told(order[:1])} to {_told(order[-1:])}"
+    least, most = (f"{setup_of(r)} {amount(r.value, r.unit)}" for r in (order[0], order[-1]))
+    told = f"Mean requirement, of spot notional: from {least} to {most}"
     if swing:
         told += (
             f"; from trough to peak it rose by a factor of {swing[0].value:.2f} ({setup_of(swing[0])}) to "

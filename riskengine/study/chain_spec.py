@@ -10,7 +10,7 @@ from riskengine.errors import suggest
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel, told_apart
 from riskengine.scenario.world import World
-from riskengine.study.checks import Found
+from riskengine.study.checks import Found, windows_read
 from riskengine.study.kind import Study
 
 
@@ -157,7 +157,7 @@ class ChainBacktestStudy(Study):
             if period != self.margin_period_hours:
                 said = f"margin_period_hours must be that of the study, {self.margin_period_hours:g}, got {period:g}"
                 yield said, ("models", i)
-            longest = max(_windows(model), default=0)
+            longest = max(windows_read(model), default=0)
             if longest > self.least_window:
                 said = f"window must not exceed least_window of the study, {self.least_window}, got {longest}"
                 yield said, ("models", i)
@@ -173,11 +173,3 @@ class ChainBacktestStudy(Study):
                     f"parameters must cover {', '.join(self.assets)}, got none for {', '.join(missing)}",
                     ("models", i),
                 )
-
-
-def _windows(model: MarginModel) -> Iterator[int]:
-    """Windows that a model, or a part of a combination, states."""
-    if getattr(model, "window", None):
-        yield model.window
-    for part in getattr(model, "parts", ()):
-        yield from _windows(part)

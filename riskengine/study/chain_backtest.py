@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from riskengine.engine.chain_accounts import Rules
 from riskengine.engine.chain_replay import Before, Replay, before, replay
 from riskengine.errors import UsageError
 from riskengine.market.chain import ChainSeries
@@ -91,7 +90,7 @@ def run_chain_backtest(
         if progress is not None:
             progress(Progress(done, total, time.monotonic() - started))
 
-    seen = replay(chains.series, study.accounts, study.models, rules_of(study), history_of(study, chains), report)
+    seen = replay(chains.series, study.accounts, study.models, study, history_of(study, chains), report)
     _check(study, seen)
     figures = ChainFigures(study, seen)
     rows = tuple(figures.rows())
@@ -102,14 +101,6 @@ def run_chain_backtest(
     folder.write_json("result.json", result.as_dict())
     folder.write_json("timing.json", {"seconds": time.monotonic() - started})
     return folder.path, result
-
-
-def rules_of(study: ChainBacktestStudy) -> Rules:
-    """The rules of its replay."""
-    return Rules(
-        study.margin_period_hours, study.tolerance_hours, study.hour, study.numeraire, study.price, study.window,
-        study.least_window, study.state_reversion,
-    )  # fmt: skip
 
 
 def history_of(study: ChainBacktestStudy, chains: ChainData) -> Before:

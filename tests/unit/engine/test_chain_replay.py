@@ -13,7 +13,6 @@ from riskengine.config.models import margin_model
 from riskengine.engine.chain_accounts import (
     NotStruck,
     Position,
-    Rules,
     book_and_market,
     coins_of,
     later_coins,
@@ -21,6 +20,7 @@ from riskengine.engine.chain_accounts import (
     strike_account,
 )
 from riskengine.engine.chain_replay import Before, before, periods, replay
+from riskengine.engine.chain_rules import Rules
 from riskengine.engine.chain_smile import MONTH, Smile, long_variance, state
 from riskengine.margin.venues import deribit_portfolio as calculator
 from riskengine.pricing.valuation import account_values

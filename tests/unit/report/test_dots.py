@@ -20,6 +20,4 @@ def _texts(label):
 @pytest.mark.parametrize("label", ["short", "very " * 40 + "long", "x" * 300])
 def test_a_label_of_any_length_is_shown_whole(label):
     shown = _texts(label)
-    for word in set(label.split()):
-        assert sum(map(shown.count, set(word))) >= sum(map(label.count, set(word)))
-    assert "one" in shown and "two" in shown
+    assert label.replace(" ", "") in shown.replace(" ", "") and "one" in shown and "two" in shown

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from riskengine.report.labels import setup_of, words
+from riskengine.report.labels import model_of, setup_of, words
 from riskengine.report.rows import Row, select
 from riskengine.report.wording import amount, percent, phrase, plain
 
@@ -109,7 +109,21 @@ def _equal(result: Mapping[str, Any], rows: list[Row]) -> str:
     else:
         told, rest = f"the fewest exceptions: {_told(order[:2])}", order[-2:]
     more = f"; the most: {_told(rest[:3])}" if rest else ""
-    return f"At equal mean requirement {told}{more}."
+    return f"At equal mean requirement {told}{more}.{_apart_from_benchmark(result, rows)}"
+
+
+def _apart_from_benchmark(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Models whose exceptions at equal cost differ from the benchmark's by more than chance, after adjustment."""
+    settings = result.get("settings") or {}
+    size = float(settings.get("significance") or 0.05)
+    small = {setup_of(r) for r in select(rows, "chain_paired", "equal_exception_rate_difference_p")
+             if r.value is not None and r.value <= size}  # fmt: skip
+    own = [r for r in select(rows, "chain_paired", "equal_exception_rate_difference") if setup_of(r) in small]
+    if not own:
+        return ""
+    own.sort(key=lambda r: r.value or 0.0)
+    reference = model_of(str(settings.get("benchmark") or ""))
+    return f" Told apart from {reference} (adjusted p at most {size:g}): {_told(own)}."
 
 
 CHAIN = (_what, _rates, _where, _size, _cost, _equal)

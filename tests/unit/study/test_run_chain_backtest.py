@@ -80,6 +80,8 @@ def test_a_report_with_its_chapters(run):
                  "What does it cost, and how does it move?", "Which model covers better"):  # fmt: skip
         assert said in page
     text = (folder / "report.md").read_text()
+    p = [r for r in result.rows if r.measure == "equal_exception_rate_difference_p"]
+    assert ("Told apart from Historical VaR" in text) == any(r.estimate.value <= 0.05 for r in p)
     assert "3 accounts on real option chains of BTC" in text and "Not part" not in text
     assert (folder / "tables" / "cells.csv").read_text().count("\n") == 1 + 2 * 3
     assert result.head["settings"]["windows_read"] == [10, 20]

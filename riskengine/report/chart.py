@@ -131,9 +131,10 @@ def _arrange(figure: Any) -> None:
 
     def reach(ax: Any) -> float:
         shared = column(ax) > 0 and ax.get_shared_y_axes().joined(ax, axes[0])
-        lines = [] if shared else [line for t in ax.get_yticklabels() for line in t.get_text().split("\n")]
-        ticks = max(map(len, lines), default=0)
-        return letter * ticks + 0.12 * (ticks > 0) + (line + 0.05 if ax.get_ylabel() else 0.0)
+        rows = [] if shared else [row for t in ax.get_yticklabels() for row in t.get_text().split("\n")]
+        ticks = max(map(len, rows), default=0)
+        # short labels may be of wide letters
+        return letter * ticks + 0.2 * (ticks > 0) + (line + 0.05 if ax.get_ylabel() else 0.0)
 
     def column(ax: Any) -> int:
         return ax.get_subplotspec().colspan.start

@@ -296,8 +296,10 @@ class ChainFigures:
             Names the days that bring something.
         """
         confidence, n, days = self.study.confidence, len(self.replay.seconds), int(np.count_nonzero(daily))
+        drawn = drawn[np.isfinite(drawn)]  # a resample of days without any account says nothing
         # the variance that a stationary bootstrap gives of n independent days is short by (2 b - 1) / n
-        error = float(drawn.std(ddof=1)) / math.sqrt(1.0 - min(0.5, (2.0 * self.block - 1.0) / n))
+        short = min(0.5, (2.0 * self.block - 1.0) / n)
+        error = float(drawn.std(ddof=1)) / math.sqrt(1.0 - short) if drawn.size > 1 else math.nan
         if days < LEAST_DAYS_HIT:
             said = f"interval refused: {days} {what}, {LEAST_DAYS_HIT} needed"
             return Estimate(value, error, -math.inf, math.inf, confidence, n, float(days), said)

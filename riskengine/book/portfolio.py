@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_shape
+from riskengine.book.marks import Marks
 from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
 
 
@@ -27,6 +28,8 @@ class Portfolio:
         USD, then coins of each asset.
     names, kinds : tuple of str
         Account name and kind (``short_straddle``, ``basis`` ...), K each.
+    marks : Marks or None
+        A venue's prices at time 0, where the book was read from one.
     """
 
     assets: tuple[str, ...]
@@ -36,6 +39,7 @@ class Portfolio:
     cash: Floats
     names: tuple[str, ...]
     kinds: tuple[str, ...]
+    marks: Marks | None = None
 
     def __post_init__(self) -> None:
         k, m = len(self.names), len(self.instruments)
@@ -47,6 +51,11 @@ class Portfolio:
         unknown = sorted({i.asset for i in self.instruments} - set(self.assets))
         if unknown:
             raise ValueError(f"instruments must be on assets {self.assets}, got {unknown}")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed when the book was read from a venue."""
+        return () if self.marks is None else self.marks.notes
 
     @property
     def accounts(self) -> int:

@@ -49,13 +49,20 @@ class Today:
         return self.world.model.sample(grid, 0, HISTORIES, DrawKeys(self._seed))
 
     def market(self, book: Portfolio) -> MarketSnapshot:
-        """The market as `book` is valued in it: one lane for a model without memory, else one for each window."""
+        """The market as `book` is valued in it: one lane for a model without memory, else one for each window.
+
+        What the book was marked at stands in for what the world says.
+        """
         paths = self._paths
         spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
         if not self._reads_history:
             spot = spot[:, :1]
             variance = None if variance is None else variance.mean(axis=1, keepdims=True)
-        return snapshot(book, self.world.surface, spot, variance, 0.0)
+        found = snapshot(book, self.world.surface, spot, variance, 0.0)
+        if book.marks is None:
+            return found
+        options = tuple(book.instruments[m] for m in book.options)
+        return book.marks.on(options, book.expiries, book.assets, found)
 
     def requirements(
         self, book: Portfolio, market: MarketSnapshot | None = None, explain: bool = False

@@ -94,6 +94,7 @@ def _added() -> dict[str, dict[str, str]]:
 # kind -> "module:Record", see riskengine.study.kind
 STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
+    "account_life": "riskengine.study.life_spec:AccountLifeStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
     "probability_calibration": "riskengine.study.reliability_spec:ReliabilityStudy",

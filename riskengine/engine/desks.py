@@ -17,11 +17,8 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import account_values, close_costs, rounding, snapshot
+from riskengine.pricing.valuation import BUMP, account_values, close_costs, rounding, snapshot
 from riskengine.roles import LendingProtocol, MarginModel
-
-# A relative price move small enough for a delta and large enough for its rounding.
-_BUMP = 1e-4
 
 
 class BookView:
@@ -81,9 +78,9 @@ class BookView:
         out = np.empty((len(self.portfolio.assets), *self.value.shape))
         for a in range(out.shape[0]):
             bumped = self._spot.copy()
-            bumped[a] *= 1.0 + _BUMP
+            bumped[a] *= 1.0 + BUMP
             moved = account_values(self.portfolio, self._snapshot(self._step, bumped))
-            out[a] = (moved - self._marked) / (_BUMP * self._spot[a])
+            out[a] = (moved - self._marked) / (BUMP * self._spot[a])
         return out
 
 

@@ -88,6 +88,7 @@ def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "murphy",
         "transforms",
         "chain_margin",
+        "fund_need",
     )
     curves = [c for c in result.get("curves") or () if c.get("name") not in others]
     figures = [

@@ -7,7 +7,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_shape
 from riskengine.book.marks import Marks
-from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Portfolio:
     quantity : ndarray, shape (K, M)
         Signed positions: + long, - short, in coins of the underlying.
     entry : ndarray, shape (K, M)
-        Entry price of perpetual positions in USD (0 elsewhere).
+        Entry price of perpetuals and futures in USD (0 elsewhere).
     cash : ndarray, shape (K, 1 + A)
         USD, then coins of each asset.
     names, kinds : tuple of str
@@ -73,15 +73,27 @@ class Portfolio:
         return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, Perpetual)], dtype=np.int64)
 
     @cached_property
+    def futures(self) -> Ints:
+        """Positions of the dated futures in `instruments`, shape (F,)."""
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, Future)], dtype=np.int64)
+
+    @cached_property
+    def inverse_futures(self) -> np.ndarray:
+        """Which of the futures settle in coin, shape (F,)."""
+        return np.array([self.instruments[m].settlement == "inverse" for m in self.futures], dtype=bool)
+
+    @cached_property
     def asset_index(self) -> Ints:
         """Asset of each instrument, shape (M,)."""
         return np.array([self.assets.index(x.asset) for x in self.instruments], dtype=np.int64)
 
     @cached_property
     def expiries(self) -> tuple[tuple[str, float], ...]:
-        """Distinct (asset, expiry in hours) of the options, sorted by asset order and time: the axis E."""
+        """Distinct (asset, expiry in hours) of options and futures, sorted by asset order and time: the axis E."""
         found = {
-            (self.assets.index(x.asset), x.expiry_hours) for x in self.instruments if isinstance(x, EuropeanOption)
+            (self.assets.index(x.asset), x.expiry_hours)
+            for x in self.instruments
+            if isinstance(x, (EuropeanOption, Future))
         }
         return tuple((self.assets[a], h) for a, h in sorted(found))
 
@@ -92,6 +104,12 @@ class Portfolio:
             [self.expiries.index((x.asset, x.expiry_hours)) for x in self.instruments if isinstance(x, EuropeanOption)],
             dtype=np.int64,
         )
+
+    @cached_property
+    def future_expiry(self) -> Ints:
+        """Position in `expiries` of each future, shape (F,)."""
+        own = [self.instruments[m] for m in self.futures]
+        return np.array([self.expiries.index((x.asset, x.expiry_hours)) for x in own], dtype=np.int64)
 
     @cached_property
     def strikes(self) -> Floats:

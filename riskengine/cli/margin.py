@@ -95,7 +95,16 @@ def margin(
     wanted = [margin_model(kind, levels=levels, margin_period_hours=period) for kind in asked]
     with compile_notice():
         asked = variants(book) if positions else Variants(book, book.accounts, ())
-        found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
+        found: list[dict[str, Any]] = []
+        for model in wanted:
+            try:
+                found += _requirements(model, asked, world, period, windows, seed, explained)
+            except UsageError as error:
+                if not every:
+                    raise
+                click.echo(f"note: {error}", err=True)
+    if not found:
+        raise UsageError(f"no margin model can take {portfolio} on world {world.name}")
     if json_:
         as_json({"world": world.name, "portfolio": portfolio, "requirements": found})
     else:

@@ -1,4 +1,4 @@
-"""Margin books: accounts of perpetuals and European options from YAML or CSV, and back.
+"""Margin books: accounts of perpetuals, dated futures and European options from YAML or CSV, and back.
 
 YAML::
 
@@ -11,9 +11,10 @@ YAML::
         positions:
           - {instrument: perpetual, asset: BTC, settlement: linear, quantity: 1.5, entry: 34000}
           - {instrument: option, asset: BTC, type: call, moneyness: 1.1, expiry_days: 30, quantity: -2}
+          - {instrument: future, asset: BTC, expiry_days: 90, quantity: -1, entry: 35100}
 
 ``entry`` defaults to spot, ``settlement`` to ``linear``; an option has a ``strike`` or a ``moneyness`` (strike over
-spot), and ``expiry_days`` or ``expiry_hours``.
+spot); options and futures have ``expiry_days`` or ``expiry_hours``.
 
 CSV: one row per position with the columns ``account, kind, instrument, asset, settlement, type, strike, moneyness,
 expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the currency in
@@ -37,7 +38,7 @@ from riskengine.config.csv_book import read_csv_book
 from riskengine.config.faults import BAD
 from riskengine.config.reader import Path_, Tree, read_yaml
 from riskengine.errors import Fault, InputError
-from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual
 from riskengine.registry import suggest
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _MOST = 1e15
 
 @dataclass(frozen=True)
 class _Position:
-    instrument: Literal["perpetual", "option"]
+    instrument: Literal["perpetual", "option", "future"]
     asset: str
     quantity: float
     settlement: Literal["linear", "inverse"] = "linear"
@@ -74,18 +75,23 @@ class _Position:
             value = getattr(self, name)
             if value is not None:
                 if name.startswith("expiry") and value <= 0:
-                    raise ValueError(f"{name} must be positive, got {value!r}: the option has expired")
+                    raise ValueError(f"{name} must be positive, got {value!r}: the {self.instrument} has expired")
                 check_range(name, value, 0.0, _MOST, open_low=True)
-        option = self.instrument == "option"
+        option, what = self.instrument == "option", f"{'an' if self.instrument == 'option' else 'a'} {self.instrument}"
         for names in (("type",), ("strike", "moneyness"), ("expiry_days", "expiry_hours")):
             given = [n for n in names if getattr(self, n) is not None]
-            if option and len(given) != 1:
-                raise ValueError(f"an option must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
-            if not option and given:
-                raise ValueError(f"{given[0]} must not be given for a perpetual, got {getattr(self, given[0])!r}")
-        for name in ("entry", "mark") if option else ("forward", "mark_volatility"):
-            if getattr(self, name) is not None:
-                what = "an option" if option else "a perpetual"
+            needed = option or (self.instrument == "future" and names[0] == "expiry_days")
+            if needed and len(given) != 1:
+                raise ValueError(f"{what} must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
+            if not needed and given:
+                raise ValueError(f"{given[0]} must not be given for {what}, got {getattr(self, given[0])!r}")
+        legal = {
+            "option": ("mark_volatility", "forward"),
+            "future": ("entry", "forward"),
+            "perpetual": ("entry", "mark"),
+        }
+        for name in ("entry", "mark", "forward", "mark_volatility"):
+            if name not in legal[self.instrument] and getattr(self, name) is not None:
                 raise ValueError(f"{name} must not be given for {what}, got {getattr(self, name)!r}")
 
 
@@ -253,7 +259,7 @@ def _positions(
         place = (*here, "positions", i)
         if position.asset not in assets:
             continue
-        needs_spot = position.entry is None if position.instrument == "perpetual" else position.strike is None
+        needs_spot = position.strike is None if position.instrument == "option" else position.entry is None
         if needs_spot and position.asset not in spot:
             if not builder.world_failed:
                 builder.fault(f"spot of {position.asset} must be given: moneyness and entry are counted from it", place)
@@ -266,11 +272,14 @@ def _positions(
 
 
 def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
+    entry = spot if position.entry is None else position.entry
     if position.instrument == "perpetual":
-        return Perpetual(position.asset, position.settlement), spot if position.entry is None else position.entry
+        return Perpetual(position.asset, position.settlement), entry
+    hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
+    if position.instrument == "future":
+        return Future(position.asset, hours, position.settlement), entry
     # twelve digits: 1.1 x 1810 is 1991, not 1991.0000000000002
     strike = float(f"{position.moneyness * spot:.12g}") if position.strike is None else position.strike
-    hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
     return EuropeanOption(position.asset, strike, hours, position.type, position.settlement), 0.0
 
 
@@ -279,6 +288,8 @@ def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
     asset = assets.index(instrument.asset)
     if isinstance(instrument, Perpetual):
         return (asset, 0, 0.0, 0.0, "", instrument.settlement)
+    if isinstance(instrument, Future):
+        return (asset, 2, instrument.expiry_hours, 0.0, "", instrument.settlement)
     return (asset, 1, instrument.expiry_hours, instrument.strike, instrument.kind, instrument.settlement)
 
 
@@ -291,11 +302,13 @@ def dump_portfolio(book: Portfolio) -> dict[str, Any]:
         for m in np.flatnonzero(book.quantity[k]):
             terms, quantity = book.instruments[m], float(book.quantity[k, m])
             row = {"asset": terms.asset, "settlement": terms.settlement}
-            if isinstance(terms, Perpetual):
-                row = {"instrument": "perpetual", **row, "quantity": quantity, "entry": float(book.entry[k, m])}
-            else:
+            if isinstance(terms, EuropeanOption):
                 row = {"instrument": "option", **row, "type": terms.kind, "strike": float(terms.strike)}
                 row |= {"expiry_hours": float(terms.expiry_hours), "quantity": quantity}
+            else:
+                dated = {"expiry_hours": float(terms.expiry_hours)} if isinstance(terms, Future) else {}
+                row = {"instrument": "future" if dated else "perpetual", **row, **dated, "quantity": quantity}
+                row["entry"] = float(book.entry[k, m])
             positions.append(row | ({} if book.marks is None else book.marks.of(terms)))
         accounts.append({"name": name, "kind": kind, "cash": cash, "positions": positions})
     marked = {} if book.marks is None else _dump_marks(book.marks)

@@ -1,4 +1,4 @@
-"""Perpetuals and European options, linear and inverse."""
+"""Perpetuals, dated futures and European options, linear and inverse."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -52,4 +52,26 @@ class EuropeanOption:
         )
 
 
-Instrument = Perpetual | EuropeanOption
+@dataclass(frozen=True)
+class Future:
+    """A dated future on one coin of `asset`, expiry counted from time 0 of the grid, settled at spot.
+
+    Quantities count coins at the entry price.  A linear position of q gains q (F - entry) USD, F the forward of its
+    expiry.  An inverse one holds q entry USD of contracts and gains q entry (1/entry - 1/F) coins: q (F - entry) S / F
+    USD at spot S.
+    """
+
+    asset: str
+    expiry_hours: float
+    settlement: Settlement = "linear"
+
+    def __post_init__(self) -> None:
+        check_range("expiry_hours", self.expiry_hours, 0.0, float("inf"), open_low=True, open_high=True)
+
+    @property
+    def name(self) -> str:
+        """For example ``BTC-90d-FUT``."""
+        return f"{self.asset}-{self.expiry_hours / 24.0:g}d-FUT" + ("-INV" if self.settlement == "inverse" else "")
+
+
+Instrument = Perpetual | EuropeanOption | Future

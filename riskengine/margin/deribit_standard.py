@@ -89,12 +89,17 @@ class DeribitStandard:
         return value, np.maximum(initial, maintenance) * spot, maintenance * spot
 
     def _futures(self, book: Portfolio, now: MarketSnapshot) -> tuple[Floats, Floats]:
-        """Initial and maintenance requirement of the net perpetual position of each asset, summed, USD, (K, P)."""
+        """Initial and maintenance requirement of futures, USD, (K, P): net perpetuals of an asset, and each expiry."""
         initial, maintenance = np.zeros((book.accounts, now.count)), np.zeros((book.accounts, now.count))
         for a in range(len(book.assets)):
             mine = book.perpetuals[book.asset_index[book.perpetuals] == a]
             coins = np.abs(book.quantity[:, mine].sum(axis=1))[:, None]
             notional = coins * now.perpetual[a]
+            initial += (self.im_base + self.slope * coins) * notional
+            maintenance += (self.mm_base + self.slope * coins) * notional
+        for e in np.unique(book.future_expiry):
+            coins = np.abs(book.quantity[:, book.futures[book.future_expiry == e]].sum(axis=1))[:, None]
+            notional = coins * now.forward[e]
             initial += (self.im_base + self.slope * coins) * notional
             maintenance += (self.mm_base + self.slope * coins) * notional
         return initial, maintenance

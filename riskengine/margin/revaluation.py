@@ -25,6 +25,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import WING, FactorSurface, surface_smile, surface_state, surface_tenor
 from riskengine.pricing.black import black_forward, clip_total
+from riskengine.pricing.valuation import future_values
 from riskengine.roles import Requirement
 from riskengine.vecmath import exp, log, root
 
@@ -42,6 +43,8 @@ class State:
         Option positions of each account, compressed rows.
     linear, coins : ndarray, shape (K, A)
         Perpetual and coin positions.
+    futures : ndarray, shape (K, F)
+        Positions in dated futures.
     source : MarketPaths or None
     returns, start, end : ndarray, shape (P, A, H + periods)
         Log-return of each margin period, and the variance state at its start and end, oldest first.
@@ -60,6 +63,7 @@ class State:
     quantity: Floats
     linear: Floats
     coins: Floats
+    futures: Floats
     source: MarketPaths | None = None
     returns: Floats | None = None
     start: Floats | None = None
@@ -97,6 +101,7 @@ def init(portfolio: Portfolio, surface: FactorSurface) -> State:
         quantity=np.ascontiguousarray(options[row, column]),
         linear=linear,
         coins=np.ascontiguousarray(portfolio.cash[:, 1:]),
+        futures=np.ascontiguousarray(portfolio.quantity[:, portfolio.futures]),
     )
 
 
@@ -222,11 +227,23 @@ def tail_losses(
     _revalue(
         state.packed, snapshot.expiry_asset, snapshot.tau, later, np.exp(-snapshot.rate * snapshot.tau),
         np.exp(-snapshot.rate * later), book.strikes, book.call_sign, book.option_expiry, state.offsets, state.column,
-        state.quantity, state.linear, state.coins, snapshot.spot, snapshot.perpetual, snapshot.forward,
-        snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end, state.first,
-        state.length, ranks, weights, order, second,
+        state.quantity, state.linear, state.coins, _dated(state, snapshot), snapshot.spot, snapshot.perpetual,
+        snapshot.forward, snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end,
+        state.first, state.length, ranks, weights, order, second,
     )  # fmt: skip
     return order, second
+
+
+def _dated(state: State, snapshot: MarketSnapshot) -> Floats:
+    """USD that each account gains in each asset as its forwards double, shape (K, A, P); empty without futures."""
+    book = state.portfolio
+    if not book.futures.size:
+        return np.empty((0, 0, 0))
+    unit, _ = future_values(book, snapshot)
+    out = np.zeros((book.accounts, len(book.assets), snapshot.count))
+    for held, a, each in zip(state.futures.T, book.asset_index[book.futures], unit, strict=True):
+        out[:, a] += held[:, None] * each
+    return out
 
 
 def tail_requirements(
@@ -305,7 +322,7 @@ def _keep_tail(pnl, top):
 
 @kernel(scratch=True)
 def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike, sign, option_expiry, offsets, column,
-             quantity, linear, coins, spot, perpetual, forward, volatility, variance, returns, start, end, first,
+             quantity, linear, coins, dated, spot, perpetual, forward, volatility, variance, returns, start, end, first,
              length, ranks, weights, order, second):  # fmt: skip
     assets, expiries, options = spot.shape[0], tau.size, strike.size
     growth = np.empty((assets, length))
@@ -348,6 +365,8 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
                 pnl[w] = 0.0
             for a in range(assets):
                 delta = linear[i, a] * perpetual[a, p] + coins[i, a] * spot[a, p]
+                if dated.size > 0:
+                    delta += dated[i, a, p]
                 if delta != 0.0:
                     _add(delta, growth[a], 1.0, pnl)
             for j in range(offsets[i], offsets[i + 1]):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from riskengine.book.portfolio import Portfolio
 from riskengine.errors import suggest
-from riskengine.instrument.terms import EuropeanOption
+from riskengine.instrument.terms import EuropeanOption, Future
 from riskengine.roles import MarginModel
 from riskengine.scenario.state.lanes import has_variance
 from riskengine.scenario.world import World
@@ -55,9 +55,9 @@ def model_faults(models: Sequence[MarginModel], book: Portfolio, world: World, p
 
 
 def expiry_faults(book: Portfolio, hours: float, what: str, place: Place) -> Iterator[Found]:
-    """Every option must outlive what is asked of it."""
+    """Every option and future must outlive what is asked of it."""
     for terms in book.instruments:
-        if isinstance(terms, EuropeanOption) and terms.expiry_hours <= hours:
+        if isinstance(terms, (EuropeanOption, Future)) and terms.expiry_hours <= hours:
             said = f"expiry of {terms.name} must lie after the {what} of {hours:g} h, got {terms.expiry_hours:g} h"
             yield said, place
 

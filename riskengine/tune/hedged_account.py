@@ -7,10 +7,10 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.today import Today
-from riskengine.instrument.terms import Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.pricing.greeks import black_scholes
-from riskengine.pricing.valuation import CostRates, account_values, close_costs
+from riskengine.pricing.valuation import CostRates, account_values, close_costs, future_values
 from riskengine.tune.hedge import Limits, Trades, least_margin
 
 GREEKS = ("delta", "gamma", "vega")
@@ -134,6 +134,8 @@ def unit_greeks(book: Portfolio, market: MarketSnapshot) -> dict[str, Floats]:
     """Greeks in USD of a coin of each instrument, shape (M,), mean over lanes; units as in `HedgedAccount`."""
     out = {name: np.zeros(len(book.instruments)) for name in GREEKS}
     out["delta"][book.perpetuals] = market.perpetual[book.asset_index[book.perpetuals]].mean(axis=1)
+    if book.futures.size:
+        out["delta"][book.futures] = future_values(book, market)[0].mean(axis=1)
     if book.options.size:
         e = book.option_expiry
         tau, rate = market.tau[e][:, None], np.asarray(market.rate)[e][:, None]
@@ -197,7 +199,11 @@ def _trade(book: Portfolio, market: MarketSnapshot, found: Trades) -> Portfolio:
     entry, cash = book.entry.copy(), book.cash.copy()
     before = account_values(book, market).mean()
     for m in np.flatnonzero(found.trades):
-        if isinstance(book.instruments[m], Perpetual):
+        terms = book.instruments[m]
+        if isinstance(terms, Future):
+            expiry = book.expiries.index((terms.asset, terms.expiry_hours))
+            entry[0, m] = market.forward[expiry].mean()
+        elif not isinstance(terms, EuropeanOption):
             entry[0, m] = market.perpetual[book.asset_index[m]].mean()
     after = replace(book, quantity=book.quantity + found.trades, entry=entry)
     cash[0, 0] += before - found.cost - account_values(after, market).mean()

@@ -16,7 +16,7 @@ from riskengine.data.statement import binance, ccxt_unified, deribit, derive, ok
 from riskengine.data.statement.terms import Terms
 from riskengine.engine.today import Today
 from riskengine.errors import InputError
-from riskengine.instrument.terms import EuropeanOption, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Perpetual
 from riskengine.pricing.valuation import account_values, option_values
 
 HOURS = 620.0  # from noon of the first of March to 08:00 of the 27th
@@ -112,6 +112,26 @@ def test_both_sides_of_a_hedged_account_net_to_one_position(tmp_path, world):
     assert held(book)[Perpetual("BTC")] == (1.0, 47000.0)
     # 0.5 coins bought at 47,000 and sold at 49,000 locked 1,000 in; equity 9,000 holds it and 1,010 not realised
     assert book.cash[0, 0] == pytest.approx(9000.0 - 1010.0)
+
+
+@pytest.mark.parametrize("currency, stated", [("BTC", 0.7 * 48000.0), ("USDC", 9000.0)])
+def test_a_dated_future_is_taken_at_its_own_forward(tmp_path, world, currency, stated):
+    """40,000 USD of the inverse contract, or 0.8 coins of the linear one, beside options of its expiry."""
+    name, size = ("BTC-27MAR26", -40000.0) if currency == "BTC" else ("BTC_USDC-27MAR26", -0.8)
+    answers = [
+        {"instrument_name": name, "size": size, "average_price": 50000.0, "mark_price": 48210.0,
+         "index_price": 48000.0},
+        {"instrument_name": "BTC-27MAR26-52000-C", "size": -1.0, "mark_price": 0.03, "mark_iv": 60.0,
+         "underlying_price": 48200.0},
+        {"currency": currency, "equity": 0.7 if currency == "BTC" else 9000.0},
+        {"usOut": NOW * 1_000_000},
+    ]  # fmt: skip
+    book = load(tmp_path, answers, world)
+    assert held(book)[Future("BTC", HOURS, "inverse" if currency == "BTC" else "linear")] == (-0.8, 50000.0)
+    # the future held says what the forward of its expiry is, for the option too
+    assert book.marks.forward == {("BTC", HOURS): 48210.0}
+    option = 0.0 if currency == "BTC" else option_values(book, at_marks(book, world))[0, 0]
+    assert equity(book, world) == pytest.approx(stated - option, rel=1e-12)
 
 
 def test_as_of_time_and_mark_source_are_kept(tmp_path, world):

@@ -12,7 +12,7 @@ from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perp
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Cross-margined accounts over one list of instruments.
+    """Margin accounts over one list of instruments.
 
     Attributes
     ----------

@@ -1,7 +1,8 @@
 """What the words mean: one line each.  The table of ``docs/notation.md`` is this one."""
 
 TERMS = {
-    "account": "One cross-margined book of positions and cash; what a requirement is asked of.",
+    "account": "One margined book of positions and cash; what a requirement is asked of. Positions margined apart are "
+    "accounts.",
     "auto-deleveraging": "Closing positions of winners against a bankrupt account, highest rank first, where the "
     "insurance fund is exhausted.",
     "backtest": "Forecasts or margins held against what happened, with a test of whether breaches came as often as "
@@ -32,7 +33,7 @@ TERMS = {
     "e-process": "Evidence against a forecast that may be looked at at any time: it passes 1 / a with probability a "
     "at most if the forecast is right.",
     "effective sample size": "Hits in the tail behind a figure, or the weighted size of a weighted sample.",
-    "equity": "Cash, plus coins at spot, plus profit of perpetuals, plus value of options.",
+    "equity": "Cash, plus coins at spot, plus profit of perpetuals and futures, plus value of options.",
     "estimate": "A figure with standard error, interval, sample size and method.",
     "estimator": "A rule that reads past losses and returns value at risk and expected shortfall, each with an "
     "interval.",

@@ -13,12 +13,14 @@ YAML::
           - {instrument: option, asset: BTC, type: call, moneyness: 1.1, expiry_days: 30, quantity: -2}
           - {instrument: future, asset: BTC, expiry_days: 90, quantity: -1, entry: 35100}
 
+        margining: cross                 # or asset, position: margined apart, see `riskengine.book.isolation`
+
 ``entry`` defaults to spot, ``settlement`` to ``linear``; an option has a ``strike`` or a ``moneyness`` (strike over
 spot); options and futures have ``expiry_days`` or ``expiry_hours``.
 
-CSV: one row per position with the columns ``account, kind, instrument, asset, settlement, type, strike, moneyness,
-expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the currency in
-`asset`.  Columns that no row needs may be absent.
+CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
+moneyness, expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the
+currency in `asset`.  Columns that no row needs may be absent.
 
 A book that was marked at a venue says when and by whom with ``as_of`` and ``mark_source``; its ``spot`` is then the
 index of that time, and positions may have the venue's ``mark`` (perpetuals), ``forward`` and ``mark_volatility``.  Such
@@ -32,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from riskengine.arrays import check_range
+from riskengine.book.isolation import Margining, isolated
 from riskengine.book.marks import Marks
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.csv_book import read_csv_book
@@ -100,6 +103,7 @@ class _Account:
     name: str
     positions: tuple[_Position, ...] = ()
     kind: str = "account"
+    margining: Margining = "cross"
     cash: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -158,7 +162,14 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
     marks = None if book.as_of is None else _marks(builder, book, spot, path)
     if len(builder.faults) > before:
         return BAD
-    return Portfolio(assets, instruments, quantity, entry, cash, names, kinds, marks)
+    whole = Portfolio(assets, instruments, quantity, entry, cash, names, kinds, marks)
+    choices = [a.margining for a in book.accounts]
+    if set(choices) == {"cross"}:
+        return whole
+    unknown = [a for a in assets if a not in spot]
+    if unknown:
+        return builder.fault(f"spot of {', '.join(unknown)} must be given: margin apart shares cash by notional", path)
+    return isolated(whole, choices, np.array([spot[a] for a in assets]))
 
 
 def _marks(builder: "Builder", book: _Book, spot: dict[str, float], path: Path_) -> Marks:

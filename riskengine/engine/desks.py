@@ -160,6 +160,7 @@ class MarginDesk:
             found = self.model.requirement(self._state, view.snapshot)
             self._initial = np.stack([r.initial for r in found])
             self._maintenance = np.stack([r.maintenance for r in found])
+            self._errors = tuple(r.std_error for r in found)
         if step == 0:
             funding, terms, slack = (
                 question.funding_multiple,
@@ -174,7 +175,7 @@ class MarginDesk:
         if origin:
             self._origin = step
             slack = rounding(view.portfolio, view.snapshot)
-            self._coverage.open(view.value, self._initial, self._maintenance, slack)
+            self._coverage.open(view.value, self._initial, self._maintenance, slack, self._errors)
         sold = None
         for i, multiplier, life in self._lives:
             closed = life.step(view.value, self._maintenance[i], view.closing_cost, multiplier)

@@ -3,7 +3,8 @@
 A linear perpetual of q coins entered at e is worth q (M - F) - q e USD at the mark M, F what one coin has paid in
 funding.  An inverse one is N = q e contracts of one USD each and pays in coin: with the index S and what one contract
 has paid H, it is worth N (1/e - 1/M - H) coins, so it is held as N / e coins and -N contracts of S (1/M + H) USD.
-Funding flows at the start of each step at the rate of the path, as in `riskengine.engine.desks`.  An option is worth
+Funding flows at the start of each step at the rate of the path, as in `riskengine.engine.desks`.  A dated future is
+the same with the forward of its expiry as its mark, and without funding.  An option is worth
 what the book's valuation says at the path's state; an inverse one pays in coin.
 """
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
-from riskengine.instrument.terms import Perpetual
+from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
 from riskengine.liquidation.venue_state import (
     ADL_COUNT,
@@ -40,6 +41,7 @@ from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import BOOK, POOL
 from riskengine.margin.deribit_standard import DeribitStandard
 from riskengine.market.paths import MarketPaths
+from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import BUMP, option_values, snapshot
 
@@ -62,13 +64,14 @@ BY_KIND = {
 OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
 
 
-def _inverse_perpetuals(book: Portfolio) -> np.ndarray:
-    return np.array([isinstance(x, Perpetual) and x.settlement == "inverse" for x in book.instruments])
+def _inverse_contracts(book: Portfolio) -> np.ndarray:
+    """Which instruments are contracts of one USD that pay in coin: inverse perpetuals and futures."""
+    return np.array([not isinstance(x, EuropeanOption) and x.settlement == "inverse" for x in book.instruments])
 
 
 def starting_holdings(book: Portfolio) -> Floats:
-    """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse perpetuals in contracts."""
-    inverse = _inverse_perpetuals(book)
+    """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse ones in contracts."""
+    inverse = _inverse_contracts(book)
     units = np.where(inverse, book.quantity * book.entry, book.quantity)
     usd = book.cash[:, 0] - np.where(inverse, 0.0, book.quantity * book.entry).sum(axis=1)
     member = (book.asset_index[:, None] == np.arange(len(book.assets))) & inverse[:, None]
@@ -90,9 +93,9 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
     ]
     if book.options.size and (execution.options is None or execution.book is None):
         faults.append("execution must have a book and a book of options for a book with options, got none")
-    perpetual = np.isin(np.arange(len(book.instruments)), book.perpetuals)
-    if not ((book.entry > 0) | (book.quantity == 0))[:, perpetual].all():
-        faults.append("entry must be positive for every perpetual, got one that is not")
+    entered = ~np.isin(np.arange(len(book.instruments)), book.options)
+    if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
+        faults.append("entry must be positive for every perpetual and future, got one that is not")
     if faults:
         return faults
     desk = VenueDesk(book, terms, surface, np.inf, paths)
@@ -133,7 +136,7 @@ class VenueDesk:
         accounts, assets, lanes = len(order), len(book.assets), paths.count
         self.book, self.kinds, self._paths, self._order, self._surface = book, kinds, paths, order, surface
         self._sells = sells
-        self._inverse = _inverse_perpetuals(book)
+        self._inverse = _inverse_contracts(book)
         self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
         self._options = DeribitStandard(maintenance=terms.option_maintenance)
         option = np.isin(np.arange(len(book.instruments)), book.options)
@@ -184,6 +187,7 @@ class VenueDesk:
         self._ratio = np.empty((accounts, lanes))
         self._found = np.empty((accounts, lanes), np.int64)
         self._paid = np.zeros((len(book.instruments), lanes))
+        self._funded = np.isin(np.arange(len(book.instruments)), book.perpetuals)[:, None]
         self._scale: Floats | None = None
 
     def look(self, step: int, spot: Floats) -> None:
@@ -191,6 +195,8 @@ class VenueDesk:
         paths, asset = self._paths, self.book.asset_index
         mark = spot if paths.basis_lanes is None else spot * np.exp(paths.basis_lanes[step])
         index, price = spot[asset], mark[asset]
+        if self.book.futures.size:
+            price[self.book.futures] = self._snapshot(step, spot).forward[self.book.future_expiry]
         inverse = self._inverse[:, None]
         value = np.where(inverse, -index * (1.0 / price + self._paid), price - self._paid)
         notional = np.where(inverse, index / price, price)
@@ -204,23 +210,27 @@ class VenueDesk:
             self._look_at_options(step, spot, value, notional, need, delta)
         if paths.funding_lanes is not None:
             flow = paths.funding_lanes[step][asset] * paths.grid.dt
-            self._paid = self._paid + self.life.ranked[:, None] * flow * np.where(inverse, 1.0 / price, price)
-        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, mark, depth)
+            self._paid = self._paid + self._funded * flow * np.where(inverse, 1.0 / price, price)
+        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, price, depth)
+
+    def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
+        variance, basis = self._paths.variance_lanes, self._paths.basis_lanes
+        hours = step * self._paths.grid.step_seconds / 3600.0
+        state = np.zeros_like(spot) if variance is None else variance[step]
+        own = None if basis is None else basis[step]
+        return snapshot(self.book, self._surface, spot, state, hours, basis=own)
 
     def _look_at_options(
         self, step: int, spot: Floats, value: Floats, notional: Floats, need: Floats, delta: Floats
     ) -> None:
         """Fill in the rows of options."""
-        book, variance = self.book, self._paths.variance_lanes
-        hours = step * self._paths.grid.step_seconds / 3600.0
-        state = np.zeros_like(spot) if variance is None else variance[step]
-        own = book.options
-        now = snapshot(book, self._surface, spot, state, hours)
+        book, own = self.book, self.book.options
+        now = self._snapshot(step, spot)
         value[own], _, need[1, own] = self._options.option_units(book, now)
         need[0, own] = value[own]
         notional[own] = spot[book.asset_index[own]]
         if self._sells:
-            moved = option_values(book, snapshot(book, self._surface, spot * (1.0 + BUMP), state, hours))
+            moved = option_values(book, self._snapshot(step, spot * (1.0 + BUMP)))
             delta[own] = (moved - option_values(book, now)) / (BUMP * notional[own])
 
     def step(self, step: int, spot: Floats) -> Floats:

@@ -21,7 +21,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.black import black76
-from riskengine.roles import Requirement
+from riskengine.roles import LONG_OPTION_BOUNDED, Requirement
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class DeribitStandard:
     mm_base: float = 0.01
     slope: float = 5e-5
     kind = "deribit_standard"
+    promises = frozenset({LONG_OPTION_BOUNDED})
     levels = ()
 
     def __post_init__(self) -> None:

@@ -77,6 +77,7 @@ MEASURES: dict[str, Measure] = {
         for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
     },
     "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",
         "Mean of loss less initial margin over the worst paths of an account, beyond the stated level; above zero: the "

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskengine.book.portfolio import Portfolio
-from riskengine.config.locate import find
 from riskengine.config.models import margin_model, stands_alone
 from riskengine.instrument.terms import EuropeanOption, Future, Perpetual
 from riskengine.market.curve import Curve
@@ -105,7 +104,7 @@ TAKES = [kind for kind in MODELS if kind != "derive_pmrm_v2"]
 
 
 def need(kind, held, surface=FLAT):
-    model = margin_model(kind, levels=None, margin_period_hours=24.0)
+    model = margin_model(kind, levels=None, margin_period_hours=24.0, world="btc_eth")
     variance = PATHS.variance_lanes[0]
     market = snapshot(held, surface, PATHS.spot_lanes[0], variance, 0.0)
     found = model.requirement(model.step(model.init(held, surface), PATHS, 0), market)
@@ -114,7 +113,6 @@ def need(kind, held, surface=FLAT):
 
 @pytest.mark.parametrize("kind", TAKES)
 def test_without_carry_a_future_needs_what_a_perpetual_needs(kind):
-    assert find("books", "margin_book").is_file()
     perpetual = need(kind, book((Perpetual("BTC"), 2.0), (Perpetual("ETH"), -30.0)))
     future = need(kind, book((Future("BTC", 900.0), 2.0), (Future("ETH", 900.0), -30.0)))
     assert (perpetual > 0.0).all()

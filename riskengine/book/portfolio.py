@@ -51,6 +51,9 @@ class Portfolio:
         unknown = sorted({i.asset for i in self.instruments} - set(self.assets))
         if unknown:
             raise ValueError(f"instruments must be on assets {self.assets}, got {unknown}")
+        quotes = {getattr(i, "quote", "USD") for i in self.instruments} - {"USD", *self.assets}
+        if quotes:
+            raise ValueError(f"quote of an instrument must be USD or one of {self.assets}, got {sorted(quotes)}")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -81,6 +84,23 @@ class Portfolio:
     def inverse_futures(self) -> np.ndarray:
         """Which of the futures settle in coin, shape (F,)."""
         return np.array([self.instruments[m].settlement == "inverse" for m in self.futures], dtype=bool)
+
+    @cached_property
+    def quote_index(self) -> Ints:
+        """Asset that each instrument's entry price is counted in, -1 for USD, shape (M,)."""
+        quotes = [getattr(x, "quote", "USD") for x in self.instruments]
+        return np.array([-1 if q == "USD" else self.assets.index(q) for q in quotes], dtype=np.int64)
+
+    @cached_property
+    def coins(self) -> Floats:
+        """Coins of each asset that an account is worth, shape (K, A): held, less what positions quoted in it paid."""
+        out = self.cash[:, 1:]
+        quoted = np.flatnonzero(self.quote_index >= 0)
+        if quoted.size:
+            out = out.copy()
+            for m in quoted:
+                out[:, self.quote_index[m]] -= self.quantity[:, m] * self.entry[:, m]
+        return out
 
     @cached_property
     def asset_index(self) -> Ints:

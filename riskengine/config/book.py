@@ -15,12 +15,13 @@ YAML::
 
         margining: cross                 # or asset, position: margined apart, see `riskengine.book.isolation`
 
-``entry`` defaults to spot, ``settlement`` to ``linear``; an option has a ``strike`` or a ``moneyness`` (strike over
-spot); options and futures have ``expiry_days`` or ``expiry_hours``.
+``entry`` defaults to spot, ``settlement`` to ``linear``, ``quote`` (the dollar of a linear contract) to ``USD``; an
+option has a ``strike`` or a ``moneyness`` (strike over spot); options and futures have ``expiry_days`` or
+``expiry_hours``.
 
 CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
-moneyness, expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the
-currency in `asset`.  Columns that no row needs may be absent.
+moneyness, expiry_days, expiry_hours, quantity, entry, quote``; a row whose instrument is ``cash`` gives `quantity` of
+the currency in `asset`.  Columns that no row needs may be absent.
 
 A book that was marked at a venue says when and by whom with ``as_of`` and ``mark_source``; its ``spot`` is then the
 index of that time, and positions may have the venue's ``mark`` (perpetuals), ``forward`` and ``mark_volatility``.  Such
@@ -67,6 +68,7 @@ class _Position:
     mark: float | None = None
     forward: float | None = None
     mark_volatility: float | None = None
+    quote: str = "USD"
 
     def __post_init__(self) -> None:
         if self.quantity == 0.0:
@@ -88,6 +90,8 @@ class _Position:
                 raise ValueError(f"{what} must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
             if not needed and given:
                 raise ValueError(f"{given[0]} must not be given for {what}, got {getattr(self, given[0])!r}")
+        if self.quote != "USD" and (option or self.settlement == "inverse" or self.quote == self.asset):
+            raise ValueError(f"quote must be USD, or another coin for a linear perpetual or future, got {self.quote!r}")
         legal = {
             "option": ("mark_volatility", "forward"),
             "future": ("entry", "forward"),
@@ -228,6 +232,7 @@ def _check_names(builder: "Builder", path: Path_) -> tuple[str, ...]:
         for i, position in enumerate(positions if isinstance(positions, list) else []):
             if isinstance(position, dict):
                 check(position.get("asset"), assets, "asset", (*here, "positions", i, "asset"))
+                check(position.get("quote"), ("USD", *assets), "quote", (*here, "positions", i, "quote"))
     return assets
 
 
@@ -268,7 +273,7 @@ def _positions(
     row: dict[Instrument, tuple[float, float]] = {}
     for i, position in enumerate(account.positions):
         place = (*here, "positions", i)
-        if position.asset not in assets:
+        if position.asset not in assets or position.quote not in ("USD", *assets):
             continue
         needs_spot = position.strike is None if position.instrument == "option" else position.entry is None
         if needs_spot and position.asset not in spot:
@@ -285,10 +290,10 @@ def _positions(
 def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
     entry = spot if position.entry is None else position.entry
     if position.instrument == "perpetual":
-        return Perpetual(position.asset, position.settlement), entry
+        return Perpetual(position.asset, position.settlement, position.quote), entry
     hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
     if position.instrument == "future":
-        return Future(position.asset, hours, position.settlement), entry
+        return Future(position.asset, hours, position.settlement, position.quote), entry
     # twelve digits: 1.1 x 1810 is 1991, not 1991.0000000000002
     strike = float(f"{position.moneyness * spot:.12g}") if position.strike is None else position.strike
     return EuropeanOption(position.asset, strike, hours, position.type, position.settlement), 0.0
@@ -298,9 +303,9 @@ def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
     """Sorting key: the order of instruments never depends on the order of accounts."""
     asset = assets.index(instrument.asset)
     if isinstance(instrument, Perpetual):
-        return (asset, 0, 0.0, 0.0, "", instrument.settlement)
+        return (asset, 0, 0.0, 0.0, instrument.quote, instrument.settlement)
     if isinstance(instrument, Future):
-        return (asset, 2, instrument.expiry_hours, 0.0, "", instrument.settlement)
+        return (asset, 2, instrument.expiry_hours, 0.0, instrument.quote, instrument.settlement)
     return (asset, 1, instrument.expiry_hours, instrument.strike, instrument.kind, instrument.settlement)
 
 
@@ -320,6 +325,7 @@ def dump_portfolio(book: Portfolio) -> dict[str, Any]:
                 dated = {"expiry_hours": float(terms.expiry_hours)} if isinstance(terms, Future) else {}
                 row = {"instrument": "future" if dated else "perpetual", **row, **dated, "quantity": quantity}
                 row["entry"] = float(book.entry[k, m])
+                row |= {} if terms.quote == "USD" else {"quote": terms.quote}
             positions.append(row | ({} if book.marks is None else book.marks.of(terms)))
         accounts.append({"name": name, "kind": kind, "cash": cash, "positions": positions})
     marked = {} if book.marks is None else _dump_marks(book.marks)

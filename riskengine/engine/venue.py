@@ -4,8 +4,9 @@ A linear perpetual of q coins entered at e is worth q (M - F) - q e USD at the m
 funding.  An inverse one is N = q e contracts of one USD each and pays in coin: with the index S and what one contract
 has paid H, it is worth N (1/e - 1/M - H) coins, so it is held as N / e coins and -N contracts of S (1/M + H) USD.
 Funding flows at the start of each step at the rate of the path, as in `riskengine.engine.desks`.  A dated future is
-the same with the forward of its expiry as its mark, and without funding.  An option is worth
-what the book's valuation says at the path's state; an inverse one pays in coin.
+the same with the forward of its expiry as its mark, and without funding.  A contract quoted in a coin is held as q of
+M USD and -q e such coins, and pays in them.  An option is worth what the book's valuation says at the path's state; an
+inverse one pays in coin.
 """
 
 import numpy as np
@@ -73,9 +74,10 @@ def starting_holdings(book: Portfolio) -> Floats:
     """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse ones in contracts."""
     inverse = _inverse_contracts(book)
     units = np.where(inverse, book.quantity * book.entry, book.quantity)
-    usd = book.cash[:, 0] - np.where(inverse, 0.0, book.quantity * book.entry).sum(axis=1)
+    in_usd = ~inverse & (book.quote_index < 0)
+    usd = book.cash[:, 0] - np.where(in_usd, book.quantity * book.entry, 0.0).sum(axis=1)
     member = (book.asset_index[:, None] == np.arange(len(book.assets))) & inverse[:, None]
-    coins = book.cash[:, 1:] + book.quantity @ member
+    coins = book.coins + book.quantity @ member
     return np.ascontiguousarray(np.concatenate([usd[:, None], coins, units], axis=1))
 
 
@@ -172,7 +174,7 @@ class VenueDesk:
             entry=np.ascontiguousarray(book.entry[order]),
             asset=book.asset_index,
             book=book.asset_index + np.where(option, assets, 0),
-            settle=np.where(in_coin, 1 + book.asset_index, 0),
+            settle=np.where(in_coin, 1 + book.asset_index, 1 + book.quote_index),
             inverse=self._inverse,
             ranked=~option,
             present=np.array([execution.book is not None, execution.pool is not None]),

@@ -108,10 +108,11 @@ class DeribitPortfolio:
         return replace(self, parameters=replace(self.parameters, underlyings=made))
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
-        """Index maps of the book; ValueError where the book has an asset for which there are no parameters."""
-        missing = [a for a in portfolio.assets if a not in self.parameters.underlyings]
+        """Index maps of the book; ValueError where it trades an asset for which there are no parameters."""
+        traded = [a for a in portfolio.assets if a in {x.asset for x in portfolio.instruments}]
+        missing = [a for a in traded if a not in self.parameters.underlyings]
         if missing:
-            raise ValueError(f"parameters must cover {portfolio.assets}, got none for {missing}")
+            raise ValueError(f"parameters must cover {tuple(traded)}, got none for {missing}")
         made = (_currency(portfolio, a) for a in range(len(portfolio.assets)))
         return State(portfolio, tuple(c for c in made if c.accounts.size))
 

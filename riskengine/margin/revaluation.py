@@ -104,7 +104,7 @@ def init(portfolio: Portfolio, surface: FactorSurface) -> State:
         column=column.astype(np.int64),
         quantity=np.ascontiguousarray(options[row, column]),
         linear=linear,
-        coins=np.ascontiguousarray(portfolio.cash[:, 1:]),
+        coins=np.ascontiguousarray(portfolio.coins),
     )
 
 

@@ -50,7 +50,7 @@ def linear_delta(book: Portfolio, now: MarketSnapshot, asset: int) -> Floats:
     """Profit of perpetuals, futures and coins of one asset per unit relative move of its price, USD, shape (K, P)."""
     mine = book.perpetuals[book.asset_index[book.perpetuals] == asset]
     perpetual = book.quantity[:, mine].sum(axis=1)[:, None] * now.perpetual[asset]
-    linear = perpetual + book.cash[:, 1 + asset][:, None] * now.spot[asset]
+    linear = perpetual + book.coins[:, asset][:, None] * now.spot[asset]
     return linear + dated_delta(book, now)[:, asset] if book.futures.size else linear
 
 

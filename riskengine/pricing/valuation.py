@@ -150,11 +150,13 @@ def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     values[portfolio.options] = option_values(portfolio, market)
     values[portfolio.perpetuals] = market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
     values[len(portfolio.instruments) :] = market.spot
-    constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, portfolio.perpetuals].sum(axis=1)
-    held = np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1)
+    paid_in_usd = portfolio.perpetuals[portfolio.quote_index[portfolio.perpetuals] < 0]
+    constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, paid_in_usd].sum(axis=1)
+    held = np.concatenate([portfolio.quantity, portfolio.coins], axis=1)
     if portfolio.futures.size:
         values[portfolio.futures], paid = future_values(portfolio, market)
-        entered = -(portfolio.quantity * portfolio.entry)[:, portfolio.futures]
+        in_usd = portfolio.quote_index[portfolio.futures] < 0
+        entered = -(portfolio.quantity * portfolio.entry)[:, portfolio.futures] * in_usd
         held, values = np.concatenate([held, entered], axis=1), np.concatenate([values, paid])
     return _book_sums(held, values, constant)
 

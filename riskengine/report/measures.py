@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from riskengine.report.measures_black_scholes import BLACK_SCHOLES
 from riskengine.report.measures_chain import CHAIN
 from riskengine.report.measures_life import LIFE, LIFE_AMOUNTS
 from riskengine.report.measures_rolling import ROLLING
@@ -76,7 +77,10 @@ MEASURES: dict[str, Measure] = {
         )
         for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
     },
-    "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "capital": _M(
+        "Capital",
+        "Mean initial requirement of the whole book, or of the account that a row names: what the coverage costs.",
+    ),
     "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",
@@ -191,7 +195,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

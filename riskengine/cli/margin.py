@@ -83,12 +83,9 @@ def margin(
         raise UsageError(f"--format must be one of {', '.join((*FORMATS, 'book'))}, got {format_!r}"
                          f"{suggest(format_, FORMATS)}")  # fmt: skip
     world = load_world(world_name)
-    try:
-        quotes = None if chain is None else find("books", chain)
-        book = load_book(find("books", portfolio), world, format_, quotes, as_of)
-        world = world.at({} if book.marks is None else book.marks.spot)
-    except ValueError as error:
-        raise UsageError(f"{portfolio}: {error}") from None
+    quotes = None if chain is None else find("books", chain)
+    book = load_book(find("books", portfolio), world, format_, quotes, as_of)
+    world = world.at({} if book.marks is None else book.marks.spot)
     for note in book.notes:
         click.echo(f"note: {note}", err=True)
     if out is not None:

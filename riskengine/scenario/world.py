@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from riskengine.errors import UsageError
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
@@ -81,7 +82,7 @@ class World:
 
         Raises
         ------
-        ValueError
+        UsageError
             Where the paths of the world are given, so that they start where they do.
         """
         return self if not spot else replace(self, model=_started_at(self.model, spot))
@@ -187,5 +188,5 @@ def _started_at(model: ScenarioModel, spot: dict[str, float]) -> ScenarioModel:
     if "base" in own:
         return replace(model, base=_started_at(model.base, spot))
     if "spot" not in own:
-        raise ValueError(f"spot must be free to choose, but a world of kind {model.kind} starts where its paths do")
+        raise UsageError(f"spot must be free to choose, but a world of kind {model.kind} starts where its paths do")
     return replace(model, spot=tuple(spot.get(a, x) for a, x in zip(model.assets, model.spot, strict=True)))

@@ -192,7 +192,8 @@ class Statement:
         plain: dict[str, Any] = {"assets": list(wanted), "as_of": stamp, "mark_source": f"{self.venue} marks"}
         if self.notes:
             plain["notes"] = list(self.notes)
-        plain["spot"] = {a: self._index[a] for a in wanted if a in self._index}
+        # a pegged coin keeps the price that its world gives it
+        plain["spot"] = {a: self._index[a] for a in wanted if a in self._index and a not in DOLLARS}
         return plain | {"accounts": [account]}, [n.place for n in nets]
 
     def _counts(self, currency: str) -> bool:

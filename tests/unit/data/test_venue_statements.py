@@ -2,6 +2,8 @@
 
 import json
 from copy import deepcopy
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,9 +17,10 @@ from riskengine.config.study import load_world
 from riskengine.data.statement import binance, ccxt_unified, deribit, derive, okx
 from riskengine.data.statement.terms import Terms
 from riskengine.engine.today import Today
-from riskengine.errors import InputError
+from riskengine.errors import InputError, UsageError
 from riskengine.instrument.terms import EuropeanOption, Future, Perpetual
 from riskengine.pricing.valuation import account_values, option_values
+from riskengine.scenario.world import _started_at
 
 HOURS = 620.0  # from noon of the first of March to 08:00 of the 27th
 CALL = EuropeanOption("BTC", 52000.0, HOURS, "call", "inverse")
@@ -198,6 +201,29 @@ def test_the_format_may_be_named_and_the_chain_be_a_second_file(tmp_path, world,
         (tmp_path / "chain.json").write_text(json.dumps(answers.pop("chain")))
         apart = load(tmp_path, answers, world, chain=tmp_path / "chain.json", as_of="2026-03-01T12:00")
         assert apart.marks == whole.marks
+
+
+def test_a_dollar_coin_of_the_world_is_held_as_a_coin(tmp_path, world):
+    """On a world with USDC the cash is in it, at its price there; positions settled in it stay at par."""
+    pegged = load_world("usdc")
+    plain, apart = load(tmp_path, DERIVE, world), load(tmp_path, DERIVE, pegged)
+    assert apart.cash[0].tolist() == [0.0, 0.0, 8.0, plain.cash[0, 0]]
+    assert any("cash is held in USDC" in note for note in apart.notes)
+    price = at_marks(apart, pegged).spot[2, 0]
+    assert equity(apart, pegged) == pytest.approx(equity(plain, world) + plain.cash[0, 0] * (price - 1.0), rel=1e-12)
+
+
+@dataclass
+class _Paths:
+    kind: ClassVar[str] = "paths"
+    assets: tuple = ("BTC",)
+
+
+def test_a_world_that_starts_where_its_paths_do_cannot_be_moved(world):
+    assert world.at({}) is world
+    assert world.at({"ETH": 2000.0}).model.spot == (world.model.spot[0], 2000.0)
+    with pytest.raises(UsageError, match="a world of kind paths starts where its paths do"):
+        _started_at(_Paths(), {"BTC": 1.0})
 
 
 def test_every_fault_is_told_at_once(tmp_path, world):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual, PrincipalToken
 from riskengine.market.snapshot import MarketSnapshot
 
 
@@ -40,6 +40,8 @@ class Marks:
 
     def of(self, terms: Instrument) -> dict[str, float]:
         """Marks of one instrument, by the words of a book's file."""
+        if isinstance(terms, PrincipalToken):
+            return {}
         if isinstance(terms, Perpetual):
             found = {"mark": self.perpetual.get(terms.asset)}
         else:

@@ -7,7 +7,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_shape
 from riskengine.book.marks import Marks
-from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PrincipalToken
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,26 @@ class Portfolio:
         return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, Perpetual)], dtype=np.int64)
 
     @cached_property
-    def futures(self) -> Ints:
-        """Positions of the dated futures in `instruments`, shape (F,)."""
-        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, Future)], dtype=np.int64)
+    def dated(self) -> Ints:
+        """Positions of the dated futures and principal tokens in `instruments`, shape (F,)."""
+        own = (Future, PrincipalToken)
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, own)], dtype=np.int64)
 
     @cached_property
-    def inverse_futures(self) -> np.ndarray:
-        """Which of the futures settle in coin, shape (F,)."""
-        return np.array([self.instruments[m].settlement == "inverse" for m in self.futures], dtype=bool)
+    def principals(self) -> Ints:
+        """Positions of the principal tokens in `instruments`."""
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, PrincipalToken)], dtype=np.int64)
+
+    def refuse_principals(self, listed: str) -> None:
+        """ValueError naming the principal tokens, for a venue that has `listed` only."""
+        if self.principals.size:
+            named = ", ".join(self.instruments[m].name for m in self.principals)
+            raise ValueError(f"instruments must be {listed}, as the venue lists, got {named}")
+
+    @cached_property
+    def inverse_dated(self) -> np.ndarray:
+        """Which of them settle in coin, shape (F,)."""
+        return np.array([self.instruments[m].settlement == "inverse" for m in self.dated], dtype=bool)
 
     @cached_property
     def quote_index(self) -> Ints:
@@ -109,11 +121,11 @@ class Portfolio:
 
     @cached_property
     def expiries(self) -> tuple[tuple[str, float], ...]:
-        """Distinct (asset, expiry in hours) of options and futures, sorted by asset order and time: the axis E."""
+        """Distinct (asset, expiry in hours) of all that expires, sorted by asset order and time: the axis E."""
         found = {
             (self.assets.index(x.asset), x.expiry_hours)
             for x in self.instruments
-            if isinstance(x, (EuropeanOption, Future))
+            if isinstance(x, (EuropeanOption, Future, PrincipalToken))
         }
         return tuple((self.assets[a], h) for a, h in sorted(found))
 
@@ -126,9 +138,9 @@ class Portfolio:
         )
 
     @cached_property
-    def future_expiry(self) -> Ints:
-        """Position in `expiries` of each future, shape (F,)."""
-        own = [self.instruments[m] for m in self.futures]
+    def dated_expiry(self) -> Ints:
+        """Position in `expiries` of each dated instrument, shape (F,)."""
+        own = [self.instruments[m] for m in self.dated]
         return np.array([self.expiries.index((x.asset, x.expiry_hours)) for x in own], dtype=np.int64)
 
     @cached_property

@@ -16,7 +16,8 @@ YAML::
         margining: cross                 # or asset, position: margined apart, see `riskengine.book.isolation`
 
 ``entry`` defaults to spot, ``settlement`` to ``linear``, ``quote`` (the dollar of a linear contract) to ``USD``; an
-option has a ``strike`` or a ``moneyness`` (strike over spot); options and futures have ``expiry_days`` or
+option has a ``strike`` or a ``moneyness`` (strike over spot); options, futures and principals (zero-coupon claims on a
+coin, ``{instrument: principal, asset: USDC, expiry_days: 90, quantity: 5000}``) have ``expiry_days`` or
 ``expiry_hours``.
 
 CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
@@ -42,7 +43,7 @@ from riskengine.config.csv_book import read_csv_book
 from riskengine.config.faults import BAD
 from riskengine.config.reader import Path_, Tree, read_yaml
 from riskengine.errors import Fault, InputError
-from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PrincipalToken
 from riskengine.registry import suggest
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _MOST = 1e15
 
 @dataclass(frozen=True)
 class _Position:
-    instrument: Literal["perpetual", "option", "future"]
+    instrument: Literal["perpetual", "option", "future", "principal"]
     asset: str
     quantity: float
     settlement: Literal["linear", "inverse"] = "linear"
@@ -85,17 +86,20 @@ class _Position:
         option, what = self.instrument == "option", f"{'an' if self.instrument == 'option' else 'a'} {self.instrument}"
         for names in (("type",), ("strike", "moneyness"), ("expiry_days", "expiry_hours")):
             given = [n for n in names if getattr(self, n) is not None]
-            needed = option or (self.instrument == "future" and names[0] == "expiry_days")
+            needed = option or (self.instrument in ("future", "principal") and names[0] == "expiry_days")
             if needed and len(given) != 1:
                 raise ValueError(f"{what} must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
             if not needed and given:
                 raise ValueError(f"{given[0]} must not be given for {what}, got {getattr(self, given[0])!r}")
+        if self.instrument == "principal" and (self.settlement, self.quote) != ("linear", "USD"):
+            raise ValueError("settlement and quote must not be given for a principal: it pays its asset")
         if self.quote != "USD" and (option or self.settlement == "inverse" or self.quote == self.asset):
             raise ValueError(f"quote must be USD, or another coin for a linear perpetual or future, got {self.quote!r}")
         legal = {
             "option": ("mark_volatility", "forward"),
             "future": ("entry", "forward"),
             "perpetual": ("entry", "mark"),
+            "principal": (),
         }
         for name in ("entry", "mark", "forward", "mark_volatility"):
             if name not in legal[self.instrument] and getattr(self, name) is not None:
@@ -275,7 +279,9 @@ def _positions(
         place = (*here, "positions", i)
         if position.asset not in assets or position.quote not in ("USD", *assets):
             continue
-        needs_spot = position.strike is None if position.instrument == "option" else position.entry is None
+        needs_spot = {"option": position.strike is None, "principal": False}.get(
+            position.instrument, position.entry is None
+        )
         if needs_spot and position.asset not in spot:
             if not builder.world_failed:
                 builder.fault(f"spot of {position.asset} must be given: moneyness and entry are counted from it", place)
@@ -292,6 +298,8 @@ def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
     if position.instrument == "perpetual":
         return Perpetual(position.asset, position.settlement, position.quote), entry
     hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
+    if position.instrument == "principal":
+        return PrincipalToken(position.asset, hours), 0.0
     if position.instrument == "future":
         return Future(position.asset, hours, position.settlement, position.quote), entry
     # twelve digits: 1.1 x 1810 is 1991, not 1991.0000000000002
@@ -304,6 +312,8 @@ def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
     asset = assets.index(instrument.asset)
     if isinstance(instrument, Perpetual):
         return (asset, 0, 0.0, 0.0, instrument.quote, instrument.settlement)
+    if isinstance(instrument, PrincipalToken):
+        return (asset, 3, instrument.expiry_hours, 0.0, "", "")
     if isinstance(instrument, Future):
         return (asset, 2, instrument.expiry_hours, 0.0, instrument.quote, instrument.settlement)
     return (asset, 1, instrument.expiry_hours, instrument.strike, instrument.kind, instrument.settlement)
@@ -318,7 +328,10 @@ def dump_portfolio(book: Portfolio) -> dict[str, Any]:
         for m in np.flatnonzero(book.quantity[k]):
             terms, quantity = book.instruments[m], float(book.quantity[k, m])
             row = {"asset": terms.asset, "settlement": terms.settlement}
-            if isinstance(terms, EuropeanOption):
+            if isinstance(terms, PrincipalToken):
+                row = {"instrument": "principal", "asset": terms.asset, "expiry_hours": float(terms.expiry_hours)}
+                row["quantity"] = quantity
+            elif isinstance(terms, EuropeanOption):
                 row = {"instrument": "option", **row, "type": terms.kind, "strike": float(terms.strike)}
                 row |= {"expiry_hours": float(terms.expiry_hours), "quantity": quantity}
             else:

@@ -95,9 +95,11 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
     ]
     if book.options.size and (execution.options is None or execution.book is None):
         faults.append("execution must have a book and a book of options for a book with options, got none")
-    entered = ~np.isin(np.arange(len(book.instruments)), book.options)
+    entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals])
     if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
         faults.append("entry must be positive for every perpetual and future, got one that is not")
+    if book.principals.size:
+        faults.append(f"instruments must be traded at the venue, got {book.instruments[book.principals[0]].name}")
     if faults:
         return faults
     desk = VenueDesk(book, terms, surface, np.inf, paths)
@@ -197,8 +199,8 @@ class VenueDesk:
         paths, asset = self._paths, self.book.asset_index
         mark = spot if paths.basis_lanes is None else spot * np.exp(paths.basis_lanes[step])
         index, price = spot[asset], mark[asset]
-        if self.book.futures.size:
-            price[self.book.futures] = self._snapshot(step, spot).forward[self.book.future_expiry]
+        if self.book.dated.size:
+            price[self.book.dated] = self._snapshot(step, spot).forward[self.book.dated_expiry]
         inverse = self._inverse[:, None]
         value = np.where(inverse, -index * (1.0 / price + self._paid), price - self._paid)
         notional = np.where(inverse, index / price, price)

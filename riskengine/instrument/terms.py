@@ -1,7 +1,7 @@
-"""Perpetuals, dated futures and European options, linear and inverse."""
+"""Perpetuals, dated futures and European options, linear and inverse; zero-coupon claims."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from riskengine.arrays import check_range
 
@@ -96,4 +96,26 @@ class Future:
         )
 
 
-Instrument = Perpetual | EuropeanOption | Future
+@dataclass(frozen=True)
+class PrincipalToken:
+    """A zero-coupon claim on one coin of `asset`, paid at `expiry_hours` from time 0 of the grid.
+
+    Worth S D(tau) with the discount factor of the asset's curve, and exactly one coin at maturity.  The curve is then
+    what the claim yields, so an asset with such claims is one whose forwards carry the same rate: a pegged dollar.
+    """
+
+    asset: str
+    expiry_hours: float
+    settlement: ClassVar[Settlement] = "linear"
+    quote: ClassVar[str] = "USD"
+
+    def __post_init__(self) -> None:
+        check_range("expiry_hours", self.expiry_hours, 0.0, float("inf"), open_low=True, open_high=True)
+
+    @property
+    def name(self) -> str:
+        """For example ``PT-USDC-90d``."""
+        return f"PT-{self.asset}-{self.expiry_hours / 24.0:g}d"
+
+
+Instrument = Perpetual | EuropeanOption | Future | PrincipalToken

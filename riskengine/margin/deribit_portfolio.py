@@ -109,6 +109,7 @@ class DeribitPortfolio:
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
         """Index maps of the book; ValueError where it trades an asset for which there are no parameters."""
+        portfolio.refuse_principals("options, perpetuals and futures")
         traded = [a for a in portfolio.assets if a in {x.asset for x in portfolio.instruments}]
         missing = [a for a in traded if a not in self.parameters.underlyings]
         if missing:
@@ -222,13 +223,13 @@ def _currency(book: Portfolio, asset: int) -> _Currency:
     mine = np.flatnonzero(book.asset_index[book.options] == asset)
     size = book.quantity[:, book.options[mine]]
     perpetual = book.quantity[:, book.perpetuals[book.asset_index[book.perpetuals] == asset]].sum(axis=1)
-    dated = np.flatnonzero(book.asset_index[book.futures] == asset)
-    futures = book.quantity[:, book.futures[dated]]
+    dated = np.flatnonzero(book.asset_index[book.dated] == asset)
+    futures = book.quantity[:, book.dated[dated]]
     accounts = np.flatnonzero((size != 0).any(axis=1) | (perpetual != 0) | (futures != 0).any(axis=1))
     size = np.ascontiguousarray(size[accounts])
     row, column = np.nonzero(size)
     return _Currency(
         asset, mine.astype(np.int64), book.strikes[mine], book.call_sign[mine], book.option_expiry[mine], accounts,
         perpetual[accounts], size, np.searchsorted(row, np.arange(accounts.size + 1)).astype(np.int64),
-        column.astype(np.int64), np.ascontiguousarray(size[row, column]), futures[accounts], book.future_expiry[dated],
+        column.astype(np.int64), np.ascontiguousarray(size[row, column]), futures[accounts], book.dated_expiry[dated],
     )  # fmt: skip

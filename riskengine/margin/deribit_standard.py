@@ -57,7 +57,8 @@ class DeribitStandard:
         check_range("slope", self.slope, 0.0, 1.0)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> Portfolio:
-        """The book itself."""
+        """The book itself; ValueError where it has principal tokens."""
+        portfolio.refuse_principals("options, perpetuals and futures")
         return portfolio
 
     def step(self, state: Portfolio, paths: MarketPaths | None = None, step: int = 0) -> Portfolio:
@@ -98,8 +99,8 @@ class DeribitStandard:
             notional = coins * now.perpetual[a]
             initial += (self.im_base + self.slope * coins) * notional
             maintenance += (self.mm_base + self.slope * coins) * notional
-        for e in np.unique(book.future_expiry):
-            coins = np.abs(book.quantity[:, book.futures[book.future_expiry == e]].sum(axis=1))[:, None]
+        for e in np.unique(book.dated_expiry):
+            coins = np.abs(book.quantity[:, book.dated[book.dated_expiry == e]].sum(axis=1))[:, None]
             notional = coins * now.forward[e]
             initial += (self.im_base + self.slope * coins) * notional
             maintenance += (self.mm_base + self.slope * coins) * notional

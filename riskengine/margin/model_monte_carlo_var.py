@@ -191,7 +191,7 @@ class ModelMonteCarloVar:
             return []
         held = (state.linear != 0.0) | (state.coins != 0.0)
         book = state.portfolio
-        for m in book.futures:
+        for m in book.dated:
             held[:, book.asset_index[m]] |= book.quantity[:, m] != 0.0
         plain = (np.diff(state.offsets) == 0) & (held.sum(axis=1) == 1)
         return [(int(k), int(held[k].argmax())) for k in np.flatnonzero(plain)]

@@ -34,7 +34,7 @@ class CostRates:
     option_premium : float
         Fraction of the option's own value, on top.
     coin : float
-        Fraction of the value of coin collateral sold.
+        Fraction of the value of coins and principal tokens sold.
     """
 
     perpetual: float = 0.001
@@ -133,19 +133,24 @@ def option_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     return out
 
 
-def future_values(portfolio: Portfolio, market: MarketSnapshot) -> tuple[Floats, Floats]:
-    """What a dated future is worth to an account, USD: q times the first less q entry times the second, (F, P) each.
+def dated_values(portfolio: Portfolio, market: MarketSnapshot) -> tuple[Floats, Floats]:
+    """What a dated instrument is worth to an account: q times the first less q entry times the second, USD, (F, P).
 
-    Linear: F and 1.  Inverse: profit in coin at spot, S and S / F.
+    Linear future: F and 1.  Inverse: profit in coin at spot, S and S / F.  Principal token: S D and 0.
     """
-    forward = market.forward[portfolio.future_expiry]
-    spot = market.spot[portfolio.asset_index[portfolio.futures]]
-    inverse = portfolio.inverse_futures[:, None]
-    return np.where(inverse, spot, forward), np.where(inverse, spot / forward, 1.0)
+    forward = market.forward[portfolio.dated_expiry]
+    spot = market.spot[portfolio.asset_index[portfolio.dated]]
+    inverse = portfolio.inverse_dated[:, None]
+    unit, paid = np.where(inverse, spot, forward), np.where(inverse, spot / forward, 1.0)
+    if portfolio.principals.size:
+        claim = np.isin(portfolio.dated, portfolio.principals)
+        discount = np.exp(-np.asarray(market.rate) * market.tau)[portfolio.dated_expiry[claim]]
+        unit[claim], paid[claim] = spot[claim] * discount[:, None], 0.0
+    return unit, paid
 
 
 def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
-    """USD value of every account: cash, coins, profit and loss of perpetuals and futures, options; shape (K, P)."""
+    """USD value of every account: cash, coins, profit of perpetuals and futures, principal tokens, options; (K, P)."""
     values = np.empty((len(portfolio.instruments) + len(portfolio.assets), market.count))
     values[portfolio.options] = option_values(portfolio, market)
     values[portfolio.perpetuals] = market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
@@ -153,10 +158,10 @@ def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     paid_in_usd = portfolio.perpetuals[portfolio.quote_index[portfolio.perpetuals] < 0]
     constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, paid_in_usd].sum(axis=1)
     held = np.concatenate([portfolio.quantity, portfolio.coins], axis=1)
-    if portfolio.futures.size:
-        values[portfolio.futures], paid = future_values(portfolio, market)
-        in_usd = portfolio.quote_index[portfolio.futures] < 0
-        entered = -(portfolio.quantity * portfolio.entry)[:, portfolio.futures] * in_usd
+    if portfolio.dated.size:
+        values[portfolio.dated], paid = dated_values(portfolio, market)
+        in_usd = portfolio.quote_index[portfolio.dated] < 0
+        entered = -(portfolio.quantity * portfolio.entry)[:, portfolio.dated] * in_usd
         held, values = np.concatenate([held, entered], axis=1), np.concatenate([values, paid])
     return _book_sums(held, values, constant)
 
@@ -173,7 +178,10 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, 
         portfolio, market
     )
     unit[portfolio.perpetuals] = rates.perpetual * market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
-    unit[portfolio.futures] = rates.perpetual * market.forward[portfolio.future_expiry]
+    unit[portfolio.dated] = rates.perpetual * market.forward[portfolio.dated_expiry]
+    if portfolio.principals.size:
+        claim = np.isin(portfolio.dated, portfolio.principals)
+        unit[portfolio.principals] = rates.coin * dated_values(portfolio, market)[0][claim]
     unit[len(portfolio.instruments) :] = rates.coin * market.spot
     if depth is not None:
         unit /= np.concatenate([depth[portfolio.asset_index], depth])

@@ -9,10 +9,10 @@ from riskengine.book.portfolio import Portfolio, accounts_of
 from riskengine.engine.period import MarginPeriod
 from riskengine.engine.today import Today
 from riskengine.estimate import Estimate
-from riskengine.instrument.terms import EuropeanOption, Future, Instrument
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, PrincipalToken
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.pricing.greeks import black_scholes
-from riskengine.pricing.valuation import CostRates, account_values, close_costs, future_values
+from riskengine.pricing.valuation import CostRates, account_values, close_costs, dated_values
 from riskengine.random import DrawKeys
 from riskengine.roles import reads_history
 from riskengine.stats.bounded import share
@@ -205,8 +205,8 @@ def unit_greeks(book: Portfolio, market: MarketSnapshot) -> dict[str, Floats]:
     """Greeks in USD of a coin of each instrument, shape (M,), mean over lanes; units as in `HedgedAccount`."""
     out = {name: np.zeros(len(book.instruments)) for name in GREEKS}
     out["delta"][book.perpetuals] = market.perpetual[book.asset_index[book.perpetuals]].mean(axis=1)
-    if book.futures.size:
-        out["delta"][book.futures] = future_values(book, market)[0].mean(axis=1)
+    if book.dated.size:
+        out["delta"][book.dated] = dated_values(book, market)[0].mean(axis=1)
     if book.options.size:
         e = book.option_expiry
         tau, rate = market.tau[e][:, None], np.asarray(market.rate)[e][:, None]
@@ -257,7 +257,7 @@ def _trade(book: Portfolio, market: MarketSnapshot, found: Trades) -> Portfolio:
     before = account_values(book, market).mean()
     for m in np.flatnonzero(found.trades):
         terms, paid_in = book.instruments[m], book.quote_index[m]
-        if isinstance(terms, EuropeanOption):
+        if isinstance(terms, (EuropeanOption, PrincipalToken)):
             continue
         if isinstance(terms, Future):
             mark = market.forward[book.expiries.index((terms.asset, terms.expiry_hours))]

@@ -124,8 +124,8 @@ class DerivePmrmV2:
         missing = [a for a in portfolio.assets if a not in self.parameters.underlyings]
         if missing:
             raise ValueError(f"parameters must cover {portfolio.assets}, got none for {missing}")
-        if portfolio.futures.size:
-            named = ", ".join(portfolio.instruments[m].name for m in portfolio.futures)
+        if portfolio.dated.size:
+            named = ", ".join(portfolio.instruments[m].name for m in portfolio.dated)
             raise ValueError(f"instruments must be options and perpetuals, as the venue lists, got {named}")
         return State(portfolio, tuple(_cells(portfolio, a) for a in range(len(portfolio.assets))))
 

@@ -59,7 +59,7 @@ def test_futures_of_a_book(tmp_path):
     terms = (Perpetual("BTC"), Future("BTC", 2160.0), Future("ETH", 100.0, "inverse"))
     assert book.instruments == terms
     assert book.quantity.tolist() == [[1.0, -1.0, 3.0]] and book.entry.tolist() == [[34500.0, 35100.5, 1810.0]]
-    assert book.expiries == (("BTC", 2160.0), ("ETH", 100.0)) and book.future_expiry.tolist() == [0, 1]
+    assert book.expiries == (("BTC", 2160.0), ("ETH", 100.0)) and book.dated_expiry.tolist() == [0, 1]
     again = load(tmp_path, to_yaml(dump_portfolio(book)), "again.yaml")
     assert again.instruments == terms and (again.entry == book.entry).all() and (again.quantity == book.quantity).all()
     table = load(tmp_path, CSV, "book.csv")

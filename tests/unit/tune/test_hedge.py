@@ -176,7 +176,7 @@ def test_trades_in_futures_cost_what_they_cost_and_nothing_else(tmp_path, world)
     free = {"delta": None, "gamma": None, "vega": None}
     found = hedge_account(today, held, 0, exposures=free, tail=TailRule(bound=False))
     market = today.market(found.book)
-    assert found.trades.after < found.trades.before and (found.trades.trades[found.book.futures] != 0.0).any()
+    assert found.trades.after < found.trades.before and (found.trades.trades[found.book.dated] != 0.0).any()
     before, after = (account_values(b, market)[0].mean() for b in (found.book, found.after))
     assert before - after == pytest.approx(found.trades.cost, abs=1e-6)
     unit = unit_greeks(found.book, market)["delta"]

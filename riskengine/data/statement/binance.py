@@ -34,7 +34,7 @@ def role(row: dict[str, Any]) -> str | None:
     if "/" in str(row.get("symbol", "")):  # a name of ccxt
         return None
     if "symbol" in row:
-        if "positionAmt" in row or ("optionSide" in row and "quantity" in row):
+        if {"positionAmt", "entryPrice"} <= set(row) or ("optionSide" in row and "quantity" in row):
             return "position"
         return "quote" if "markIV" in row or ("markPrice" in row and "indexPrice" in row) else None
     return (
@@ -59,7 +59,8 @@ def read(what: str, row: dict[str, Any], place: str, into: Statement) -> None:
         index=into.number(row, "indexPrice", place),
         volatility=into.number(row, "markIV", place),
     )
-    if what == "quote":
+    # an account lists the positions that positionRisk lists; one row a symbol and side
+    if what == "quote" or into.known(name, row.get("positionSide", "BOTH")):
         return
     size = into.number(row, "positionAmt" if "positionAmt" in row else "quantity", place)
     if size is not None and row.get("side") == "SHORT":

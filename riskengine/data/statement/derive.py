@@ -20,6 +20,8 @@ def terms(name: str) -> Terms | None:
 def role(row: dict[str, Any]) -> str | None:
     """What a row of a response is."""
     if "instrument_name" in row:
+        if "order_id" in row:
+            return None
         if "amount" in row and "average_price" in row:
             return "position"
         return "quote" if "option_pricing" in row or ("mark_price" in row and "index_price" in row) else None

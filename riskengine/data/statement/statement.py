@@ -80,6 +80,7 @@ class Statement:
     _cash: dict[str, float] = field(default_factory=dict)
     _equity: dict[str, tuple[float, bool]] = field(default_factory=dict)
     _index: dict[str, float] = field(default_factory=dict)
+    _taken: set[tuple[str, ...]] = field(default_factory=set)
     _latest: float = 0.0
 
     def fault(self, place: str, message: str) -> None:
@@ -99,6 +100,12 @@ class Statement:
             self.fault(place, f"{key} must be a finite number, got {value!r}")
             return None
         return found
+
+    def known(self, *key: str) -> bool:
+        """Whether a row of this key was taken before; it counts as taken from now on."""
+        before = key in self._taken
+        self._taken.add(key)
+        return before
 
     def stamp(self, time: float | None, unit: float) -> None:
         """A time that a row was made at, in units of `unit` seconds."""

@@ -137,6 +137,20 @@ def test_a_dated_future_is_taken_at_its_own_forward(tmp_path, world, currency, s
     assert equity(book, world) == pytest.approx(stated - option, rel=1e-12)
 
 
+def test_what_an_answer_repeats_or_only_wishes_for_is_no_position(tmp_path, world):
+    """A Binance account lists the positions again, with less said of them; a Derive account lists its orders."""
+    answers = deepcopy(BINANCE)
+    answers["account"]["positions"] = [
+        {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-1.25", "unrealizedProfit": "1"},
+        {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-1.25", "entryPrice": "50000"},
+    ]
+    assert held(load(tmp_path, answers, world)) == held(load(tmp_path, BINANCE, world))
+    answers = deepcopy(DERIVE)
+    order = {"order_id": "7", "instrument_name": "ETH-PERP", "amount": "9", "average_price": "0", "limit_price": "1"}
+    answers[0]["result"]["open_orders"] = [order]
+    assert held(load(tmp_path, answers, world)) == held(load(tmp_path, DERIVE, world))
+
+
 def test_as_of_time_and_mark_source_are_kept(tmp_path, world):
     book = load(tmp_path, DERIBIT, world)
     assert (book.marks.as_of, book.marks.source) == ("2026-03-01T12:00:00Z", "deribit marks")

@@ -252,8 +252,10 @@ class LendingDesk:
             "liquidated_loans": closing["liquidated_loans"],
             "borrow_capacity": closing["borrow_capacity"],
         }
+        columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]
             columns["protocol_result"] = columns["protocol_fee"] - columns["bad_debt"] + closing["inventory_result"]
+            columns["protocol_result_sold"] = columns["protocol_result"] - closing["sale_loss"]
         return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}

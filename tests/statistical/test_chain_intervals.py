@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.special import ndtri
 
 from riskengine.engine.chain_replay import Replay
 from riskengine.score.confidence_set import resampling_counts
 from riskengine.study.chain_figures import ChainFigures, _p_values
+from riskengine.study.rolling_scores import pooled_difference
 
 DAYS, ACCOUNTS, HISTORIES, REPLICATES = 121, 36, 300, 399
 SECONDS = np.arange(DAYS) * 86_400
@@ -116,3 +118,13 @@ def equal_cost_size(correlation, rate=0.02, noise=0.1, histories=HISTORIES):
 def test_size_at_equal_cost_with_counts_of_unequal_shape(correlation):
     """Counts of 18 alone against counts of 18 together: at most 8 %, within three standard errors."""
     assert equal_cost_size(correlation) < 0.08 + 3 * np.sqrt(0.08 * 0.92 / HISTORIES)
+
+
+def test_why_a_mean_requirement_has_no_interval():
+    """Newey and West's error of 121 days with an autocorrelation of 0.9, as requirements have."""
+    random, held = np.random.default_rng(3), 0
+    for _ in range(HISTORIES):
+        x = lfilter([1.0], [1.0, -0.9], random.standard_normal(200 + DAYS))[200:]
+        found = pooled_difference([(SECONDS, x)], 0.95)
+        held += found.lower <= 0 <= found.upper
+    assert abs(held / HISTORIES - 0.58) < 4 * np.sqrt(0.58 * 0.42 / HISTORIES)

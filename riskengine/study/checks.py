@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from riskengine.book.portfolio import Portfolio
 from riskengine.errors import suggest
-from riskengine.instrument.terms import EuropeanOption
+from riskengine.instrument.terms import EuropeanOption, Future, PrincipalToken
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel, reads_history
 from riskengine.scenario.state.lanes import has_variance
@@ -31,15 +31,15 @@ def period_faults(models: Sequence[MarginModel], hours: float, windows: int, pla
         if own is not None and own != hours:
             said = f"margin_period_hours must be the study's {hours:g} h, got {own:g} h"
             yield said, (*place, i, "margin_period_hours")
-        needed = max([0, *_windows(model)])
+        needed = max([0, *windows_read(model)])
         if windows < needed:
             yield f"{model.kind} needs history_windows of at least {needed}, got {windows}", (*place, i)
 
 
-def _windows(model: MarginModel) -> Iterator[int]:
+def windows_read(model: MarginModel) -> Iterator[int]:
     """Windows that a model, or a part of a combination, reads: those it states, else at least two."""
     for part in getattr(model, "parts", ()):
-        yield from _windows(part)
+        yield from windows_read(part)
     if reads_history(model):
         yield getattr(model, "window", None) or 2
 
@@ -58,9 +58,9 @@ def model_faults(
 
 
 def expiry_faults(book: Portfolio, hours: float, what: str, place: Place) -> Iterator[Found]:
-    """Every option must outlive what is asked of it."""
+    """Every option, future and principal token must outlive what is asked of it."""
     for terms in book.instruments:
-        if isinstance(terms, EuropeanOption) and terms.expiry_hours <= hours:
+        if isinstance(terms, (EuropeanOption, Future, PrincipalToken)) and terms.expiry_hours <= hours:
             said = f"expiry of {terms.name} must lie after the {what} of {hours:g} h, got {terms.expiry_hours:g} h"
             yield said, place
 

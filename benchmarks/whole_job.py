@@ -137,11 +137,11 @@ def engine_job(b: ScenarioBook, paths: int, make: Callable[[ScenarioBook], Reade
 
 def judge(b: ScenarioBook, seconds: dict, paths: dict[str, int], baselines: list[str], ours: str) -> dict:
     """Ratios of one surface, and whether its tables decide as the exact pricer does."""
-    exact, _, _ = engine_job(b, paths[f"exact, {ours}"], Readers.exact)
-    table, _, readers = engine_job(b, paths[f"exact, {ours}"], Readers.tabulated)
-    many, (whole, outside, _) = numpy_job(b, 10_000, seed=2), engine_job(b, paths[f"tables, {ours}"], Readers.tabulated)
-    rates = [float((o.first > 0).mean()) for o in (many, whole)]
-    errors = [math.sqrt(r * (1 - r) / o.first.size) for r, o in zip(rates, (many, whole), strict=True)]
+    exact, _, _ = engine_job(b, paths[f"tables, {ours}"], Readers.exact)
+    table, outside, readers = engine_job(b, paths[f"tables, {ours}"], Readers.tabulated)
+    both = numpy_job(b, 10_000, seed=2), table
+    rates = [float((o.first > 0).mean()) for o in both]
+    errors = [math.sqrt(r * (1 - r) / o.first.size) for r, o in zip(rates, both, strict=True)]
     found = {
         f"{kind} against {name}": compare(seconds, name, f"{kind}, {ours}", paths)
         for name in baselines
@@ -157,7 +157,7 @@ def judge(b: ScenarioBook, seconds: dict, paths: dict[str, int], baselines: list
         "error that the tables state, largest": stated,
         "error that the tables state, share of notional": stated / b.notional,
         "nodes in variance and log-spot, first and last step": [shapes[0], shapes[-1]],
-        "share of reads outside the tables": outside / (whole.first.size * STEPS),
+        "share of reads outside the tables": outside / (table.first.size * STEPS),
         "breach probability, numpy and ours": rates,
         "standard errors": errors,
     }

@@ -33,7 +33,8 @@ def _common(command):
     "--data",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="File of prices, or of option chains and then of prices: CSV or parquet; repeat it for several.",
+    help="File of accounts, of prices, or of option chains and then of prices: CSV, JSON or parquet; "
+    "repeat it for several.",
 )
 @click.option("--source", help="Which source to read, in a price file that holds several.")
 @click.option("--start", help="First date of the prices, such as 2021-01-01.")
@@ -43,19 +44,19 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
 
     Writes a run folder with result.json, tables and reports, prints a short table and where the report is.
     """
-    loaded = _load(study, overrides, paths, seed)
+    loaded, files = _load(study, overrides, paths, seed, data)
     price_options = {"--source": source, "--start": start, "--end": end}
-    _agree(loaded.study, data, price_options, resume)
+    _agree(loaded.study, files, price_options, resume)
     prices = records = chains = None
     if "chains" in loaded.study.options:
-        chains = _chains(loaded.study, data, source, start, end)
+        chains = _chains(loaded.study, files, source, start, end)
     if "records" in loaded.study.options:
-        records = _records(loaded.study, data, source, start, end)
+        records = _records(loaded.study, files, source, start, end)
     if "history" in loaded.study.options:
         from riskengine.data.prices import load_prices
 
         prices = load_prices(
-            data[0],
+            files[0],
             tuple(loaded.study.world.model.assets),
             start=start,
             end=end,
@@ -76,7 +77,7 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
 
     The same as `riskengine run`, for studies of kind certified_choice and certificate_experiment only.
     """
-    loaded = _load(study, overrides, paths, seed)
+    loaded, _ = _load(study, overrides, paths, seed)
     if loaded.study.verb != "tune":
         raise UsageError(f"STUDY must ask for a choice, got {loaded.study.named}: riskengine run runs it")
     _agree(loaded.study, (), {}, resume)
@@ -87,18 +88,26 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
     return _run(loaded, None, None, None, out, workers, resume, command, json_)
 
 
-def _load(study, overrides, paths, seed):
+def _load(study, overrides, paths, seed, data=()):
+    """The study, and the files of ``--data`` that are left: the first is the book where the study describes one."""
     from riskengine.config.study import load_study
 
     numbers = {name: value for name, value in (("paths", paths), ("seed", seed)) if value is not None}
-    if not numbers:
-        return load_study(study, overrides)
-    asked = load_study(study, overrides).study
+    loaded = load_study(study, overrides)
+    asked = loaded.study
     for name in numbers:
         if not hasattr(asked, name):
             other = "; --set replications=N does" if hasattr(asked, "replications") and name == "paths" else ""
             raise UsageError(f"--{name} must not be given for {asked.named}, which has no {name}{other}")
-    return load_study(study, (*overrides, *(f"{name}={value}" for name, value in numbers.items())))
+    book = None
+    if asked.awaits_book:
+        if not data:
+            raise UsageError(f"{asked.named} on an account dump needs its file: --data FILE")
+        book, *data = data
+    if numbers or book is not None:
+        overrides = (*overrides, *(f"{name}={value}" for name, value in numbers.items()))
+        loaded = load_study(study, overrides, book)
+    return loaded, tuple(data)
 
 
 def _records(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None) -> list:
@@ -174,6 +183,8 @@ def _describe(loaded, prices, records, chains, json_: bool) -> None:
     worlds = ", ".join(w.name for w in asked.all_worlds())
     plan |= {"world": worlds} if worlds else {}
     plan |= {"question": question_hash(loaded.resolved)}
+    if asked.imported is not None:
+        plan |= {"accounts": f"{len(asked.imported.names)} in {asked.imported.origin['file']}"}
     if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
     if records is not None:

@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
+from riskengine.book.loans import Loans
+from riskengine.errors import UsageError
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found
 from riskengine.study.result import StudyResult
@@ -39,6 +41,17 @@ class Study:
         """Every world that the study is on."""
         return (self.world,)
 
+    @property
+    def imported(self) -> Loans | None:
+        """The borrower book of the study where it comes from an account dump."""
+        lending = getattr(getattr(self, "study", self), "lending", None)
+        return lending.book if lending is not None and lending.book.origin else None
+
+    @property
+    def awaits_book(self) -> bool:
+        """Whether the study names an account dump whose file is still to be given."""
+        return self.imported is not None and self.imported.awaited
+
     def plan(self) -> dict[str, Any]:
         """What would run, for ``--dry-run``."""
         return {}
@@ -58,7 +71,14 @@ class Study:
             Short name; part of the folder's name.
         **options
             Those that ``options`` does not name are left out.
+
+        Raises
+        ------
+        UsageError
+            Where the file of an account dump is still to be given.
         """
+        if self.awaits_book:
+            raise UsageError(f"{self.named} on an account dump needs its file: --data FILE")
         module, _, function = self.runner.partition(":")
         taken = {key: value for key, value in options.items() if key in self.options}
         return getattr(import_module(module), function)(self, resolved, name, **taken)

@@ -21,6 +21,7 @@ class Measure:
 _AMOUNTS = {
     "bad_debt": ("Bad debt", "debt left without enough collateral"),
     "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
+    "supplier_loss": ("Suppliers' loss", "bad debt that the fees earned on the same path do not cover"),
     "socialised_loss": ("Socialised loss", "loss beyond the insurance fund that falls on other accounts"),
 }
 _PARTS = {
@@ -101,6 +102,9 @@ MEASURES: dict[str, Measure] = {
     "protocol_result": _M(
         "Protocol's result",
         "Mean fees less bad debt on a path, with gains on collateral taken over; negative: reserves or suppliers lose.",
+    ),
+    "liquidatable_at_start": _M(
+        "Liquidatable at once", "Borrowers whom the thresholds as set leave below health factor 1 at time 0."
     ),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(

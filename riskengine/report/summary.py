@@ -192,7 +192,21 @@ def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:
         )
         if m in found
     ]
-    return f"In the lending market {', '.join(parts_said)}." if parts_said else ""
+    if not parts_said:
+        return ""
+    return f"In the lending market {', '.join(parts_said)}.{_at_once(rows)}"
+
+
+def _at_once(rows: list[Row]) -> str:
+    """The smallest cut of the thresholds that leaves somebody liquidatable before any price moves."""
+    hit = [r for r in select(rows, "lending", measure="liquidatable_at_start") if r.value]
+    cuts = [r for r in hit if r.parameters["threshold_shift"] < 0.0]
+    if not cuts:
+        return ""
+    least = max(cuts, key=lambda r: r.parameters["threshold_shift"])
+    points = -100.0 * least.parameters["threshold_shift"]
+    by = f"{points:g} point{'' if points == 1.0 else 's'}"
+    return f" A cut of all thresholds by {by} leaves {least.value:g} borrowers liquidatable at once."
 
 
 def _joint(result: Mapping[str, Any], rows: list[Row]) -> str:

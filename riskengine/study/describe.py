@@ -100,6 +100,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+        if study.imported is not None:
+            count, origin = len(study.imported.names), study.imported.origin
+            said.append(
+                f"The {count} borrowers are the accounts of {origin['file']}, as of {origin['as_of']}; "
+                f"source: {origin['source']}."
+            )
         if study.lending.compared_with:
             said.append(
                 "Every market has the same borrowers and paths, an oracle that is told the same prices, and a pool of "

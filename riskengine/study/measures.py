@@ -16,7 +16,17 @@ from riskengine.stats.figures import Figures
 from riskengine.stats.mean import root
 from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
-from riskengine.study.names import AMOUNTS, CALIBRATION, INDICATORS, MEANS, SHARES, SIGNED, TAIL_LEVELS, amount_name
+from riskengine.study.names import (
+    AMOUNTS,
+    CALIBRATION,
+    FIXED,
+    INDICATORS,
+    MEANS,
+    SHARES,
+    SIGNED,
+    TAIL_LEVELS,
+    amount_name,
+)
 from riskengine.study.result import Row
 
 
@@ -50,6 +60,8 @@ def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | N
         found = [(measure, SHARES[measure], figures.share(column, severity))]
     elif measure in INDICATORS:
         found = [(measure, "probability", figures.probability(column > 0, severity))]
+    elif measure in FIXED and (column == column[0]).all():
+        found = [(measure, FIXED[measure], exact(float(column[0]), "the same on every path"))]
     elif measure in MEANS:
         found = [(measure, MEANS[measure], not_negative(figures.mean(column)))]
     elif measure in SIGNED:

@@ -25,11 +25,14 @@ MEANS = {
     "skipped_unprofitable": "count",
     "liquidated_loans": "count",
     "borrow_capacity": "USD",
+    "liquidatable_at_start": "count",
 }
+# of those, known without an error where all paths start at the same prices
+FIXED = {"liquidatable_at_start": "count"}
 # an amount that may be negative; its mean is reported
 SIGNED = {"protocol_result": "USD"}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
-AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
+AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
 # of estimators on the paths of a study against the exact quantile, with the unit of each
 CALIBRATION = {

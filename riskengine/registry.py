@@ -104,6 +104,7 @@ STUDIES: dict[str, str] = {
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
     "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
+    "lending_replay": "riskengine.study.lending_replay_spec:LendingReplayStudy",
 }
 
 

@@ -57,17 +57,22 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
 
         prices = load_prices(
             files[0],
-            tuple(loaded.study.world.model.assets),
+            loaded.study.priced,
             start=start,
             end=end,
             source=source,
             max_missing_share=loaded.study.max_missing_share,
         )
+    happened = None
+    if "happened" in loaded.study.options and len(files) > 1:
+        from riskengine.data.liquidations import load_liquidations
+
+        happened = load_liquidations(files[1], loaded.study.happened)
     if dry_run:
         _describe(loaded, prices, records, chains, json_)
         return 0
     command = _command("run", study, data, overrides, paths, seed, price_options)
-    return _run(loaded, prices, records, chains, out, workers, resume, command, json_)
+    return _run(loaded, prices, records, chains, out, workers, resume, command, json_, happened)
 
 
 @click.command()
@@ -151,8 +156,10 @@ def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> 
         raise UsageError(f"{study.named} needs {needs if 'chains' in takes else 'prices: --data FILE'}")
     if "chains" in takes and len(data) > 2:
         raise UsageError(f"--data must be given once or twice for {study.named}, got {len(data)} files")
-    if "history" in takes and len(data) > 1:
-        raise UsageError(f"--data must be given once for {study.named}, got {len(data)} files")
+    most = 2 if "happened" in study.options else 1
+    if "history" in takes and len(data) > most:
+        times = "once" if most == 1 else "once or twice, after its book where that is not in the study,"
+        raise UsageError(f"--data must be given {times} for {study.named}, got {len(data)} files")
     given = [name for name, value in {"--data": data or None, **price_options}.items() if value is not None]
     if not takes and given:
         raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
@@ -200,7 +207,7 @@ def _describe(loaded, prices, records, chains, json_: bool) -> None:
     click.echo("everything is in order; nothing was run")
 
 
-def _run(loaded, prices, records, chains, out, workers, resume, command, json_) -> int:
+def _run(loaded, prices, records, chains, out, workers, resume, command, json_, happened=None) -> int:
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import Bar, compile_notice
     from riskengine.config.dump import to_yaml
@@ -227,6 +234,7 @@ def _run(loaded, prices, records, chains, out, workers, resume, command, json_) 
                 history=prices,
                 records=records,
                 chains=chains,
+                happened=happened,
             )
         finally:
             bar.close()

@@ -110,6 +110,22 @@ MEASURES: dict[str, Measure] = {
     "skipped_unprofitable": _M(
         "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."
     ),
+    # replay
+    "deepest_fall": _M("Deepest fall", "Lowest price of the event over its first, less one."),
+    "replayed_seized": _M("Replay: collateral seized", "Collateral that liquidations of the replayed book seize."),
+    "replayed_seized_least": _M("Replay: least over starts", "Least collateral seized over all starting hours."),
+    "replayed_seized_most": _M("Replay: most over starts", "Most collateral seized over all starting hours."),
+    "replayed_borrowers": _M("Replay: borrowers", "Borrowers of the replayed book that are liquidated."),
+    "replayed_bad_debt": _M("Replay: bad debt", "Debt of the replayed book left without enough collateral."),
+    "replayed_penalty": _M(
+        "Replay: taken from borrowers", "Collateral seized from the replayed book less debt settled."
+    ),
+    "happened_seized": _M("Really seized", "Collateral that real liquidations seized during the event."),
+    "happened_borrowers": _M("Borrowers really liquidated", "Accounts that were really liquidated during the event."),
+    "order_correlation": _M(
+        "Order of the events", "Rank correlation of collateral seized, replayed against real, over the events."
+    ),
+    "order_p_value": _M("p of the order", "Share of all orders of the events that agree with the real one as well."),
     # calibration
     "true_quantile": _M("True quantile", "Loss quantile under the exact law of the world."),
     "reference_quantile": _M("Reference quantile", "Simulated loss quantile: a reference with an error, not a truth."),

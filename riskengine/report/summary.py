@@ -7,6 +7,7 @@ from typing import Any
 from riskengine.report.choice_words import told
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
 from riskengine.report.power_summary import POWER, headline_power
+from riskengine.report.replay_chapter import order_sentence, replay_sentence
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -86,6 +87,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
+    makers += (replay_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
     makers += (_routes,)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
@@ -410,6 +412,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
+        ("replay", select(rows, "replay"), ("replayed_seized", "happened_seized", "replayed_borrowers")),
         ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
@@ -430,7 +433,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("level", "threshold_shift", "sample_size", "group")
+    keep = ("event", "level", "threshold_shift", "sample_size", "group")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from riskengine.book.loans import Loans
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.world import World
@@ -174,7 +175,14 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
             "price_feedback": study.feedback is not None,
         },
         "assumptions": assumptions(study),
-    } | ({"data": data} if (data := world_data(study.world)) else {})
+    } | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
+
+
+def book_data(book: Loans | None) -> list[dict[str, str]]:
+    """Name and hash of the file of an imported book."""
+    if book is None:
+        return []
+    return [{"name": book.origin["file"], "sha256": book.origin["sha256"], "source": "accounts, given by --data"}]
 
 
 def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[str, str]) -> dict[str, Any]:

@@ -26,8 +26,8 @@ class Study:
         The command that is for it: ``tune`` where it ends in a choice, else ``run``.
     options : tuple of str
         What the runner takes beside the study: of ``out``, ``workers``, ``resume``, ``progress``, ``command``, and
-        ``history`` (real prices of the world's assets), ``records`` (every series of the files) or ``chains`` (option
-        chains, with prices of the time before).
+        ``history`` (real prices of the assets in `priced`), ``records`` (every series of the files), ``chains`` (option
+        chains, with prices of the time before) or ``happened`` (real liquidations, after the prices).
     """
 
     kind: str
@@ -40,6 +40,11 @@ class Study:
     def all_worlds(self) -> tuple[World, ...]:
         """Every world that the study is on."""
         return (self.world,)
+
+    @property
+    def priced(self) -> tuple[str, ...]:
+        """Assets whose real prices the study reads."""
+        return tuple(self.world.model.assets)
 
     @property
     def imported(self) -> Loans | None:

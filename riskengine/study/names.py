@@ -111,6 +111,20 @@ EXPERIMENT = {
     "mean_margin_ratio": "share",
 }
 
+# of a lending market replayed over real crises: each of one history
+REPLAY = {
+    "deepest_fall": "return",
+    "replayed_seized": "USD",
+    "replayed_seized_least": "USD",
+    "replayed_seized_most": "USD",
+    "replayed_borrowers": "count",
+    "replayed_bad_debt": "USD",
+    "replayed_penalty": "USD",
+    "happened_seized": "USD",
+    "happened_borrowers": "count",
+    "order_correlation": "number",
+    "order_p_value": "probability",
+}
 # of a study of backtests
 BACKTEST_POWER = {
     "test_size": "probability",
@@ -201,6 +215,7 @@ PLACES = (
     "asset",
     "case",
     "estimator",
+    "event",
     "exposure",
     "family",
     "level",
@@ -256,6 +271,7 @@ def all_measures() -> frozenset[str]:
         *DERIVATIVES,
         *PROBABILITY,
         *BACKTEST_POWER,
+        *REPLAY,
         *CHOICE,
         *EXPERIMENT,
         *ACCOUNTS,

@@ -11,7 +11,7 @@ from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Cross-margined accounts over one list of instruments.
+    """Margin accounts over one list of instruments.
 
     Attributes
     ----------

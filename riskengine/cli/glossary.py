@@ -1,7 +1,10 @@
 """What the words mean: one line each.  The table of ``docs/notation.md`` is this one."""
 
 TERMS = {
-    "account": "One cross-margined book of positions and cash; what a requirement is asked of.",
+    "account": "One margined book of positions and cash; what a requirement is asked of. Positions margined apart are "
+    "accounts.",
+    "auto-deleveraging": "Closing positions of winners against a bankrupt account, highest rank first, where the "
+    "insurance fund is exhausted.",
     "backtest": "Forecasts or margins held against what happened, with a test of whether breaches came as often as "
     "promised.",
     "bad debt": "Debt left when all collateral of a borrower has been seized; what a protocol books of it is its "
@@ -38,6 +41,8 @@ TERMS = {
     "expected shortfall": "Mean of the worst losses of probability 1 - level.",
     "feller condition": "2 kappa theta >= xi^2: variance never reaches zero. It may fail; scheme and exact law allow "
     "for it.",
+    "fund need": "The most that an insurance fund that never empties is below its start on a path; a fund is "
+    "exhausted where the need exceeds it.",
     "funding multiple": "Equity of an account at the start over its initial requirement.",
     "grid model": "A margin model that revalues under fixed moves. It has no level; its coverage is an output.",
     "health factor": "Collateral times liquidation threshold over debt; below 1 a borrower may be liquidated.",
@@ -60,6 +65,7 @@ TERMS = {
     "liquidation threshold": "Share of collateral value that may be owed before liquidation.",
     "maintenance margin": "Requirement below which positions are closed.",
     "maintenance-margin breach": "Worst loss within the liquidation latency above the maintenance margin at its start.",
+    "margin call": "An account found below its maintenance requirement.",
     "margin period": "Margin period of risk: the time over which initial margin must cover losses.",
     "measure": "A law of paths: P is the real-world law, Q the law that prices options; also a figure of a result.",
     "model confidence set": "Estimators that cannot be told from the best at a confidence.",
@@ -107,7 +113,7 @@ ALIASES = {
     "not fitted": "stamp",
     "unfit": "stamp",
     "valley": "identified",
-    "adl": "socialised loss",
+    "adl": "auto-deleveraging",
     "crn": "common random numbers",
     "es": "expected shortfall",
     "hf": "health factor",

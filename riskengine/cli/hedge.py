@@ -51,7 +51,7 @@ def hedge(portfolio, kind, accounts, offered, delta, gamma, vega, most, spend, w
     exposures = {n: _bound(n, text) for n, text in (("delta", delta), ("gamma", gamma), ("vega", vega))}
     if out is not None:
         check_writable(out)
-    today = Today(margin_model(kind, levels=None if level is None else [level]), world)
+    today = Today(margin_model(kind, levels=None if level is None else [level], world=world_name), world)
     settings = {"exposures": exposures, "most": most, "spend": float("inf") if spend is None else spend, "worth": worth}
     with compile_notice():
         found = [_one(today, book, book.names.index(name), extra, settings) for name in accounts or book.names]

@@ -13,6 +13,7 @@ A resolved study holds these words and the file's SHA-256, not the accounts.
 """
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,8 @@ def _imported(builder: "Builder", path: Path_) -> Any:
     if word not in FORMATS:
         known = ", ".join(FORMATS)
         return builder.fault(f"format must be one of {known}, got {word!r}{suggest(word, FORMATS)}", (*path, "format"))
-    said = builder.record(FORMATS[word], path)
+    module, _, name = FORMATS[word].partition(":")
+    said = builder.record(getattr(import_module(module), name), path)
     if said is BAD:
         return BAD
     file = builder.book_file

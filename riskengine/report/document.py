@@ -10,9 +10,10 @@ from riskengine.report.choice_chapters import certificate_experiment, certified_
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
-from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
+from riskengine.report.life_chapters import closed_accounts, feedback_effect, fund_size, life_checks, waterfall
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
+from riskengine.report.measures import MEASURES, Measure
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
@@ -20,6 +21,7 @@ from riskengine.report.reliability_chapter import reliability
 from riskengine.report.replay_chapter import replay
 from riskengine.report.rolling_chapters import (
     rolling_by_series,
+    rolling_portfolios,
     rolling_power,
     rolling_rates,
     rolling_reliability,
@@ -60,6 +62,7 @@ ORDER: tuple[Maker, ...] = (
     rolling_rates,
     rolling_scores,
     rolling_reliability,
+    rolling_portfolios,
     rolling_by_series,
     rolling_power,
     replay,
@@ -80,6 +83,11 @@ ORDER: tuple[Maker, ...] = (
     certified_choice,
     worst_account,
     certificate_experiment,
+    fund_size,
+    closed_accounts,
+    waterfall,
+    feedback_effect,
+    life_checks,
 )
 
 

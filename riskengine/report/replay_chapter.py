@@ -28,8 +28,8 @@ def replay(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     lead = (
         "The book did not stand there on the days of the events, and the real figure is of the market's own book on "
         "those days: orders of magnitude may be compared.",
-        f"Number of events: {len(result['series'])}, one history each. No figure here has a sampling error, and none says "
-        "what another crisis would do.",
+        f"Number of events: {len(result['series'])}, one history each. No figure here has a sampling error, and none "
+        "says what another crisis would do.",
     )
     here = select(own, threshold_shift=0.0)
     main = ("replayed_seized", "replayed_seized_least", "replayed_seized_most", "happened_seized")

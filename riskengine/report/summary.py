@@ -21,6 +21,7 @@ from riskengine.report.rows import (
     whole_book,
 )
 from riskengine.report.summary_chain import CHAIN
+from riskengine.report.summary_life import LIFE
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
 from riskengine.report.worst_chapter import worst_sentence
@@ -89,7 +90,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
     makers += (replay_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
-    makers += (_routes,)
+    makers += (_routes, *LIFE)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -415,6 +416,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("replay", select(rows, "replay"), ("replayed_seized", "happened_seized", "replayed_borrowers")),
         ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
+        ("fund", select(rows, "fund_sizing"), ("fund_size", "certified_fund", "fresh_exhaustion")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)
@@ -433,7 +435,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("event", "level", "threshold_shift", "sample_size", "group")
+    keep = ("event", "level", "threshold_shift", "sample_size", "group", "target")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -12,6 +12,7 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "requirement_error": "share",
     "peak_to_trough": "number",
     "largest_rise_1": "number",
     "largest_rise_5": "number",
@@ -66,6 +67,7 @@ LAB = {
     "unbounded_intervals": "probability",
     "refused": "probability",
     "log_tracking_error": "number",
+    "log_tracking_difference": "number",
     "true_shortfall": "return",
     "es_relative_bias": "share",
     "es_relative_sd": "share",
@@ -206,6 +208,28 @@ JOINT = (
     "lending_liquidation_given_insolvency",
     "lending_liquidation_given_no_insolvency",
 )
+# of account life: means over paths, with the unit of each; amounts as distributions
+LIFE_BY_KIND = {
+    "margin_calls": "count",
+    "bankrupt_accounts": "count",
+    "liquidated_notional": "USD",
+    "account_shortfall": "USD",
+    "deleveraged_notional": "USD",
+    "deleveraging_loss": "USD",
+    "socialised_loss": "USD",
+}
+LIFE_MEANS = {
+    "margin_calls": "count",
+    "bankrupt_accounts": "count",
+    "deleveragings": "count",
+    "execution_cost": "USD",
+    "liquidation_fees": "USD",
+    "uncovered_loss": "USD",
+}
+LIFE_AMOUNTS = ("liquidated_notional", "account_shortfall", "fund_draw", "deleveraged_notional", "deleveraging_loss",
+                "socialised_loss")  # fmt: skip
+LIFE = ("deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion", "conservation_error",
+        "need_mismatch")  # fmt: skip
 # parameters of a row, and what else tells rows apart: what `where` may name
 PLACES = (
     "account",
@@ -256,8 +280,9 @@ def amount_name(amount: str, level: float) -> str:
 
 def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
-    amounts = {f"{a}_{part}" for a in AMOUNTS for part in ("probability", "mean", "given_positive", "es_99")}
-    amounts |= {amount_name(a, level) for a in AMOUNTS for level in TAIL_LEVELS}
+    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need"}
+    amounts = {f"{a}_{part}" for a in known for part in ("probability", "mean", "given_positive", "es_99")}
+    amounts |= {amount_name(a, level) for a in known for level in TAIL_LEVELS}
     named = {
         *SHARES,
         *INDICATORS,
@@ -281,5 +306,8 @@ def all_measures() -> frozenset[str]:
         "event_probability",
         *JOINT,
         *SCHEME,
+        *LIFE_BY_KIND,
+        *LIFE_MEANS,
+        *LIFE,
     }
     return frozenset(named | amounts)

@@ -19,6 +19,17 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_margin_of_a_model_in_a_file(here, capsys):
+    text = "kind: speed_limited\nrise: 1.2\nmodel: {kind: greeks_grid, price_range: 0.1}\n"
+    (here / "limited.yaml").write_text(text)
+    asked = ("margin", "--model", "limited.yaml", "--model", "greeks_grid", "--portfolio", "long_dated_book", "--json")
+    rows = json.loads(call(capsys, *asked)[1])["requirements"]
+    limited, plain = ([r["initial"] for r in rows if r["model"] == kind] for kind in ("speed_limited", "greeks_grid"))
+    assert limited[0] == pytest.approx(plain[0] * 0.1 / 0.16)
+    code, _, err = call(capsys, "margin", "--model", "speed_limited", "--portfolio", "long_dated_book")
+    assert code == 2 and "needs the models or settings that a study or a file gives" in err
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [

@@ -108,6 +108,7 @@ STUDIES: dict[str, str] = {
     "worst_account": "riskengine.tune.worst_account_spec:WorstAccountStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
+    "black_scholes": "riskengine.study.black_scholes_spec:BlackScholesStudy",
     "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
     "lending_replay": "riskengine.study.lending_replay_spec:LendingReplayStudy",
 }

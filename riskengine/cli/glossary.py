@@ -32,6 +32,7 @@ TERMS = {
     "draw group": "What shares random numbers: worlds and candidate parameters of one study, by default.",
     "e-process": "Evidence against a forecast that may be looked at at any time: it passes 1 / a with probability a "
     "at most if the forecast is right.",
+    "edge": "Value of what is bought less its price, expected under the true law.",
     "effective sample size": "Hits in the tail behind a figure, or the weighted size of a weighted sample.",
     "equity": "Cash, plus coins at spot, plus profit of perpetuals, plus value of options.",
     "estimate": "A figure with standard error, interval, sample size and method.",
@@ -67,6 +68,7 @@ TERMS = {
     "maintenance-margin breach": "Worst loss within the liquidation latency above the maintenance margin at its start.",
     "margin call": "An account found below its maintenance requirement.",
     "margin period": "Margin period of risk: the time over which initial margin must cover losses.",
+    "mark": "Price or volatility at which a venue values positions; what an attacker moves.",
     "measure": "A law of paths: P is the real-world law, Q the law that prices options; also a figure of a result.",
     "model confidence set": "Estimators that cannot be told from the best at a confidence.",
     "moneyness": "Strike over spot; log-moneyness is k = ln(K / F).",
@@ -97,8 +99,11 @@ TERMS = {
     "surface": "Implied volatility by moneyness and tenor, tied to the world's variance state.",
     "tail probability": "1 - level.",
     "tilt": "A law under which a rare event is common: shifted normals, other jump rates and sizes.",
+    "tracking error": "Standard deviation of what a hedge leaves; of an estimator, of how far it strays from a truth "
+    "that moves.",
     "truth": "A figure that is known exactly because the generator is ours: by two routes that agree, or refused.",
     "value at risk": "Quantile of the loss at a level over a horizon.",
+    "vault": "A pool of capital that sells options at its own quote.",
     "verdict": "PASS, FAIL, or INCONCLUSIVE (the interval straddles the limit); only against a declared criterion.",
     "window": "One margin period of history or of real prices.",
     "world": "A scenario model with parameters, a surface, and the source of each number. A file in scenarios/.",

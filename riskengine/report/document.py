@@ -4,6 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.black_scholes_chapters import (
+    black_scholes_attacks,
+    black_scholes_errors,
+    black_scholes_hedges,
+    black_scholes_integers,
+    black_scholes_margins,
+    black_scholes_vault,
+)
 from riskengine.report.chain_chapters import chain_accounts, chain_cost, chain_disclosure, chain_paired
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
@@ -83,6 +91,12 @@ ORDER: tuple[Maker, ...] = (
     certified_choice,
     worst_account,
     certificate_experiment,
+    black_scholes_margins,
+    black_scholes_errors,
+    black_scholes_hedges,
+    black_scholes_vault,
+    black_scholes_attacks,
+    black_scholes_integers,
     fund_size,
     closed_accounts,
     waterfall,

@@ -62,6 +62,7 @@ PARAMETERS = {
     "threshold_shift": "threshold shift",
     "sample_size": "sample size",
     "sha256": "SHA-256",
+    "interval_hours": "hours between trades",
 }
 
 
@@ -91,7 +92,7 @@ def value_of(name: str, value: Any) -> str:
     """A parameter's value as people write it."""
     if value is None:
         return "–"
-    if name in ("level", "target") and isinstance(value, (int, float)):
+    if name in ("level", "target", "cap") and isinstance(value, (int, float)):
         return percent(value)
     if name == "threshold_shift" and isinstance(value, (int, float)):
         return f"{value * 100:+g} pp" if value else "as it is"

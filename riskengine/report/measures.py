@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from riskengine.report.measures_black_scholes import BLACK_SCHOLES
 from riskengine.report.measures_chain import CHAIN
 from riskengine.report.measures_life import LIFE, LIFE_AMOUNTS
 from riskengine.report.measures_replay import REPLAY
@@ -196,7 +197,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | REPLAY).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES | REPLAY).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

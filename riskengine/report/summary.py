@@ -20,6 +20,7 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
+from riskengine.report.summary_black_scholes import BLACK_SCHOLES, headline_black
 from riskengine.report.summary_chain import CHAIN
 from riskengine.report.summary_life import LIFE
 from riskengine.report.summary_rolling import ROLLING
@@ -90,7 +91,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
     makers += (replay_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
-    makers += (_routes, *LIFE)
+    makers += (_routes, *LIFE, *BLACK_SCHOLES)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -416,6 +417,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("replay", select(rows, "replay"), ("replayed_seized", "happened_seized", "replayed_borrowers")),
         ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
+        ("Black–Scholes", headline_black(rows), ("price_error", "margin_error", "margin_breach")),
         ("fund", select(rows, "fund_sizing"), ("fund_size", "certified_fund", "fresh_exhaustion")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
@@ -435,7 +437,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("event", "level", "threshold_shift", "sample_size", "group", "target")
+    keep = ("event", "world", "days", "moneyness", "level", "threshold_shift", "sample_size", "group", "target")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -196,6 +196,52 @@ DERIVATIVES = {
 }
 
 
+# of Black-Scholes on a world that is not lognormal; amounts per unit of spot
+BLACK_SCHOLES = {
+    "one_volatility": "share",
+    "true_price": "return",
+    "price_error": "share",
+    "volatility_error": "share",
+    "delta_error": "number",
+    "hedge_error": "number",
+    "margin_needed": "return",
+    "margin_black": "return",
+    "margin_error": "share",
+    "margin_breach": "probability",
+    "hedge_mean": "return",
+    "hedge_sd": "return",
+    "hedge_variance_ratio": "share",
+    "hedge_loss_p01": "return",
+    "hedge_loss_p99": "return",
+    "hedge_loss_es_99": "return",
+    "hedge_sd_lognormal": "return",
+    "hedge_table_error": "number",
+    "vault_edge": "return",
+    "vault_size": "number",
+    "vault_profit": "return",
+    "vault_profit_simulated": "return",
+    "vault_break_even": "share",
+    "vault_break_even_simulated": "share",
+    "vault_break_even_size": "number",
+    "vault_break_even_size_simulated": "number",
+    "vault_loss_probability": "probability",
+    "vault_loss_p99": "return",
+    "vault_loss_es_99": "return",
+    "vault_worst": "return",
+    "attack_push": "share",
+    "attack_cost": "USD",
+    "attack_profit": "USD",
+    "attack_break_even": "USD",
+    "attack_observations": "count",
+    "fixed_error": "number",
+    "fixed_largest_forward": "number",
+    "fixed_mul": "count",
+    "fixed_div": "count",
+    "fixed_add": "count",
+    "fixed_shift": "count",
+}
+
+
 # beside those of margin, of the account that a model covers worst
 WORST = ("tail_beyond_margin",)
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
@@ -270,6 +316,14 @@ PLACES = (
     "group",
     "parameter",
     "bin",
+    "days",
+    "moneyness",
+    "interval_hours",
+    "hedged_in",
+    "log_moneyness",
+    "observations",
+    "cap",
+    "total_volatility",
 )
 
 
@@ -295,6 +349,7 @@ def all_measures() -> frozenset[str]:
         *SENSITIVITY,
         *DERIVATIVES,
         *PROBABILITY,
+        *BLACK_SCHOLES,
         *BACKTEST_POWER,
         *REPLAY,
         *CHOICE,

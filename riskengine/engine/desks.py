@@ -253,6 +253,8 @@ class LendingDesk:
             "liquidated_loans": closing["liquidated_loans"],
             "borrow_capacity": closing["borrow_capacity"],
         }
+        if "reacting_borrowers" in closing:
+            columns["reacting_borrowers"] = closing["reacting_borrowers"]
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]

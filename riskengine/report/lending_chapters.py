@@ -52,6 +52,7 @@ def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapt
     table = pivot("Liquidations of margin accounts", headline(rows), counts, lead=("level",), folded=True)
     volume = (
         "liquidatable_at_start",
+        "reacting_borrowers",
         "liquidations",
         "liquidated_loans",
         "liquidated_volume",

@@ -108,6 +108,9 @@ MEASURES: dict[str, Measure] = {
     "liquidatable_at_start": _M(
         "Liquidatable at once", "Borrowers whom the thresholds as set leave below health factor 1 at time 0."
     ),
+    "reacting_borrowers": _M(
+        "Borrowers who act", "Mean number of borrowers on a path who top up or deleverage at least once."
+    ),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
         "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."

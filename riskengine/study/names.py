@@ -27,6 +27,7 @@ MEANS = {
     "liquidated_loans": "count",
     "borrow_capacity": "USD",
     "liquidatable_at_start": "count",
+    "reacting_borrowers": "count",
 }
 # of those, known without an error where all paths start at the same prices
 FIXED = {"liquidatable_at_start": "count"}

@@ -21,7 +21,8 @@ class Loans:
     stated_health : ndarray, shape (L,), or None
         Health factors that the source of the book states.
     origin : dict
-        Of an imported book: the words that describe it, with ``file`` and ``sha256`` once it was read; else empty.
+        Of an imported or synthetic book: the words that describe it, with ``file`` and ``sha256`` of a file once it was
+        read; else empty.
     """
 
     reserves: tuple[str, ...]
@@ -42,4 +43,4 @@ class Loans:
     @property
     def awaited(self) -> bool:
         """Whether this is an imported book whose file is still to be given."""
-        return bool(self.origin) and "sha256" not in self.origin
+        return bool(self.origin) and not self.names

@@ -3,7 +3,7 @@ account dump by one of the formats of `riskengine.data.loan_dumps`.
 
 YAML of a dump::
 
-    format: account_values              # or account_tokens, aave_v3_subgraph
+    format: account_values              # or account_tokens, aave_v3_subgraph; synthetic needs no file
     file: accounts.csv                  # may be left out: ``riskengine run STUDY --data FILE``
     as_of: "2026-07-18"
     source: who collected it
@@ -105,7 +105,7 @@ def build_loans(builder: "Builder", path: Path_) -> Any:
 
 
 def _imported(builder: "Builder", path: Path_) -> Any:
-    """`Loans` from the account dump described at `path`; without borrowers where its file is still to be given."""
+    """`Loans` described at `path`: drawn, or of an account dump; without borrowers where its file is to come."""
     from riskengine.data.loan_dumps import FORMATS
 
     word = builder.value(path)["format"]
@@ -116,6 +116,8 @@ def _imported(builder: "Builder", path: Path_) -> Any:
     said = builder.record(getattr(import_module(module), name), path)
     if said is BAD:
         return BAD
+    if word == "synthetic":
+        return said.loans()
     file = builder.book_file
     if file is None and said.file is None:
         return said.empty()

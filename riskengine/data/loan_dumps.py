@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # format -> "module:Record"
 FORMATS: dict[str, str] = {
+    "synthetic": "riskengine.book.synthetic:SyntheticBook",
     "account_values": "riskengine.data.account_values:AccountValues",
     "account_tokens": "riskengine.data.account_tokens:AccountTokens",
     "aave_v3_subgraph": "riskengine.data.aave_subgraph:AaveSubgraph",

@@ -50,7 +50,7 @@ class Study:
     def imported(self) -> Loans | None:
         """The borrower book of the study where it comes from an account dump."""
         lending = getattr(getattr(self, "study", self), "lending", None)
-        return lending.book if lending is not None and lending.book.origin else None
+        return lending.book if lending is not None and "as_of" in lending.book.origin else None
 
     @property
     def awaits_book(self) -> bool:

@@ -202,7 +202,9 @@ def _head(
     study: LendingReplayStudy, name: str, command: str, history: PriceHistory, happened: RealLiquidations | None
 ) -> dict[str, Any]:
     origin = study.book.origin
-    held = f"accounts of {origin['file']}, as of {origin['as_of']}; source: {origin['source']}" if origin else "stated"
+    held = "a stated book"
+    if study.imported is not None:
+        held = f"accounts of {origin['file']}, as of {origin['as_of']}; source: {origin['source']}"
     used = [study.market if e.rules is None else replace(study.market, rules=e.rules) for e in study.events]
     dates = {e.name: getattr(getattr(m, "rules", None), "as_of", "") for e, m in zip(study.events, used, strict=True)}
     data = [*book_data(study.imported)]

@@ -125,7 +125,7 @@ class LendingReplayStudy(Study):
     @property
     def imported(self) -> Loans | None:
         """As `Study.imported`."""
-        return self.book if self.book.origin else None
+        return self.book if "as_of" in self.book.origin else None
 
     @property
     def priced(self) -> tuple[str, ...]:

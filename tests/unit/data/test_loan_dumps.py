@@ -144,7 +144,10 @@ def test_one_message_says_all_that_is_wrong_with_a_file(tmp_path, words, text, s
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": "csv"}, "format must be one of account_values, account_tokens, aave_v3_subgraph, got 'csv'"),
+        (
+            {"format": "csv"},
+            "format must be one of synthetic, account_values, account_tokens, aave_v3_subgraph, got 'csv'",
+        ),
         ({"debt": {"rest": ["DAI"]}}, "debt of rest must be in tokens WETH, LST, LST_EMODE, USDC, got DAI"),
         ({"debt": {"rest": ["USDC", "WETH"]}}, "debt of rest must be in one token"),
         ({"file": "absent.csv"}, "absent.csv: no such file"),

@@ -101,6 +101,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+        said += [
+            f"Borrowers of {m.kind}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below a "
+            f"health factor of {m.reaction.trigger:g}, to {m.reaction.target:g}, before keepers and without slippage."
+            for m in study.lending.markets
+            if getattr(m, "reaction", None) is not None
+        ]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(

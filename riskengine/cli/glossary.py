@@ -47,6 +47,7 @@ TERMS = {
     "funding multiple": "Equity of an account at the start over its initial requirement.",
     "grid model": "A margin model that revalues under fixed moves. It has no level; its coverage is an output.",
     "health factor": "Collateral times liquidation threshold over debt; below 1 a borrower may be liquidated.",
+    "hedge": "Trades that change what an account may lose; `riskengine hedge` finds those of least margin.",
     "identified": "Said of a parameter that the data decide; one that they do not moves along a valley with others at "
     "nearly equal fit.",
     "importance sampling": "Drawing paths from a mixture tilted towards rare events, each weighted by its exact "
@@ -73,6 +74,7 @@ TERMS = {
     "model confidence set": "Estimators that cannot be told from the best at a confidence.",
     "moneyness": "Strike over spot; log-moneyness is k = ln(K / F).",
     "multiplier": "Factor on a whole requirement; how models without a level are swept.",
+    "numeraire": "The currency that figures are counted in: USD, or the coin that inverse options settle in.",
     "oracle": "The price that a protocol sees, published by heartbeat and deviation.",
     "origin": "Start of a window in which coverage is measured; origins lie a margin period apart, so windows do not "
     "overlap.",
@@ -91,6 +93,7 @@ TERMS = {
     "shortfall": "Loss beyond a requirement, or beyond resources.",
     "size": "Probability that a test rejects a right forecast; its true size may differ from the nominal one.",
     "socialised loss": "Loss beyond resources and insurance fund, borne by other accounts.",
+    "spread": "Ask less bid, or what a quote adds to the price it is made from.",
     "stamp": "What a world's numbers rest on. FIT: its tail losses lie in the data's block-bootstrap bands at every "
     "horizon; UNFIT: at some they do not; NOT FITTED: no comparison was made; DATA: paths are the data.",
     "stratified sampling": "Giving paths how many jumps they have, each count weighted by its exact probability.",
@@ -107,6 +110,8 @@ TERMS = {
     "verdict": "PASS, FAIL, or INCONCLUSIVE (the interval straddles the limit); only against a declared criterion.",
     "window": "One margin period of history or of real prices.",
     "world": "A scenario model with parameters, a surface, and the source of each number. A file in scenarios/.",
+    "worst account": "The account that a margin model covers worst among those that instruments make up; a search "
+    "finds one, not the last.",
 }
 
 # abbreviations and other spellings

@@ -41,7 +41,7 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     from riskengine.cli.progress import compile_notice
     from riskengine.config.book import load_book
     from riskengine.config.locate import find
-    from riskengine.config.models import margin_model, stands_alone
+    from riskengine.config.models import named_model, stands_alone
     from riskengine.config.study import load_world
     from riskengine.margin.attribution import Variants, variants
     from riskengine.registry import kinds
@@ -52,10 +52,11 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     book = load_book(find("books", portfolio), world)
     if world.stress:
         click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
-    levels = None if level is None else [level]
     asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
-    settings = {"levels": levels, "margin_period_hours": period, "world": world_name}
-    wanted = [_of_file(x, levels) if x.endswith((".yaml", ".yml")) else margin_model(x, **settings) for x in asked]
+    settings = {"margin_period_hours": period, "world": world_name}
+    wanted = [named_model(x, level, **settings) for x in asked]
+    if level is not None and not any(m.levels for m in wanted):
+        raise UsageError(f"--level must be left out for {', '.join(asked)}: no level there, got {level:g}")
     with compile_notice():
         asked = variants(book) if positions else Variants(book, book.accounts, ())
         found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
@@ -64,17 +65,6 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     else:
         _show(found)
     return 0
-
-
-def _of_file(name: str, levels: list[float] | None):
-    """The model of a file, at the level asked for where it has levels."""
-    from dataclasses import replace
-    from pathlib import Path
-
-    from riskengine.config.models import model_of_file
-
-    model = model_of_file(Path(name))
-    return replace(model, levels=tuple(levels)) if levels and model.levels else model
 
 
 def _requirements(model, asked, world, period: float, windows: int, seed: int, explained: bool) -> list[dict[str, Any]]:

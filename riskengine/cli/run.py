@@ -78,9 +78,10 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
 @click.command()
 @_common
 def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) -> int:
-    """Run STUDY, a study that chooses a setting with a certificate: the name of a shipped one, or a file.
+    """Run STUDY, a study that ends in a choice or a search: the name of a shipped one, or a file.
 
-    The same as `riskengine run`, for studies of kind certified_choice and certificate_experiment only.
+    The same as `riskengine run`, for kinds of study that choose: settings with a certificate, what such a certificate
+    is worth, the account that a model covers worst.
     """
     loaded, _ = _load(study, overrides, paths, seed)
     if loaded.study.verb != "tune":

@@ -1,6 +1,6 @@
 """One model by name, outside a study."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,23 @@ def model_of_file(file: Path) -> MarginModel:
     """The margin model that a YAML file describes as a study would, ``kind`` and settings; InputError with faults."""
     builder = Builder(read_yaml(file))
     return builder.done(builder.build(MarginModel))
+
+
+def named_model(word: str, level: float | None = None, **settings: Any) -> MarginModel:
+    """The margin model that a user names: a kind with its defaults, or a YAML file.
+
+    Parameters
+    ----------
+    word : str
+    level : float, optional
+        Put in place of the levels of the model, where it has any.
+    **settings
+        As in `margin_model`; a file says its own.
+    """
+    if not word.endswith((".yaml", ".yml")):
+        return margin_model(word, levels=None if level is None else [level], **settings)
+    model = model_of_file(Path(word))
+    return replace(model, levels=(level,)) if level is not None and model.levels else model
 
 
 def stands_alone(kind: str) -> bool:
@@ -47,6 +64,11 @@ def margin_model(kind: str, **settings: Any) -> MarginModel:
     InputError
         Where a setting is out of range.
     """
+    if kind not in registry.kinds("margin"):
+        known = [k for k in registry.kinds("margin") if stands_alone(k)]
+        raise UsageError(
+            f"model must be a file or one of {', '.join(known)}, got {kind!r}{registry.suggest(kind, known)}"
+        )
     cls = registry.load("margin", kind)
     if not stands_alone(kind):
         raise UsageError(f"{kind} needs the models or settings that a study or a file gives; got it alone")

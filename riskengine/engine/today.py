@@ -39,14 +39,14 @@ class Today:
     """
 
     def __init__(self, model: MarginModel, world: World, period_hours: float = 24.0, windows: int = 500, seed: int = 1):
-        self.model, self.world = model, world
-        self._seconds, self._windows, self._seed = round(period_hours * 3600), windows, seed
+        self.model, self.world, self.period_hours, self.windows, self.seed = model, world, period_hours, windows, seed
+        self._seconds = round(period_hours * 3600)
 
     @cached_property
     def _paths(self) -> MarketPaths:
         reads = reads_history(self.model)
-        grid = TimeGrid(self._seconds, 1, *((self._seconds, self._windows) if reads else ()))
-        paths = self.world.model.sample(grid, 0, HISTORIES, DrawKeys(self._seed))
+        grid = TimeGrid(self._seconds, 1, *((self._seconds, self.windows) if reads else ()))
+        paths = self.world.model.sample(grid, 0, HISTORIES, DrawKeys(self.seed))
         if reads:
             return paths
         mean = None if paths.variance_lanes is None else paths.variance_lanes.mean(axis=2, keepdims=True)

@@ -79,7 +79,10 @@ MEASURES: dict[str, Measure] = {
         )
         for n, periods in ((1, "1 margin period"), (5, "5 margin periods"), (30, "30 margin periods"))
     },
-    "capital": _M("Capital", "Mean initial requirement of the whole book: what the coverage costs."),
+    "capital": _M(
+        "Capital",
+        "Mean initial requirement of the whole book, or of the account that a row names: what the coverage costs.",
+    ),
     "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",

@@ -108,7 +108,7 @@ def _load(study, overrides, paths, seed, data=()):
     book = None
     if asked.awaits_book:
         if not data:
-            raise UsageError(f"{asked.named} on an account dump needs its file: --data FILE")
+            raise UsageError(asked.awaits_book)
         book, *data = data
     if numbers or book is not None:
         overrides = (*overrides, *(f"{name}={value}" for name, value in numbers.items()))

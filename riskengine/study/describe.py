@@ -102,8 +102,8 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "short of at the horizon."
         )
         said += [
-            f"Borrowers of {m.kind}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below a "
-            f"health factor of {m.reaction.trigger:g}, to {m.reaction.target:g}, before keepers and without slippage."
+            f"Borrowers of {m.kind}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below "
+            f"a health factor of {m.reaction.trigger:g}, to {m.reaction.target:g}, before keepers, without slippage."
             for m in study.lending.markets
             if getattr(m, "reaction", None) is not None
         ]

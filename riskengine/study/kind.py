@@ -53,9 +53,11 @@ class Study:
         return lending.book if lending is not None and "as_of" in lending.book.origin else None
 
     @property
-    def awaits_book(self) -> bool:
-        """Whether the study names an account dump whose file is still to be given."""
-        return self.imported is not None and self.imported.awaited
+    def awaits_book(self) -> str:
+        """What to do where the study names an account dump whose file is still to be given; empty elsewhere."""
+        if self.imported is None or not self.imported.awaited:
+            return ""
+        return f"{self.named} on an account dump needs its file: --data FILE, or file: in its book"
 
     def plan(self) -> dict[str, Any]:
         """What would run, for ``--dry-run``."""
@@ -83,7 +85,7 @@ class Study:
             Where the file of an account dump is still to be given.
         """
         if self.awaits_book:
-            raise UsageError(f"{self.named} on an account dump needs its file: --data FILE")
+            raise UsageError(self.awaits_book)
         module, _, function = self.runner.partition(":")
         taken = {key: value for key, value in options.items() if key in self.options}
         return getattr(import_module(module), function)(self, resolved, name, **taken)

@@ -255,10 +255,12 @@ class LendingDesk:
         }
         if "reacting_borrowers" in closing:
             columns["reacting_borrowers"] = closing["reacting_borrowers"]
+        columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]
             columns["protocol_result"] = columns["protocol_fee"] - columns["bad_debt"] + closing["inventory_result"]
+            columns["protocol_result_sold"] = columns["protocol_result"] - closing["sale_loss"]
         if "seized_usd" in sums and self._losses:
             columns["supplier_loss"] = np.maximum(-columns["protocol_result"], 0.0)
             columns["liquidatable_at_start"] = closing["initially_liquidatable"]

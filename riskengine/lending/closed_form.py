@@ -8,7 +8,7 @@ from math import exp, log, sqrt
 from scipy.special import ndtr
 
 from riskengine.arrays import check_range
-from riskengine.law.merton import MertonLaw
+from riskengine.roles import Law
 
 
 def touch_probability(health: float, drift: float, sigma: float, horizon: float) -> float:
@@ -31,7 +31,7 @@ def touch_probability(health: float, drift: float, sigma: float, horizon: float)
     return float(down + exp(2.0 * nu * barrier / sigma**2) * ndtr((barrier + nu * horizon) / scale))
 
 
-def unliquidated_bad_debt(collateral: float, debt: float, law: MertonLaw) -> tuple[float, float]:
+def unliquidated_bad_debt(collateral: float, debt: float, law: Law) -> tuple[float, float]:
     """(expected bad debt, probability of insolvency) of a loan left alone until the horizon of `law`.
 
     E[(D - C e^X)^+] = D P(X <= k) - C E[e^X 1{X <= k}],   k = ln(D / C): an undiscounted put on the collateral.

@@ -12,6 +12,7 @@ from riskengine.lending.aave_v3 import lanes
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
 from riskengine.lending.keeper import Keeper
+from riskengine.lending.parameter_set import ParameterSet
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.rates.two_slope import growth
@@ -48,6 +49,10 @@ class AaveV3(BlockMarket):
     def with_threshold_shift(self, shift: float) -> "AaveV3":
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is illegal."""
         return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
+
+    def with_parameters(self, changes: ParameterSet) -> "AaveV3":
+        """The same market under `changes`; ValueError with every reason where it could not be configured."""
+        return replace(self, rules=self.rules.with_parameters(changes))
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = [self.rules.reserve(s) for s in loans.reserves]

@@ -1,7 +1,10 @@
-"""Chapters of a choice of collateral parameters: the front, what other methods say, and the steps that end in a payload."""
+"""Chapters of a choice of collateral parameters: front, what other methods say, steps that end in a payload."""
 
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any
+
+import numpy as np
 
 from riskengine.report.chapter import Chapter, Result
 from riskengine.report.chart import INK, MUTED, PAPER, SERIES, handle, legend, marker_of, sheet, svg, unit_axis
@@ -29,40 +32,48 @@ def parameter_fronts(result: Result, rows: list[Row], pictures: bool) -> Chapter
                 items.append(_front(f"parameter-front-{i}", found))
             items.append(_front_table(found))
     lead = (
-        "All sets live on the same fresh paths and the same loans. A set is on the front where none is better in one of "
-        "bad debt, liquidated volume and borrow capacity and no worse in the others.",
+        "All sets live on the same fresh paths and the same loans. A set is on the front where none is better in one "
+        "of bad debt, liquidated volume and borrow capacity and no worse in the others.",
     )
     return Chapter("front", "What else could be had?", lead, items)
 
 
 def _front(name: str, found: Mapping[str, Any]) -> Figure:
+    """Bad debt against borrow capacity, which is known exactly, and against liquidated volume, with joint regions."""
+    from riskengine.tune.frontier import ellipse
+
     points, measures = found["points"], found["measures"]
     title = f"{len(points)} parameter sets, {found['world']}"
-    z = 1.96 if found["confidence"] == 0.95 else 2.0
+    z = NormalDist().inv_cdf(0.5 + 0.5 * found["confidence"])
     with sheet(1, 2, 3.9) as (figure, axes):
-        for ax, m in zip(axes, (0, 1), strict=True):
+        for ax, (x_at, label) in zip(axes, ((2, "borrow capacity"), (1, "liquidated volume, mean")), strict=True):
             for p in points:
-                x, y, error = p["mean"][2], p["mean"][m], z * p["covariance"][m][m] ** 0.5
+                x, y = p["mean"][x_at], p["mean"][0]
                 k = 0 if p["on_front"] else 1
-                colour = SERIES[0] if p["on_front"] else MUTED
-                face = colour if p["on_front"] else PAPER
-                if p["on_front"]:
-                    ax.plot([x, x], [max(y - error, 0.0), y + error], color=colour, lw=0.8, alpha=0.5, zorder=2)
+                colour, face = (SERIES[0], SERIES[0]) if p["on_front"] else (MUTED, PAPER)
+                error = np.array(p["covariance"])[np.ix_((x_at, 0), (x_at, 0))]
+                if p["on_front"] and error[0, 0] > 0:
+                    outline = ellipse(error, found["confidence"])
+                    ax.fill(x + outline[:, 0], y + outline[:, 1], color=colour, alpha=0.12, lw=0, zorder=1)
+                elif p["on_front"]:
+                    reach = z * error[1, 1] ** 0.5
+                    ax.plot([x, x], [max(y - reach, 0.0), y + reach], color=colour, lw=0.8, alpha=0.5, zorder=2)
                 ax.plot(x, y, marker=marker_of(k), ms=4.5, mfc=face, mec=colour, mew=0.9, lw=0, zorder=3 - k)
-                if p["set"] == "as it is":
+                if p["in_force"]:
                     ax.plot(x, y, marker="o", ms=10, mfc="none", mec=INK, mew=1.2, zorder=4)
             ax.set_ylim(0, None)
             unit_axis(ax.xaxis, "USD")
             unit_axis(ax.yaxis, "USD")
-            ax.set_xlabel("borrow capacity")
-            ax.set_title(f"{in_text(measures[m])}, mean")
+            ax.set_xlabel(label)
             ax.locator_params(axis="x", nbins=4)
-        legend(figure, [handle(0)], ["on the front, with interval; hollow: some other set is better"])
+        axes[0].set_ylabel(f"{in_text(measures[0])}, mean")
+        legend(figure, [handle(0)], ["on the front; hollow: some other set is better"])
         drawing = svg(figure, name, title)
     off = [p for p in points if not p["on_front"]]
     sure = sum(p["surely_dominated"] for p in off)
     note = (
-        f"{percent(found['confidence'])} intervals, n = {plain(found['n'])}. Ringed: in force. Of {len(off)} sets off "
+        f"Bars: {percent(found['confidence'])} intervals; shaded: joint {percent(found['confidence'])} regions of both "
+        f"means; n = {plain(found['n'])}. Ringed: in force. Of {len(off)} sets off "
         f"the front {sure or 'none'} {'are' if sure > 1 else 'is'} surely dominated by one on it (paired, in all three "
         "measures)."
     )
@@ -71,7 +82,7 @@ def _front(name: str, found: Mapping[str, Any]) -> Figure:
 
 def _front_table(found: Mapping[str, Any]) -> Table:
     points = sorted((p for p in found["points"] if p["on_front"]), key=lambda p: p["mean"][2])
-    z = 1.96 if found["confidence"] == 0.95 else 2.0
+    z = NormalDist().inv_cdf(0.5 + 0.5 * found["confidence"])
     lines = []
     for p in points:
         cells = [Cell(str(p["set"]))]
@@ -127,7 +138,11 @@ def _baselines(result: Result, rows: list[Row], own: list[Row]) -> Table:
                     lines.append((Cell(world), Cell(token), Cell(name), cell(r), cell(put[0]) if put else Cell("–")))
             for name, value in certified.get(token, {}).items():
                 lines.append((Cell(world), Cell(token), Cell(name), Cell(percent(value), "", "pass"), Cell("–")))
-    notes = unique(str(r.estimate.get("method")) for r in own if r.model == "smart_ltv")
+    notes = [
+        f"SmartLTV of {r.parameters['token']} in {r.parameters['world']}: {r.estimate.get('method')}"
+        for r in own
+        if r.model == "smart_ltv"
+    ]
     columns = ("World", "Token", "Method", "Threshold or loan-to-value", "Expected bad debt")
     return Table("Factors by method", columns, tuple(lines), "; ".join(notes), False, 4)
 

@@ -237,7 +237,7 @@ def run_choice(
         on_fresh = [(f.world, s.columns) for f, s in zip(fresh_ones, samples[-count:], strict=True)]
         extra["parameter_fronts"] = parameter_fronts(study, on_fresh, study.confidence)
         if study.collateral.baselines is not None:
-            rows += baseline_rows(study, sorted({m.choice.target for m in made if m.choice.axis == "parameter_set"}))
+            rows += baseline_rows(study)
         ways = plans(study, made)
         for k, way in enumerate(ways):
             lived = [

@@ -156,9 +156,11 @@ def _liquidatable(study: CertifiedChoiceStudy, world: World, own: ParameterSet) 
     return float(state.initially_liquidatable[0])
 
 
-def baseline_rows(study: CertifiedChoiceStudy, targets: Sequence[float]) -> Iterator[Row]:
+def baseline_rows(study: CertifiedChoiceStudy) -> Iterator[Row]:
     """Rows of section ``baseline``: what other methods say of every token that follows an asset, in each world."""
     asked, market, book = study.collateral.baselines, study.lending.market, study.lending.book
+    own = (c for c in study.choices if c.axis == "parameter_set" and c.risk == "bad_debt_probability")
+    targets = sorted({c.target for c in own})
     for world in study.worlds:
         spot = dict(zip(world.model.assets, world.model.spot, strict=True))
         price = np.array([spot.get(r.asset, r.price) for r in (market.rules.reserve(s) for s in book.reserves)])
@@ -226,7 +228,8 @@ def parameter_fronts(
 ) -> list[dict[str, Any]]:
     """Front of all parameter sets in bad debt, liquidated volume and borrow capacity, on fresh paths of each world."""
     out = []
-    names = [s.name for s in study.sets]
+    names, rules = [s.name for s in study.sets], study.lending.market.rules
+    in_force = [s.caps == 1.0 and rules.with_parameters(s) == rules for s in study.sets]
     for world, found in columns:
         keys = [("lending", study.lending.market.kind, None, None, n, m) for n in names for m in OBJECTIVES]
         values = np.array(found.select(*keys)).reshape(len(names), len(OBJECTIVES), -1)
@@ -242,6 +245,7 @@ def parameter_fronts(
             entries.append(
                 {
                     "set": name,
+                    "in_force": bool(in_force[k]),
                     "mean": mean.tolist(),
                     "covariance": error.tolist(),
                     "on_front": k in points,

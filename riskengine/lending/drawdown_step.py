@@ -2,8 +2,8 @@
 
 The price falls by `step` again and again until it has fallen by `drawdown`.  At each step keepers sell, into a pool
 that is full again, what they can sell at a profit.  The largest loan-to-value at which one large loan leaves no bad
-debt is recommended.  A step has no time unit, so the number of refills, not the law of the price, decides: half the step is
-twice the liquidity.  Neither volatility nor a probability enters.
+debt is recommended.  A step has no time unit, so the number of refills, not the law of the price, decides: half the
+step is twice the liquidity.  Neither volatility nor a probability enters.
 """
 
 from riskengine.arrays import check_range

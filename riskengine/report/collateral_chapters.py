@@ -271,8 +271,8 @@ def _judged(entry: Mapping[str, Any], plan: Mapping[str, Any], rows: list[Row]) 
     columns = (*(["World"] if several else []), *head, "Liquidatable at once")
     note = (
         f"upper bound one-sided at {percent(round(1 - entry['delta'], 12))}, each step alone, n = "
-        f"{plain(own[0].estimate['n'])}; liquidatable at once: loans that the step itself makes liquidatable at today's "
-        "prices (of now: those that are already)"
+        f"{plain(own[0].estimate['n'])}; liquidatable at once: loans that the step itself makes liquidatable at "
+        "today's prices (of now: those that are already)"
     )
     return Table(f"Every step judged: {name_of(entry)}", columns, tuple(lines), note, len(lines) > 30, len(columns) - 5)
 

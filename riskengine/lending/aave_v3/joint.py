@@ -8,8 +8,9 @@ there by any of them:
     sum over tokens of (C LT_low - D) P >= 0 at every step    =>    healthy under every LT >= LT_low.
 
 A bound decides most of these without a walk: collateral at its lowest, debt at its highest price along the path.
-What is left, the pairs, is walked again for every set, path by path, from the first step at which it can matter; the
-rules of a call are those of `riskengine.lending.aave_v3.lanes`.
+What is left, the pairs, is walked again for every set, path by path, from the first step at which it can matter, but
+for those whose worst health on the path the set's own thresholds lift above one; the rules of a call are those of
+`riskengine.lending.aave_v3.lanes`.
 """
 
 from collections.abc import Sequence
@@ -30,14 +31,16 @@ _SAFE = 1e-9
 
 
 @kernel(scratch=True)
-def first_breach(collateral, debt, threshold, price, indices, low, high, first):
+def first_breach(collateral, debt, threshold, price, indices, low, high, first, worst):
     """First step at which each loan is liquidatable on each path, -1 where it never is, into `first` (L, P).
 
-    `price` (T, R, P) are oracle answers, `low` and `high` (R, P) their extremes along each path, `indices` (T, 2, R).
+    Where it is, `worst` (L, P) receives its lowest health along the path, left alone.  `price` (T, R, P) are oracle
+    answers, `low` and `high` (R, P) their extremes along each path, `indices` (T, 2, R).
     """
     wide_vectors()
     steps, reserves, lanes = price.shape
     weight = np.empty((steps, reserves))
+    part = np.empty((steps, reserves))
     bound = np.empty(lanes)
     for loan in range(first.shape[0]):
         for p in range(lanes):
@@ -48,9 +51,8 @@ def first_breach(collateral, debt, threshold, price, indices, low, high, first):
             for p in range(lanes):
                 bound[p] += held * low[r, p] - owed * high[r, p]
             for t in range(steps):
-                weight[t, r] = collateral[loan, r] * indices[t, 0, r] * threshold[r] - (
-                    debt[loan, r] * indices[t, 1, r] * LESS
-                )
+                part[t, r] = debt[loan, r] * indices[t, 1, r]
+                weight[t, r] = collateral[loan, r] * indices[t, 0, r] * threshold[r] - part[t, r] * LESS
         for p in range(lanes):
             first[loan, p] = -1
             if bound[p] >= 0.0:
@@ -62,20 +64,31 @@ def first_breach(collateral, debt, threshold, price, indices, low, high, first):
                 if surplus < 0.0:
                     first[loan, p] = t
                     break
+            if first[loan, p] < 0:
+                continue
+            worst[loan, p] = np.inf
+            for t in range(first[loan, p], steps):
+                surplus = 0.0
+                total = 0.0
+                for r in range(reserves):
+                    surplus += weight[t, r] * price[t, r, p]
+                    total += part[t, r] * price[t, r, p]
+                worst[loan, p] = min(worst[loan, p], surplus / total + LESS)
 
 
 @kernel
-def shortfall_elsewhere(collateral, debt, first, enabled, price, indices, out):
-    """Debt above collateral at prices `price` (R, P) of all loans where they are no pair, added to `out` (P,)."""
+def untouched_gap(collateral, debt, first, enabled, price, indices, gap, elsewhere):
+    """Debt above collateral at prices `price` (R, P) of loans left alone, into `gap` (L, P); of those that are no pair
+    the sum, added to `elsewhere` (P,)."""
     reserves, lanes = price.shape
     for loan in range(first.shape[0]):
         for p in range(lanes):
-            if first[loan, p] < 0:
-                gap = 0.0
-                for r in range(reserves):
-                    held = collateral[loan, r] * indices[0, r] * enabled[r]
-                    gap += (debt[loan, r] * indices[1, r] - held) * price[r, p]
-                out[p] += gap if gap > 0.0 else 0.0
+            short = 0.0
+            for r in range(reserves):
+                held = collateral[loan, r] * indices[0, r] * enabled[r]
+                short += (debt[loan, r] * indices[1, r] - held) * price[r, p]
+            gap[loan, p] = short if short > 0.0 else 0.0
+            elsewhere[p] += gap[loan, p] if first[loan, p] < 0 else 0.0
 
 
 @kernel(scratch=True)
@@ -83,6 +96,9 @@ def walk(
     start,
     loans,
     first,
+    worst,
+    gaps,
+    relief,
     collateral,
     debt,
     scale,
@@ -102,9 +118,11 @@ def walk(
 ):
     """Let the pairs of every path live under one set.
 
-    `start` (P + 1) says where in `loans` and `first` (N,) the pairs of a path begin, in the order in which keepers
-    take them; `oracle`, `market` (P, T, R, 1) are prices, `decay` (T,) what is left of the pools' imbalance from one
-    step to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
+    which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
+    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
+    (P, T, R, 1) are prices, `decay` (T,) what is left of the pools' imbalance from one step to the next.
+    `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -113,29 +131,35 @@ def walk(
     held = np.empty((most, reserves, 1))
     owed = np.empty((most, reserves, 1))
     due = np.empty(most, dtype=np.int64)
+    since = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     outstanding = np.zeros((depth.size, 1))
     sold = np.zeros((depth.size, 1))
     own = np.zeros((sums.shape[0], 1))
     for p in range(paths):
-        begin, count = start[p], start[p + 1] - start[p]
+        count = 0
+        earliest = steps
+        for n in range(start[p], start[p + 1]):
+            if worst[n] * relief[loans[n]] >= 1.0 + _SAFE:
+                residual[p] += gaps[n] * scale
+                continue
+            earliest = min(earliest, first[n])
+            since[count] = first[n]
+            due[count] = -1
+            called[count] = 0
+            for r in range(reserves):
+                held[count, r, 0] = collateral[loans[n], r] * scale
+                owed[count, r, 0] = debt[loans[n], r] * scale
+            count += 1
         if count == 0:
             continue
-        earliest = steps
-        for k in range(count):
-            earliest = min(earliest, first[begin + k])
-            due[k] = -1
-            called[k] = 0
-            for r in range(reserves):
-                held[k, r, 0] = collateral[loans[begin + k], r] * scale
-                owed[k, r, 0] = debt[loans[begin + k], r] * scale
         outstanding[:] = 0.0
         own[:] = 0.0
         for t in range(earliest, steps):
             for a in range(depth.size):
                 outstanding[a, 0] *= decay[t]
             for k in range(count):
-                if first[begin + k] > t:
+                if since[k] > t:
                     continue
                 surplus = 0.0
                 for r in range(reserves):
@@ -190,6 +214,9 @@ class JointRun:
     _start: np.ndarray
     _loans: np.ndarray
     _first: np.ndarray
+    _worst: Floats
+    _gap: Floats
+    _lowest: Floats
     _state: object
     _decay: Floats
     _oracle: Floats
@@ -232,16 +259,15 @@ class JointRun:
             decay[t] = base.liquidity.decay(seconds / 3600.0)
             oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
             market[t], indices[t] = state.prices(spot[t]), state.indices
-        first = np.empty((len(loans.names), paths.count), dtype=np.int64)
+        shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
+        first, worst, gap = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         first_breach(
-            state.start_collateral, state.start_debt, own.min(axis=0), oracle, indices, oracle.min(axis=0),
-            oracle.max(axis=0), first,
+            state.start_collateral, state.start_debt, lowest, oracle, indices, oracle.min(axis=0), oracle.max(axis=0),
+            first, worst,
         )  # fmt: skip
         elsewhere = np.zeros(paths.count)
         enabled = (own[0] > 0).astype(np.float64)
-        shortfall_elsewhere(
-            state.start_collateral, state.start_debt, first, enabled, market[-1], indices[-1], elsewhere
-        )
+        untouched_gap(state.start_collateral, state.start_debt, first, enabled, market[-1], indices[-1], gap, elsewhere)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
         return cls(
@@ -249,6 +275,9 @@ class JointRun:
             np.searchsorted(lane, np.arange(paths.count + 1)).astype(np.int64),
             found,
             first[found, lane],
+            worst[found, lane],
+            gap[found, lane],
+            lowest,
             state,
             decay,
             np.ascontiguousarray(oracle.transpose(2, 0, 1))[..., None],
@@ -278,10 +307,12 @@ class JointRun:
         layout = market._layout(loans, lambda token: token.price)
         ltv, parameters = market._parameters(layout.tokens)
         sums, residual, liquidated = np.zeros((9, paths)), np.zeros(paths), np.zeros(paths)
+        above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
+        relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         walk(
-            self._start, self._loans, self._first, state.start_collateral, state.start_debt, scale, parameters,
-            market._own(layout, paths)["terms"], market.keeper.calls_per_step, state.delay, self._decay, self._oracle,
-            self._market, self._indices, state.reserve_asset, state.depth, sums, residual, liquidated,
+            self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
+            state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step, state.delay,
+            self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth, sums, residual, liquidated,
         )  # fmt: skip
         lendable = scale * (state.start_collateral * ltv).sum(axis=0)
         return {

@@ -156,7 +156,10 @@ def test_a_payload_read_back_makes_the_recommended_market():
     goal = RULES.with_parameters(
         ParameterSet(
             "x",
-            {"WBTC": TokenChange(ltv=0.74, liquidation_threshold=0.8, liquidation_bonus=0.06), "WETH": TokenChange(ltv=0.8)},
+            {
+                "WBTC": TokenChange(ltv=0.74, liquidation_threshold=0.8, liquidation_bonus=0.06),
+                "WETH": TokenChange(ltv=0.8),
+            },
             close_factor=0.55,
             caps=1.25,
         )

@@ -244,37 +244,35 @@ def _value(parameter: str, value: Any) -> str:
     return plain(round(value)) if parameter.endswith("_cap") else percent(round(value, 6))
 
 
-def _judged(entry: Mapping[str, Any], plan: Mapping[str, Any], rows: list[Row]) -> Table | None:
+def _judged(entry: Mapping[str, Any], plan: Mapping[str, Any], rows: list[Row]) -> Table:
+    """One line for each step: the world with the largest upper bound."""
     own = [r for r in select(rows, "schedule", choice=entry["choice"]) if r.model == entry["model"]]
     lines = []
-    several = len(unique(r.parameters["world"] for r in own)) > 1
-    for world in unique(r.parameters["world"] for r in own):
-        for k in unique(r.parameters["step"] for r in select(own, world=world)):
-            at = {r.measure: r for r in select(own, world=world, step=k)}
-            bound = at["risk_upper_bound"]
-            passed = bound.parameters["walk"] == "passed"
-            hours = float(bound.parameters["hours"])
-            lines.append(
-                (
-                    *([Cell(world)] if several else []),
-                    Cell("now" if k == 0 else f"step {k}"),
-                    Cell("–" if k == 0 else after(hours)),
-                    Cell("–" if k == 0 else plan["steps"][k - 1]["by"]),
-                    Cell(amount(bound.value, bound.unit)),
-                    Cell(amount(bound.estimate["upper"], bound.unit)),
-                    Cell("below target" if passed else "not shown", "", "pass" if passed else "fail"),
-                    cell(at["cost_fresh"]),
-                    cell(at["liquidated_at_once"]),
-                )
+    for k in unique(r.parameters["step"] for r in own):
+        bounds = select(own, measure="risk_upper_bound", step=k)
+        bound = max(bounds, key=lambda r: r.estimate["upper"])
+        at = {r.measure: r for r in select(own, world=bound.parameters["world"], step=k)}
+        passed = bound.parameters["walk"] == "passed"
+        lines.append(
+            (
+                Cell("now" if k == 0 else f"step {k}"),
+                Cell("–" if k == 0 else after(float(bound.parameters["hours"]))),
+                Cell("–" if k == 0 else plan["steps"][k - 1]["by"]),
+                Cell(amount(bound.value, bound.unit)),
+                Cell(amount(bound.estimate["upper"], bound.unit)),
+                Cell("below target" if passed else "not shown", "", "pass" if passed else "fail"),
+                cell(at["cost_fresh"]),
+                cell(at["liquidated_at_once"]),
             )
+        )
     head = ("Step", "After", "By", "Risk, fresh paths", "Upper bound", "Target", title_of(entry["cost"]))
-    columns = (*(["World"] if several else []), *head, "Liquidatable at once")
+    several = unique(r.parameters["world"] for r in own)
     note = (
         f"upper bound one-sided at {percent(round(1 - entry['delta'], 12))}, each step alone, n = "
-        f"{plain(own[0].estimate['n'])}; liquidatable at once: loans that the step itself makes liquidatable at "
-        "today's prices (of now: those that are already)"
+        f"{plain(own[0].estimate['n'])}{', of the world where it is largest' if len(several) > 1 else ''}; liquidatable "
+        "at once: loans that the step itself makes liquidatable at today's prices (of now: those that are already)"
     )
-    return Table(f"Every step judged: {name_of(entry)}", columns, tuple(lines), note, len(lines) > 30, len(columns) - 5)
+    return Table(f"Every step judged: {name_of(entry)}", (*head, "Liquidatable at once"), tuple(lines), note, False, 3)
 
 
 def _payload(entry: Mapping[str, Any], plan: Mapping[str, Any], number: int) -> Table:

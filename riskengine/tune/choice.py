@@ -365,6 +365,11 @@ def _certificate_assumptions(study: CertifiedChoiceStudy) -> list[str]:
             "that the choice is unsafe in any of them is delta, without a correction for their number. Statements "
             "about each world's own choice, taken together, hold at the sum of their deltas."
         )
+    if study.collateral is not None:
+        said.append(
+            "Every parameter set meets the same loans: borrowers neither use the room that a set gives them nor repay "
+            "what it takes. Caps grow or shrink the whole book as it is composed."
+        )
     if study.variants:
         said.append(
             f"Variants are {len(study.variants)} draws from the law of the fit. What passes in all of them is safe for "

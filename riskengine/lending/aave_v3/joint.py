@@ -311,8 +311,9 @@ class JointRun:
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         walk(
             self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
-            state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step, state.delay,
-            self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth, sums, residual, liquidated,
+            state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
+            state.delay, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            sums, residual, liquidated,
         )  # fmt: skip
         lendable = scale * (state.start_collateral * ltv).sum(axis=0)
         return {

@@ -45,10 +45,14 @@ MODELS: dict[str, dict[str, str]] = {
         "historical_var": "riskengine.margin.historical_var:HistoricalVar",
         "filtered_historical_var": "riskengine.margin.filtered_historical_var:FilteredHistoricalVar",
         "ewma_var": "riskengine.margin.ewma_var:EwmaVar",
+        "model_monte_carlo_var": "riskengine.margin.model_monte_carlo_var:ModelMonteCarloVar",
         "greatest_of": "riskengine.margin.greatest_of:GreatestOf",
         "mixture": "riskengine.margin.mixture:Mixture",
         "buffered": "riskengine.margin.buffered:Buffered",
         "capped": "riskengine.margin.capped:Capped",
+        "governed": "riskengine.margin.governed:Governed",
+        "liquidity_addon": "riskengine.margin.liquidity_addon:LiquidityAddon",
+        "speed_limited": "riskengine.margin.speed_limited:SpeedLimited",
     },
     "lending": {
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
@@ -94,6 +98,7 @@ def _added() -> dict[str, dict[str, str]]:
 # kind -> "module:Record", see riskengine.study.kind
 STUDIES: dict[str, str] = {
     "calibration": "riskengine.study.spec:CalibrationStudy",
+    "account_life": "riskengine.study.life_spec:AccountLifeStudy",
     "backtest": "riskengine.study.backtest_spec:BacktestStudy",
     "estimator_lab": "riskengine.study.lab_spec:EstimatorLabStudy",
     "probability_calibration": "riskengine.study.reliability_spec:ReliabilityStudy",
@@ -103,6 +108,7 @@ STUDIES: dict[str, str] = {
     "worst_account": "riskengine.tune.worst_account_spec:WorstAccountStudy",
     "certificate_experiment": "riskengine.tune.experiment_spec:CertificateExperiment",
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
+    "black_scholes": "riskengine.study.black_scholes_spec:BlackScholesStudy",
     "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
 }
 

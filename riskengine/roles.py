@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from riskengine.arrays import Floats, Ints
@@ -119,12 +119,15 @@ class Requirement:
         Parts that explain the figure (only where asked for).
     binding_scenario : ndarray of int, shape (K, P), or None
         Which scenario binds, where the model has scenarios.
+    std_error : ndarray, shape (K, P), or None
+        Standard error of `initial`, USD, where the model simulates.
     """
 
     initial: Floats
     maintenance: Floats
     components: dict[str, Floats] = field(default_factory=dict)
     binding_scenario: Ints | None = None
+    std_error: Floats | None = None
 
 
 @runtime_checkable
@@ -142,6 +145,25 @@ class MarginModel(Protocol):
 
     def requirement(self, state: Any, snapshot: MarketSnapshot) -> tuple[Requirement, ...]:
         """Requirement of every account on every lane: one per level, exactly one for a grid."""
+
+
+# what a margin model may declare of itself in an attribute ``promises``, which the contract tests hold it to.  That
+# initial margin is at least maintenance margin, and rises with the level, is asked of every model.
+PROPORTIONAL = "proportional"  # twice the account, twice the requirement
+LONG_OPTION_BOUNDED = "long_option_bounded"  # a long option alone requires no more than its value
+
+
+def promises(model: MarginModel) -> frozenset[str]:
+    """Invariants that a margin model declares: `PROPORTIONAL`, `LONG_OPTION_BOUNDED`; none where it says nothing."""
+    return frozenset(getattr(model, "promises", ()))
+
+
+def reads_history(model: MarginModel) -> bool:
+    """Whether a margin model reads returns from before time 0.
+
+    One with a margin period does, unless it says otherwise in an attribute ``reads_history``.
+    """
+    return getattr(model, "reads_history", hasattr(model, "margin_period_hours"))
 
 
 @runtime_checkable
@@ -252,23 +274,35 @@ def told_apart(models: Sequence[Any]) -> tuple[str, ...]:
     """A name for each model: its kind, with the settings that tell it from others of the kind in brackets."""
     out = []
     for own in models:
-        like = [m for m in models if m.kind == own.kind]
-        told = [
-            _said(f.name, getattr(own, f.name))
-            for f in fields(own)
-            if f.init and getattr(own, f.name) not in (None, False) and any(_differ(m, own, f.name) for m in like)
-        ]
+        told = _settings(own, [m for m in models if m.kind == own.kind])
         out.append(f"{own.kind} ({', '.join(told)})" if told else own.kind)
     return tuple(out)
 
 
-def _differ(one: Any, other: Any, name: str) -> bool:
-    return getattr(one, name) != getattr(other, name)
+def _settings(own: Any, like: Sequence[Any]) -> list[str]:
+    """What tells a record from others of its class; of records inside that have one class in all, what tells those."""
+    told = []
+    for f in fields(own):
+        value, others = getattr(own, f.name), [getattr(m, f.name) for m in like]
+        if not f.init or value in (None, False) or all(x == value for x in others):
+            continue
+        held, theirs = _records(value), [_records(x) for x in others]
+        if held and all(list(map(type, x)) == list(map(type, held)) for x in theirs):
+            told += [said for own, *rest in zip(held, *theirs, strict=True) for said in _settings(own, rest)]
+        else:
+            told.append(_said(f.name, value))
+    return told
+
+
+def _records(value: Any) -> tuple[Any, ...]:
+    """The records that a field holds and that have no name of their own; none where it holds anything else."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return parts if all(is_dataclass(p) and not hasattr(p, "name") for p in parts) else ()
 
 
 def _said(name: str, value: Any) -> str:
-    """A setting in a name: a switch by its name alone, models by their kinds."""
+    """A setting in a name: a switch by its name alone, models by their kinds, worlds by theirs."""
     if value is True:
         return name
     parts = value if isinstance(value, tuple) else (value,)
-    return f"{name} {' and '.join(str(getattr(p, 'kind', p)) for p in parts)}"
+    return f"{name} {' and '.join(str(getattr(p, 'kind', getattr(p, 'name', p))) for p in parts)}"

@@ -1,6 +1,6 @@
 """`Portfolio`: accounts x instruments, signed quantities, cash by currency."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Cross-margined accounts over one list of instruments.
+    """Margin accounts over one list of instruments.
 
     Attributes
     ----------
@@ -93,3 +93,29 @@ class Portfolio:
     def call_sign(self) -> Floats:
         """+1 for calls, -1 for puts, shape (O,)."""
         return np.array([1.0 if x.kind == "call" else -1.0 for x in self.instruments if isinstance(x, EuropeanOption)])
+
+
+def accounts_of(
+    book: Portfolio, quantity: Floats, entry: Floats | None = None, cash: Floats | None = None
+) -> Portfolio:
+    """One account for each row of `quantity` (K, M) in the instruments of `book`.
+
+    Parameters
+    ----------
+    book : Portfolio
+    quantity : ndarray, shape (K, M)
+        Signed coins.
+    entry : ndarray, shape (M,), optional
+        Entry prices of all accounts; 0 by default, so that a perpetual is worth its price.
+    cash : ndarray, shape (1 + A,), optional
+        Cash of every account; none by default.
+    """
+    count, assets = len(quantity), len(book.assets)
+    return replace(
+        book,
+        quantity=np.ascontiguousarray(quantity, dtype=np.float64),
+        entry=np.zeros(quantity.shape) if entry is None else np.repeat(entry[None], count, axis=0),
+        cash=np.zeros((count, 1 + assets)) if cash is None else np.repeat(cash[None], count, axis=0),
+        names=tuple(f"account {k}" for k in range(count)),
+        kinds=("account",) * count,
+    )

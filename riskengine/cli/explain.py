@@ -12,7 +12,7 @@ def explain(term: tuple[str, ...], json_: bool) -> int:
     from riskengine.cli.output import as_json
     from riskengine.errors import UsageError
     from riskengine.registry import MODELS, kinds, suggest, summary
-    from riskengine.report.labels import MEASURES
+    from riskengine.report.measures import MEASURES
 
     asked = " ".join(term)
     known = dict(TERMS) | {other: TERMS[name] for other, name in ALIASES.items()}

@@ -1,7 +1,10 @@
 """What the words mean: one line each.  The table of ``docs/notation.md`` is this one."""
 
 TERMS = {
-    "account": "One cross-margined book of positions and cash; what a requirement is asked of.",
+    "account": "One margined book of positions and cash; what a requirement is asked of. Positions margined apart are "
+    "accounts.",
+    "auto-deleveraging": "Closing positions of winners against a bankrupt account, highest rank first, where the "
+    "insurance fund is exhausted.",
     "backtest": "Forecasts or margins held against what happened, with a test of whether breaches came as often as "
     "promised.",
     "bad debt": "Debt left when all collateral of a borrower has been seized; what a protocol books of it is its "
@@ -29,6 +32,7 @@ TERMS = {
     "draw group": "What shares random numbers: worlds and candidate parameters of one study, by default.",
     "e-process": "Evidence against a forecast that may be looked at at any time: it passes 1 / a with probability a "
     "at most if the forecast is right.",
+    "edge": "Value of what is bought less its price, expected under the true law.",
     "effective sample size": "Hits in the tail behind a figure, or the weighted size of a weighted sample.",
     "equity": "Cash, plus coins at spot, plus profit of perpetuals, plus value of options.",
     "estimate": "A figure with standard error, interval, sample size and method.",
@@ -38,9 +42,12 @@ TERMS = {
     "expected shortfall": "Mean of the worst losses of probability 1 - level.",
     "feller condition": "2 kappa theta >= xi^2: variance never reaches zero. It may fail; scheme and exact law allow "
     "for it.",
+    "fund need": "The most that an insurance fund that never empties is below its start on a path; a fund is "
+    "exhausted where the need exceeds it.",
     "funding multiple": "Equity of an account at the start over its initial requirement.",
     "grid model": "A margin model that revalues under fixed moves. It has no level; its coverage is an output.",
     "health factor": "Collateral times liquidation threshold over debt; below 1 a borrower may be liquidated.",
+    "hedge": "Trades that change what an account may lose; `riskengine hedge` finds those of least margin.",
     "identified": "Said of a parameter that the data decide; one that they do not moves along a valley with others at "
     "nearly equal fit.",
     "importance sampling": "Drawing paths from a mixture tilted towards rare events, each weighted by its exact "
@@ -60,11 +67,14 @@ TERMS = {
     "liquidation threshold": "Share of collateral value that may be owed before liquidation.",
     "maintenance margin": "Requirement below which positions are closed.",
     "maintenance-margin breach": "Worst loss within the liquidation latency above the maintenance margin at its start.",
+    "margin call": "An account found below its maintenance requirement.",
     "margin period": "Margin period of risk: the time over which initial margin must cover losses.",
+    "mark": "Price or volatility at which a venue values positions; what an attacker moves.",
     "measure": "A law of paths: P is the real-world law, Q the law that prices options; also a figure of a result.",
     "model confidence set": "Estimators that cannot be told from the best at a confidence.",
     "moneyness": "Strike over spot; log-moneyness is k = ln(K / F).",
     "multiplier": "Factor on a whole requirement; how models without a level are swept.",
+    "numeraire": "The currency that figures are counted in: USD, or the coin that inverse options settle in.",
     "oracle": "The price that a protocol sees, published by heartbeat and deviation.",
     "origin": "Start of a window in which coverage is measured; origins lie a margin period apart, so windows do not "
     "overlap.",
@@ -83,6 +93,7 @@ TERMS = {
     "shortfall": "Loss beyond a requirement, or beyond resources.",
     "size": "Probability that a test rejects a right forecast; its true size may differ from the nominal one.",
     "socialised loss": "Loss beyond resources and insurance fund, borne by other accounts.",
+    "spread": "Ask less bid, or what a quote adds to the price it is made from.",
     "stamp": "What a world's numbers rest on. FIT: its tail losses lie in the data's block-bootstrap bands at every "
     "horizon; UNFIT: at some they do not; NOT FITTED: no comparison was made; DATA: paths are the data.",
     "stratified sampling": "Giving paths how many jumps they have, each count weighted by its exact probability.",
@@ -90,11 +101,16 @@ TERMS = {
     "surface": "Implied volatility by moneyness and tenor, tied to the world's variance state.",
     "tail probability": "1 - level.",
     "tilt": "A law under which a rare event is common: shifted normals, other jump rates and sizes.",
+    "tracking error": "Standard deviation of what a hedge leaves; of an estimator, of how far it strays from a truth "
+    "that moves.",
     "truth": "A figure that is known exactly because the generator is ours: by two routes that agree, or refused.",
     "value at risk": "Quantile of the loss at a level over a horizon.",
+    "vault": "A pool of capital that sells options at its own quote.",
     "verdict": "PASS, FAIL, or INCONCLUSIVE (the interval straddles the limit); only against a declared criterion.",
     "window": "One margin period of history or of real prices.",
     "world": "A scenario model with parameters, a surface, and the source of each number. A file in scenarios/.",
+    "worst account": "The account that a margin model covers worst among those that instruments make up; a search "
+    "finds one, not the last.",
 }
 
 # abbreviations and other spellings
@@ -106,7 +122,7 @@ ALIASES = {
     "not fitted": "stamp",
     "unfit": "stamp",
     "valley": "identified",
-    "adl": "socialised loss",
+    "adl": "auto-deleveraging",
     "crn": "common random numbers",
     "es": "expected shortfall",
     "hf": "health factor",

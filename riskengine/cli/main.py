@@ -25,7 +25,7 @@ COMMANDS = {
     "list": ("riskengine.cli.project", "List scenarios, studies, books, protocols, margin, lending or estimators."),
     "copy": ("riskengine.cli.project", "Copy a shipped file here, to edit."),
     "fit": ("riskengine.cli.fit", "Fit a world to prices, or a pricing law to options; with standard errors."),
-    "tune": ("riskengine.cli.run", "Run a study that chooses a setting with a certificate."),
+    "tune": ("riskengine.cli.run", "Run a study that ends in a choice or a search."),
     "margin": ("riskengine.cli.margin", "Margin of a portfolio under one model or all, explained."),
     "hedge": ("riskengine.cli.hedge", "Trades that leave an account the least margin for its exposure."),
     "reverse": ("riskengine.cli.reverse", "The most likely move that breaks a limit of a study."),

@@ -8,7 +8,13 @@ from riskengine.errors import UsageError
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, metavar="NAME", help="Margin model; may be given several times.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Margin model or a YAML file of one; may be given several times.",
+)
 @click.option("--all", "every", is_flag=True, help="Every margin model.")
 @click.option("--portfolio", required=True, metavar="FILE", help="Margin book: YAML or CSV, or a shipped name.")
 @click.option("--world", "world_name", default="btc_eth", show_default=True, help="World: prices, surface, history.")
@@ -20,19 +26,22 @@ from riskengine.errors import UsageError
 @click.option("--positions", is_flag=True, help="What each position adds: left out, and at the margin.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, positions, json_) -> int:
-    """Margin of every account of a portfolio under one model or all (combinations of models stand in studies only).
+    """Margin of every account of a portfolio under one model or all.
+
+    A combination of models, or a model with settings of its own, is a YAML file with what a study would say of it.
 
     With --positions: what the requirement loses without a position, and its size times the derivative by it; a hedge
     has negative figures.
 
     A model that reads a window of returns is shown as its mean over simulated windows of the world, with the 5 % and
-    95 % points over them: how much of the figure is the luck of its window.
+    95 % points over them: how much of the figure is the luck of its window.  A model that simulates is shown with its
+    standard error.
     """
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import compile_notice
     from riskengine.config.book import load_book
     from riskengine.config.locate import find
-    from riskengine.config.models import margin_model, stands_alone
+    from riskengine.config.models import named_model, stands_alone
     from riskengine.config.study import load_world
     from riskengine.margin.attribution import Variants, variants
     from riskengine.registry import kinds
@@ -43,9 +52,11 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     book = load_book(find("books", portfolio), world)
     if world.stress:
         click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
-    levels = None if level is None else [level]
     asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
-    wanted = [margin_model(kind, levels=levels, margin_period_hours=period) for kind in asked]
+    settings = {"margin_period_hours": period, "world": world_name}
+    wanted = [named_model(x, level, **settings) for x in asked]
+    if level is not None and not any(m.levels for m in wanted):
+        raise UsageError(f"--level must be left out for {', '.join(asked)}: no level there, got {level:g}")
     with compile_notice():
         asked = variants(book) if positions else Variants(book, book.accounts, ())
         found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
@@ -64,7 +75,7 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
     from riskengine.pricing.valuation import account_values
 
     book = asked.book
-    today = Today(model, world, period, windows, seed)
+    today = Today(model, world, getattr(model, "margin_period_hours", period), windows, seed)
     now = today.market(book)
     try:
         required = today.requirements(book, now, explain=explained)
@@ -80,6 +91,8 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
                 row[name] = float(figure.mean())
                 if figure.size > 1:
                     row[f"{name}_p5"], row[f"{name}_p95"] = (float(q) for q in np.quantile(figure, (0.05, 0.95)))
+            if found.std_error is not None:
+                row["std_error"] = float(found.std_error[k].mean())
             row["equity"] = float(value[k].mean())
             if explained:
                 row |= _parts(model, book, found, k)
@@ -121,9 +134,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         level = "" if row["level"] is None else f"{row['level']:g}"
         spread = f"{row['initial_p5']:,.0f} to {row['initial_p95']:,.0f}" if "initial_p5" in row else ""
+        if "std_error" in row:
+            spread = f"standard error {row['std_error']:,.0f}" if row["std_error"] else "exact"
         figures = [f"{row[name]:,.0f}" for name in ("initial", "maintenance", "equity")]
         cells.append([row["model"], level, row["account"], *figures, spread])
-    table(cells, ("model", "level", "account", "initial USD", "maintenance USD", "equity USD", "initial, 5 to 95 %"))
+    table(cells, ("model", "level", "account", "initial USD", "maintenance USD", "equity USD", "initial, how sure"))
     for row in rows:
         if "components" not in row:
             continue

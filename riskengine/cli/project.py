@@ -69,18 +69,22 @@ def init(directory: Path, study: str, json_: bool) -> int:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True)
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
-def check(files: tuple[Path, ...], json_: bool) -> int:
-    """Check FILES (studies, worlds, books, parameter sets) and run nothing; every fault with its place."""
+def check(files: tuple[str, ...], json_: bool) -> int:
+    """Check FILES (studies, worlds, books, parameter sets; shipped ones by name) and run nothing.
+
+    Every fault is shown with its place.
+    """
     from riskengine.cli.output import as_json
     from riskengine.config.check import inspect_file
+    from riskengine.config.locate import anywhere
     from riskengine.errors import InputError
 
     found: list[dict] = []
     for file in files:
         try:
-            kind, notes = inspect_file(file)
+            kind, notes = inspect_file(anywhere(file))
             found.append({"file": str(file), "kind": kind, "notes": list(notes), "faults": []})
         except InputError as error:
             found.append({"file": str(file), "kind": None, "notes": [], "faults": [str(f) for f in error.faults]})

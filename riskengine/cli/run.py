@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from riskengine.errors import UsageError
+from riskengine.errors import UsageError, suggest
 
 _COMMON = (
     click.argument("study"),
@@ -72,9 +72,10 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
 @click.command()
 @_common
 def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) -> int:
-    """Run STUDY, a study that chooses a setting with a certificate: the name of a shipped one, or a file.
+    """Run STUDY, a study that ends in a choice or a search: the name of a shipped one, or a file.
 
-    The same as `riskengine run`, for studies of kind certified_choice and certificate_experiment only.
+    The same as `riskengine run`, for kinds of study that choose: settings with a certificate, what such a certificate
+    is worth, the account that a model covers worst.
     """
     loaded = _load(study, overrides, paths, seed)
     if loaded.study.verb != "tune":
@@ -113,7 +114,18 @@ def _records(study, files: tuple[Path, ...], source: str | None, start: str | No
             raise UsageError("--source, --start and --end must not be given for a file of forecasts")
         found = [forecast_record(file, f.returns, f.var, f.es, f.level, f.unit) for file in files]
     else:
-        found = [r for file in files for r in price_records(file, study.series, source, start, end)]
+        found = []
+        for file in files:
+            own = study.settings_of(file.name)
+            returns = {name: (what.log, what.unit) for name, what in own.returns.items()}
+            ordinal = {name: round(hours * 3600) for name, hours in own.ordinal.items()}
+            found += price_records(file, study.series, source, start, end, returns, ordinal)
+        for name in study.files:
+            known = [file.name for file in files]
+            if name not in known:
+                raise UsageError(
+                    f"files must name files given by --data ({', '.join(known)}), got {name!r}{suggest(name, known)}"
+                )
     names = [r.name for r in found]
     return [replace(r, name=f"{r.name} ({r.file})") if names.count(r.name) > 1 else r for r in found]
 

@@ -12,12 +12,14 @@ YAML::
           - {instrument: perpetual, asset: BTC, settlement: linear, quantity: 1.5, entry: 34000}
           - {instrument: option, asset: BTC, type: call, moneyness: 1.1, expiry_days: 30, quantity: -2}
 
+        margining: cross                 # or asset, position: margined apart, see `riskengine.book.isolation`
+
 ``entry`` defaults to spot, ``settlement`` to ``linear``; an option has a ``strike`` or a ``moneyness`` (strike over
 spot), and ``expiry_days`` or ``expiry_hours``.
 
-CSV: one row per position with the columns ``account, kind, instrument, asset, settlement, type, strike, moneyness,
-expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the currency in
-`asset`.  Columns that no row needs may be absent.
+CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
+moneyness, expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the
+currency in `asset`.  Columns that no row needs may be absent.
 """
 
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from riskengine.arrays import check_range
+from riskengine.book.isolation import Margining, isolated
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.csv_book import read_csv_book
 from riskengine.config.faults import BAD
@@ -83,6 +86,7 @@ class _Account:
     name: str
     positions: tuple[_Position, ...] = ()
     kind: str = "account"
+    margining: Margining = "cross"
     cash: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,7 +139,14 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
         for currency, amount in account.cash.items():
             cash[k, 0 if currency == "USD" else 1 + assets.index(currency)] = amount
     names = tuple(a.name for a in book.accounts)
-    return Portfolio(assets, instruments, quantity, entry, cash, names, tuple(a.kind for a in book.accounts))
+    whole = Portfolio(assets, instruments, quantity, entry, cash, names, tuple(a.kind for a in book.accounts))
+    choices = [a.margining for a in book.accounts]
+    if set(choices) == {"cross"}:
+        return whole
+    unknown = [a for a in assets if a not in spot]
+    if unknown:
+        return builder.fault(f"spot of {', '.join(unknown)} must be given: margin apart shares cash by notional", path)
+    return isolated(whole, choices, np.array([spot[a] for a in assets]))
 
 
 def _check_names(builder: "Builder", path: Path_) -> tuple[str, ...]:

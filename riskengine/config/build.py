@@ -189,7 +189,10 @@ class Builder:
             cls = registry.load(family, value["kind"] if isinstance(value["kind"], str) else show(value["kind"]))
         except UsageError as error:
             return self.fault(str(error), (*path, "kind"))
-        return self.record(cls, path, known_as="kind")
+        held = self.world, self.world_failed
+        made = self.record(cls, path, known_as="kind")
+        self.world, self.world_failed = held  # a model may hold a world of its own, which no book is read by
+        return made
 
     def _named_or_inline(self, cls: type, path: Path_) -> Any:
         if cls in DATA:

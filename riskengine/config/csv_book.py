@@ -12,6 +12,7 @@ from riskengine.registry import suggest
 COLUMNS = (
     "account",
     "kind",
+    "margining",
     "instrument",
     "asset",
     "settlement",
@@ -23,6 +24,7 @@ COLUMNS = (
     "quantity",
     "entry",
 )
+_OF_ACCOUNT = {"kind": "account", "margining": "cross"}
 _REQUIRED = ("account", "instrument", "asset", "quantity")
 _NUMBERS = ("strike", "moneyness", "expiry_days", "expiry_hours", "quantity", "entry")
 
@@ -81,16 +83,16 @@ def _take(
     listed = tree.value["accounts"]
     account = accounts.get(cells["account"])
     if account is None:
-        account = {"name": cells["account"], "kind": cells.get("kind", "account"), "cash": {}, "positions": []}
+        told = {name: cells.get(name, default) for name, default in _OF_ACCOUNT.items()}
+        account = {"name": cells["account"], **told, "cash": {}, "positions": []}
         accounts[cells["account"]] = account
         tree.places[("accounts", len(listed))] = (tree.file, line)
         listed.append(account)
     k = len(listed) - 1 if listed[-1] is account else listed.index(account)
-    if cells.get("kind", account["kind"]) != account["kind"]:
-        message = (
-            f"kind of account {account['name']} must be {account['kind']!r} in all its rows, got {cells['kind']!r}"
-        )
-        faults.append(Fault(message, tree.file, line))
+    for name in _OF_ACCOUNT:
+        if cells.get(name, account[name]) != account[name]:
+            said = f"{name} of account {account['name']} must be {account[name]!r} in all its rows, got {cells[name]!r}"
+            faults.append(Fault(said, tree.file, line))
     if cells["instrument"] == "cash":
         currency = cells["asset"]
         if currency in account["cash"]:

@@ -62,6 +62,14 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
     )
 
 
+def anywhere(name: str) -> Path:
+    """The file that `name` means, or the shipped one of any kind that has it."""
+    if "/" in name or "\\" in name or name.endswith(SUFFIXES) or Path(name).exists():
+        return Path(name)
+    found = [files[name] for kind in FOLDERS if name in (files := shipped(kind))]
+    return found[0] if found else Path(name)
+
+
 def shipped_file(kind: str, name: str) -> Path:
     """The shipped file called `name`; UsageError where there is none or the kind has no files."""
     if kind not in FOLDERS:

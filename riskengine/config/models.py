@@ -1,20 +1,47 @@
 """One model by name, outside a study."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
 from typing import Any
 
 from riskengine import registry
 from riskengine.config.build import FAMILY, Builder
 from riskengine.config.locate import shipped
-from riskengine.config.reader import Tree
+from riskengine.config.reader import Tree, read_yaml
 from riskengine.errors import UsageError
 from riskengine.roles import MarginModel
 
 
+def model_of_file(file: Path) -> MarginModel:
+    """The margin model that a YAML file describes as a study would, ``kind`` and settings; InputError with faults."""
+    builder = Builder(read_yaml(file))
+    return builder.done(builder.build(MarginModel))
+
+
+def named_model(word: str, level: float | None = None, **settings: Any) -> MarginModel:
+    """The margin model that a user names: a kind with its defaults, or a YAML file.
+
+    Parameters
+    ----------
+    word : str
+    level : float, optional
+        Put in place of the levels of the model, where it has any.
+    **settings
+        As in `margin_model`; a file says its own.
+    """
+    if not word.endswith((".yaml", ".yml")):
+        return margin_model(word, levels=None if level is None else [level], **settings)
+    model = model_of_file(Path(word))
+    return replace(model, levels=(level,)) if level is not None and model.levels else model
+
+
 def stands_alone(kind: str) -> bool:
-    """Whether the margin model `kind` can be made by name: a combination needs its parts, which a study gives."""
+    """Whether the margin model `kind` can be made by name: a combination needs its parts, which a study gives.
+
+    A parameter set is the shipped one, and a world that of the market.
+    """
     return all(
-        f.default is not MISSING or f.default_factory is not MISSING or f.name == "parameters"
+        f.default is not MISSING or f.default_factory is not MISSING or f.name in ("parameters", "world")
         for f in fields(registry.load("margin", kind))
         if f.init
     )
@@ -37,9 +64,14 @@ def margin_model(kind: str, **settings: Any) -> MarginModel:
     InputError
         Where a setting is out of range.
     """
+    if kind not in registry.kinds("margin"):
+        known = [k for k in registry.kinds("margin") if stands_alone(k)]
+        raise UsageError(
+            f"model must be a file or one of {', '.join(known)}, got {kind!r}{registry.suggest(kind, known)}"
+        )
     cls = registry.load("margin", kind)
     if not stands_alone(kind):
-        raise UsageError(f"{kind} combines other models, which a study names; got it alone")
+        raise UsageError(f"{kind} needs the models or settings that a study or a file gives; got it alone")
     plain: dict[str, Any] = {"kind": kind}
     own = {f.name for f in fields(cls) if f.init}
     plain |= {name: value for name, value in settings.items() if name in own and value is not None}

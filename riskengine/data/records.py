@@ -1,5 +1,6 @@
 """Every series of a file: prices by symbol and source, or returns with forecasts beside them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ def price_records(
     source: str | None = None,
     start: str | None = None,
     end: str | None = None,
+    returns: Mapping[str, tuple[bool, float]] | None = None,
+    ordinal: Mapping[str, int] | None = None,
 ) -> list[PriceRecord]:
     """Price series of a long file (timestamp, symbol, close, source) in order of symbol and source.
 
@@ -38,12 +41,18 @@ def price_records(
         Only this source.
     start, end : str, optional
         ISO dates; bars from `start` on and before `end`.
+    returns : mapping of str to (bool, float), optional
+        Series that hold returns: whether logarithmic, and what a one means.  Their record holds an index that starts
+        at 1 one bar before the first of them.
+    ordinal : mapping of str to int, optional
+        Series whose stamps say an order only, and the seconds of a bar; dates do not cut them.
 
     Raises
     ------
     InputError
         With every fault: missing columns, stamps that do not increase, prices that are not positive, unknown names.
     """
+    returns, ordinal = returns or {}, ordinal or {}
     frame, digest = read_frame(file)
     columns = {str(c).strip().lower(): c for c in frame.columns}
     stamp, price = (_column(columns, names, frame, str(file)) for names in (_STAMPS, _PRICES))
@@ -62,22 +71,34 @@ def price_records(
     several = {s for s in set(symbols) if sum(pair[0] == s for pair in pairs) > 1}
     names = {pair: f"{pair[0]} {pair[1]}" if pair[0] in several else pair[0] for pair in pairs}
     faults, chosen = _choose(series, pairs, names, str(file))
+    for what, asked in (("returns", returns), ("ordinal", ordinal)):
+        faults += [
+            Fault(f"{what} must name series of the file ({', '.join(names.values())}), got {n!r}", str(file))
+            for n in asked
+            if n not in names.values()
+        ]
     found = []
     for pair in [p for p in chosen if source is None or p[1] == source]:
         rows = np.flatnonzero((symbols == pair[0]) & (sources == pair[1]))
-        mine = frame.iloc[rows]
+        mine, name = frame.iloc[rows], names[pair]
         try:
-            seconds = seconds_of(mine[stamp], 2 if is_csv(file) else 0, str(file))
-            keep = between(seconds, start, end)
+            if name in ordinal:
+                seconds = _order(mine[stamp], name, str(file))
+                keep = np.ones(seconds.size, dtype=bool)
+            else:
+                seconds = seconds_of(mine[stamp], 2 if is_csv(file) else 0, str(file))
+                keep = between(seconds, start, end)
         except InputError as error:
             faults += error.faults
             continue
         if keep.sum() < 2:
-            faults.append(Fault(f"prices of {names[pair]} must hold two rows {span(start, end)}, got fewer", str(file)))
+            faults.append(Fault(f"prices of {name} must hold two rows {span(start, end)}, got fewer", str(file)))
             continue
         seconds, prices = seconds[keep], values[rows][keep]
-        faults += _wrong(names[pair], seconds, prices, str(file))
-        found.append(PriceRecord(names[pair], pair[0], pair[1], seconds, prices, file.name, digest))
+        if name in returns:
+            seconds, prices = _index(seconds, prices, *returns[name], name in ordinal)
+        faults += _wrong(name, seconds, prices, str(file), "growth" if name in returns else "price")
+        found.append(PriceRecord(name, pair[0], pair[1], seconds, prices, file.name, digest, ordinal.get(name)))
     if faults:
         raise InputError(faults)
     return found
@@ -115,6 +136,25 @@ def forecast_record(file: Path, returns: str, var: str, es: str, level: float, u
     return ForecastRecord(file.name.partition(".")[0], loss, v, e, level, file.name, digest)
 
 
+def _order(stamps: "pandas.Series", name: str, file: str) -> np.ndarray:
+    """Numbers of rows from stamps that say an order only; InputError where they are not in it."""
+    said = stamps.astype(str).to_numpy()
+    late = np.flatnonzero(said[1:] <= said[:-1])
+    if late.size:
+        raise InputError(Fault(f"stamps of {name} must increase, got {said[late[0] + 1]} after {said[late[0]]}", file))
+    return np.arange(1, said.size + 1, dtype=np.int64)
+
+
+def _index(
+    seconds: np.ndarray, values: np.ndarray, log: bool, unit: float, ordinal: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Stamps and values of an index that grows by the returns, from 1 one bar before the first."""
+    growth = np.exp(unit * values) if log else 1.0 + unit * values
+    step = 1 if ordinal else int(np.median(np.diff(seconds)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.append(seconds[0] - step, seconds), np.append(1.0, np.cumprod(growth))
+
+
 def _column(columns: dict, names: tuple[str, ...], frame: "pandas.DataFrame", file: str):
     found = next((columns[c] for c in names if c in columns), None)
     if found is None:
@@ -143,7 +183,7 @@ def _choose(series: tuple[str, ...], pairs: list, names: dict, file: str) -> tup
     return faults, chosen
 
 
-def _wrong(name: str, seconds: np.ndarray, prices: np.ndarray, file: str) -> list[Fault]:
+def _wrong(name: str, seconds: np.ndarray, prices: np.ndarray, file: str, what: str) -> list[Fault]:
     faults = []
     late = np.flatnonzero(np.diff(seconds) <= 0)
     if late.size:
@@ -153,6 +193,6 @@ def _wrong(name: str, seconds: np.ndarray, prices: np.ndarray, file: str) -> lis
     if bad.size:
         at = stamp_text(seconds[bad[0]])
         faults.append(
-            Fault(f"price of {name} must be a positive number, got {bad.size} others, the first at {at}", file)
+            Fault(f"{what} of {name} must be a positive number, got {bad.size} others, the first at {at}", file)
         )
     return faults

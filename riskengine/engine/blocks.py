@@ -10,6 +10,9 @@ BLOCK_PATHS = 1024
 # interpreter between kernels, so blocks that are over in 70 microseconds keep a second thread waiting
 # (`benchmarks/threads.py`).
 _MARKET_VALUES = 131_072
+# Figures of accounts at one step that a block may hold, each kept several times over: 16 megabytes.
+_ACCOUNT_VALUES = 2**21
+_FEWEST = 128  # lanes below which kernels no longer fill their vectors for long enough
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,14 @@ def market_block(values_per_path: int) -> int:
     size = BLOCK_PATHS
     while 2 * size * values_per_path <= _MARKET_VALUES and size < 8 * BLOCK_PATHS:
         size *= 2
+    return size
+
+
+def account_block(accounts: int) -> int:
+    """Paths of a block on which `accounts` accounts or loans live."""
+    size = BLOCK_PATHS
+    while size * accounts > _ACCOUNT_VALUES and size > _FEWEST:
+        size //= 2
     return size
 
 

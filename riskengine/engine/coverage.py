@@ -66,8 +66,20 @@ class Coverage:
         self._origins = 0
         self._series: list[Floats] | None = [] if procyclicality else None
 
-    def open(self, value: Floats, initial: Floats, maintenance: Floats, rounding: Floats | float = 0.0) -> None:
-        """Start a window: book value (K, P), requirements (L, K, P), rounding of the values (K, P)."""
+    def open(
+        self,
+        value: Floats,
+        initial: Floats,
+        maintenance: Floats,
+        rounding: Floats | float = 0.0,
+        errors: tuple[Floats | None, ...] = (),
+    ) -> None:
+        """Start a window: book value (K, P), requirements (L, K, P), rounding of the values (K, P), and the standard
+        errors (K, P) of the initial requirement of each level where a model simulates."""
+        for level, own, error in zip(self._levels, initial, errors, strict=False):
+            if error is not None:
+                column = error.sum(axis=0) / np.maximum(own.sum(axis=0), LEAST_RESOURCES)
+                self._add(level, 1.0, "all", "requirement_error", column)
         self._value, self._initial, self._maintenance, self._rounding = value, initial, maintenance, rounding
         if self._series is not None:
             kinds = [initial[:, members].sum(axis=1) for members in self._members.values()]

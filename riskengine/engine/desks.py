@@ -17,11 +17,8 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import account_values, close_costs, rounding, snapshot
+from riskengine.pricing.valuation import BUMP, account_values, close_costs, rounding, snapshot
 from riskengine.roles import LendingProtocol, MarginModel
-
-# A relative price move small enough for a delta and large enough for its rounding.
-_BUMP = 1e-4
 
 
 class BookView:
@@ -81,9 +78,9 @@ class BookView:
         out = np.empty((len(self.portfolio.assets), *self.value.shape))
         for a in range(out.shape[0]):
             bumped = self._spot.copy()
-            bumped[a] *= 1.0 + _BUMP
+            bumped[a] *= 1.0 + BUMP
             moved = account_values(self.portfolio, self._snapshot(self._step, bumped))
-            out[a] = (moved - self._marked) / (_BUMP * self._spot[a])
+            out[a] = (moved - self._marked) / (BUMP * self._spot[a])
         return out
 
 
@@ -161,6 +158,7 @@ class MarginDesk:
             found = self.model.requirement(self._state, view.snapshot)
             self._initial = np.stack([r.initial for r in found])
             self._maintenance = np.stack([r.maintenance for r in found])
+            self._errors = tuple(r.std_error for r in found)
         if step == 0:
             funding, terms, slack = (
                 question.funding_multiple,
@@ -175,7 +173,7 @@ class MarginDesk:
         if origin:
             self._origin = step
             slack = rounding(view.portfolio, view.snapshot)
-            self._coverage.open(view.value, self._initial, self._maintenance, slack)
+            self._coverage.open(view.value, self._initial, self._maintenance, slack, self._errors)
         sold = None
         for i, multiplier, life in self._lives:
             closed = life.step(view.value, self._maintenance[i], view.closing_cost, multiplier)

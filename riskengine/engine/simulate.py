@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from riskengine.engine.blocks import BLOCK_PATHS, Block, market_block
+from riskengine.engine.blocks import Block, account_block, market_block
 from riskengine.engine.controls import Controls
 from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
@@ -86,7 +86,8 @@ class Simulation:
         if self.margin is None and self.lending is None:
             times = self.grid.history_steps + self.grid.steps + 1
             return market_block(times * len(self.world.model.assets))
-        return BLOCK_PATHS
+        accounts = 0 if self.margin is None else self.margin.book.accounts
+        return account_block(max(accounts, 0 if self.lending is None else len(self.lending.book.names)))
 
     def block(self, block: Block) -> PathOutcomes:
         """Outcome columns of `block`: a pure function of the simulation and the block's path numbers."""

@@ -1,11 +1,14 @@
 """What a venue demands of a book today: time 0 of a world, before anything has moved.
 
-A model that reads a window of returns is asked on many simulated windows of the world; a grid has no memory and is
-asked once, at the mean state.
+A model that reads a window of returns is asked on many simulated windows of the world; one without a memory has
+nothing about it that is random, and is asked once, at the mean state.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from inspect import signature
+
+import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
@@ -14,7 +17,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.pricing.valuation import snapshot
 from riskengine.random import DrawKeys
-from riskengine.roles import MarginModel, Requirement
+from riskengine.roles import MarginModel, Requirement, reads_history
 from riskengine.scenario.world import World
 
 HISTORIES = 256  # simulated windows behind a model that reads one
@@ -36,26 +39,25 @@ class Today:
     """
 
     def __init__(self, model: MarginModel, world: World, period_hours: float = 24.0, windows: int = 500, seed: int = 1):
-        self.model, self.world = model, world
-        self._seconds, self._windows, self._seed = round(period_hours * 3600), windows, seed
-
-    @cached_property
-    def _reads_history(self) -> bool:
-        return hasattr(self.model, "margin_period_hours")
+        self.model, self.world, self.period_hours, self.windows, self.seed = model, world, period_hours, windows, seed
+        self._seconds = round(period_hours * 3600)
 
     @cached_property
     def _paths(self) -> MarketPaths:
-        grid = TimeGrid(self._seconds, 1, *((self._seconds, self._windows) if self._reads_history else ()))
-        return self.world.model.sample(grid, 0, HISTORIES, DrawKeys(self._seed))
+        reads = reads_history(self.model)
+        grid = TimeGrid(self._seconds, 1, *((self._seconds, self.windows) if reads else ()))
+        paths = self.world.model.sample(grid, 0, HISTORIES, DrawKeys(self.seed))
+        if reads:
+            return paths
+        mean = None if paths.variance_lanes is None else paths.variance_lanes.mean(axis=2, keepdims=True)
+        one = np.ascontiguousarray(paths.spot_lanes[:, :, :1])
+        return replace(paths, spot_lanes=one, variance_lanes=mean, failed=paths.failed[:1])
 
     def market(self, book: Portfolio) -> MarketSnapshot:
         """The market as `book` is valued in it: one lane for a model without memory, else one for each window."""
         paths = self._paths
-        spot, variance = paths.spot_lanes[0], None if paths.variance_lanes is None else paths.variance_lanes[0]
-        if not self._reads_history:
-            spot = spot[:, :1]
-            variance = None if variance is None else variance.mean(axis=1, keepdims=True)
-        return snapshot(book, self.world.surface, spot, variance, 0.0)
+        variance = None if paths.variance_lanes is None else paths.variance_lanes[0]
+        return snapshot(book, self.world.surface, paths.spot_lanes[0], variance, 0.0)
 
     def requirements(
         self, book: Portfolio, market: MarketSnapshot | None = None, explain: bool = False
@@ -65,7 +67,10 @@ class Today:
         `explain` fills the parts of the figure where the model knows them.
         """
         now = self.market(book) if market is None else market
-        state = self.model.step(self.model.init(book, self.world.surface), self._paths, 0)
+        state = self.model.init(book, self.world.surface)
+        if hasattr(self.model, "check_paths"):
+            self.model.check_paths(self._paths.grid, ())
+        state = self.model.step(state, self._paths, 0)
         if explain and "explain" in signature(self.model.requirement).parameters:
             return self.model.requirement(state, now, explain=True)
         return self.model.requirement(state, now)

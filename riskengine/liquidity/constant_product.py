@@ -59,6 +59,19 @@ def sale_proceeds(coins, price, depth, outstanding, keep):
 
 
 @kernel(inline=True)
+def purchase_cost(coins, price, depth, outstanding, keep):
+    """USD paid for `coins`: the pool with its two sides exchanged, `outstanding` USD (net of fee) of earlier purchases.
+
+    A payment u takes (depth / price)(depth / Y) keep u / (Y + keep u) coins, Y = depth + outstanding; no payment takes
+    all of the coins there are, and the answer for as many is not positive.  An infinite `depth` sells at market plus
+    the fee.
+    """
+    y = depth + outstanding
+    there = depth / price * depth / y
+    return coins * y / (keep * (there - coins)) if depth < 1e300 else coins * price / keep
+
+
+@kernel(inline=True)
 def profitable_range(cost, fixed, price, depth, outstanding, keep):
     """Smallest and largest sale q (coins) with proceeds(q) >= cost q + fixed; (1, 0) where there is none.
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
+from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import MarginModel, Requirement
+from riskengine.roles import MarginModel, Requirement, promises, reads_history
 
 
 class Combination(ABC):
@@ -36,6 +37,16 @@ class Combination(ABC):
     def combine(self, amounts: Sequence[Floats]) -> Floats:
         """One amount from those of the parts, each of shape (K, P)."""
 
+    @property
+    def promises(self) -> frozenset[str]:
+        """What all parts promise: the greatest, the least and a mean of such figures keep it."""
+        return frozenset.intersection(*map(promises, self.parts))
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether any part reads returns from before time 0."""
+        return any(map(reads_history, self.parts))
+
     def _settle(self, *names: str) -> None:
         """Put every part that has levels at the same ones: those given, else those that all parts state."""
         stated = {part.levels for part in self.parts if part.levels}
@@ -55,6 +66,12 @@ class Combination(ABC):
         if periods:
             object.__setattr__(self, "margin_period_hours", periods.pop())
 
+    def check_paths(self, grid: TimeGrid, filled: Sequence[str]) -> None:
+        """ValueError where paths on `grid`, with the lanes `filled` beyond prices, lack what a part asks for."""
+        for part in self.parts:
+            if hasattr(part, "check_paths"):
+                part.check_paths(grid, filled)
+
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> tuple[Any, ...]:
         """State of each part."""
         return tuple(part.init(portfolio, surface) for part in self.parts)
@@ -73,6 +90,21 @@ class Combination(ABC):
             initial, maintenance = (self.combine([getattr(r, m) for r in here]) for m in ("initial", "maintenance"))
             out.append(Requirement(initial, maintenance, dict(zip(names, (r.initial for r in here), strict=True))))
         return tuple(out)
+
+
+class Wrapper(Combination):
+    """Base of the models around one other, in a field ``model``; alone it asks what that model asks."""
+
+    model: MarginModel
+
+    @property
+    def parts(self) -> tuple[MarginModel, ...]:
+        """The model inside."""
+        return (self.model,)
+
+    def combine(self, amounts: Sequence[Floats]) -> Floats:
+        """The amount itself."""
+        return amounts[0]
 
 
 def part_names(parts: Sequence[MarginModel]) -> tuple[str, ...]:

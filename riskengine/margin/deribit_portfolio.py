@@ -18,7 +18,7 @@ are zero, as nobody quotes on a path.
 Reference: response examples of private/pme/simulate in the venue's documentation.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -96,6 +96,14 @@ class DeribitPortfolio:
     parameters: ParameterSet
     kind = "deribit_portfolio"
     levels = ()
+
+    def scaled(self, factor: float) -> "DeribitPortfolio":
+        """The same rule with its price range and volatility moves times `factor`; far moves stay."""
+        made = {
+            asset: replace(p, **{name: factor * getattr(p, name) for name in ("price_range", "vol_up", "vol_down")})
+            for asset, p in self.parameters.underlyings.items()
+        }
+        return replace(self, parameters=replace(self.parameters, underlyings=made))
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
         """Index maps of the book; ValueError where the book has an asset for which there are no parameters."""

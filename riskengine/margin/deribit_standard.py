@@ -21,7 +21,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.black import black76
-from riskengine.roles import Requirement
+from riskengine.roles import LONG_OPTION_BOUNDED, Requirement
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class DeribitStandard:
     mm_base: float = 0.01
     slope: float = 5e-5
     kind = "deribit_standard"
+    promises = frozenset({LONG_OPTION_BOUNDED})
     levels = ()
 
     def __post_init__(self) -> None:
@@ -67,14 +68,14 @@ class DeribitStandard:
         """Requirement of every account on every lane, one entry; its components are options and futures."""
         book = state
         held = book.quantity[:, book.options]
-        value, initial, maintenance = self._options(book, snapshot)
+        value, initial, maintenance = self.option_units(book, snapshot)
         short, long = np.maximum(-held, 0.0), np.maximum(held, 0.0) @ value
         futures_initial, futures_maintenance = self._futures(book, snapshot)
         options = short @ initial + long
         parts = {"options": options, "futures": futures_initial}
         return (Requirement(options + futures_initial, short @ maintenance + long + futures_maintenance, parts),)
 
-    def _options(self, book: Portfolio, now: MarketSnapshot) -> tuple[Floats, Floats, Floats]:
+    def option_units(self, book: Portfolio, now: MarketSnapshot) -> tuple[Floats, Floats, Floats]:
         """Value, initial and maintenance requirement of each option sold, USD per coin, shape (O, P)."""
         expiry, strike, sign = book.option_expiry, book.strikes[:, None], book.call_sign[:, None]
         forward, tau = now.forward[expiry], now.tau[expiry][:, None]

@@ -18,7 +18,7 @@ from riskengine.margin import revaluation
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Requirement
+from riskengine.roles import PROPORTIONAL, Requirement
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class EwmaVar:
     decay: float = 0.97
     window: int | None = field(default=None, metadata={"written": "unless empty"})
     kind = "ewma_var"
+    promises = frozenset({PROPORTIONAL})
 
     def __post_init__(self) -> None:
         revaluation.check_levels(self.levels, self.margin_period_hours, self.maintenance_ratio)

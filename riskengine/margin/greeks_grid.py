@@ -14,18 +14,18 @@ References: Basel Committee, Minimum capital requirements for market risk (2019)
 Jorion, Value at Risk, ch. 10.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr
 
 from riskengine.arrays import Floats, check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.margin.grid_values import grid_values
+from riskengine.margin.sensitivities import linear_delta, sensitivities
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Requirement
+from riskengine.roles import PROPORTIONAL, Requirement
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class GreeksGrid:
     vol_range: float = 0.4
     maintenance_ratio: float = 0.8
     kind = "greeks_grid"
+    promises = frozenset({PROPORTIONAL})
     levels = ()
 
     def __post_init__(self) -> None:
@@ -56,6 +57,10 @@ class GreeksGrid:
         check_range("maintenance_ratio", self.maintenance_ratio, 0.0, 1.0, open_low=True)
         if self.price_steps < 3 or self.price_steps % 2 == 0:
             raise ValueError(f"price_steps must be an odd number of at least 3, got {self.price_steps!r}")
+
+    def scaled(self, factor: float) -> "GreeksGrid":
+        """The same rule with its price and volatility moves times `factor`."""
+        return replace(self, price_range=factor * self.price_range, vol_range=factor * self.vol_range)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> Portfolio:
         """The book itself."""
@@ -101,16 +106,9 @@ class GreeksGrid:
     def _taylor(self, book: Portfolio, now: MarketSnapshot, asset: int):
         """Profit of every account in one asset under each scenario, (K, P), by sensitivities."""
         mine = np.flatnonzero(book.asset_index[book.options] == asset)
-        held = book.quantity[:, book.options[mine]]
-        expiry, strike, sign = book.option_expiry[mine], book.strikes[mine][:, None], book.call_sign[mine][:, None]
-        forward, tau = now.forward[expiry], now.tau[expiry][:, None]
-        discount = np.exp(-np.asarray(now.rate)[expiry][:, None] * tau)
-        total = now.volatility[mine] * np.sqrt(tau)
-        d1 = np.log(forward / strike) / total + 0.5 * total
-        density = discount * forward * np.exp(-0.5 * d1 * d1) / np.sqrt(2.0 * np.pi)
-        # F^2 Gamma = D F n(d1) / v and sigma vega = D F n(d1) v
-        delta = _linear(book, now, asset) + held @ (discount * forward * sign * ndtr(sign * d1))
-        curvature, vega = held @ (density / total), held @ (density * total)
+        held, unit = book.quantity[:, book.options[mine]], sensitivities(book, now)
+        delta = linear_delta(book, now, asset) + held @ unit.delta[mine]
+        curvature, vega = held @ unit.curvature[mine], held @ unit.vega[mine]
         for m, u in zip(*self._moves(), strict=True):
             yield delta * m + 0.5 * curvature * m * m + vega * u
 
@@ -130,13 +128,6 @@ class GreeksGrid:
             np.searchsorted(row, np.arange(book.accounts + 1)).astype(np.int64), column.astype(np.int64),
             np.ascontiguousarray(held[row, column]), out,
         )  # fmt: skip
-        linear = _linear(book, now, asset)
+        linear = linear_delta(book, now, asset)
         for s, m in enumerate(price):
             yield out[:, s] - out[:, -1] + linear * m
-
-
-def _linear(book: Portfolio, now: MarketSnapshot, asset: int) -> Floats:
-    """Profit of perpetuals and coins per unit move of the price, USD, shape (K, P)."""
-    mine = book.perpetuals[book.asset_index[book.perpetuals] == asset]
-    perpetual = book.quantity[:, mine].sum(axis=1)[:, None] * now.perpetual[asset]
-    return perpetual + book.cash[:, 1 + asset][:, None] * now.spot[asset]

@@ -14,7 +14,7 @@ from riskengine.margin import revaluation
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Requirement
+from riskengine.roles import LONG_OPTION_BOUNDED, PROPORTIONAL, Requirement
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class HistoricalVar:
     shortfall: bool = field(default=False, metadata={"written": "unless empty"})
     window: int | None = field(default=None, metadata={"written": "unless empty"})
     kind = "historical_var"
+    promises = frozenset({PROPORTIONAL, LONG_OPTION_BOUNDED})
 
     def __post_init__(self) -> None:
         revaluation.check_levels(self.levels, self.margin_period_hours, self.maintenance_ratio)

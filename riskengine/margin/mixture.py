@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from riskengine.arrays import Floats, check_range
 from riskengine.margin.combination import Combination
-from riskengine.roles import MarginModel
+from riskengine.roles import LONG_OPTION_BOUNDED, MarginModel
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,12 @@ class Mixture(Combination):
     def parts(self) -> tuple[MarginModel, ...]:
         """As `Combination.parts`."""
         return self.models
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """As `Combination.promises`; weights of more than one in all ask more of a long option than any part does."""
+        kept = super().promises
+        return kept if sum(self.weights) <= 1.0 else kept - {LONG_OPTION_BOUNDED}
 
     def combine(self, amounts: Sequence[Floats]) -> Floats:
         """As `Combination.combine`."""

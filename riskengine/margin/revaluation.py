@@ -6,8 +6,12 @@ exp(r_w), rolls time forward by the margin period, and moves the volatility of e
 
     vol' = vol * smile(k', tau') / smile(k, tau) * atm(tau, v_end_w) / atm(tau, v_start_w),
 
-with k = ln(K / F), so that spot, skew and level risk all enter; the mark's own volatility is the anchor.  An option
-that expires inside the margin period is worth its intrinsic value at the end of it.
+with k = ln(K / F), so that spot, skew and level risk all enter; the mark's own volatility is the anchor.  Where the
+scenarios are draws from the state of now, not moves of the past, the surface at their end is known, and
+
+    vol' = vol * surface(k', tau', v_end_w) / surface(k, tau, v).
+
+An option that expires inside the margin period is worth its intrinsic value at the end of it.
 
 Lanes are the W scenarios of one path: prices of a few dozen options stay in the second-level cache, accounts add,
 and only the tail is kept, so no loss vector is ever sorted.
@@ -51,6 +55,8 @@ class State:
         Variance state at the decision.
     rescaled : ndarray, shape (P, A, H + periods), or None
         What stands for `returns` inside the window, where the model filters them.
+    drawn : bool
+        Whether scenarios are draws from the state of now, so that the variance at their end is that of the market then.
     """
 
     portfolio: Portfolio
@@ -68,6 +74,7 @@ class State:
     length: int = 0
     variance: Floats | None = None
     rescaled: Floats | None = None
+    drawn: bool = False
 
 
 def check_levels(levels: tuple[float, ...], margin_period_hours: float, maintenance_ratio: float) -> None:
@@ -223,8 +230,8 @@ def tail_losses(
         state.packed, snapshot.expiry_asset, snapshot.tau, later, np.exp(-snapshot.rate * snapshot.tau),
         np.exp(-snapshot.rate * later), book.strikes, book.call_sign, book.option_expiry, state.offsets, state.column,
         state.quantity, state.linear, state.coins, snapshot.spot, snapshot.perpetual, snapshot.forward,
-        snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end, state.first,
-        state.length, ranks, weights, order, second,
+        snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end, state.drawn,
+        state.first, state.length, ranks, weights, order, second,
     )  # fmt: skip
     return order, second
 
@@ -237,22 +244,26 @@ def tail_requirements(
     shortfall: bool,
     maintenance_ratio: float,
 ) -> tuple[Requirement, ...]:
-    """Requirement at each level from the empirical law of the revalued losses: its quantile or expected shortfall.
-
-    The quantile is the ``inverted_cdf`` one; the shortfall the mean of the worst share 1 - level, the loss at its edge
-    counted in part: ES = (L_1 + ... + L_k + (W q - k) L_{k+1}) / (W q), q = 1 - level, k = floor(W q).
-    """  # fmt: skip
-    quantile, none = tail_ranks(state.length, levels), np.empty(0)
-    if not shortfall:
-        figures, _ = tail_losses(state, snapshot, margin_period_hours, quantile, none)
-    else:
-        worst = np.arange(1, quantile.max() + 1)
-        order, _ = tail_losses(state, snapshot, margin_period_hours, worst, none)
-        total = np.cumsum(order, axis=0)
-        # L_1 alone where the share is less than one loss of the window
-        share = [max(state.length * (1.0 - p), 1.0) for p in levels]
-        figures = np.stack([(total[r - 1] - (r - w) * order[r - 1]) / w for r, w in zip(quantile, share, strict=True)])
+    """Requirement at each level from the empirical law of the revalued losses: its quantile (the ``inverted_cdf`` one)
+    or its expected shortfall."""
+    quantile = tail_ranks(state.length, levels)
+    ranks = np.arange(1, quantile.max() + 1) if shortfall else quantile
+    order, _ = tail_losses(state, snapshot, margin_period_hours, ranks, np.empty(0))
+    figures = shortfalls(order, state.length, levels) if shortfall else order
     return tuple(Requirement(x, maintenance_ratio * x) for x in np.maximum(figures, 0.0))
+
+
+def shortfalls(order: Floats, count: int, levels: tuple[float, ...]) -> Floats:
+    """Expected shortfall at each level from the worst losses of `count`, largest first, shape (R, K, P).
+
+    The mean of the worst share 1 - level, the loss at its edge counted in part:
+    ES = (L_1 + ... + L_k + (W q - k) L_{k+1}) / (W q), q = 1 - level, k = floor(W q).
+    """
+    total = np.cumsum(order, axis=0)
+    # L_1 alone where the share is less than one loss of the window
+    share = [max(count * (1.0 - p), 1.0) for p in levels]
+    ranks = tail_ranks(count, levels)
+    return np.stack([(total[r - 1] - (r - w) * order[r - 1]) / w for r, w in zip(ranks, share, strict=True)])
 
 
 @kernel
@@ -266,6 +277,21 @@ def _option_pnl(forward, strike, sign, anchor, square, slope, curvature, smile_t
         k = centre - returns[w]
         smile = surface_smile(square, slope, curvature, smile_tau, inverse_wing, k)
         total = clip_total(at_money * smile * ratio[w])
+        out[w] = discount * black_forward(-k, forward * growth[w], strike, total, 1.0 / total, sign) - base
+
+
+@kernel
+def _drawn_pnl(packed, asset, forward, strike, sign, anchor, smile_tau, loading, skew, curvature, inverse_wing, tau,
+               discount, base, returns, growth, end, out):  # fmt: skip
+    """As `_option_pnl` on the surface that stands at the end of each scenario."""
+    wide_vectors()
+    scale = anchor * root(tau)
+    centre = np.log(strike / forward)
+    for w in range(out.size):
+        k = centre - returns[w]
+        square, slope = surface_state(packed, asset, loading, skew, end[w])
+        smile = surface_smile(square, slope, curvature, smile_tau, inverse_wing, k)
+        total = clip_total(scale * root(square) * smile)
         out[w] = discount * black_forward(-k, forward * growth[w], strike, total, 1.0 / total, sign) - base
 
 
@@ -305,8 +331,8 @@ def _keep_tail(pnl, top):
 
 @kernel(scratch=True)
 def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike, sign, option_expiry, offsets, column,
-             quantity, linear, coins, spot, perpetual, forward, volatility, variance, returns, start, end, first,
-             length, ranks, weights, order, second):  # fmt: skip
+             quantity, linear, coins, spot, perpetual, forward, volatility, variance, returns, start, end, drawn,
+             first, length, ranks, weights, order, second):  # fmt: skip
     assets, expiries, options = spot.shape[0], tau.size, strike.size
     growth = np.empty((assets, length))
     ratio = np.empty((expiries, length))
@@ -340,6 +366,11 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
             total = clip_total(quoted * root(tau[e]))
             base = discount[e] * black_forward(money, f, k, total, 1.0 / total, sign[o])
             years, loading, skew, curvature = surface_tenor(packed, a, later[e])
+            if drawn:
+                _drawn_pnl(packed, a, f, k, sign[o], anchor, years, loading, skew, curvature, inverse_wing, later[e],
+                           discount_later[e], base, returns[p, a, first:last], growth[a], end[p, a, first:last],
+                           unit[o])  # fmt: skip
+                continue
             square, slope = surface_state(packed, a, loading, skew, v)
             _option_pnl(f, k, sign[o], anchor, square, slope, curvature, years, inverse_wing, later[e],
                         discount_later[e], base, returns[p, a, first:last], growth[a], ratio[e], unit[o])  # fmt: skip

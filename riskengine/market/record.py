@@ -23,6 +23,8 @@ class PriceRecord:
         Positive.
     file, sha256 : str
         Name of the file and hash of its bytes.
+    bar_seconds : int, optional
+        Of a series whose stamps say an order only: how long a bar lasts; `seconds` then holds numbers of rows.
     """
 
     name: str
@@ -32,6 +34,7 @@ class PriceRecord:
     prices: Floats
     file: str
     sha256: str
+    bar_seconds: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +105,9 @@ def returns_of(record: PriceRecord, horizon_seconds: int, gaps: str = "skip") ->
         Where the horizon does not fit the bars.
     """
     seconds, prices = record.seconds, record.prices
-    step = int(np.median(np.diff(seconds)))
+    step = record.bar_seconds or int(np.median(np.diff(seconds)))
+    if record.bar_seconds is not None:
+        gaps = "bridge"  # nobody knows of any
     if gaps == "last":
         marks = np.arange(-(-seconds[0] // horizon_seconds), seconds[-1] // horizon_seconds + 1) * horizon_seconds
         at = np.searchsorted(seconds, marks, side="right") - 1

@@ -16,6 +16,9 @@ from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.black import black_lanes
 
+# a relative price move small enough for a delta and large enough for its rounding
+BUMP = 1e-4
+
 
 @dataclass(frozen=True)
 class CostRates:

@@ -109,6 +109,10 @@ def svg(figure: Any, name: str, description: str) -> str:
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda m: m.group(0) if m.group(1) in used else "", text)
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # a hundredth of a pixel is enough, and half of the file is digits, empty turns and indentation
+    text = re.sub(r"<[^>]+>", lambda m: re.sub(r"(\d\.\d\d)\d+", r"\1", m.group(0)), text)
+    text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
+    text = re.sub(r"\n +", "\n", text)
     for colour, variable in _VARIABLES.items():
         text = re.sub(rf"(?<=[:\s]){colour}\b", f"var({variable}, {colour})", text)
     # shorthand such as  font: 10px 'DejaVu Sans'  keeps its size and takes the page's own typeface

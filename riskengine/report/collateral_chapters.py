@@ -270,7 +270,8 @@ def _judged(entry: Mapping[str, Any], plan: Mapping[str, Any], rows: list[Row]) 
     note = (
         f"upper bound one-sided at {percent(round(1 - entry['delta'], 12))}, each step alone, n = "
         f"{plain(own[0].estimate['n'])}{', of the world where it is largest' if len(several) > 1 else ''}; "
-        "liquidatable at once: loans that the step itself makes liquidatable at today's prices (of now: those that are already)"
+        "liquidatable at once: loans that the step itself makes liquidatable at today's prices (of now: those that are "
+        "already)"
     )
     return Table(f"Every step judged: {name_of(entry)}", (*head, "Liquidatable at once"), tuple(lines), note, False, 3)
 

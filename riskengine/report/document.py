@@ -4,6 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from riskengine.report.black_scholes_chapters import (
+    black_scholes_attacks,
+    black_scholes_errors,
+    black_scholes_hedges,
+    black_scholes_integers,
+    black_scholes_margins,
+    black_scholes_vault,
+)
 from riskengine.report.chain_chapters import chain_accounts, chain_cost, chain_disclosure, chain_paired
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
@@ -11,15 +19,17 @@ from riskengine.report.collateral_chapters import collateral_baselines, collater
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
-from riskengine.report.labels import MEASURES, Measure
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
+from riskengine.report.life_chapters import closed_accounts, feedback_effect, fund_size, life_checks, waterfall
 from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
+from riskengine.report.measures import MEASURES, Measure
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.reliability_chapter import reliability
 from riskengine.report.rolling_chapters import (
     rolling_by_series,
+    rolling_portfolios,
     rolling_power,
     rolling_rates,
     rolling_reliability,
@@ -60,6 +70,7 @@ ORDER: tuple[Maker, ...] = (
     rolling_rates,
     rolling_scores,
     rolling_reliability,
+    rolling_portfolios,
     rolling_by_series,
     rolling_power,
     chain_disclosure,
@@ -82,6 +93,17 @@ ORDER: tuple[Maker, ...] = (
     collateral_schedule,
     worst_account,
     certificate_experiment,
+    black_scholes_margins,
+    black_scholes_errors,
+    black_scholes_hedges,
+    black_scholes_vault,
+    black_scholes_attacks,
+    black_scholes_integers,
+    fund_size,
+    closed_accounts,
+    waterfall,
+    feedback_effect,
+    life_checks,
 )
 
 

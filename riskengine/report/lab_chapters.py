@@ -64,7 +64,7 @@ def surface(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     at = f"at {percent(level)}" if level else ""
     names = ("estimator", "sample_size")
     every = ("estimator", "level", "sample_size")
-    tracked = ("log_tracking_error",) if select(own, measure="log_tracking_error") else ()
+    tracked = ("log_tracking_error", "log_tracking_difference")
     items += [
         pivot(f"Error of the estimate {at}", at_level(own, level), (*_MAIN, *tracked), lead=names),
         pivot(f"Error of ES {at}", at_level(own, level), _ES, lead=names),

@@ -56,7 +56,7 @@ def coverage(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "A level is a promise about initial margin at the end of the margin period. Beside it stand what happens "
         "faster (maintenance margin, within the liquidation latency) and what is worse (insolvency).",
     )
-    more = pivot("More on margin", own, ("shortfall_given_breach",), lead=("level",), folded=True)
+    more = pivot("More on margin", own, ("shortfall_given_breach", "requirement_error"), lead=("level",), folded=True)
     return Chapter("coverage", "Does the margin cover what it says?", lead, [figure or None, more])
 
 
@@ -88,6 +88,7 @@ def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "murphy",
         "transforms",
         "chain_margin",
+        "fund_need",
     )
     curves = [c for c in result.get("curves") or () if c.get("name") not in others]
     figures = [

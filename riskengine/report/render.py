@@ -150,6 +150,7 @@ def escape_markdown(text: str) -> str:
 
 
 _FIELDS = ("value", "std_error", "lower", "upper", "confidence", "n", "n_effective", "method")
+_POWER = ("value", "lower", "upper", "method")
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, str]:
@@ -162,8 +163,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
     for section in dict.fromkeys(str(r.get("section", "")) for r in rows):
         own = [r for r in rows if str(r.get("section", "")) == section]
         names = list(dict.fromkeys(k for r in own for k in r.get("parameters") or {}))
-        head = ["model", *names, "measure", "unit", *_FIELDS, "verdict", "limit"]
-        files[f"{_file_name(section)}.csv"] = _csv(head, own, lambda r, names=names: _line(r, names))
+        power = [f"power_{k}" for k in _POWER] if any(r.get("power") for r in own) else []
+        head = ["model", *names, "measure", "unit", *_FIELDS, "verdict", "limit", *power]
+        files[f"{_file_name(section)}.csv"] = _csv(head, own, lambda r, n=names, p=bool(power): _line(r, n, p))
     curves = result.get("curves") or []
     if curves:
         points = [(c, i) for c in curves for i in range(len(c["x"]))]
@@ -179,12 +181,13 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
     return files
 
 
-def _line(row: Mapping[str, Any], names: list[str]) -> list[Any]:
+def _line(row: Mapping[str, Any], names: list[str], power: bool) -> list[Any]:
     estimate, parameters = row.get("estimate") or {}, row.get("parameters") or {}
     settings = [parameters.get(k) for k in names]
     figures = [estimate.get(k) for k in _FIELDS]
     head, tail = [row.get("model"), *settings], [row.get("verdict"), row.get("limit")]
-    return [*head, row.get("measure"), row.get("unit"), *figures, *tail]
+    beside = [(row.get("power") or {}).get(k) for k in _POWER] if power else []
+    return [*head, row.get("measure"), row.get("unit"), *figures, *tail, *beside]
 
 
 def _point(curve: Mapping[str, Any], i: int) -> list[Any]:

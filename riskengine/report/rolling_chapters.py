@@ -12,7 +12,7 @@ from riskengine.report.figures import Figure
 from riskengine.report.heat import Tile, heat
 from riskengine.report.labels import TESTS, model_of
 from riskengine.report.rows import Row, at_level, headline_level, select, unique
-from riskengine.report.tables import Cell, Table, pivot, records
+from riskengine.report.tables import LONG, Cell, Table, pivot, power_words, records
 from riskengine.report.wording import amount, percent
 
 _KEPT = ("coverage_kept", "shortfall_kept", "pinball_in_set", "fz0_in_set")
@@ -81,7 +81,7 @@ def _of_series(table: Table | None, rows: Sequence[Row], measures: Sequence[str]
         for k, measure in enumerate(shown):
             row = next((r for r in rows if r.model == who and r.measure == measure), None)
             if row is not None and row.unit == "series" and row.value is not None:
-                cells[len(cells) - len(shown) + k] = Cell(f"{row.value:.0f} of {row.estimate['n']}")
+                cells[len(cells) - len(shown) + k] = Cell(f"{row.value:.0f} of {row.estimate['n']}", power_words(row))
         lines.append(tuple(cells))
     return replace(table, rows=tuple(lines), folded=False)
 
@@ -159,11 +159,44 @@ def rolling_scores(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     items.append(
         pivot(f"How far VaR strays from {model_of(reference)} over time", tracked, measures, lead=lead_of, folded=True)
     )
+    laws = [
+        replace(r, parameters={"estimator": r.model, "side": r.parameters.get("side", "both")})
+        for r in select(rows, "rolling_law")
+    ]
+    measures = ("crps_gain", "tail_crps_gain")
+    items.append(pivot("Whole laws and their tails", laws, measures, lead=("side", "estimator")))
     lead = (
         f"Differences of mean scores on the same days, against {model_of(reference)}; right of zero is better. An "
         "interval that holds zero: not distinguishable.",
     )
     return Chapter("scores", "Which forecasts score better?", lead, items)
+
+
+def rolling_portfolios(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Ex ante tracking error of portfolios against what came after."""
+    own = select(rows, "rolling_portfolio")
+    items: list[Figure | Table | None] = []
+    ratios = select(own, measure="tracking_ratio")
+    if pictures and ratios:
+        shown = [r for r in ratios if r.parameters.get("group") or r.parameters.get("error") == "Newey-West"]
+        part = [Dot(r.parameters["portfolio"], r.parameters.get("group", "all periods"), r) for r in shown]
+        title = "Realised over forecast tracking error"
+        items.append(dots("rolling-tracking-ratio", title, [("", part)], right={"": 1.0}))
+    single = ("ex_ante_tracking_error", "tracking_difference", "tracking_exceedance")
+    items.append(pivot("Forecast and difference", own, single, lead=("portfolio",)))
+    lead_of = ("portfolio", "error")
+    by_error = [r for r in own if "error" in r.parameters]
+    measures = ("ex_post_tracking_error", "tracking_ratio")
+    items.append(pivot("Ex post, and over the forecast, by way to the error", by_error, measures, lead=lead_of))
+    groups = [r for r in ratios if "group" in r.parameters]
+    items.append(
+        pivot("By size of the forecast", groups, ("tracking_ratio",), lead=("portfolio", "group"), folded=True)
+    )
+    lead = (
+        "A portfolio is held against its benchmark, weights restored every period; the tracking error of the next "
+        "period is forecast from the covariance of the returns before it. Right is 1, the dashed line.",
+    )
+    return Chapter("portfolios", "Is the ex ante tracking error right?", lead if own else (), items if own else [])
 
 
 def rolling_reliability(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -292,16 +325,18 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     cells = [dict(zip(names, line, strict=True)) for line in table.get("rows") or ()]
     if not cells or "series" not in names:  # cells of another kind of study
         return Chapter("series", "Series by series", (), [])
+    series = result.get("series") or []
     size = float((result.get("settings") or {}).get("significance") or 0.05)
+    multiple = float((result.get("settings") or {}).get("rate_multiple") or 2.0)
     level = 0.99 if any(c["level"] == 0.99 for c in cells) else min(c["level"] for c in cells)
-    items: list[Figure | Table | None] = [records("Series", result.get("series") or [])]
+    items: list[Figure | Table | None] = [records("Series", series, folded=len(series) > LONG)]
     for name in unique(c["series"] for c in cells):
         items.append(_series_table(name, [c for c in cells if (c["series"], c["level"]) == (name, level)], size))
     tests = [t for t in TESTS if any(c.get(t) is not None for c in cells)]
     adjusted = ("coverage_p_bh", "shortfall_p_bh", "law_p_bh")
     shown = [c for c in cells if c["level"] == level and any((c.get(p) or 1.0) <= size for p in adjusted)]
     lines = tuple(
-        (Cell(c["series"]), Cell(c["side"]), Cell(model_of(c["estimator"])), *(_p(c.get(t), 0.0) for t in tests))
+        (Cell(c["series"]), Cell(c["side"]), Cell(model_of(c["estimator"])), *(_p(c, t, t, 0.0) for t in tests))
         for c in shown
     )
     head = ("Series", "Side", "Estimator", *(TESTS[t] for t in tests))
@@ -310,17 +345,21 @@ def rolling_by_series(result: Result, rows: list[Row], pictures: bool) -> Chapte
     )
     lead = [
         f"VaR p, ES p and law p are adjusted over all cells (Benjamini–Hochberg); at most {size:g} is a rejection. "
-        "Power is that of the breach count against the rate named in the settings."
+        "Beneath each stands its power, of all tests of its kind together before that adjustment, against breaches "
+        f"{multiple:g} times as frequent as promised; beneath the zone and single tests, that of each by itself."
     ]
     lead += [f"Shown at {percent(level)}; every level is in tables/cells.csv."]
     lead += [f"Left out: {said}." for said in result.get("left_out") or ()]
     return Chapter("series", "Series by series", lead, items)
 
 
-def _p(value: float | None, size: float) -> Cell:
+def _p(c: Mapping[str, Any], name: str, test: str, size: float) -> Cell:
+    """A p-value of a cell of the study, and the power of its test."""
+    value, power = c.get(name), c.get(f"{test}_power")
     if value is None:
         return Cell("–")
-    return Cell(f"{value:.3f}" if value >= 0.001 else f"{value:.0e}", "", "fail" if value <= size else "")
+    small = "" if power is None else f"{100 * power:.0f} %"
+    return Cell(f"{value:.3f}" if value >= 0.001 else f"{value:.0e}", small, "fail" if value <= size else "")
 
 
 def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) -> Table:
@@ -328,7 +367,7 @@ def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) ->
     for c in cells:
         head = [Cell(c["side"]), Cell(percent(c["level"])), Cell(model_of(c["estimator"]))]
         if c["refused"]:
-            lines.append((*head, Cell("refused", c["refused"], "muted"), *(Cell("–") for _ in range(9))))
+            lines.append((*head, Cell("refused", c["refused"], "muted"), *(Cell("–") for _ in range(8))))
             continue
         tail = round(1.0 - c["level"], 12)
         rate = c["breaches"] / c["days"]
@@ -337,17 +376,20 @@ def _series_table(name: str, cells: Sequence[Mapping[str, Any]], size: float) ->
                 *head,
                 Cell(f"{c['breaches']}", f"{tail * c['days']:.1f} promised"),
                 Cell(amount(rate, "probability")),
-                Cell(c["zone"], "", {"green": "", "yellow": "inconclusive", "red": "fail"}[c["zone"]]),
-                _p(c["coverage_p_bh"], size),
-                Cell(f"{c['power'] * 100:.0f} %"),
-                _p(c["shortfall_p_bh"], size),
-                _p(c["law_p_bh"], size),
+                replace(
+                    _p(c, "zone_power", "zone", 0.0),
+                    text=c["zone"],
+                    tone={"green": "", "yellow": "inconclusive", "red": "fail"}[c["zone"]],
+                ),
+                _p(c, "coverage_p_bh", "coverage", size),
+                _p(c, "shortfall_p_bh", "shortfall", size),
+                _p(c, "law_p_bh", "law", size),
                 Cell("–" if c["pinball"] is None else f"{c['pinball'] * 1e4:.2f}", _in(c["pinball_set_p"])),
                 Cell("–" if c["fz0"] is None else f"{c['fz0']:.3f}", _in(c["fz0_set_p"])),
                 Cell(" / ".join(str(c[k]) if c[k] is not None else "–" for k in ("alarm_low", "alarm_high"))),
             )
         )
-    columns = ("Side", "Level", "Estimator", "Breaches", "Rate", "Zone", "VaR p", "Power", "ES p", "Law p",
+    columns = ("Side", "Level", "Estimator", "Breaches", "Rate", "Zone", "VaR p", "ES p", "Law p",
                "Pinball, bp", "FZ0",
                "Alarm low / high")  # fmt: skip
     return Table(name, columns, tuple(lines), "", True, 3)

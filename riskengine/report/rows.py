@@ -19,6 +19,7 @@ class Row:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     verdict: str | None = None
     limit: float | None = None
+    power: Mapping[str, Any] | None = None
 
     @property
     def value(self) -> float | None:
@@ -38,6 +39,7 @@ def rows_of(result: Mapping[str, Any]) -> list[Row]:
             parameters=r.get("parameters") or {},
             verdict=r.get("verdict"),
             limit=r.get("limit"),
+            power=r.get("power"),
         )
         for r in result.get("rows") or ()
     ]

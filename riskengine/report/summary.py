@@ -19,7 +19,9 @@ from riskengine.report.rows import (
     unique,
     whole_book,
 )
+from riskengine.report.summary_black_scholes import BLACK_SCHOLES, headline_black
 from riskengine.report.summary_chain import CHAIN
+from riskengine.report.summary_life import LIFE
 from riskengine.report.summary_rolling import ROLLING
 from riskengine.report.wording import amount, parts, percent, phrase, plain
 from riskengine.report.worst_chapter import worst_sentence
@@ -87,7 +89,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     rows = rows_of(result)
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
-    makers += (_routes,)
+    makers += (_routes, *LIFE, *BLACK_SCHOLES)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
 
 
@@ -398,6 +400,8 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
         ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
+        ("Black–Scholes", headline_black(rows), ("price_error", "margin_error", "margin_breach")),
+        ("fund", select(rows, "fund_sizing"), ("fund_size", "certified_fund", "fresh_exhaustion")),
         ("sensitivity", _groups(rows), ("first_index", "total_index", "shapley_effect")),
     ):
         lines += _text_table(title, shown, measures)
@@ -416,7 +420,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("level", "threshold_shift", "sample_size", "group")
+    keep = ("world", "days", "moneyness", "level", "threshold_shift", "sample_size", "group", "target")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -14,14 +14,17 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
     own = select(rows, "rolling", "breach_rate")
     if not own:
         return ""
-    settings, series = result.get("settings") or {}, result.get("series") or ()
+    series = result.get("series") or ()
     days = sum(s["forecasts"] for s in series)
-    first, last = min(s["first"] for s in series), max(s["last"] for s in series)
+    dated = [s for s in series if not isinstance(s["first"], int)] or series
+    first, last = min(s["first"] for s in dated), max(s["last"] for s in dated)
     if isinstance(first, int):  # a file without dates
         first, last = f"row {first}", f"row {last}"
     who = len(unique(r.model for r in own))
-    hours = settings.get("horizon_hours")
-    over = f"{plain(hours)}-hour " if hours else ""
+    hours = sorted({s["horizon_hours"] for s in series if s.get("horizon_hours")})
+    over = f"{plain(hours[-1])}-hour " if hours else ""
+    if len(hours) > 1:
+        over = f"{plain(hours[0])} to {plain(hours[-1])}-hour "
     return (
         f"{plain(who)} {'estimators' if who > 1 else 'forecast'} on {plain(len(series))} real series: {plain(days)} "
         f"{over}forecasts from {first} to {last}, each made from the past alone and judged by what happened."
@@ -51,21 +54,27 @@ def _survivors(result: Mapping[str, Any], rows: list[Row]) -> str:
     found = _totals(rows, "coverage_kept", level)
     if not found or level is None:
         return ""
-    return f"{percent(level)} VaR is not rejected on so many series and sides: {_ranked(found)}."
+    with_power = _with_power(rows, "coverage_kept", level)
+    return f"{percent(level)} VaR is not rejected on so many series and sides{with_power}: {_ranked(found)}."
+
+
+def _with_power(rows: Sequence[Row], measure: str, level: float | None) -> str:
+    """`` (power 68 %)``: mean over estimators of the power beside a count of series."""
+    said = [(r.power or {}).get("value") for r in select(rows, "rolling", measure, level=level)]
+    known = [value for value in said if value is not None]
+    return f" (power {100 * sum(known) / len(known):.0f} %)" if known else ""
 
 
 def _shortfall(result: Mapping[str, Any], rows: list[Row]) -> str:
     level = headline_level(select(rows, "rolling"))
-    found = _totals(rows, "shortfall_kept", level)
-    return f"Its expected shortfall is not rejected on: {_ranked(found)}." if found else ""
-
-
-def _best(result: Mapping[str, Any], rows: list[Row]) -> str:
-    level = headline_level(select(rows, "rolling"))
-    found = _totals(rows, "fz0_in_set", level)
-    if not found:
-        return ""
-    return f"By FZ0 score (VaR and ES together) it cannot be told from the best on: {_ranked(found)}."
+    found, best = (_totals(rows, measure, level) for measure in ("shortfall_kept", "fz0_in_set"))
+    said = []
+    if found:
+        with_power = _with_power(rows, "shortfall_kept", level)
+        said.append(f"Its expected shortfall is not rejected on{with_power}: {_ranked(found)}.")
+    if best:
+        said.append(f"By FZ0 score (VaR and ES together) it cannot be told from the best on: {_ranked(best)}.")
+    return " ".join(said)
 
 
 def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -97,4 +106,10 @@ def _power(result: Mapping[str, Any], rows: list[Row]) -> str:
     )
 
 
-ROLLING = (_what, _survivors, _shortfall, _best, _rates, _power)
+def _portfolios(result: Mapping[str, Any], rows: list[Row]) -> str:
+    own = select(rows, "rolling_portfolio", "tracking_ratio", error="Newey-West")
+    said = [f"{r.parameters['portfolio']} {phrase(r.estimate, r.unit)}" for r in own if "group" not in r.parameters]
+    return f"Tracking error that came after, over the one forecast ex ante: {'; '.join(said)}." if said else ""
+
+
+ROLLING = (_what, _survivors, _shortfall, _rates, _power, _portfolios)

@@ -49,7 +49,14 @@ def cell(row: Row | None) -> Cell:
     value, interval = parts(row.estimate, row.unit)
     if value == "undetermined":
         return Cell("undetermined", interval, "muted")
-    return Cell(value, "" if interval == "exact" else interval)
+    small = ["" if interval == "exact" else interval, power_words(row)]
+    return Cell(value, "; ".join(s for s in small if s))
+
+
+def power_words(row: Row) -> str:
+    """``power 51 %`` of a row that says what a test found; empty where none is stated, which its note explains."""
+    value = (row.power or {}).get("value")
+    return "" if value is None else f"power {round(100 * value)} %"
 
 
 def pivot(title: str, rows: Sequence[Row], measures: Sequence[str], *, lead: Sequence[str] = (), folded: bool = False):
@@ -100,6 +107,8 @@ def _note(rows: Sequence[Row], models: Sequence[str]) -> str:
         said.append(f"n = {plain(sizes[0])}" + (f" to {plain(sizes[-1])}" if len(sizes) > 1 else ""))
     if random:
         said.append(f"by {methods(random)}")
+    said += unique(f"power {p['method']}" for p in (r.power for r in rows) if p and p.get("value") is not None)[:2]
+    said += unique(f"power {p['method']}" for p in (r.power for r in rows) if p and p.get("value") is None)[:2]
     return "; ".join(said)
 
 

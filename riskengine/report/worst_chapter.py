@@ -36,8 +36,10 @@ def worst_account(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         _none(result),
     )
     shown = [replace(r, parameters={k: v for k, v in r.parameters.items() if k != "account"}) for r in found]
+    usual = [r for r in own if str(r.parameters["account"]).startswith("accounts ")]
     tables = [
         pivot("The account found against each model", shown, _OWN, lead=("level",)),
+        pivot("Beside it", usual, _OWN[:1], lead=("level", "account")),
         _positions(result),
         _crossed(breach),
     ]

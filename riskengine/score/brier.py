@@ -117,14 +117,19 @@ class Consistency:
 
 
 def consistency(
-    probability: ArrayLike, bins: int, replicates: int = 200, confidence: float = 0.9, seed: int = 1
-) -> Consistency:
-    """`Consistency` of forecasts `probability` (n,), with errors over `bins` of equal counts."""
+    probability: ArrayLike, bins: int, replicates: int = 200, confidence: float = 0.9, seed: int = 1,
+    truth: ArrayLike | None = None,
+) -> Consistency:  # fmt: skip
+    """`Consistency` of forecasts `probability` (n,), with errors over `bins` of equal counts.
+
+    With `truth` (n,) outcomes are drawn from it: what forecasts show that are not perfect.
+    """
     p = np.asarray(probability, dtype=np.float64)
+    o = p if truth is None else np.asarray(truth, dtype=np.float64)
     random = np.random.default_rng(seed)
     fitted, miscalibration, ece = np.empty((replicates, p.size)), np.empty(replicates), np.empty(replicates)
     for r in range(replicates):
-        outcome = (random.random(p.size) < p).astype(np.float64)
+        outcome = (random.random(p.size) < o).astype(np.float64)
         fitted[r] = recalibrated(p, outcome)
         miscalibration[r] = ((p - outcome) ** 2).mean() - ((fitted[r] - outcome) ** 2).mean()
         ece[r] = equal_count_error(p, outcome, bins)

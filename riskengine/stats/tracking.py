@@ -15,12 +15,13 @@ quantile of each day.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from riskengine.arrays import as_floats, check_range
+from riskengine.arrays import Floats, Ints, as_floats, check_range
 from riskengine.estimate import Estimate
 
 
@@ -40,6 +41,31 @@ def newey_west_error(values: ArrayLike, lags: int | None = None) -> float:
     for k in range(1, used + 1):
         total += 2.0 * (1.0 - k / (used + 1.0)) * float(e[k:] @ e[:-k]) / n
     return math.sqrt(max(total, 0.0) / n)
+
+
+def newey_west_deviation(values: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Standard deviation (ddof 1) of a correlated series (n,), with the error of the mean square by Newey and West."""
+    from scipy.special import ndtri
+
+    a = as_floats("values", values, 1)
+    sd, n = float(a.std(ddof=1)), a.size
+    spread = newey_west_error((a - a.mean()) ** 2) / (2.0 * sd) if sd > 0 else 0.0
+    half = float(ndtri(0.5 + 0.5 * confidence)) * spread
+    return Estimate(sd, spread, max(0.0, sd - half), sd + half, confidence, n, float(n), "newey-west")
+
+
+def bootstrapped(figure: Callable[[Ints], Floats], n: int, block: int, replicates: int = 1000, seed: int = 1) -> Floats:
+    """Draws (replicates,) of a figure by the circular block bootstrap of a series of `n`.
+
+    Parameters
+    ----------
+    figure : callable
+        Days of each resample (replicates, n) -> figures (replicates,).
+    n, block, replicates, seed : int
+    """
+    random = np.random.default_rng(seed)
+    starts = random.integers(0, n, (replicates, -(-n // block)))
+    return figure(((starts[..., None] + np.arange(block)) % n).reshape(replicates, -1)[:, :n])
 
 
 @dataclass(frozen=True)
@@ -103,10 +129,7 @@ def tracking(
         low, high = sd - z * spread, sd + z * spread
     else:
         check_range("block", block, 1, n // 2)
-        random = np.random.default_rng(seed)
-        starts = random.integers(0, n, (replicates, -(-n // block)))
-        index = ((starts[..., None] + np.arange(block)) % n).reshape(replicates, -1)[:, :n]
-        drawn = a[index].std(axis=1, ddof=1)
+        drawn = bootstrapped(lambda index: a[index].std(axis=1, ddof=1), n, block, replicates, seed)
         spread, method = float(drawn.std(ddof=1)), f"circular block bootstrap, blocks of {block}"
         # basic interval: a resample of blocks understates the spread it came from
         low, high = (2 * sd - q for q in np.quantile(drawn, (0.5 + 0.5 * confidence, 0.5 - 0.5 * confidence)))

@@ -1,14 +1,19 @@
 """Tests of the breaches of many accounts, with what the tests could have found beside what they say."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
+from scipy.special import bdtrc
 
+from riskengine.arrays import Floats
+from riskengine.backtest.alternatives import MULTIPLE, breach_power, multiplied, stated
+from riskengine.backtest.battery import count_p_values
 from riskengine.backtest.binomial import binomial_test
 from riskengine.backtest.christoffersen import christoffersen
 from riskengine.backtest.kupiec import kupiec
 from riskengine.backtest.lane_kernels import betting_lanes
-from riskengine.backtest.lanes import BreachLanes
+from riskengine.backtest.lanes import BreachLanes, chi_squared_p, christoffersen_lanes
 from riskengine.backtest.multiplicity import holm
 from riskengine.backtest.traffic_light import traffic_light
 from riskengine.estimate import Estimate, exact
@@ -18,8 +23,8 @@ from riskengine.study.power_figures import enumerated, exact_multiple, exact_rej
 TEST_LEVEL, DETECTION_POWER = 0.05, 0.8
 _TEST = ("binomial", "exact")
 
-Figure = tuple[str, str, Estimate]
-"""(measure, unit, estimate)."""
+Figure = tuple[str, str, Estimate, Estimate | None]
+"""(measure, unit, estimate, power of the test behind it)."""
 
 
 def account_figures(
@@ -42,8 +47,8 @@ def account_figures(
     hits = [int(h) for h in breach.sum(axis=1)]
     counted = [
         (
-            ("breaches", "count", exact(h, f"count in {n} windows")),
-            ("breach_rate", "probability", clopper_pearson(h, n, confidence)),
+            ("breaches", "count", exact(h, f"count in {n} windows"), None),
+            ("breach_rate", "probability", clopper_pearson(h, n, confidence), None),
         )
         for h in hits
     ]
@@ -55,6 +60,7 @@ def account_figures(
     family = holm(single)
     lanes = BreachLanes.of(breach.T)
     wealth = [betting_lanes(lanes, tail, (n,), understated=under)[0] for under in (True, False)]
+    power = test_power(n, tail, len(hits), confidence)
     for k, h in enumerate(hits):
         rate, clusters, light = kupiec(h, n, tail), christoffersen(breach[k], tail, follows), traffic_light(h, n, tail)
         found = [
@@ -70,10 +76,44 @@ def account_figures(
         zone = exact(light.cumulative_probability, f"{light.zone} zone, yellow from {light.yellow_from} breaches")
         yield (
             *counted[k],
-            ("expected_breaches", "count", exact(tail * n, "tail probability times windows")),
-            ("traffic_light", "probability", zone),
-            *((name, "probability", exact(value, method)) for name, value, method in found),
+            ("expected_breaches", "count", exact(tail * n, "tail probability times windows"), None),
+            ("traffic_light", "probability", zone, power["traffic_light"]),
+            *((name, "probability", exact(value, method), power[name]) for name, value, method in found),
         )
+
+
+@lru_cache(maxsize=64)
+def test_power(n: int, tail: float, accounts: int, confidence: float) -> dict[str, Estimate]:
+    """Power of each test of one account in `n` windows, by the name of its measure; accounts count for Holm alone.
+
+    Its first step: the binomial test at the significance over the number of accounts.  No later step is stricter.
+    """
+    counts = count_p_values(n, tail)
+    single = counts["binomial", "exact"]
+
+    def p_values(b: BreachLanes) -> dict[str, Floats]:
+        independence, coverage = christoffersen_lanes(b, tail)
+        wealth = {"": True, "_overstated": False}
+        return {
+            "christoffersen_independence": chi_squared_p(1, independence),
+            "christoffersen": chi_squared_p(2, coverage),
+        } | {
+            f"e_process{name}": np.minimum(1.0, 1.0 / betting_lanes(b, tail, (n,), understated=under)[0])
+            for name, under in wealth.items()
+        }
+
+    by_count = {
+        "binomial": single,
+        "holm": np.minimum(1.0, single * accounts),
+        "kupiec": counts["kupiec", "asymptotic"],
+        "kupiec_exact": counts["kupiec", "exact"],
+        "traffic_light": counts["traffic_light", "exact"],
+    }
+    found = breach_power(
+        p_values, n, tail, TEST_LEVEL, np.random.default_rng((1, n, round(tail * 1e9))),
+        too_few=("e_process_overstated",), confidence=confidence, by_count=by_count,
+    )  # fmt: skip
+    return {name if name == "traffic_light" else f"{name}_p": p.beside(name) for name, p in found.items()}
 
 
 def book_figures(level: float, n: int, accounts: Sequence[tuple[Figure, ...]]) -> Iterator[Figure]:
@@ -87,19 +127,29 @@ def book_figures(level: float, n: int, accounts: Sequence[tuple[Figure, ...]]) -
         `account_figures` of every account.
     """
     tail = round(1.0 - level, 12)
-    values = [{measure: estimate for measure, _, estimate in figures} for figures in accounts]
+    values = [{measure: estimate for measure, _, estimate, _ in figures} for figures in accounts]
+    power = {measure: beside for measure, _, _, beside in accounts[0]}
     whole = f"count of {len(values)} accounts"
 
     def below(measure: str) -> Estimate:
         return exact(sum(v[measure].value <= TEST_LEVEL for v in values), whole)
 
-    yield "accounts_rejected", "count", below("binomial_p")
-    yield "accounts_rejected_holm", "count", below("holm_p")
-    yield "e_process_alarms", "count", below("e_process_p")
-    for zone in ("yellow", "red"):
-        yield f"accounts_{zone}", "count", exact(sum(v["traffic_light"].method.startswith(zone) for v in values), whole)
+    for measure, test in (("rejected", "binomial_p"), ("rejected_holm", "holm_p")):
+        yield f"accounts_{measure}", "count", below(test), power[test]
+    yield "e_process_alarms", "count", below("e_process_p"), power["e_process_p"]
+    red = exact_zone(n, tail)
+    for zone, beside in (("yellow", power["traffic_light"]), ("red", red)):
+        count = exact(sum(v["traffic_light"].method.startswith(zone) for v in values), whole)
+        yield f"accounts_{zone}", "count", count, beside
     least = exact_multiple(_TEST, n, tail, TEST_LEVEL, DETECTION_POWER)
     rate = least if np.isnan(least.value) else exact(least.value * tail, least.method)
-    yield "detectable_rate", "probability", rate
+    yield "detectable_rate", "probability", rate, None
     twice = exact_rejection(_TEST, n, tail, min(2.0 * tail, 1.0 - 1e-12), TEST_LEVEL)
-    yield "power_at_twice", "probability", enumerated(twice)
+    yield "power_at_twice", "probability", enumerated(twice), None
+
+
+def exact_zone(n: int, tail: float) -> Estimate:
+    """Probability of the red zone at the alternative rate."""
+    other = multiplied(tail, MULTIPLE)
+    reached = traffic_light(0, n, tail).red_from
+    return exact(float(bdtrc(reached - 1, n, other)), stated(other / tail, "exact by enumeration"))

@@ -14,7 +14,7 @@ from riskengine.pricing.valuation import account_values, rounding, snapshot
 from riskengine.roles import MarginModel, told_apart
 from riskengine.stats.bounded import share
 from riskengine.stats.mean import mean
-from riskengine.study.account_tests import DETECTION_POWER, TEST_LEVEL, account_figures, book_figures
+from riskengine.study.account_tests import DETECTION_POWER, TEST_LEVEL, Figure, account_figures, book_figures
 from riskengine.study.backtest_spec import BacktestStudy
 from riskengine.study.describe import world_head
 from riskengine.study.folder import RunFolder
@@ -113,13 +113,16 @@ def _model_rows(study: BacktestStudy, label: str, model: MarginModel, cut: Windo
         rows.append(Row("backtest", label, whole, "capital", "USD", capital))
         accounts = list(account_figures(level, breach, follows, study.confidence))
         if level is not None:
-            rows += [
-                Row("backtest", label, whole, *figure) for figure in book_figures(level, breach.shape[1], accounts)
-            ]
+            rows += [_row(label, whole, figure) for figure in book_figures(level, breach.shape[1], accounts)]
         for account, kind, figures in zip(book.names, book.kinds, accounts, strict=True):
             parameters = {"level": level, "account": account, "account_kind": kind}
-            rows += [Row("backtest", label, parameters, *figure) for figure in figures]
+            rows += [_row(label, parameters, figure) for figure in figures]
     return rows
+
+
+def _row(label: str, parameters: dict[str, Any], figure: Figure) -> Row:
+    measure, unit, estimate, power = figure
+    return Row("backtest", label, parameters, measure, unit, estimate, power=power)
 
 
 def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: PriceHistory) -> dict[str, Any]:
@@ -141,6 +144,8 @@ def _head(study: BacktestStudy, name: str, command: str, cut: Windows, history: 
         },
         "assumptions": [
             "Windows do not overlap, so counts are tested with exact binomial p-values.",
+            "Power stands beside every test, of one account by itself: against twice the promised rate, for the "
+            "mirrored e-process against half of it, for independence against one breach in five followed by another.",
             f"A p-value of at most {TEST_LEVEL * 100:g} % rejects. Holm's adjustment is over the accounts of one model "
             "and level, whatever their dependence. The detectable rate is the smallest one that the binomial test "
             f"rejects with {DETECTION_POWER * 100:g} % power in this many independent windows.",

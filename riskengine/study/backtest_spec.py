@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
+from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found, expiry_faults, model_faults, period_faults, surface_fault
@@ -56,5 +57,9 @@ class BacktestStudy(Study):
         """As `Study.faults`."""
         yield from surface_fault(self.world, ("world", "surface"))
         yield from expiry_faults(self.book, self.margin_period_hours, "margin period", ("book",))
-        yield from model_faults(self.models, self.book, self.world, ("models",))
+        # prices of a file have no depth; their bars are hours or parts of one, where a period is whole hours
+        seconds = round(self.margin_period_hours * 3600)
+        step = 3600 if seconds % 3600 == 0 else seconds
+        grid = TimeGrid(step, seconds // step, seconds, self.history_windows)
+        yield from model_faults(self.models, self.book, self.world, ("models",), grid)
         yield from period_faults(self.models, self.margin_period_hours, self.history_windows, ("models",))

@@ -8,6 +8,7 @@ day, so its count is binomial under a right model and its p-values are exact.
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.special import bdtrc
 
 from riskengine.arrays import Floats
+from riskengine.backtest.alternatives import stated
 from riskengine.backtest.binomial import binomial_test
 from riskengine.backtest.christoffersen import christoffersen
 from riskengine.backtest.kupiec import kupiec
@@ -31,6 +33,7 @@ from riskengine.study.rolling_scores import pooled_difference, pooled_rate
 
 LEAST_DAYS_HIT = 10  # days that must carry a ratio or a difference before it gets an interval
 RISES = (1, 5, 30)
+_NO_POWER = "not stated: a comparison, not a test of a promise; the interval of the difference says what could be seen"
 _CELL = ("days", "exceptions", "expected", "rate", "rate_lower", "rate_upper", "binomial_p", "too_many_p", "kupiec_p",
          "kupiec_exact_p", "independence_p", "too_many_p_bh", "too_many_p_holm", "power", "margin_share",
          "margin_share_lower", "margin_share_upper", "uncovered_mean", "uncovered_peak", "peak_to_trough",
@@ -135,8 +138,12 @@ class ChainFigures:
         names = [t.name for t in self.study.accounts]
         for m, (model, level) in enumerate(self.settings):
             key = {"account": "all", "level": level}
-            for measure, unit, estimate in (*self._group(m, self.pool), *self._whole(m)):
-                yield Row("chain", model, key, measure, unit, estimate)
+            figures = [*self._group(m, self.pool), *self._whole(m)]
+            power = next(e for measure, _, e in figures if measure == "account_power")
+            power = replace(power, method=stated(self.study.rate_multiple, "exact, mean of accounts"))
+            for measure, unit, estimate in figures:
+                beside = power if measure == "accounts_rejected_bh" else None
+                yield Row("chain", model, key, measure, unit, estimate, power=beside)
         for name in names:
             columns = np.array([k for k, (_, account) in enumerate(self.replay.names) if account == name])
             for m, (model, level) in enumerate(self.settings):
@@ -243,7 +250,7 @@ class ChainFigures:
                 yield Row("chain_paired", model, key, f"{name}_difference", "probability", found)
                 yield Row("chain_paired", model, key, f"{name}_difference_p", "number", exact(
                     float(p_values[name][i]), "exact sign-flip test over days, Holm over models"
-                ))  # fmt: skip
+                ), power=undetermined(0, _NO_POWER))  # fmt: skip
             gap = (self.share[m] - self.share[self.base])[:, self.pool][known]
             yield Row("chain_paired", model, key, "margin_share_difference", "share", self._mean(when, gap))
 

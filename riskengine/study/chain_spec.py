@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from riskengine.arrays import check_range
 from riskengine.book.templates import AccountTemplate
 from riskengine.errors import suggest
+from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel, told_apart
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found
@@ -146,6 +147,7 @@ class ChainBacktestStudy(Study):
                 yield said, ("apart", i)
         if set(names) <= set(self.apart):
             yield "apart must leave at least one account to pool", ("apart",)
+        seconds = round(self.margin_period_hours * 3600)
         for i, model in enumerate(self.models):
             period = getattr(model, "margin_period_hours", self.margin_period_hours)
             if period != self.margin_period_hours:
@@ -155,6 +157,11 @@ class ChainBacktestStudy(Study):
             if longest > self.least_window:
                 said = f"window must not exceed least_window of the study, {self.least_window}, got {longest}"
                 yield said, ("models", i)
+            if hasattr(model, "check_paths"):
+                try:
+                    model.check_paths(TimeGrid(seconds, 1, seconds, self.least_window), ())
+                except ValueError as error:
+                    yield f"{error}; a day has least_window periods of history at least", ("models", i)
             held = getattr(getattr(model, "parameters", None), "underlyings", None)
             missing = [a for a in self.assets if held is not None and a not in held]
             if missing:

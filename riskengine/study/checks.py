@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from riskengine.book.portfolio import Portfolio
 from riskengine.errors import suggest
 from riskengine.instrument.terms import EuropeanOption
-from riskengine.roles import MarginModel
+from riskengine.market.grid import TimeGrid
+from riskengine.roles import MarginModel, reads_history
 from riskengine.scenario.state.lanes import has_variance
 from riskengine.scenario.world import World
 
@@ -24,32 +25,34 @@ def surface_fault(world: World, place: Place) -> Iterator[Found]:
 
 
 def period_faults(models: Sequence[MarginModel], hours: float, windows: int, place: Place) -> Iterator[Found]:
-    """A model that reads margin periods of history must read those that the study makes."""
+    """A model with a margin period must have the study's, and where it reads a history the study must make one."""
     for i, model in enumerate(models):
         own = getattr(model, "margin_period_hours", None)
-        if own is None:
-            continue
-        if own != hours:
+        if own is not None and own != hours:
             said = f"margin_period_hours must be the study's {hours:g} h, got {own:g} h"
             yield said, (*place, i, "margin_period_hours")
-        needed = max([2, *_windows(model)])
+        needed = max([0, *_windows(model)])
         if windows < needed:
             yield f"{model.kind} needs history_windows of at least {needed}, got {windows}", (*place, i)
 
 
 def _windows(model: MarginModel) -> Iterator[int]:
-    """Windows that a model, or a part of a combination, states."""
-    if getattr(model, "window", None) is not None:
-        yield model.window
+    """Windows that a model, or a part of a combination, reads: those it states, else at least two."""
     for part in getattr(model, "parts", ()):
         yield from _windows(part)
+    if reads_history(model):
+        yield getattr(model, "window", None) or 2
 
 
-def model_faults(models: Sequence[MarginModel], book: Portfolio, world: World, place: Place) -> Iterator[Found]:
-    """Every margin model must be able to take the book."""
+def model_faults(
+    models: Sequence[MarginModel], book: Portfolio, world: World, place: Place, grid: TimeGrid | None = None
+) -> Iterator[Found]:
+    """Every margin model must be able to take the book, and the paths on `grid` where it asks for something of them."""
     for i, model in enumerate(models):
         try:
             model.init(book, world.surface)
+            if grid is not None and hasattr(model, "check_paths"):
+                model.check_paths(grid, world.filled)
         except ValueError as error:
             yield str(error), (*place, i)
 

@@ -197,7 +197,9 @@ class EstimatorLab:
             said = self._reasons[k]
             for j, level in enumerate(study.levels):
                 cell = {name: column[j] for name, column in self._columns[k].items()}
-                if np.isnan(cell.get("conditional", np.zeros(1))).all():
+                if not series.bench.history:  # without a state the truth is the same for every sample
+                    cell["conditional"] = np.full(cell["value"].size, var[j])
+                if np.isnan(cell["conditional"]).all():
                     del cell["conditional"]
                 figures = cell_figures(
                     cell,

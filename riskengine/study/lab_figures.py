@@ -97,7 +97,8 @@ def cell_figures(
             else mean(np.log10(breach / nominal), at.confidence)
         )
     if "conditional" in cell:
-        found["log_tracking_error"] = _tracking(cell["value"], cell["conditional"], at.confidence)
+        strays = _tracking(cell["value"], cell["conditional"], at.confidence)
+        found |= dict(zip(("log_tracking_error", "log_tracking_difference"), strays, strict=True))
     if "es" in cell:
         parts = [cell[k] for k in ("es", "es_lower", "es_upper")]
         es = _errors(parts, limits["es"], at.shortfall, at, reasons[1])
@@ -154,15 +155,15 @@ def _joint(joint: Floats, said: np.ndarray, confidence: float, reason: str) -> E
     return replace(found, method=f"{found.method}, {left} samples left out: VaR not positive, or ES below it")
 
 
-def _tracking(value: Floats, truth: Floats, confidence: float) -> Estimate:
-    """Standard deviation of log(estimate / truth given the state) over samples."""
+def _tracking(value: Floats, truth: Floats, confidence: float) -> tuple[Estimate, Estimate]:
+    """Standard deviation and mean of log(estimate / truth given the state) over samples."""
     said = np.isfinite(value)
     if said.sum() < 2:
-        return undetermined(value.size, "refused: no finite estimate")
+        return (undetermined(value.size, "refused: no finite estimate"),) * 2
     if not ((value[said] > 0.0) & (truth[said] > 0.0)).all():
-        return undetermined(value.size, "log of zero or less: an estimate or its truth is not positive")
+        return (undetermined(value.size, "log of zero or less: an estimate or its truth is not positive"),) * 2
     error = np.log(value[said] / truth[said])
-    return root(mean((error - error.mean()) ** 2, confidence))
+    return root(mean((error - error.mean()) ** 2, confidence)), mean(error, confidence)
 
 
 def _interval_figures(lower: Floats, upper: Floats, confidence: float) -> dict[str, Estimate]:

@@ -12,6 +12,7 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "requirement_error": "share",
     "peak_to_trough": "number",
     "largest_rise_1": "number",
     "largest_rise_5": "number",
@@ -63,6 +64,7 @@ LAB = {
     "unbounded_intervals": "probability",
     "refused": "probability",
     "log_tracking_error": "number",
+    "log_tracking_difference": "number",
     "true_shortfall": "return",
     "es_relative_bias": "share",
     "es_relative_sd": "share",
@@ -179,6 +181,52 @@ DERIVATIVES = {
 }
 
 
+# of Black-Scholes on a world that is not lognormal; amounts per unit of spot
+BLACK_SCHOLES = {
+    "one_volatility": "share",
+    "true_price": "return",
+    "price_error": "share",
+    "volatility_error": "share",
+    "delta_error": "number",
+    "hedge_error": "number",
+    "margin_needed": "return",
+    "margin_black": "return",
+    "margin_error": "share",
+    "margin_breach": "probability",
+    "hedge_mean": "return",
+    "hedge_sd": "return",
+    "hedge_variance_ratio": "share",
+    "hedge_loss_p01": "return",
+    "hedge_loss_p99": "return",
+    "hedge_loss_es_99": "return",
+    "hedge_sd_lognormal": "return",
+    "hedge_table_error": "number",
+    "vault_edge": "return",
+    "vault_size": "number",
+    "vault_profit": "return",
+    "vault_profit_simulated": "return",
+    "vault_break_even": "share",
+    "vault_break_even_simulated": "share",
+    "vault_break_even_size": "number",
+    "vault_break_even_size_simulated": "number",
+    "vault_loss_probability": "probability",
+    "vault_loss_p99": "return",
+    "vault_loss_es_99": "return",
+    "vault_worst": "return",
+    "attack_push": "share",
+    "attack_cost": "USD",
+    "attack_profit": "USD",
+    "attack_break_even": "USD",
+    "attack_observations": "count",
+    "fixed_error": "number",
+    "fixed_largest_forward": "number",
+    "fixed_mul": "count",
+    "fixed_div": "count",
+    "fixed_add": "count",
+    "fixed_shift": "count",
+}
+
+
 # beside those of margin, of the account that a model covers worst
 WORST = ("tail_beyond_margin",)
 ACCOUNTS = ("account_loss_quantile", "account_loss_es", "account_breach")
@@ -191,6 +239,28 @@ JOINT = (
     "lending_liquidation_given_insolvency",
     "lending_liquidation_given_no_insolvency",
 )
+# of account life: means over paths, with the unit of each; amounts as distributions
+LIFE_BY_KIND = {
+    "margin_calls": "count",
+    "bankrupt_accounts": "count",
+    "liquidated_notional": "USD",
+    "account_shortfall": "USD",
+    "deleveraged_notional": "USD",
+    "deleveraging_loss": "USD",
+    "socialised_loss": "USD",
+}
+LIFE_MEANS = {
+    "margin_calls": "count",
+    "bankrupt_accounts": "count",
+    "deleveragings": "count",
+    "execution_cost": "USD",
+    "liquidation_fees": "USD",
+    "uncovered_loss": "USD",
+}
+LIFE_AMOUNTS = ("liquidated_notional", "account_shortfall", "fund_draw", "deleveraged_notional", "deleveraging_loss",
+                "socialised_loss")  # fmt: skip
+LIFE = ("deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion", "conservation_error",
+        "need_mismatch")  # fmt: skip
 # parameters of a row, and what else tells rows apart: what `where` may name
 PLACES = (
     "account",
@@ -235,6 +305,14 @@ PLACES = (
     "group",
     "parameter",
     "bin",
+    "days",
+    "moneyness",
+    "interval_hours",
+    "hedged_in",
+    "log_moneyness",
+    "observations",
+    "cap",
+    "total_volatility",
 )
 
 
@@ -245,8 +323,9 @@ def amount_name(amount: str, level: float) -> str:
 
 def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
-    amounts = {f"{a}_{part}" for a in AMOUNTS for part in ("probability", "mean", "given_positive", "es_99")}
-    amounts |= {amount_name(a, level) for a in AMOUNTS for level in TAIL_LEVELS}
+    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need"}
+    amounts = {f"{a}_{part}" for a in known for part in ("probability", "mean", "given_positive", "es_99")}
+    amounts |= {amount_name(a, level) for a in known for level in TAIL_LEVELS}
     named = {
         *SHARES,
         *INDICATORS,
@@ -259,6 +338,7 @@ def all_measures() -> frozenset[str]:
         *SENSITIVITY,
         *DERIVATIVES,
         *PROBABILITY,
+        *BLACK_SCHOLES,
         *BACKTEST_POWER,
         *CHOICE,
         *COLLATERAL,
@@ -271,5 +351,8 @@ def all_measures() -> frozenset[str]:
         "event_probability",
         *JOINT,
         *SCHEME,
+        *LIFE_BY_KIND,
+        *LIFE_MEANS,
+        *LIFE,
     }
     return frozenset(named | amounts)

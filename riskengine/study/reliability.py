@@ -9,12 +9,14 @@ Each history is one forecast and one outcome, independent of the others, so that
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from riskengine.arrays import Floats
+from riskengine.backtest.alternatives import MULTIPLE, stated
 from riskengine.engine.blocks import Block, plan
 from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.errors import RunError
@@ -38,6 +40,7 @@ from riskengine.study.verdict import judge
 FORECASTS = ("conditional law", "unconditional law", "EWMA normal")
 _NODE, _WEIGHT = np.polynomial.legendre.leggauss(64)
 _NODE, _WEIGHT = 0.5 * (_NODE + 1.0), 0.5 * _WEIGHT
+_TEST_LEVEL = 0.05  # that a p-value is read at
 _CURVE = 80  # points of a reliability diagram
 Cdf = Callable[[Floats], Floats]
 
@@ -143,8 +146,10 @@ class Reliability:
                 figure = clopper_pearson(int(count), int(good.sum()), study.confidence)
                 yield self._row(name, {"bin": b + 1}, "pit_share", figure)
             for j, level in enumerate(study.levels):
+                power = self._power(k, j)
                 for measure, figure in self._brier(k, j, good).items():
-                    yield self._row(name, {"level": level}, measure, figure)
+                    made = self._row(name, {"level": level}, measure, figure)
+                    yield replace(made, power=power[measure]) if measure in power else made
 
     def _row(self, name: str, place: dict[str, Any], measure: str, figure: Estimate) -> Row:
         where = {"exposure": self.study.exposure.name, **place}
@@ -181,6 +186,23 @@ class Reliability:
             p, study = self.probability[j, k, ~self.failed], self.study
             self._consistency[k, j] = consistency(p, study.bins, study.perfect, 0.9, study.seed % 2**32)
         return self._consistency[k, j]
+
+    def _power(self, k: int, j: int) -> dict[str, Estimate]:
+        """Power of the two p-values where events are twice as frequent as every forecast says."""
+        study, p = self.study, self.probability[j, k, ~self.failed]
+        truth = np.minimum(MULTIPLE * p, 1.0)
+        seen, right = (
+            consistency(p, study.bins, study.perfect, 0.9, (study.seed + 1) % 2**32, truth),
+            self._perfect(k, j),
+        )
+        out = {}
+        for measure, name in (("miscalibration_p", "miscalibration"), ("calibration_error_p", "ece")):
+            null = np.sort(getattr(right, name))
+            above = null.size - np.searchsorted(null, getattr(seen, name) - 1e-15, side="left")
+            hits = int(((above + 1.0) / (null.size + 1.0) <= _TEST_LEVEL).sum())
+            method = f"{stated(MULTIPLE)} (every forecast too low), {_TEST_LEVEL:.0%} significance"
+            out[measure] = replace(clopper_pearson(hits, study.perfect, study.confidence), method=method)
+        return out
 
     def curves(self) -> Iterator[dict[str, Any]]:
         """Reliability diagrams: recalibrated against forecast probability, with the band of a perfect forecast."""

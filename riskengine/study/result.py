@@ -9,6 +9,7 @@ from riskengine.errors import Fault, InputError
 from riskengine.estimate import Estimate
 
 SCHEMA = "riskengine-result/1"
+_POWER = ("value", "lower", "upper", "method")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Row:
     verdict : str or None
         PASS, FAIL or INCONCLUSIVE against a declared criterion, else None.
     limit : float or None
+    power : Estimate, optional
+        Of a row that says what a test found: probability that the test rejects under an alternative that its method
+        names; undetermined with the reason where none is stated.
     """
 
     section: str
@@ -39,9 +43,10 @@ class Row:
     estimate: Estimate
     verdict: str | None = None
     limit: float | None = None
+    power: Estimate | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON; what a row does not have is left out."""
         return {
             "section": self.section,
             "model": self.model,
@@ -49,8 +54,8 @@ class Row:
             "measure": self.measure,
             "unit": self.unit,
             "estimate": self.estimate.as_dict(),
-            "verdict": self.verdict,
-            "limit": self.limit,
+            **({} if self.verdict is None else {"verdict": self.verdict, "limit": self.limit}),
+            **({} if self.power is None else {"power": {k: v for k, v in self.power.as_dict().items() if k in _POWER}}),
         }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from riskengine.arrays import Floats
 from riskengine.backtest.multiplicity import benjamini_hochberg, holm
@@ -21,25 +22,22 @@ from riskengine.engine.blocks import Block
 from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.rolling import Forecasts, rolling, rolling_quantiles
 from riskengine.errors import UsageError
-from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.market.record import ForecastRecord, PriceRecord, Returns, returns_of
 from riskengine.score.confidence_set import resampling_counts
 from riskengine.stats.proportion import clopper_pearson
-from riskengine.stats.tracking import tracking
 from riskengine.study.folder import RunFolder
 from riskengine.study.manifest import manifest
-from riskengine.study.result import Row, StudyResult
+from riskengine.study.result import StudyResult
 from riskengine.study.rolling_calibration import calibration_curves
 from riskengine.study.rolling_head import rolling_head
 from riskengine.study.rolling_law import GRID, LAW_TESTS
-from riskengine.study.rolling_scores import SCORES, Ranking, pooled_difference, pooled_rate, rank
+from riskengine.study.rolling_power import NO_POWER, PowerTables
+from riskengine.study.rolling_rows import FAMILIES, powers_of, rolling_rows, tail_of
+from riskengine.study.rolling_scores import SCORES, Ranking, rank
 from riskengine.study.rolling_spec import GIVEN, RollingStudy
-from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, Tables, Verdict, coverage, shortfall, whole_tail
+from riskengine.study.rolling_tests import COVERAGE, SHORTFALL, NullTables, Verdict, coverage, shortfall, whole_tail
+from riskengine.study.rolling_tracking import portfolio_tracking
 from riskengine.study.run import Progress
-
-SECTION = "rolling"
-FAMILIES = ("coverage", "shortfall", "law")
-_SHOWN_DAYS = 3  # numbers of days that the table of power is shown for
 
 
 @dataclass(eq=False)
@@ -53,6 +51,10 @@ class Line:
     losses : ndarray, shape (T,)
     first : int
         The first period that is forecast.
+    window : int
+        Losses that a forecast reads.
+    hours : float or None
+        Length of a return, where the file tells.
     forecasts : dict of str to Forecasts
     laws : dict of str to ndarray, shape (levels of GRID, N)
         Quantiles of the estimators that have a forecast law.
@@ -63,6 +65,8 @@ class Line:
     returns: Returns
     losses: Floats
     first: int
+    window: int
+    hours: float | None
     forecasts: dict[str, Forecasts] = field(default_factory=dict)
     laws: dict[str, Floats] = field(default_factory=dict)
 
@@ -117,25 +121,27 @@ class RollingLab:
         if not self.lines:
             why = "; ".join(self.left_out) or "there is none"
             raise UsageError(f"at least one series must have {study.least_days} forecasts, got none: {why}")
-        self.tables = Tables(
-            study.seed, study.null_draws, study.significance, study.rate_multiple, study.cluster_share,
-            study.confidence, max(20, study.replicates // 10),
-        )  # fmt: skip
+        self.null = NullTables(study.seed, study.null_draws, study.significance)
+        self.power = PowerTables(
+            self.null, study.rate_multiple, study.cluster_share, study.confidence, max(20, study.replicates // 10)
+        )
         self.cells: list[Cell] = []
         self.rankings: list[tuple[Line, float, Ranking]] = []
 
     def _lines(self, record: PriceRecord | ForecastRecord) -> Iterator[Line]:
-        study = self.study
+        study, hours = self.study, None
         if isinstance(record, ForecastRecord):
             n = record.losses.size
             returns = Returns(-record.losses, np.arange(n), np.ones(n, dtype=bool), 0)
-            first = study.window if study.estimators else 0
+            first = window = study.window if study.estimators else 0
         else:
+            own = study.settings_of(record.file)
             try:
-                returns = returns_of(record, round(study.horizon_hours * 3600), study.gaps)
+                returns = returns_of(record, round(own.horizon_hours * 3600), own.gaps)
             except ValueError as error:
                 raise UsageError(str(error)) from None
-            first = study.window
+            first = window = study.window_for(returns.values.size, own.window)
+            hours = own.horizon_hours
         count = returns.values.size - first
         if count < study.least_days:
             self.left_out.append(
@@ -144,7 +150,8 @@ class RollingLab:
             )
             return
         for side in study.sides:
-            line = Line(record.name, side, returns, -returns.values if side == "long" else returns.values, first)
+            losses = -returns.values if side == "long" else returns.values
+            line = Line(record.name, side, returns, losses, first, window, hours)
             if isinstance(record, ForecastRecord):
                 line.forecasts[GIVEN] = Forecasts(record.var[None, first:], record.es[None, first:], ("",))
             yield line
@@ -159,11 +166,11 @@ class RollingLab:
             line, who, estimator = tasks[block.index]
             refit = study.refit.get(estimator.kind, 1)
             line.forecasts[who] = rolling(
-                estimator, line.losses, study.window, line.first, self.levels, study.confidence, refit
+                estimator, line.losses, line.window, line.first, self.levels, study.confidence, refit
             )
             if estimator.kind in study.laws:
                 line.laws[who] = rolling_quantiles(
-                    estimator, line.losses, study.window, line.first, GRID, study.confidence, refit
+                    estimator, line.losses, line.window, line.first, GRID, study.confidence, refit
                 )
 
         for block in run_blocks([Block(i, i, 1) for i in range(len(tasks))], work, workers):
@@ -180,15 +187,16 @@ class RollingLab:
                     breach = line.judged[seen] > made.var[i][seen]
                     self.cells.append(Cell(line, level, who, seen, breach, _why(made, i, seen, study.least_days)))
         formed = [c for c in self.cells if not c.reason]
-        for n, level in sorted({(c.breach.size, c.level) for c in formed}):
-            self.tables.null(n, _tail(level))
-            self.tables.rate_power(n, _tail(level))
+        sizes = sorted({(c.breach.size, tail_of(c.level)) for c in formed})
+        for n, p in sizes:
+            self.null.null(n, p)
 
         def work(block: Block) -> None:
             self._judge(formed[block.index])
 
         for block in run_blocks([Block(i, i, 1) for i in range(len(formed))], work, workers):
             progress(block)
+        self._prepare_power(sizes, workers)
         counts = cache(lambda n: resampling_counts(n, max(1.0, np.sqrt(n)), study.replicates, study.seed))
         reference = study.labels.index(study.reference)
         for line in self.lines:
@@ -200,12 +208,24 @@ class RollingLab:
         self._adjust()
         self._compare()
 
+    def _prepare_power(self, sizes: list[tuple[int, float]], workers: int) -> None:
+        """Tables of power for these days and tail probabilities."""
+        asked = sorted({(self.power.days(n, p), p) for n, p in sizes}, reverse=True)  # the long ones first
+
+        def work(block: Block) -> None:
+            self.power.tail(*asked[block.index])
+
+        list(run_blocks([Block(i, i, 1) for i in range(len(asked))], work, workers))
+        for n, p in sizes:
+            self.power.rate_power(n, p)
+            self.power.coverage(n, p)
+
     def _judge(self, cell: Cell) -> None:
-        study, line, p = self.study, cell.line, _tail(cell.level)
+        study, line, p = self.study, cell.line, tail_of(cell.level)
         i = study.levels.index(cell.level)
         made = line.forecasts[cell.who]
         loss, var, es = line.judged[cell.seen], made.var[i][cell.seen], made.es[i][cell.seen]
-        cell.coverage, low, high = coverage(cell.breach, p, self.tables)
+        cell.coverage, low, high = coverage(cell.breach, p, self.null)
         cell.shortfall = shortfall(loss, var, es, p, study.seed)
         if cell.who in line.laws:
             quantiles = line.laws[cell.who][:, cell.seen]
@@ -228,6 +248,8 @@ class RollingLab:
 
     def _compare(self) -> None:
         where = {(c.line.name, c.line.side, c.level, c.who): c for c in self.cells}
+        # times its error: a difference of mean scores that is found with a power of 80 %
+        seen = float(ndtri(1.0 - 0.5 * self.study.significance) + ndtri(0.8))
         for line, level, found in self.rankings:
             for k, i in enumerate(found.who):
                 cell = where[line.name, line.side, level, self.study.labels[i]]
@@ -236,114 +258,21 @@ class RollingLab:
                     cell.figures[f"{name}_set_p"] = float(found.in_set[name][k])
                     test = found.against[name][k]
                     if test is not None:
-                        cell.figures |= {f"{name}_difference": test.difference, f"{name}_dm_p": test.p_value}
-
-    def rows(self) -> list[Row]:
-        """Pooled figures, counts of series, tracking, power."""
-        rows = []
-        for side in self.study.sides:
-            for level in self.study.levels:
-                for who in self.study.labels:
-                    own = [c for c in self.cells if (c.line.side, c.level, c.who) == (side, level, who)]
-                    rows += self._pooled(own, {"side": side, "level": level, "estimator": who})
-        rows += self._tracking()
-        rows += self._power()
-        return rows
-
-    def _pooled(self, cells: list[Cell], key: dict[str, Any]) -> Iterator[Row]:
-        who, study = key["estimator"], self.study
-        formed = [c for c in cells if not c.reason]
-        reason = next((c.reason for c in cells if c.reason), "")
-
-        def row(measure: str, unit: str, estimate: Estimate) -> Row:
-            return Row(SECTION, who, key, measure, unit, estimate)
-
-        if not formed:
-            yield row("breach_rate", "probability", undetermined(0, reason))
-            return
-        parts = [(c.line.seconds[c.seen], c.breach.astype(np.float64)) for c in formed]
-        yield row("breach_rate", "probability", pooled_rate(parts, study.confidence))
-        for name in SCORES:
-            yield row(f"{name}_gain", "share" if name == "pinball" else "number", self._gain(key, name))
-        for family in FAMILIES:
-            if family == "law" and not any(who in c.line.laws for c in formed):
-                continue
-            judged = [c for c in formed if f"{family}_p_bh" in c.figures]
-            kept = sum(c.figures[f"{family}_p_bh"] > study.significance for c in judged)
-            yield row(f"{family}_kept", "series", _count(kept, len(judged)))
-        for measure, name in (("pinball_in_set", "pinball_set_p"), ("fz0_in_set", "fz0_set_p")):
-            judged = [c for c in formed if name in c.figures]
-            kept = sum(c.figures[name] > study.set_size for c in judged)
-            yield row(measure, "series", _count(kept, len(judged)))
-        yield row("alarms_low", "series", _count(sum(c.low is not None for c in formed), len(formed)))
-        yield row("alarms_high", "series", _count(sum(c.high is not None for c in formed), len(formed)))
-        power = float(np.mean([self.tables.rate_power(c.breach.size, _tail(c.level)) for c in formed]))
-        yield row("rate_power", "probability", exact(power, "mean over series, each exact by enumeration"))
-
-    def _gain(self, key: dict[str, Any], name: str) -> Estimate:
-        """Score of the benchmark less that of the estimator, pooled; pinball in units of the benchmark's own score."""
-        study = self.study
-        parts = []
-        for line, level, found in self.rankings:
-            names = [study.labels[i] for i in found.who]
-            if (line.side, level) == (key["side"], key["level"]) and {key["estimator"], study.reference} <= set(names):
-                own, base = (found.scores[name][:, names.index(w)] for w in (key["estimator"], study.reference))
-                unit = base.mean() if name == "pinball" else 1.0
-                parts.append((line.seconds[found.days], (base - own) / unit))
-        if key["estimator"] == study.reference:
-            return exact(0.0, "the benchmark itself")
-        return pooled_difference(parts, study.confidence)
-
-    def _tracking(self) -> Iterator[Row]:
-        """How far each VaR of the first side strays from the benchmark's: mean and deviation of the log ratio."""
-        study = self.study
-        level = _headline(study.levels)
-        i = study.levels.index(level)
-        for line in [x for x in self.lines if x.side == study.sides[0]]:
-            base = line.forecasts[study.reference].var[i]
-            for who in study.labels:
-                own = line.forecasts[who].var[i]
-                both = ~(np.isnan(own) | np.isnan(base))
-                if who == study.reference or both.sum() < study.least_days:
-                    continue
-                n = int(both.sum())
-                found = tracking(
-                    np.log(own[both]), np.log(base[both]), 1.0, block=max(1, round(4 * n ** (1 / 3))),
-                    replicates=100, confidence=study.confidence, seed=study.seed,
-                )  # fmt: skip
-                key = {"series": line.name, "side": line.side, "level": level}
-                yield Row("rolling_tracking", who, key, "var_tracking_error", "share", found.error)
-                yield Row("rolling_tracking", who, key, "var_tracking_difference", "share", found.difference)
-
-    def _power(self) -> Iterator[Row]:
-        """Power of every test at the shortest, the middle and the longest series."""
-        sizes = sorted({c.breach.size for c in self.cells if not c.reason})
-        shown = sorted({sizes[round(k * (len(sizes) - 1) / (_SHOWN_DAYS - 1))] for k in range(_SHOWN_DAYS)})
-        told = set()
-        for level in self.study.levels:
-            p = _tail(level)
-            for n in shown:
-                key = {"level": level, "days": n}
-                for test, (rate, clusters) in self.tables.coverage_power(n, p).items():
-                    yield Row("rolling_power", "", {**key, "test": test}, "power_rate", "probability", rate)
-                    if clusters is not None:
-                        yield Row("rolling_power", "", {**key, "test": test}, "power_clusters", "probability", clusters)
-                days, found = self.tables.shortfall_power(n, p)
-                if (level, days) in told:
-                    continue
-                told.add((level, days))
-                for test, estimates in found.items():
-                    key = {"level": level, "days": days, "test": test}
-                    for measure, estimate in zip(("power_rate", "test_size"), estimates, strict=True):
-                        yield Row("rolling_power", "", key, measure, "probability", estimate)
+                        cell.figures |= {
+                            f"{name}_difference": test.difference,
+                            f"{name}_dm_p": test.p_value,
+                            f"{name}_detectable": test.std_error * seen,
+                        }
 
     def table(self) -> dict[str, Any]:
         """Every cell, compact: what `rows` would say in ten times the space; figures to six digits."""
-        scores = [f"{name}{part}" for name in SCORES for part in ("", "_set_p", "_difference", "_dm_p")]
-        families = [f"{f}_p{part}" for f in FAMILIES for part in ("", "_bh", "_holm")]
-        columns = ["series", "side", "level", "estimator", "days", "breaches", "zone", *families, "power", "alarm_low",
-                   "alarm_high", *COVERAGE, *SHORTFALL, *LAW_TESTS, *scores, "refused"]  # fmt: skip
-        return {"columns": columns, "rows": [[_digits(v) for v in self._values(c, columns)] for c in self.cells]}
+        scores = [f"{n}{part}" for n in SCORES for part in ("", "_set_p", "_difference", "_dm_p", "_detectable")]
+        families = [f"{f}{part}" for f in FAMILIES for part in ("_p", "_p_bh", "_p_holm", "_power")]
+        tests = [f"{t}{part}" for t in (*COVERAGE, *SHORTFALL, *LAW_TESTS) for part in ("", "_power")]
+        columns = ["series", "side", "level", "estimator", "days", "breaches", "zone", "zone_power", *families,
+                   "alarm_low", "alarm_high", *tests, *scores, "refused"]  # fmt: skip
+        rows = [[_digits(v) for v in self._values(c, columns)] for c in self.cells]
+        return {"columns": columns, "rows": rows, "notes": {"set_p": NO_POWER["set_p"]}}
 
     def _values(self, c: Cell, columns: list[str]) -> list[Any]:
         own: dict[str, Any] = {**c.key, "estimator": c.who, "days": int(c.seen.sum()), "refused": c.reason or None}
@@ -351,22 +280,8 @@ class RollingLab:
             own |= c.coverage.p_values | c.shortfall.p_values | c.law.p_values | c.figures
             own |= {"breaches": int(c.breach.sum()), "alarm_low": _date(c, c.low), "alarm_high": _date(c, c.high)}
             own |= {f"{family}_p": getattr(c, family).p_value for family in FAMILIES}
-            own["power"] = self.tables.rate_power(c.breach.size, _tail(c.level))
+            own |= {f"{name}_power": round(e.value, 3) for name, e in powers_of(self, c).items()}
         return [own.get(name) for name in columns]
-
-
-def _tail(level: float) -> float:
-    return round(1.0 - level, 12)
-
-
-def _headline(levels: Sequence[float]) -> float:
-    return 0.99 if 0.99 in levels else sorted(levels)[0]
-
-
-def _count(kept: int, judged: int) -> Estimate:
-    if not judged:
-        return undetermined(0, "no series could be judged")
-    return Estimate(float(kept), 0.0, float(kept), float(kept), 1.0, judged, float(judged), f"count of {judged} series")
 
 
 def _why(made: Forecasts, i: int, seen: np.ndarray, least: int) -> str:
@@ -443,8 +358,9 @@ def run_rolling(
     lab.forecast(used, report)
     lab.judge(used, report)
     curves, more = calibration_curves(lab)
+    more += portfolio_tracking(lab)
     head = rolling_head(study, lab, records, name, command)
-    result = StudyResult(head, (*lab.rows(), *more), tuple(curves))
+    result = StudyResult(head, (*rolling_rows(lab), *more), tuple(curves))
     folder.write_json("manifest.json", manifest(resolved, sum(line.judged.size for line in lab.lines)))
     folder.write_json("cells.json", lab.table())
     folder.write_json("result.json", result.as_dict())

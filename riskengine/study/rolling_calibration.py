@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskengine.arrays import Floats
+from riskengine.arrays import Floats, Ints
 from riskengine.estimate import Estimate
 from riskengine.score.compare import murphy_diagram
 from riskengine.score.quantile_calibration import quantile_calibration, recalibrated_quantile
 from riskengine.study.result import Row
-from riskengine.study.rolling_law import BINS, even_error, histogram, unevenness
+from riskengine.study.rolling_law import BINS, GRID, even_error, histogram, unevenness
+from riskengine.study.rolling_scores import pooled_difference, quantile_crps
 
 if TYPE_CHECKING:
     from riskengine.study.rolling import RollingLab
 
 _POINTS = 41
+_TAIL_FROM = 0.95  # level that the tail-weighted CRPS starts at
 
 
 def calibration_curves(lab: "RollingLab") -> tuple[list[dict[str, Any]], list[Row]]:
@@ -45,7 +47,37 @@ def calibration_curves(lab: "RollingLab") -> tuple[list[dict[str, Any]], list[Ro
         if found is not None:
             curves.append(found[0])
             rows += found[1]
-    return curves, rows
+    return curves, [*rows, *_law_scores(lab)]
+
+
+def _law_scores(lab: "RollingLab") -> Iterator[Row]:
+    """CRPS of the laws, and of each side's tail, pooled: what is saved against the benchmark, in units of its own."""
+    study, base = lab.study, lab.study.reference
+    tail = GRID >= _TAIL_FROM - 1e-9
+    levels = np.concatenate([1.0 - GRID[::-1], GRID])
+    for who in study.labels:
+        if who == base:
+            continue
+        saved: dict[tuple[str, str], list[tuple[Ints, Floats]]] = {}
+        for line in [x for x in lab.lines if who in x.laws and base in x.laws]:
+            scores = {}
+            other = next((x for x in lab.lines if x.name == line.name and x.side != line.side), None)
+            for name in (who, base):
+                own = line.laws[name]
+                scores["tail_crps_gain", line.side, name] = quantile_crps(line.judged, own[tail], GRID[tail])
+                if line.side == "long" and other is not None and name in other.laws:
+                    whole = np.concatenate([-other.laws[name][::-1], own])
+                    scores["crps_gain", "", name] = quantile_crps(line.judged, whole, levels)
+            for measure, side in dict.fromkeys((m, s) for m, s, _ in scores):
+                if (measure, side, who) in scores and (measure, side, base) in scores:
+                    mine, theirs = scores[measure, side, who], scores[measure, side, base]
+                    known = ~(np.isnan(mine) | np.isnan(theirs))
+                    if known.sum() >= study.least_days:
+                        part = (theirs - mine)[known] / theirs[known].mean()
+                        saved.setdefault((measure, side), []).append((line.seconds[known], part))
+        for (measure, side), parts in saved.items():
+            key = {"estimator": who, **({"side": side} if side else {})}
+            yield Row("rolling_law", who, key, measure, "share", pooled_difference(parts, study.confidence))
 
 
 def _transforms(lab: "RollingLab", who: str) -> tuple[dict[str, Any], list[Row]] | None:

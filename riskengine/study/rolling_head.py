@@ -17,6 +17,7 @@ def rolling_head(study: RollingStudy, lab: "RollingLab", records: Sequence, name
     series = [
         {
             "series": line.name,
+            **({} if line.hours is None else {"horizon_hours": line.hours, "window": line.window}),
             "forecasts": int(line.judged.size),
             "first": _stamp(line, 0),
             "last": _stamp(line, -1),
@@ -33,6 +34,7 @@ def rolling_head(study: RollingStudy, lab: "RollingLab", records: Sequence, name
             "seed": study.seed,
             "horizon_hours": study.horizon_hours if study.forecasts is None else None,
             "window": study.window if study.estimators else None,
+            "shortest_window": study.shortest_window,
             "levels": list(study.levels),
             "sides": list(study.sides),
             "benchmark": study.reference,
@@ -47,7 +49,7 @@ def rolling_head(study: RollingStudy, lab: "RollingLab", records: Sequence, name
         },
         "series": series,
         "left_out": lab.left_out,
-        "assumptions": _assumptions(study),
+        "assumptions": _assumptions(study, list(known.values())),
         "data": [{"name": file, "sha256": digest, "source": "given by --data"} for file, digest in files.items()],
     }
 
@@ -57,7 +59,7 @@ def _stamp(line: "Line", i: int) -> str | int:
     return str(np.datetime64(at, "s"))[:10] if line.returns.seconds[-1] >= 1_000_000 else at
 
 
-def _assumptions(study: RollingStudy) -> list[str]:
+def _assumptions(study: RollingStudy, lines: Sequence["Line"]) -> list[str]:
     said = [
         "Losses are simple returns of a long or a short position, positive when money is lost. A forecast reads the "
         f"{study.window} losses before its day and nothing else.",
@@ -76,6 +78,11 @@ def _assumptions(study: RollingStudy) -> list[str]:
         "Scores compare on days that all compared forecasts have; one that misses more than one day in fifty is not "
         "compared.",
     ]
+    short = [f"{x.name} {x.window}" for x in lines if x.window != study.window]
+    if short and study.forecasts is None:
+        said.insert(
+            1, f"Other windows, set for their file or half of the returns of a short series: {', '.join(short)}."
+        )
     if study.refit:
         held = ", ".join(f"{kind} {step}" for kind, step in study.refit.items())
         said.append(f"Forecasts of these are held for so many periods: {held}.")

@@ -81,11 +81,31 @@ def rank(
     return Ranking(tuple(int(i) for i in who), days, scores, in_set, against)
 
 
+def quantile_crps(loss: Floats, quantiles: Floats, levels: Floats) -> Floats:
+    """CRPS over the levels from the first to the last, 2 integral of the pinball loss in the level, (N,).
+
+    From the lowest level to the highest it is the CRPS but for the ends; over the levels of a tail alone it is the
+    quantile-weighted CRPS of Gneiting and Ranjan (2011).  Levels are weighed by half the way to their neighbours: a
+    sum of pinball losses with fixed weights is proper, however coarse.
+
+    Parameters
+    ----------
+    loss : ndarray, shape (N,)
+    quantiles : ndarray, shape (L, N)
+    levels : ndarray, shape (L,)
+        Increasing.
+    """
+    weight = np.diff(np.concatenate([levels[:1], 0.5 * (levels[1:] + levels[:-1]), levels[-1:]]))
+    below = loss[None, :] < quantiles
+    return 2.0 * np.einsum("l,ln->n", weight, (below - levels[:, None]) * (quantiles - loss[None, :]))
+
+
 def by_day(parts: Sequence[tuple[Ints, Floats]]) -> tuple[Floats, Floats]:
     """Sum and number of figures on each calendar day, from (seconds, figures) of several series, days in order."""
     seconds = np.concatenate([s for s, _ in parts])
     values = np.concatenate([v for _, v in parts])
-    _, day = np.unique(seconds, return_inverse=True)
+    # a stamp ends its period; small numbers are rows of a file without dates
+    _, day = np.unique(np.where(seconds < 1_000_000, seconds, (seconds - 1) // 86_400), return_inverse=True)
     return np.bincount(day, values), np.bincount(day).astype(np.float64)
 
 

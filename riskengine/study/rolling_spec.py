@@ -2,7 +2,7 @@
 knows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
@@ -41,6 +41,96 @@ class GivenForecasts:
 
 
 @dataclass(frozen=True)
+class ReturnSeries:
+    """What the values of a series that holds returns mean.
+
+    Attributes
+    ----------
+    log : bool
+        Logarithmic returns; simple ones otherwise.
+    unit : float
+        What a one of the file means: 0.01 where it is in percent.
+    """
+
+    log: bool
+    unit: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("unit", self.unit, 0.0, 1e6, open_low=True)
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """What is different for the series of one file.
+
+    Attributes
+    ----------
+    horizon_hours : float, optional
+        As of the study where not given, and so are the next two.
+    window : int, optional
+    gaps : {"skip", "bridge", "last"}, optional
+    returns : dict of str to ReturnSeries
+        Series whose values are returns, not prices.
+    ordinal : dict of str to float
+        Series whose stamps only say an order (``obs00001``), and how many hours a bar of each lasts.
+    """
+
+    horizon_hours: float | None = None
+    window: int | None = None
+    gaps: Literal["skip", "bridge", "last"] | None = None
+    returns: dict[str, ReturnSeries] = field(default_factory=dict)
+    ordinal: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.window is not None:
+            check_range("window", self.window, 20, 100_000)
+        for hours in (*([] if self.horizon_hours is None else [self.horizon_hours]), *self.ordinal.values()):
+            check_hours("horizon_hours" if hours is self.horizon_hours else "hours of ordinal", hours)
+
+
+@dataclass(frozen=True)
+class PortfolioTracking:
+    """A portfolio of the study's series, and the benchmark that it is held against.
+
+    Attributes
+    ----------
+    name : str
+    portfolio, benchmark : dict of str to float
+        Weights by the names of series, restored every period.
+    window : int, optional
+        Returns behind the covariance; that of the study where not given.
+    half_life : float, optional
+        Periods after which a return counts half in it.
+    """
+
+    name: str
+    portfolio: dict[str, float]
+    benchmark: dict[str, float]
+    window: int | None = None
+    half_life: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.window is not None:
+            check_range("window", self.window, 20, 100_000)
+        if self.half_life is not None:
+            check_range("half_life", self.half_life, 1.0, 100_000.0)
+        if not (self.portfolio and self.benchmark):
+            raise ValueError("portfolio and benchmark must hold at least one series each")
+        if self.portfolio == self.benchmark:
+            raise ValueError("portfolio and benchmark must differ, got the same weights")
+        for name, weights in (("portfolio", self.portfolio), ("benchmark", self.benchmark)):
+            for series, weight in weights.items():
+                check_range(f"weight of {series} in {name}", weight, -100.0, 100.0)
+
+
+def check_hours(name: str, hours: float) -> None:
+    """Raise ValueError unless `hours` are a whole number of seconds, at most ten years."""
+    check_range(name, hours, 0.0, 87_600.0, open_low=True)
+    if abs(hours * 3600 - round(hours * 3600)) > 1e-6:
+        raise ValueError(f"{name} must be a whole number of seconds, got {hours!r} h")
+
+
+@dataclass(frozen=True)
 class RollingStudy(Study):
     """Rolling forecasts of VaR and ES on real series, judged by what happened.
 
@@ -58,6 +148,13 @@ class RollingStudy(Study):
         Which of the file's series; empty takes all.
     gaps : {"skip", "bridge", "last"}
         What to do where a bar is missing, see `riskengine.market.record.returns_of`.
+    files : dict of str to FileSettings
+        By name of a file: what is different for its series.
+    shortest_window : int, optional
+        A series too short for the window and `least_days` forecasts after it takes half of its returns as its window,
+        where that is no less than this; without it such a series is left out.
+    tracking : tuple of PortfolioTracking
+        Portfolios whose tracking error is forecast from the covariance of the window.
     forecasts : GivenForecasts, optional
         The files hold forecasts of one level: they are judged under the name ``given``, beside the estimators.
     refit : dict of str to int
@@ -96,6 +193,9 @@ class RollingStudy(Study):
     horizon_hours: float = 24.0
     series: tuple[str, ...] = ()
     gaps: Literal["skip", "bridge", "last"] = "skip"
+    files: dict[str, FileSettings] = field(default_factory=dict)
+    shortest_window: int | None = None
+    tracking: tuple[PortfolioTracking, ...] = ()
     forecasts: GivenForecasts | None = None
     refit: dict[str, int] = field(default_factory=dict)
     laws: tuple[str, ...] = ()
@@ -112,7 +212,9 @@ class RollingStudy(Study):
 
     def __post_init__(self) -> None:
         check_range("window", self.window, 20, 100_000)
-        check_range("horizon_hours", self.horizon_hours, 0.0, 87_600.0, open_low=True)
+        check_hours("horizon_hours", self.horizon_hours)
+        if self.shortest_window is not None:
+            check_range("shortest_window", self.shortest_window, 20, self.window)
         check_range("least_days", self.least_days, 50, 1_000_000)
         check_range("rate_multiple", self.rate_multiple, 1.0, 20.0, open_low=True)
         check_range("cluster_share", self.cluster_share, 0.0, 0.9, open_low=True)
@@ -122,8 +224,6 @@ class RollingStudy(Study):
         check_range("seed", self.seed, 0, 2**64 - 1)
         for name in ("significance", "set_size"):
             check_range(name, getattr(self, name), 0.0, 0.5, open_low=True)
-        if abs(self.horizon_hours * 3600 - round(self.horizon_hours * 3600)) > 1e-6:
-            raise ValueError(f"horizon_hours must be a whole number of seconds, got {self.horizon_hours!r} h")
         for level in self.levels:
             check_range("level of levels", level, 0.5, 1.0, open_low=True, open_high=True)
         if self.forecasts is None and not (self.levels and self.estimators):
@@ -134,6 +234,8 @@ class RollingStudy(Study):
                 raise ValueError(f"{said}, got {list(self.levels)}")
             if self.sides not in (("long", "short"), ("long",)):
                 raise ValueError(f"sides must be [long], that of the forecasts, or left out, got {list(self.sides)}")
+            if self.files or self.tracking:
+                raise ValueError("files and tracking must not be given for files of forecasts")
             object.__setattr__(self, "levels", (self.forecasts.level,))
             object.__setattr__(self, "sides", ("long",))
         if not self.sides:
@@ -146,6 +248,21 @@ class RollingStudy(Study):
     def all_worlds(self) -> tuple[World, ...]:
         """None: what happened is not a model."""
         return ()
+
+    def settings_of(self, file: str) -> FileSettings:
+        """Of the series of a file, those of the study filled in."""
+        own = self.files.get(file, FileSettings())
+        return replace(
+            own,
+            horizon_hours=own.horizon_hours or self.horizon_hours,
+            window=own.window or self.window,
+            gaps=own.gaps or self.gaps,
+        )
+
+    def window_for(self, returns: int, window: int) -> int:
+        """Window of a series of so many returns."""
+        short = self.shortest_window is not None and returns - window < self.least_days
+        return max(min(window, returns // 2), self.shortest_window or 0) if short else window
 
     @property
     def labels(self) -> tuple[str, ...]:

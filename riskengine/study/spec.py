@@ -281,7 +281,7 @@ class CalibrationStudy(Study):
             book, models, place = self.margin.book, self.margin.models, ("margin", "models")
             yield from expiry_faults(book, self.horizon_hours, "horizon", ("margin", "book"))
             yield from period_faults(models, self.margin.margin_period_hours, self.history_windows, place)
-            yield from model_faults(models, book, self.world, place)
+            yield from model_faults(models, book, self.world, place, self.grid)
         if self.lending is not None:
             yield from self._lending_faults(assets)
         for i, part in enumerate(self.world.state):

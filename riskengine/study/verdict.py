@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from riskengine.errors import UsageError
-from riskengine.estimate import Estimate
+from riskengine.estimate import Estimate, undetermined
 from riskengine.study.criterion import Criterion
 from riskengine.study.result import Row
+
+_NO_POWER = "not stated: PASS needs the whole interval inside the limit, so a run that sees too little is INCONCLUSIVE"
 
 
 def verdict(estimate: Estimate, criterion: Criterion) -> str:
@@ -34,5 +36,7 @@ def judge(rows: list[Row], criteria: tuple[Criterion, ...]) -> list[Row]:
                 f"criteria: no figure matches {criterion.measure} where {criterion.where}; measures: {names}"
             )
         for i in hits:
-            out[i] = replace(out[i], verdict=verdict(out[i].estimate, criterion), limit=criterion.limit)
+            said = verdict(out[i].estimate, criterion)
+            power = out[i].power or undetermined(0, _NO_POWER)
+            out[i] = replace(out[i], verdict=said, limit=criterion.limit, power=power)
     return out

@@ -1,259 +1,261 @@
-"""Trades that leave the least margin for the exposure that is to be kept, and how far from the least they can be.
+"""The trades that leave an account the least margin for the exposure that it keeps, and what they do to its risk."""
 
-Margin by worst scenario is convex and piecewise linear in the positions, so the best trades t solve a linear programme,
-
-    minimise  M(q + t) + w c'|t|   subject to   low <= G (q + t) <= high,   c'|t| <= spend,   |t| <= most,
-
-c the cost of trading a unit, G the Greeks of a unit, w the margin that a dollar spent must free.  The scenarios of a
-venue's rule are not asked for: planes that touch M from below are collected where they are needed (Kelley 1960), at
-points moved off the kinks, so that one routine serves every model.  The programme over the planes so far is a bound
-that no trades can beat; the difference to the best trades found is the certificate.
-
-The bound holds where M is convex.  That is checked, not believed: every plane must lie below every margin that was
-asked for and below those at points drawn over everything that may be traded.  Where one does not (a quantile of a few
-windows, a rule with caps), the trades are what was found and the bound is said to be missing.
-
-References: Kelley, The cutting-plane method for solving convex programs (1960); Rockafellar and Uryasev (2000).
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from riskengine.arrays import Floats, check_shape
+from riskengine.arrays import Floats
+from riskengine.book.portfolio import Portfolio, accounts_of
+from riskengine.engine.period import MarginPeriod
+from riskengine.engine.today import Today
+from riskengine.estimate import Estimate
+from riskengine.instrument.terms import Instrument, Perpetual
+from riskengine.market.snapshot import MarketSnapshot
+from riskengine.pricing.greeks import black_scholes
+from riskengine.pricing.valuation import CostRates, account_values, close_costs
+from riskengine.random import DrawKeys
+from riskengine.roles import reads_history
+from riskengine.stats.bounded import share
+from riskengine.stats.quantile import expected_shortfall
+from riskengine.tune.cutting_planes import Tail, TradeLimits, Trades, least_margin
 
-Margin = Callable[[Floats], Floats]
-
-_ROUNDS = 150
-_SIDE = 1e-3  # a plane is taken this share of `most` beside the point, where no two scenarios bind equally
-_STEP = 1e-6
-_ROUNDING = 1e-7
-_DUST = 1e-7  # share of `most` below which a trade is the solver's rounding
-_DRAWN = 256
-_CRUMB = 1e-5  # and below which it is not worth making
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What trades may do.
-
-    Attributes
-    ----------
-    most : ndarray, shape (N,)
-        Largest trade of each instrument in coins, either way; 0 for one that may not be traded.
-    cost : ndarray, shape (N,)
-        USD for each coin traded.
-    greeks : ndarray, shape (G, N)
-        Exposures of a coin of each instrument.
-    low, high : ndarray, shape (G,)
-        Bounds on the change of each exposure; low at most 0 and high at least 0, so that no trade is a legal answer.
-    spend : float
-        USD that trades may cost together.
-    worth : float
-        USD of margin that a dollar of cost must free.
-    """
-
-    most: Floats
-    cost: Floats
-    greeks: Floats
-    low: Floats
-    high: Floats
-    spend: float = np.inf
-    worth: float = 1.0
-
-    def __post_init__(self) -> None:
-        count = self.most.size
-        check_shape("cost", self.cost, (count,))
-        check_shape("greeks", self.greeks, (self.low.size, count))
-        check_shape("high", self.high, self.low.shape)
-        if not (self.most > 0).any():
-            raise ValueError("most must leave at least one instrument to trade, got 0 for all")
-        if (self.cost < 0).any() or not self.spend >= 0 or not self.worth > 0:
-            raise ValueError(
-                f"cost and spend must not be negative and worth must be positive, got cost {self.cost.min()!r}, "
-                f"spend {self.spend!r}, worth {self.worth!r}"
-            )
-        if not ((self.low <= 0) & (self.high >= 0)).all():
-            raise ValueError(f"bounds must allow not to trade, got {self.low.tolist()} to {self.high.tolist()}")
+GREEKS = ("delta", "gamma", "vega")
+_MONTH = 30.0 / 365.0
+_SEARCH, _JUDGE = 0, 1  # draw groups: the paths that limit the tail are not those that judge it
 
 
 @dataclass(frozen=True)
-class Trades:
-    """The best trades found.
+class Exposure:
+    """Bounds on one Greek of every asset after the trades, USD; None keeps it within `within` of what it is."""
+
+    low: float | None = None
+    high: float | None = None
+    within: float = 0.1
+
+
+@dataclass(frozen=True)
+class Risk:
+    """What an account may lose over a margin period in the world.
 
     Attributes
     ----------
-    trades : ndarray, shape (N,)
-        Signed coins.
-    before, after : float
-        Margin in USD without and with them.
-    cost : float
-        USD.
-    bound : float or None
-        Margin plus worth times cost less reward that no trades of the limits can beat; None where the margin is not
-        convex.
-    objective : float
-        The same of these trades.
-    asked : int
-        Portfolios whose margin was asked for.
+    breach : Estimate
+        Probability of a loss beyond the initial margin, each path with its own.
+    shortfall : Estimate
+        Mean of the worst losses, USD.
     """
 
-    trades: Floats
-    before: float
-    after: float
-    cost: float
-    bound: float | None
-    objective: float
-    asked: int
+    breach: Estimate
+    shortfall: Estimate
 
 
-class LeastMargin:
-    """The search for trades of least margin; planes found for one question serve the next.
+@dataclass(frozen=True)
+class HedgedAccount:
+    """An account before and after the best trades.
+
+    Attributes
+    ----------
+    book : Portfolio
+        The one account with every instrument that could be traded.
+    after : Portfolio
+        The same after the trades: profit of traded perpetuals so far, premiums and costs are in its USD cash.
+    trades : Trades
+    greeks_before, greeks_after : dict of str to ndarray, shape (A,)
+        ``delta``: USD per 100 % of the price; ``gamma``: change of that per 1 %; ``vega``: USD per volatility point of
+        30 days, other tenors by sqrt(30 days / tenor).
+    risk_before, risk_after : Risk
+        On paths that the search has not seen.
+    """
+
+    book: Portfolio
+    after: Portfolio
+    trades: Trades
+    greeks_before: dict[str, Floats]
+    greeks_after: dict[str, Floats]
+    risk_before: Risk
+    risk_after: Risk
+
+
+@dataclass(frozen=True)
+class TailRule:
+    """The limit on the mean of the worst losses, and the paths that it is judged on.
+
+    Attributes
+    ----------
+    level : float
+    bound : bool
+        Whether trades may not raise it.
+    paths : int
+    """
+
+    level: float = 0.99
+    bound: bool = True
+    paths: int = 16_384
+
+
+def hedge_account(
+    today: Today,
+    book: Portfolio,
+    account: int,
+    offered: tuple[Instrument, ...] = (),
+    exposures: dict[str, Exposure | None] | None = None,
+    most: float = 1.0,
+    spend: float = np.inf,
+    worth: float = 1.0,
+    rates: CostRates | None = None,
+    tail: TailRule | None = None,
+) -> HedgedAccount:
+    """Trades of least margin for one account of a book.
 
     Parameters
     ----------
-    margin : callable
-        Margin in USD (n,) of the account after each of n sets of trades, shape (n, N).
-    limits : Limits
-    seed : int
-        Of the directions in which points are moved off kinks, and of the points that convexity is checked at.
+    today : Today
+        Model and market.
+    book : Portfolio
+    account : int
+        Row of `book`.
+    offered : tuple of Instrument
+        What may be traded beside the instruments of the book.
+    exposures : dict of str to Exposure or None
+        By name of `GREEKS`, one rule for every asset; None leaves a Greek free.  By default each is kept.
+    most : float
+        Largest trade of an instrument, as a multiple of the account's largest position in its asset.
+    spend, worth : float
+        As in `cutting_planes.TradeLimits`.
+    rates : CostRates, optional
+        What a trade costs.
+    tail : TailRule, optional
+        By default trades may not raise the mean loss beyond 99 %.
+
+    Raises
+    ------
+    ValueError
+        Where the account holds nothing, an option offered has expired, no trades within the limits reach the bounds, or
+        the model cannot take the book.
     """
+    held = _alone(book, account, offered)
+    now, rule = held.quantity[0], TailRule() if tail is None else tail
+    if not now.any():
+        raise ValueError(f"account must hold positions, got none in {held.names[0]}")
+    market = today.market(held)
+    size = np.array([np.abs(now[held.asset_index == a]).max(initial=0.0) for a in range(len(held.assets))])
+    units = accounts_of(held, np.eye(now.size))
+    greeks = unit_greeks(held, market)
+    present = _exposures(held, greeks, market)
+    rows, low, high = _bounds(held, greeks, present, {} if exposures is None else exposures)
+    windows = today.windows if reads_history(today.model) else 0
+    searched, judged = (
+        MarginPeriod(today.world, today.period_hours, windows, DrawKeys(today.seed, group))
+        for group in (_SEARCH, _JUDGE)
+    )
+    limit = None
+    if rule.bound:
+        paths = searched.paths(0, rule.paths)
+        losses = searched.losses(units, paths)[:, ~paths.failed]
+        alone = searched.losses(held, paths)[0, ~paths.failed]
+        limit = Tail(alone, losses, rule.level, np.inf)
+        limit = replace(limit, most=limit.shortfall(np.zeros(now.size))[0])
+    limits = TradeLimits(
+        most * size[held.asset_index],
+        close_costs(units, market, CostRates() if rates is None else rates).mean(axis=1),
+        rows,
+        low,
+        high,
+        spend,
+        worth,
+        limit,
+    )
 
-    def __init__(self, margin: Margin, limits: Limits, seed: int = 1):
-        self._search, self._limits = _Search(margin, limits, seed), limits
-        self._before: float | None = None
+    def margin(trades: Floats) -> Floats:
+        return today.initial(accounts_of(held, held.quantity + trades, held.entry[0], held.cash[0]))
 
-    def find(
-        self, reward: Floats | None = None, tolerance: float = 1e-4, bounded: bool = True, near: Floats | None = None
-    ) -> Trades:
-        """Trades of least margin plus worth times cost, less `reward` in USD for each coin bought, shape (N,).
-
-        The answer misses the bound by at most `tolerance` of the margin without trades, or of the reward where that is
-        larger, as long as the margin is convex; it is never worse than no trades.  Without `bounded` convexity is not
-        checked and no bound is given.  `near` are trades to start from.
-        """
-        search, own = self._search, self._limits
-        nothing = np.zeros(own.most.size)
-        paid = nothing if reward is None else reward
-        if self._before is None:
-            self._before = float(search.ask(nothing[None])[0])
-            search.touch(nothing)
-        best, least, bound = nothing, self._before, -np.inf
-        if near is not None:
-            search.touch(near)
-        for _ in range(_ROUNDS):
-            bound, there = search.lowest(paid)
-            if least - bound <= tolerance * max(self._before, abs(bound)):
-                break
-            # the far end of the programme, and half the way to it, which keeps the points from swinging between corners
-            points = np.stack([there, 0.5 * (best + there)])
-            found = search.ask(points) + own.worth * (np.abs(points) @ own.cost) - points @ paid
-            for point, value in zip(points, found, strict=True):
-                if value < least:
-                    best, least = point, value
-                search.touch(point)
-        best = search.without_crumbs(best, least + tolerance * self._before, paid)
-        after = float(search.ask(best[None])[0])
-        cost = float(np.abs(best) @ own.cost)
-        objective = float(after + own.worth * cost - best @ paid)
-        return Trades(
-            best, self._before, after, cost, bound if bounded and search.convex() else None, objective, search.asked
-        )
-
-
-def least_margin(margin: Margin, limits: Limits) -> Trades:
-    """Trades of least margin within `limits`; see `LeastMargin`."""
-    return LeastMargin(margin, limits).find()
+    found = least_margin(margin, limits)
+    traded = _trade(held, market, found)
+    paths = judged.paths(0, rule.paths)
+    risks = [_risk(judged, today, b, paths, rule.level) for b in (held, traded)]
+    return HedgedAccount(held, traded, found, present, _exposures(traded, greeks, market), *risks)
 
 
-class _Search:
-    """Planes under the margin, and the linear programme over them."""
+def _bounds(
+    held: Portfolio, greeks: dict[str, Floats], present: dict[str, Floats], asked: dict[str, Exposure | None]
+) -> tuple[Floats, Floats, Floats]:
+    """Rows and bounds on the change of every Greek that is not free, by asset."""
+    rule = {name: Exposure() for name in GREEKS} | asked
+    rows, low, high = [], [], []
+    for name, exposure in rule.items():
+        for a in range(len(held.assets)):
+            unit = np.where(held.asset_index == a, greeks[name], 0.0)
+            if exposure is None or not unit.any():
+                continue
+            is_now = float(present[name][a])
+            slack = exposure.within * abs(is_now)
+            rows.append(unit)
+            low.append(-slack if exposure.low is None else exposure.low - is_now)
+            high.append(slack if exposure.high is None else exposure.high - is_now)
+    return np.array(rows).reshape(-1, held.quantity.shape[1]), np.array(low), np.array(high)
 
-    def __init__(self, margin: Margin, limits: Limits, seed: int):
-        self._margin, self._limits = margin, limits
-        self._random = np.random.default_rng(seed)
-        self._slopes: list[Floats] = []
-        self._levels: list[float] = []
-        self._points: list[Floats] = []
-        self._found: list[Floats] = []
 
-    @property
-    def asked(self) -> int:
-        """Portfolios whose margin was asked for."""
-        return sum(x.size for x in self._found)
+def _risk(period: MarginPeriod, today: Today, book: Portfolio, paths, level: float) -> Risk:
+    loss = period.losses(book, paths)[0, ~paths.failed]
+    required = period.initial(today.model, book, paths)[0, ~paths.failed]
+    return Risk(share((loss > required).astype(np.float64)), expected_shortfall(loss, level))
 
-    def ask(self, points: Floats) -> Floats:
-        """Margin at `points`, remembered for the check of the planes."""
-        found = self._margin(points)
-        self._points.append(points)
-        self._found.append(found)
-        return found
 
-    def convex(self) -> bool:
-        """Whether every plane lies below every margin that was asked for, and below those at points drawn at random."""
-        self.ask(self._limits.most * self._random.uniform(-1.0, 1.0, (_DRAWN, self._limits.most.size)))
-        points, found = np.concatenate(self._points), np.concatenate(self._found)
-        planes = points @ np.array(self._slopes).T + np.array(self._levels)
-        return bool((planes <= (found + 1e-6 * (1.0 + np.abs(found)))[:, None]).all())
+def unit_greeks(book: Portfolio, market: MarketSnapshot) -> dict[str, Floats]:
+    """Greeks in USD of a coin of each instrument, shape (M,), mean over lanes; units as in `HedgedAccount`."""
+    out = {name: np.zeros(len(book.instruments)) for name in GREEKS}
+    out["delta"][book.perpetuals] = market.perpetual[book.asset_index[book.perpetuals]].mean(axis=1)
+    if book.options.size:
+        e = book.option_expiry
+        tau, rate = market.tau[e][:, None], np.asarray(market.rate)[e][:, None]
+        forward = market.forward[e]
+        # on the forward, discounted: Black-76 as Black-Scholes with a dividend equal to the rate
+        own = black_scholes(forward, book.strikes[:, None], tau, market.volatility, book.call_sign[:, None], rate, rate)
+        out["delta"][book.options] = (own.delta * forward).mean(axis=1)
+        out["gamma"][book.options] = 0.01 * (own.gamma * forward**2).mean(axis=1)
+        out["vega"][book.options] = 0.01 * (own.vega * np.sqrt(_MONTH / tau)).mean(axis=1)
+    return out
 
-    def touch(self, point: Floats) -> None:
-        """Add a plane that touches the margin beside `point`."""
-        free = np.flatnonzero(self._limits.most)
-        step = _STEP * self._limits.most[free]
-        for _ in range(4):
-            beside = point + _SIDE * self._limits.most * self._random.uniform(-1.0, 1.0, point.size)
-            asked = np.repeat(beside[None], 2 * free.size + 1, axis=0)
-            asked[np.arange(free.size), free] += step
-            asked[free.size + np.arange(free.size), free] -= step
-            found = self.ask(asked)
-            here = found[-1]
-            up, down = (found[: free.size] - here) / step, (here - found[free.size : -1]) / step
-            if (np.abs(up - down) <= 1e-3 * (np.abs(up) + np.abs(down)) + _ROUNDING * abs(here) / step).all():
-                break
-        slope = np.zeros(point.size)
-        slope[free] = 0.5 * (up + down)
-        self._slopes.append(slope)
-        self._levels.append(float(here - slope @ beside))
 
-    def without_crumbs(self, point: Floats, most: float, reward: Floats) -> Floats:
-        """`point` without trades too small to mean anything, where it stays within the limits and below `most`."""
-        own = self._limits
-        rest = np.where(np.abs(point) < _CRUMB * own.most, 0.0, point)
-        moved, slack = own.greeks @ rest, _CRUMB * (np.abs(own.greeks) @ own.most)
-        legal = (moved >= own.low - slack).all() and (moved <= own.high + slack).all()
-        value = self.ask(rest[None])[0] + own.worth * (np.abs(rest) @ own.cost) - rest @ reward
-        return rest if legal and value <= most else point
+def _coins(book: Portfolio, market: MarketSnapshot, asset: int) -> float:
+    """USD in coins held as collateral."""
+    return float(book.cash[0, 1 + asset] * market.spot[asset].mean())
 
-    def lowest(self, reward: Floats) -> tuple[float, Floats]:
-        """(least of the programme over the planes, where): a bound on margin plus worth times cost less reward."""
-        from scipy.optimize import linprog
 
-        own, count = self._limits, self._limits.most.size
-        slopes, levels = np.array(self._slopes), np.array(self._levels)
-        # unknowns: bought, sold, margin, each in its own unit so that the programme is well scaled
-        unit = np.where(own.most > 0, own.most, 1.0)
-        usd = max(abs(self._found[0][0]), np.abs(slopes * unit).max()) or 1.0
-        rows = [np.column_stack([slopes * unit, -slopes * unit, np.full(levels.size, -usd)]) / usd]
-        sides = [-levels / usd]
-        for g, low, high in zip(own.greeks, own.low, own.high, strict=True):
-            scale = np.abs(g * unit).max() or 1.0
-            for row, side in ((g, high), (-g, -low)):
-                if np.isfinite(side):
-                    rows.append(np.concatenate([row * unit, -row * unit, [0.0]])[None] / scale)
-                    sides.append(np.array([side / scale]))
-        if np.isfinite(own.spend):
-            rows.append(np.concatenate([own.cost * unit, own.cost * unit, [0.0]])[None] / usd)
-            sides.append(np.array([own.spend / usd]))
-        price, gain = own.worth * own.cost * unit / usd, reward * unit / usd
-        answer = linprog(
-            np.concatenate([price - gain, price + gain, [1.0]]),
-            A_ub=np.concatenate(rows),
-            b_ub=np.concatenate(sides),
-            bounds=[(0.0, float(m > 0)) for m in own.most] * 2 + [(0.0, None)],
-            method="highs",
-        )
-        if not answer.success:  # no trade is always legal, so only the solver itself can fail
-            raise RuntimeError(f"linear programme of {2 * count + 1} unknowns failed: {answer.message}")
-        share = answer.x[:count] - answer.x[count : 2 * count]
-        return usd * answer.fun, np.where(np.abs(share) < _DUST, 0.0, unit * share)
+def _exposures(book: Portfolio, greeks: dict[str, Floats], market: MarketSnapshot) -> dict[str, Floats]:
+    out = {}
+    for name, unit in greeks.items():
+        per = [float((unit * book.quantity[0])[book.asset_index == a].sum()) for a in range(len(book.assets))]
+        if name == "delta":
+            per = [x + _coins(book, market, a) for a, x in enumerate(per)]
+        out[name] = np.array(per)
+    return out
+
+
+def _alone(book: Portfolio, account: int, offered: tuple[Instrument, ...]) -> Portfolio:
+    """The account by itself, with instruments that it may trade: those of the book and `offered`, on its assets."""
+    mine = np.flatnonzero(book.quantity[account])
+    assets = {book.instruments[m].asset for m in mine}
+    kept = [m for m, x in enumerate(book.instruments) if x.asset in assets]
+    new = [x for x in dict.fromkeys(offered) if x.asset in assets and x not in book.instruments]
+    return replace(
+        book,
+        instruments=(*(book.instruments[m] for m in kept), *new),
+        quantity=np.concatenate([book.quantity[account, kept], np.zeros(len(new))])[None],
+        entry=np.concatenate([book.entry[account, kept], np.zeros(len(new))])[None],
+        cash=book.cash[account][None],
+        names=(book.names[account],),
+        kinds=(book.kinds[account],),
+    )
+
+
+def _trade(book: Portfolio, market: MarketSnapshot, found: Trades) -> Portfolio:
+    """The account after the trades at the mark; what it is worth falls by their cost and by nothing else."""
+    entry, cash = book.entry.copy(), book.cash.copy()
+    before = account_values(book, market).mean()
+    for m in np.flatnonzero(found.trades):
+        if isinstance(book.instruments[m], Perpetual):
+            entry[0, m] = market.perpetual[book.asset_index[m]].mean()
+    after = replace(book, quantity=book.quantity + found.trades, entry=entry)
+    cash[0, 0] += before - found.cost - account_values(after, market).mean()
+    return replace(after, cash=cash)

@@ -1,7 +1,7 @@
 """Limits of a study that a move can break: the initial margin of an account, and bad debt of a lending market."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from riskengine.law.joint import joint_law
 from riskengine.market.grid import HOURS_PER_YEAR, TimeGrid
 from riskengine.pricing.valuation import account_values, snapshot
 from riskengine.random import DrawKeys
+from riskengine.roles import reads_history
 from riskengine.study.spec import CalibrationStudy
 from riskengine.tune.reverse_stress import ReverseSearch, ReverseStress
 
@@ -124,8 +125,11 @@ class StudyLimits:
         study, question = self._study, self._study.margin
         seconds, windows = round(study.window_hours * 3600), study.history_windows
         grid = TimeGrid(seconds, 1, seconds if windows else 0, windows)
-        lanes = _HISTORIES if hasattr(model, "margin_period_hours") else 1
+        lanes = _HISTORIES if reads_history(model) else 1
         paths = self._model.sample(grid, 0, lanes, DrawKeys(study.seed))
+        if lanes == 1 and paths.variance_lanes is not None:
+            mean = np.broadcast_to(self._state[None, :, None], paths.variance_lanes.shape)
+            paths = replace(paths, variance_lanes=np.ascontiguousarray(mean))
         now = snapshot(
             question.book,
             study.world.surface,

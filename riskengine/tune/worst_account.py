@@ -7,33 +7,33 @@ Over all accounts q of given instruments and gross size,
 L the loss over the margin period and M the initial margin at its start, both on each path, ES the mean of the worst
 paths beyond a level.  The mean over any as many paths is no larger than ES, and at the account at hand the mean over
 its own worst paths T is ES itself.  So the account that maximises mean_T L(q) - mean_T M(q) is no worse than the one
-at hand; the first part is linear and the second a margin, which the planes of `tune.hedge` maximise.  Rounds go on
-until nothing is gained, from the instruments, bought or sold, that are covered worst alone (a minorise-maximise
+at hand; the first part is linear and the second a margin, which the planes of `tune.cutting_planes` maximise.  Rounds
+go on until nothing is gained, from the instruments, bought or sold, that are covered worst alone (a minorise-maximise
 procedure).
 
 What is found is covered at best that badly: a worse account may exist, so this bounds how well a model covers from
 above only.  The paths that found an account are not those that judge it, so the figures are free of the luck of the
 search.
 
+Where a margin is not convex the planes may cut accounts off: the search is then a heuristic, its account as real as
+any.
+
 References: Yuille and Rangarajan, The concave-convex procedure (2003); Rockafellar and Uryasev (2000).
 """
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.book.portfolio import Portfolio
-from riskengine.engine.blocks import Block, plan
+from riskengine.book.portfolio import accounts_of
+from riskengine.engine.blocks import Block, account_block, plan
 from riskengine.engine.executor import default_workers, run_blocks
-from riskengine.market.grid import TimeGrid
-from riskengine.market.paths import MarketPaths
-from riskengine.market.snapshot import MarketSnapshot
-from riskengine.pricing.valuation import account_values, rounding, snapshot
+from riskengine.engine.period import MarginPeriod, chosen_paths
+from riskengine.pricing.valuation import rounding
 from riskengine.random import DrawKeys
 from riskengine.roles import MarginModel, told_apart
 from riskengine.stats.bounded import share
@@ -45,7 +45,7 @@ from riskengine.study.manifest import manifest
 from riskengine.study.result import Row, StudyResult
 from riskengine.study.run import Progress
 from riskengine.study.verdict import judge
-from riskengine.tune.hedge import LeastMargin, Limits
+from riskengine.tune.cutting_planes import LeastMargin, TradeLimits
 from riskengine.tune.worst_account_spec import WorstAccountStudy
 
 _ROUNDS = 20
@@ -53,66 +53,29 @@ _HELD = 1e-3  # share of the size below which a position is left out
 _SEARCH, _JUDGE = 0, 1  # draw groups
 
 
-class Market:
-    """Loss and margin of any accounts over one margin period, path by path."""
-
-    def __init__(self, study: WorstAccountStudy, group: int):
-        seconds = round(study.margin_period_hours * 3600)
-        windows = study.history_windows
-        self._grid = TimeGrid(seconds, 1, *((seconds, windows) if windows else ()))
-        self._study, self._keys = study, DrawKeys(study.seed, group)
-
-    def paths(self, block: Block) -> MarketPaths:
-        """Paths of a block."""
-        return self._study.world.model.sample(self._grid, block.first, block.count, self._keys)
-
-    def ends(self, book: Portfolio, paths: MarketPaths) -> tuple[MarketSnapshot, MarketSnapshot]:
-        """The market at both ends of the period."""
-        variance = (None, None) if paths.variance_lanes is None else paths.variance_lanes
-        hours, surface = self._study.margin_period_hours, self._study.world.surface
-        return (
-            snapshot(book, surface, paths.spot_lanes[0], variance[0], 0.0),
-            snapshot(book, surface, paths.spot_lanes[-1], variance[-1], hours),
-        )
-
-
-def accounts_of(book: Portfolio, quantity: Floats) -> Portfolio:
-    """Accounts with `quantity` of the instruments of `book`, shape (K, M), perpetuals entered at 0 and no cash."""
-    count = len(quantity)
-    return replace(
-        book,
-        quantity=np.ascontiguousarray(quantity, dtype=np.float64),
-        entry=np.zeros(quantity.shape),
-        cash=np.zeros((count, 1 + len(book.assets))),
-        names=tuple(f"account {k}" for k in range(count)),
-        kinds=("account",) * count,
-    )
-
-
 class Covered:
-    """Excess of loss over margin of any accounts on the paths of a search."""
+    """Losses and margins of any accounts on the paths of a search.
+
+    Attributes
+    ----------
+    losses : ndarray, shape (M, P)
+        Of a coin of each instrument of the book, USD.
+    """
 
     def __init__(self, study: WorstAccountStudy):
-        market = Market(study, _SEARCH)
-        self._study, self._book = study, study.book
-        sampled = market.paths(Block(0, 0, study.search_paths))
-        self._paths = _lanes(sampled, np.flatnonzero(~sampled.failed))
-        units = accounts_of(self._book, np.eye(len(self._book.instruments)))
-        begin, end = market.ends(units, self._paths)
-        self.losses = account_values(units, begin) - account_values(units, end)  # of a coin of each instrument, (M, P)
+        self._book, self._period = study.book, _period(study, _SEARCH)
+        sampled = self._period.paths(0, study.search_paths)
+        self._paths = chosen_paths(sampled, np.flatnonzero(~sampled.failed))
+        self.losses = self._period.losses(accounts_of(self._book, np.eye(len(self._book.instruments))), self._paths)
 
-    def margin(self, model: MarginModel, lanes: Ints | None = None) -> Callable[[Floats], Floats]:
+    def margin(self, model: MarginModel, which: Ints | None = None) -> Callable[[Floats], Floats]:
         """Initial margin (n, P) of accounts (n, M) in coins, on all paths or some of them."""
-        study = self._study
-        paths = self._paths if lanes is None else _lanes(self._paths, lanes)
+        paths = self._paths if which is None else chosen_paths(self._paths, which)
+        return lambda accounts: self._period.initial(model, accounts_of(self._book, accounts), paths)
 
-        def required(accounts: Floats) -> Floats:
-            book = accounts_of(self._book, accounts)
-            begin, _ = Market(study, _SEARCH).ends(book, paths)
-            state = model.step(model.init(book, study.world.surface), paths, 0)
-            return model.requirement(state, begin)[0].initial
 
-        return required
+def _period(study: WorstAccountStudy, group: int) -> MarginPeriod:
+    return MarginPeriod(study.world, study.margin_period_hours, study.history_windows, DrawKeys(study.seed, group))
 
 
 def worst_account(covered: Covered, model: MarginModel, size: Floats, level: float, starts: int = 8) -> Floats:
@@ -135,7 +98,7 @@ def worst_account(covered: Covered, model: MarginModel, size: Floats, level: flo
         Coins; zeros where no account has a mean excess above 0.
     """
     losses = covered.losses
-    limits = Limits(1.0 / size, size, np.zeros((0, size.size)), np.zeros(0), np.zeros(0), spend=1.0, worth=1e-9)
+    limits = TradeLimits(1.0 / size, size, np.zeros((0, size.size)), np.zeros(0), np.zeros(0), spend=1.0, worth=1e-9)
     tail = max(1, round((1.0 - level) * losses.shape[1]))
     everywhere = covered.margin(model)
 
@@ -167,16 +130,6 @@ def worst_account(covered: Covered, model: MarginModel, size: Floats, level: flo
     return np.where(np.abs(best) * size < _HELD, 0.0, best)
 
 
-def _lanes(paths: MarketPaths, which: Ints) -> MarketPaths:
-    """Some of the paths of a block."""
-    kept = {
-        f.name: np.ascontiguousarray(value[..., which])
-        for f in fields(paths)
-        if isinstance(value := getattr(paths, f.name), np.ndarray)
-    }
-    return replace(paths, **kept)
-
-
 def _search(study: WorstAccountStudy, tell: Callable[[int], None]) -> Floats:
     """The worst account of each model, shape (models, M), in coins; zeros where none is covered badly."""
     covered = Covered(study)
@@ -189,7 +142,7 @@ def _search(study: WorstAccountStudy, tell: Callable[[int], None]) -> Floats:
     return np.array(found)
 
 
-def drawn(study: WorstAccountStudy) -> Floats:
+def drawn_accounts(study: WorstAccountStudy) -> Floats:
     """Accounts of one to four instruments at random, of the full size, shape (drawn_accounts, M)."""
     rng = np.random.default_rng(study.seed)
     spot = np.asarray(study.world.model.spot, dtype=np.float64)[study.book.asset_index]
@@ -226,20 +179,17 @@ def run_worst_account(
             progress(Progress(done, total, time.perf_counter() - began))
 
     found = _search(study, lambda models: tell(models * study.search_paths))
-    book, random = study.book, drawn(study)
+    book, random = study.book, drawn_accounts(study)
     whole = accounts_of(book, np.concatenate([found, book.quantity, random]))
-    blocks = plan(study.fresh_paths)
-    market, lanes = Market(study, _JUDGE), {}
+    blocks = plan(study.fresh_paths, account_block(whole.accounts))
+    period, lanes = _period(study, _JUDGE), {}
 
     def judge_block(block: Block) -> None:
-        paths = market.paths(block)
-        begin, end = market.ends(whole, paths)
-        loss = account_values(whole, begin) - account_values(whole, end)
-        slack = rounding(whole, begin)
+        paths = period.paths(block.first, block.count)
+        loss, slack = period.losses(whole, paths), rounding(whole, period.start(whole, paths))
         kept = []
         for model in study.models:
-            state = model.step(model.init(whole, study.world.surface), paths, 0)
-            required = model.requirement(state, begin)[0].initial
+            required = period.initial(model, whole, paths)
             breach = loss > required + slack
             kept.append(
                 (

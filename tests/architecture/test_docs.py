@@ -9,7 +9,7 @@ from sources import ROOT
 from riskengine.cli.glossary import TERMS
 from riskengine.cli.main import COMMANDS
 from riskengine.config.study import load_world
-from riskengine.report.labels import MEASURES
+from riskengine.report.measures import MEASURES
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 

@@ -7,8 +7,10 @@ import numpy as np
 
 from riskengine import registry
 from riskengine.book.portfolio import Portfolio
+from riskengine.config.build import Builder
 from riskengine.config.locate import shipped
 from riskengine.config.models import margin_model
+from riskengine.config.reader import Tree
 from riskengine.config.study import load_study, load_world
 from riskengine.exposure.health_factor import HealthFactorExposure
 from riskengine.exposure.option_book import OptionBookExposure
@@ -17,9 +19,13 @@ from riskengine.margin.buffered import Buffered
 from riskengine.margin.capped import Capped
 from riskengine.margin.ewma_var import EwmaVar
 from riskengine.margin.filtered_historical_var import FilteredHistoricalVar
+from riskengine.margin.governed import Governed, Policy
 from riskengine.margin.greatest_of import GreatestOf
+from riskengine.margin.greeks_grid import GreeksGrid
 from riskengine.margin.historical_var import HistoricalVar
+from riskengine.margin.liquidity_addon import LiquidityAddon, LiquidityParameters
 from riskengine.margin.mixture import Mixture
+from riskengine.margin.speed_limited import SpeedLimited
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.block_bootstrap import BlockBootstrap
@@ -57,6 +63,12 @@ def _paths() -> PathSet:
     spot = np.array(_SPOT) * np.exp(np.concatenate([zero, np.cumsum(moves, axis=0)]))
     history = np.array(_SPOT) * np.exp(-np.concatenate([np.cumsum(before, axis=0)[::-1], zero]))
     return PathSet(_ASSETS, spot, 3_600, history_spot=history, history_step_seconds=86_400)
+
+
+def liquidity() -> LiquidityParameters:
+    """The shipped liquidity of BTC and ETH."""
+    builder = Builder(Tree("liquidity_btc_eth_20231031", "liquidity"))
+    return builder.done(builder.build(LiquidityParameters))
 
 
 _ACROSS = ((1.0, 0.8), (0.8, 1.0))
@@ -118,10 +130,14 @@ _EXAMPLES = {
         jumps_own=OwnJumps((20.0, 20.0), (-0.01, -0.01), (0.04, 0.05)),
         pace=(1.0, 4.0),
     ),
+    "model_monte_carlo_var": margin_model("model_monte_carlo_var", world="btc_eth", draws=2000, levels=[0.95, 0.99]),
     "greatest_of": GreatestOf((HistoricalVar(window=60), EwmaVar())),
     "mixture": Mixture((HistoricalVar(window=60), HistoricalVar(shortfall=True)), (0.75, 0.25)),
     "buffered": Buffered(FilteredHistoricalVar(), HistoricalVar()),
     "capped": Capped(FilteredHistoricalVar(), HistoricalVar(), 1.5),
+    "governed": Governed(GreeksGrid(), Policy("realised_volatility", (0.5, 0.9)), (0.8, 1.0, 1.4), parameter="scale"),
+    "liquidity_addon": LiquidityAddon(HistoricalVar(), liquidity()),
+    "speed_limited": SpeedLimited(FilteredHistoricalVar(), 1.1, 1.05),
     "deribit_portfolio": margin_model("deribit_portfolio"),
     "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),
     "perpetual": PerpetualMarket(

@@ -19,7 +19,7 @@ folder, which this model reproduces.  Written from the formulas; no code of that
 the dated figures, `kernel` the arithmetic.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from riskengine.margin.derive_pmrm_v2.parameters import ParameterSet, Scenario, 
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Requirement
+from riskengine.roles import PROPORTIONAL, Requirement
 
 __all__ = ["Confidence", "DerivePmrmV2", "ParameterSet", "Scenario", "State", "Underlying", "expiry_table"]
 
@@ -102,7 +102,16 @@ class DerivePmrmV2:
 
     parameters: ParameterSet
     kind = "derive_pmrm_v2"
+    promises = frozenset({PROPORTIONAL})
     levels = ()
+
+    def scaled(self, factor: float) -> "DerivePmrmV2":
+        """The same rule with its price range and volatility moves times `factor`; tails and skew stay.
+
+        ValueError where a parameter set lists its scenarios one by one.
+        """
+        made = {asset: own.scaled(factor) for asset, own in self.parameters.underlyings.items()}
+        return replace(self, parameters=replace(self.parameters, underlyings=made))
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
         """Index maps of the book.

@@ -1,6 +1,6 @@
 """Parameters of the Derive PM2 portfolio margin, one record per underlying."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -161,6 +161,13 @@ class Underlying:
 
     def __post_init__(self) -> None:
         check_range("price_range", self.price_range, 0.0, 1.0, open_low=True, open_high=True)
+
+    def scaled(self, factor: float) -> "Underlying":
+        """Price range and volatility moves times `factor`; ValueError where the scenarios are listed one by one."""
+        if self.explicit:
+            raise ValueError("explicit must be empty for a scale to move the price range, got a list of scenarios")
+        shock = replace(self.vol_shock, up=factor * self.vol_shock.up, down=factor * self.vol_shock.down)
+        return replace(self, price_range=factor * self.price_range, vol_shock=shock)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

@@ -7,6 +7,7 @@ from cli_files import call, prices, write
 
 from riskengine.cli import bench, doctor
 from riskengine.cli.glossary import ALIASES, TERMS
+from riskengine.cli.main import main
 from riskengine.cli.output import as_json, table
 from riskengine.cli.progress import Bar, compile_notice, duration, line
 from riskengine.study.run import Progress
@@ -17,6 +18,17 @@ def here(tmp_path, monkeypatch):
     write(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_margin_of_a_model_in_a_file(here, capsys):
+    text = "kind: speed_limited\nrise: 1.2\nmodel: {kind: greeks_grid, price_range: 0.1}\n"
+    (here / "limited.yaml").write_text(text)
+    asked = ("margin", "--model", "limited.yaml", "--model", "greeks_grid", "--portfolio", "long_dated_book", "--json")
+    rows = json.loads(call(capsys, *asked)[1])["requirements"]
+    limited, plain = ([r["initial"] for r in rows if r["model"] == kind] for kind in ("speed_limited", "greeks_grid"))
+    assert limited[0] == pytest.approx(plain[0] * 0.1 / 0.16)
+    code, _, err = call(capsys, "margin", "--model", "speed_limited", "--portfolio", "long_dated_book")
+    assert code == 2 and "needs the models or settings that a study or a file gives" in err
 
 
 @pytest.mark.parametrize(
@@ -198,3 +210,27 @@ def test_compilation_is_announced_once(capsys):
         jit.on_compile("b")
     assert jit.on_compile is None
     assert capsys.readouterr().err.count("compiling kernels (first run only") == 1
+
+
+def test_check_takes_the_name_of_what_is_shipped(capsys):
+    assert main(["check", "worst_account", "margin_book"]) == 0
+    assert capsys.readouterr().out.count("in order") == 2
+
+
+def test_a_level_for_models_without_one_is_refused(capsys):
+    words = ["margin", "--portfolio", "margin_book", "--level", "0.99", "--model", "derive_pmrm_v2"]
+    assert main(words) == 2
+    assert "--level must be left out for derive_pmrm_v2" in capsys.readouterr().err
+    assert main([*words, "--model", "ewma_var"]) == 0
+
+
+def test_an_unknown_model_is_told_those_that_stand_alone(capsys):
+    assert main(["margin", "--portfolio", "margin_book", "--model", "derive_pmrm"]) == 2
+    said = capsys.readouterr().err
+    assert "derive_pmrm_v2" in said and "greatest_of" not in said
+
+
+@pytest.mark.parametrize("term", ["hedge", "numeraire", "spread", "worst account", "worst_account"])
+def test_words_of_reports_are_explained(capsys, term):
+    assert main(["explain", term]) == 0
+    assert ": " in capsys.readouterr().out

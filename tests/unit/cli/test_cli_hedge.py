@@ -20,7 +20,7 @@ def test_the_book_after_the_trades_requires_what_was_said(tmp_path, capsys):
 
 
 def test_a_table_for_people(capsys):
-    assert main([*ONE, "--gamma", "free", "--delta", "-3000:3000"]) == 0
+    assert main([*ONE, "--gamma", "free", "--delta", "-500:500"]) == 0
     out = capsys.readouterr().out
     assert (
         out.splitlines()[0].split()
@@ -37,7 +37,9 @@ def test_a_table_for_people(capsys):
         (["--account", "nobody"], "--account must be one of btc_leveraged_long"),
         (["--vega", "much"], "--vega must be free, a share such as 10%"),
         (["--delta", "5:1"], "--delta must be free"),
-        (["--delta", "1:2"], "bounds of delta must hold what it is without trades"),
+        (["--delta", "1e6:2e6"], "btc_short_straddle under derive_pmrm_v2: no trades of the sizes"),
+        (["--tail", "30%"], "--tail must be free or a level from 50% to 99.9%"),
+        (["--level", "0.99"], "--level must be left out for derive_pmrm_v2"),
         (["--out", "/nowhere/at/all.yaml"], "must be a file in a folder"),
         (["--model", "best_of_all"], "best_of_all"),
         (["--most", "0"], "--most"),
@@ -46,3 +48,12 @@ def test_a_table_for_people(capsys):
 def test_bad_input_is_named(capsys, words, says):
     assert main([*ONE, *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_an_account_that_cannot_be_hedged_loses_no_other(capsys):
+    words = [*ONE, "--account", "btc_long_call", "--delta", "30000:60000", "--json"]
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
+    assert [a["account"] for a in told["accounts"]] == ["btc_long_call"]
+    assert len(told["refused"]) == 1 and "btc_short_straddle" in shown.err

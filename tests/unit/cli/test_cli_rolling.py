@@ -77,3 +77,13 @@ def test_check_and_list(capsys, here):
     assert call(capsys, "check", "s.yaml", "g.yaml")[0] == 0
     out = call(capsys, "list", "studies")[1]
     assert "calibration_real" in out and "judge_forecasts" in out
+
+
+def test_settings_of_a_file_that_is_not_given(capsys, here):
+    said = "files must name files given by --data (BTC.csv), got 'BTX.csv'; did you mean 'BTC.csv'"
+    (here / "f.yaml").write_text(STUDY + "files: {BTX.csv: {window: 20}}\n")
+    code, _, error = call(capsys, "run", "f.yaml", "--data", "BTC.csv")
+    assert code == 2 and said in error
+    (here / "f.yaml").write_text(STUDY + "files: {BTC.csv: {window: 20, returns: {BTX: {log: true}}}}\n")
+    code, _, error = call(capsys, "run", "f.yaml", "--data", "BTC.csv")
+    assert code == 2 and "returns must name series of the file (BTC), got 'BTX'" in error

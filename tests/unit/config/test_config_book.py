@@ -224,3 +224,17 @@ def test_faults_of_loans_come_at_once(tmp_path):
     with pytest.raises(InputError, match="balance must be a finite number"):
         (tmp_path / "l.csv").write_text("borrower,WETH_collateral\na,x\n")
         load_loans(tmp_path / "l.csv")
+
+
+def test_accounts_margined_apart_come_as_several(tmp_path, world):
+    apart = BOOK.replace("kind: leveraged_long", "kind: leveraged_long\n    margining: asset", 1)
+    book = load(tmp_path, apart, world)
+    assert (
+        book.names[:2] == ("long_perp BTC", "long_perp ETH") and len(book.names) == len(load(tmp_path, BOOK).names) + 1
+    )
+    lines = CSV.splitlines()
+    rows = [lines[0] + ",margining"] + [x + (",asset" if x.startswith("long_perp") else ",") for x in lines[1:]]
+    assert same(load(tmp_path, "\n".join(rows), world, "book.csv"), book)
+    assert same(load(tmp_path, to_yaml(dump_portfolio(book)), world), book)
+    (said,) = faults(tmp_path, apart.replace("margining: asset", "margining: apart"), world)
+    assert "accounts[0].margining" in said and "'apart'" in said

@@ -85,3 +85,46 @@ def test_forecasts_in_returns_become_losses(tmp_path):
     file.write_text("r,q,e\n-0.05,-0.03,-0.04\n0.01,-0.03,-0.02\n")
     with pytest.raises(InputError, match="ES <= VaR < 0"):
         forecast_record(file, "r", "q", "e", 0.975)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Prices, log returns with dates, and percent returns with numbers for stamps."""
+    lines = ["timestamp,series,value"]
+    lines += [f"2024-01-0{d},PRICE,{100 + d}" for d in range(1, 6)]
+    lines += [f"2024-01-0{d},LOG,{0.01 * (d - 3)}" for d in range(1, 6)]
+    lines += [f"obs0000{d},PCT,{d - 3}" for d in range(1, 6)]
+    file = tmp_path / "mixed.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_returns_and_stamps_that_only_count(mixed):
+    found = price_records(mixed, returns={"LOG": (True, 1.0), "PCT": (False, 0.01)}, ordinal={"PCT": 86_400})
+    price, log, pct = (next(r for r in found if r.name == n) for n in ("PRICE", "LOG", "PCT"))
+    assert price.prices.tolist() == [101, 102, 103, 104, 105]
+    np.testing.assert_allclose(np.diff(np.log(log.prices)), [-0.02, -0.01, 0, 0.01, 0.02], atol=1e-15)
+    assert (log.seconds[1:] == price.seconds).all() and log.seconds[0] == price.seconds[0] - 86_400
+    made = returns_of(pct, 86_400)
+    np.testing.assert_allclose(made.values, [-0.02, -0.01, 0, 0.01, 0.02], atol=1e-15)
+    assert made.seconds.tolist() == [1, 2, 3, 4, 5] and made.left_out == 0
+    two = returns_of(pct, 2 * 86_400, "last")  # no calendar: every second bar, whatever is asked for gaps
+    np.testing.assert_allclose(two.values, [0.98 * 0.99 - 1, 1.01 - 1], atol=1e-15)
+    with pytest.raises(ValueError, match="whole multiple of the bars of PCT"):
+        returns_of(pct, 3_600)
+
+
+def test_what_is_said_of_series_must_fit_the_file(mixed):
+    with pytest.raises(InputError, match="timestamp must be an ISO date"):
+        price_records(mixed, returns={"LOG": (True, 1.0), "PCT": (False, 0.01)})
+    with pytest.raises(InputError, match=r"price of LOG must be a positive number, got 3 others"):
+        price_records(mixed, ("LOG",))
+    with pytest.raises(InputError, match=r"growth of PCT must be a positive number, got 5 others"):
+        price_records(mixed, ("PCT",), returns={"PCT": (False, 1.0)}, ordinal={"PCT": 86_400})
+    with pytest.raises(InputError) as raised:
+        price_records(mixed, ("PRICE",), returns={"LGO": (True, 1.0)}, ordinal={"PCTT": 60})
+    assert "returns must name series of the file (LOG, PCT, PRICE), got 'LGO'" in str(raised.value)
+    assert "ordinal must name series of the file" in str(raised.value)
+    mixed.write_text(mixed.read_text().replace("obs00004", "obs00002"))
+    with pytest.raises(InputError, match="stamps of PCT must increase, got obs00002 after obs00003"):
+        price_records(mixed, ("PCT",), ordinal={"PCT": 86_400})

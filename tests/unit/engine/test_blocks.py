@@ -1,4 +1,4 @@
-from riskengine.engine.blocks import BLOCK_PATHS, Block, market_block, plan
+from riskengine.engine.blocks import BLOCK_PATHS, Block, account_block, market_block, plan
 
 
 def test_plan_covers_every_path_once():
@@ -21,3 +21,10 @@ def test_a_block_of_the_market_alone_fills_a_megabyte_and_is_never_shorter_than_
     assert market_block(100_000) == BLOCK_PATHS
     assert market_block(1) == 8 * BLOCK_PATHS
     assert [b.count for b in plan(5000, 4096)] == [4096, 904]
+
+
+def test_a_block_with_very_many_accounts_is_shorter():
+    assert account_block(46) == account_block(2048) == BLOCK_PATHS
+    assert account_block(10_000) == 128
+    assert account_block(4096) == 512
+    assert account_block(10**6) == 128

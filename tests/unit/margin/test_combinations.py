@@ -12,6 +12,7 @@ from riskengine.margin.filtered_historical_var import FilteredHistoricalVar
 from riskengine.margin.greatest_of import GreatestOf
 from riskengine.margin.historical_var import HistoricalVar
 from riskengine.margin.mixture import Mixture
+from riskengine.margin.speed_limited import SpeedLimited
 from riskengine.pricing.valuation import snapshot
 from riskengine.roles import told_apart
 
@@ -124,4 +125,17 @@ def test_models_of_a_kind_are_told_apart():
         "historical_var",
         "historical_var (shortfall)",
         "ewma_var",
+    )
+
+
+def test_models_inside_a_combination_tell_it_apart():
+    fast = [GreatestOf((FilteredHistoricalVar(decay=d), HistoricalVar())) for d in (0.9, 0.97)]
+    assert told_apart(fast) == ("greatest_of (decay 0.9)", "greatest_of (decay 0.97)")
+    assert told_apart((fast[0], GreatestOf((HistoricalVar(), EwmaVar()))))[1] == (
+        "greatest_of (models historical_var and ewma_var)"
+    )
+    limited = [SpeedLimited(FilteredHistoricalVar(decay=d), 1.1) for d in (0.9, 0.97)]
+    assert told_apart(limited) == ("speed_limited (decay 0.9)", "speed_limited (decay 0.97)")
+    assert told_apart((*limited, SpeedLimited(HistoricalVar())))[-1] == (
+        "speed_limited (model historical_var, rise 1.25)"
     )

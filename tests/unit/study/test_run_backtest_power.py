@@ -282,7 +282,7 @@ def test_faults_name_what_is_legal(tmp_path, old, new, said):
 
 
 def test_a_declared_limit_is_judged(ran):
-    judged = {(r["model"], r["parameters"]["p_value"], r["verdict"]) for r in ran[1] if r["verdict"]}
+    judged = {(r["model"], r["parameters"]["p_value"], r["verdict"]) for r in ran[1] if r.get("verdict")}
     assert judged == {("kupiec", "exact", "PASS")}
 
 
@@ -330,17 +330,17 @@ def test_accounts_are_tested_one_by_one_and_together():
     breach = random.random((6, 400)) < np.array([0.01, 0.01, 0.01, 0.05, 0.1, 0.0])[:, None]
     follows = np.ones(399, dtype=bool)
     accounts = list(account_figures(0.99, breach, follows, 0.95))
-    values = [{m: e for m, _, e in figures} for figures in accounts]
+    values = [{m: e for m, _, e, _ in figures} for figures in accounts]
     assert [v["traffic_light"].method.split()[0] for v in values][3:] == ["red", "red", "green"]
     assert all(v["holm_p"].value >= v["binomial_p"].value for v in values)
     from riskengine.backtest.e_process import e_process
 
     for v, b in zip(values, breach, strict=True):
         assert v["e_process_p"].value == pytest.approx(e_process(b / 0.01).p_value, rel=1e-9)
-    whole = {m: e for m, _, e in book_figures(0.99, 400, accounts)}
+    whole = {m: e for m, _, e, _ in book_figures(0.99, 400, accounts)}
     assert whole["accounts_rejected"].value == sum(v["binomial_p"].value <= 0.05 for v in values)
     assert whole["accounts_red"].value == 2
     assert whole["power_at_twice"].value == pytest.approx(count_power("binomial", 400, 0.01, 0.02).power, rel=1e-9)
     assert exact_rejection(("binomial", "exact"), 400, 0.01, whole["detectable_rate"].value, 0.05) == pytest.approx(0.8)
     grid = list(account_figures(None, breach, follows, 0.95))
-    assert {m for figures in grid for m, _, _ in figures} == {"breaches", "breach_rate"}
+    assert {m for figures in grid for m, _, _, _ in figures} == {"breaches", "breach_rate"}

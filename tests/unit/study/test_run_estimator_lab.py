@@ -63,8 +63,28 @@ def test_a_run_writes_the_same_bits_on_any_number_of_threads(tmp_path):
     assert max(seen) == 1200
     content = json.loads(one)
     assert content["settings"]["samples"] == {"toy": "independent"}
-    # 2 levels of both truths and exposures; 14 figures of VaR, 10 of ES, the joint score, and 3 of the search
-    assert len(content["rows"]) == 8 + 2 * 3 * 2 * (2 * 25 + 3)
+    # 2 levels of both truths and exposures; 16 figures of VaR, 10 of ES, the joint score, and 3 of the search
+    assert len(content["rows"]) == 8 + 2 * 3 * 2 * (2 * 27 + 3)
+
+
+def test_tracking_of_a_truth_that_stands_still_is_that_of_the_estimate(tmp_path):
+    """A world without a state: the logarithm scatters as the estimate does over its mean, and its mean is below the
+    logarithm of the mean by half its variance, both to third order."""
+    loaded = load_study(written(tmp_path))
+    out, _ = run_estimator_lab(replace(loaded.study, replications=1_200), loaded.resolved, "lab", tmp_path / "run")
+    rows = json.loads((out / "result.json").read_text())["rows"]
+    known = {(str(r["parameters"]), r["measure"]): r["estimate"] for r in rows}
+    checked = 0
+    for (where, measure), found in known.items():
+        if measure != "log_tracking_error" or found["value"] is None:
+            continue
+        bias, sd = (known[where, m]["value"] for m in ("relative_bias", "relative_sd"))
+        difference = known[where, "log_tracking_difference"]["value"]
+        assert found["lower"] < found["value"] < found["upper"]
+        assert found["value"] == pytest.approx(sd / (1 + bias), rel=0.15)
+        assert difference == pytest.approx(np.log1p(bias) - found["value"] ** 2 / 2, abs=0.3 * found["value"] ** 2)
+        checked += 1
+    assert checked >= 12
 
 
 def test_the_report_shows_the_surface_the_rates_and_the_level(tmp_path):

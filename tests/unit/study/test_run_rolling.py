@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from riskengine.backtest.alternatives import clustered, independent
 from riskengine.config.study import load_study
 from riskengine.engine.rolling import rolling
 from riskengine.errors import InputError, UsageError
@@ -13,7 +14,8 @@ from riskengine.estimator.historical import HistoricalEstimator
 from riskengine.estimator.quantile_regression import QuantileRegressionEstimator
 from riskengine.market.record import ForecastRecord, PriceRecord
 from riskengine.report.render import write_reports
-from riskengine.study.rolling_tests import Tables, clustered, coverage, independent
+from riskengine.study.rolling_power import PowerTables
+from riskengine.study.rolling_tests import NullTables, coverage
 
 STUDY = """
 kind: rolling_forecast
@@ -185,9 +187,46 @@ def test_drawn_histories_have_the_stated_rate_and_clusters():
 
 def test_coverage_family_keeps_its_size():
     """Independent breaches at the nominal rate: the family rejects at most 5 % plus 4.5 standard errors of 200."""
-    tables = Tables(5, 499, 0.05, 2.0, 0.2, 0.95)
+    tables = NullTables(5, 499, 0.05)
     random = np.random.default_rng(9)
     rejected = [coverage(random.random(500) < 0.05, 0.05, tables)[0].p_value <= 0.05 for _ in range(200)]
     assert np.mean(rejected) <= 0.05 + 4.5 * np.sqrt(0.05 * 0.95 / 200)
-    power = tables.coverage_power(500, 0.05)
-    assert power["kupiec_exact"][0].value > 0.9 and power["christoffersen"][1].value > 0.5
+    power = PowerTables(tables, 2.0, 0.2, 0.95).coverage(500, 0.05)
+    assert power["kupiec_exact"].rate.value > 0.9 and power["christoffersen"].clusters.value > 0.5
+
+
+def test_settings_of_single_files_and_windows_by_length(tmp_path):
+    """A long series takes the window, a short one half of its returns, a file its own window and horizon."""
+    file = tmp_path / "many.yaml"
+    file.write_text(
+        STUDY.replace("least_days: 200", "least_days: 60").replace("[historical, normal, ewma]", "[historical, normal]")
+        + "shortest_window: 40\nfiles:\n  g.csv: {window: 50, horizon_hours: 48, gaps: bridge}\n"
+    )
+    loaded = load_study(file)
+    other = record("D", 5, 401)
+    other = PriceRecord("D", "D", "", other.seconds, other.prices, "g.csv", "1" * 64)
+    records = [record("A", 1, 400), record("B", 2, 131), record("C", 3, 100), other]
+    _, result = loaded.study.run(loaded.resolved, "m", out=tmp_path / "o", records=records, command="")
+    said = {s["series"]: (s["horizon_hours"], s["window"], s["forecasts"]) for s in result.head["series"]}
+    assert said == {"A": (24.0, 100, 299), "B": (24.0, 65, 65), "D": (48.0, 50, 150)}
+    assert result.head["left_out"] == ["C: 50 forecasts from 99 returns and a window of 49, 60 asked for"]
+    assert "half of the returns of a short series: B 65, D 50." in result.head["assumptions"][1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("shortest_window: 101", "shortest_window must lie in"),
+        ("files: {f.csv: {window: 5}}", "window must lie in"),
+        ("files: {f.csv: {horizon_hours: 0.0001}}", "horizon_hours must be a whole number of seconds"),
+        ("files: {f.csv: {returns: {X: {log: true, unit: 0}}}}", "unit must lie in"),
+        ("files: {f.csv: {ordinal: {X: -1}}}", "hours of ordinal must lie in"),
+        ("files: {f.csv: {gap: skip}}", "unknown key; did you mean"),
+    ],
+)
+def test_faults_of_files(change, said, tmp_path):
+    file = tmp_path / "bad.yaml"
+    file.write_text(STUDY + change + "\n")
+    with pytest.raises(InputError) as raised:
+        load_study(file)
+    assert said in str(raised.value)

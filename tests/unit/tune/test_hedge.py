@@ -1,94 +1,159 @@
-"""Least margin by planes, against the linear programme written out."""
+"""Hedges of real accounts: the greeks grid's programme written out, money, and the book after the trades."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from riskengine.tune.hedge import Limits, least_margin
+from riskengine.config.book import load_book
+from riskengine.config.locate import find
+from riskengine.config.models import margin_model
+from riskengine.config.study import load_world
+from riskengine.engine.today import Today
+from riskengine.margin.greeks_grid import GreeksGrid
+from riskengine.market.grid import TimeGrid
+from riskengine.pricing.valuation import account_values, option_values, snapshot
+from riskengine.random import DrawKeys
+from riskengine.tune.hedge import Exposure, TailRule, hedge_account, unit_greeks
 
 
-def programme(rng, instruments=8, scenarios=15):
-    """A margin by worst scenario and limits."""
-    gain, fixed = 100 * rng.normal(size=(scenarios, instruments)), 400 * rng.normal(size=scenarios)
-    greeks = rng.normal(size=(2, instruments))
-    limits = Limits(
-        np.full(instruments, 4.0), rng.uniform(0.5, 3.0, instruments), greeks, np.array([-1.0, -2.0]),
-        np.array([0.5, 2.0]), spend=60.0, worth=1.5,
-    )  # fmt: skip
-    return gain, fixed, limits
+@pytest.fixture(scope="module")
+def world():
+    return load_world("btc_eth")
 
 
-def written_out(gain, fixed, own):
-    count = own.most.size
-    rows = [np.column_stack([-gain, gain, -np.ones(len(fixed))])]
-    sides = [fixed]
-    for g, low, high in zip(own.greeks, own.low, own.high, strict=True):
+@pytest.fixture(scope="module")
+def book(world):
+    return load_book(find("books", "margin_book"), world)
+
+
+def test_the_greeks_grid_reaches_its_programme_written_out(world, book):
+    today = Today(GreeksGrid(), world)
+    free = {"delta": Exposure(-5e3, 5e3), "gamma": None, "vega": Exposure(within=0.2)}
+    found = hedge_account(
+        today, book, book.names.index("btc_short_strangle"), exposures=free, tail=TailRule(bound=False)
+    )
+    held, now = found.book, found.book.quantity[0]
+    unit = unit_greeks(held, today.market(held))
+    grid = [(m, u) for m in np.linspace(-0.16, 0.16, 9) for u in (0.4, 0.0, -0.4)]
+    sigma = np.zeros(now.size)
+    sigma[held.options] = today.market(held).volatility[:, 0]
+    # delta is USD per 100 %, gamma its change per 1 %, vega USD per point of volatility
+    # of 30 days: the grid moves every tenor by the same share
+    months = np.ones(now.size)
+    months[held.options] = np.sqrt(today.market(held).tau[held.option_expiry] * 365.0 / 30.0)
+    vega_of = 100 * unit["vega"] * months * sigma
+    gain = np.array([unit["delta"] * m + 50 * unit["gamma"] * m**2 + vega_of * u for m, u in grid])
+    count, own = now.size, found.trades
+    cost = _costs(found, today)
+    most = np.where(held.asset_index == held.assets.index("BTC"), np.abs(now).max(), 0.0)
+    delta, vega = unit["delta"] @ now, unit["vega"] @ now
+    rows = [np.column_stack([-gain, gain, -np.ones(len(grid))])]
+    sides = [gain @ now]
+    for g, low, high in (
+        (unit["delta"], -5e3 - delta, 5e3 - delta),
+        (unit["vega"], -0.2 * abs(vega), 0.2 * abs(vega)),
+    ):
         rows += [np.concatenate([g, -g, [0.0]])[None], np.concatenate([-g, g, [0.0]])[None]]
         sides += [np.array([high]), np.array([-low])]
-    rows.append(np.concatenate([own.cost, own.cost, [0.0]])[None])
-    sides.append(np.array([own.spend]))
-    price = own.worth * own.cost
-    answer = linprog(
-        np.concatenate([price, price, [1.0]]), A_ub=np.concatenate(rows), b_ub=np.concatenate(sides),
-        bounds=[(0.0, m) for m in own.most] * 2 + [(0.0, None)],
+    exact = linprog(
+        np.concatenate([cost, cost, [1.0]]), A_ub=np.concatenate(rows), b_ub=np.concatenate(sides),
+        bounds=[(0.0, m) for m in most] * 2 + [(0.0, None)],
     )  # fmt: skip
-    assert answer.success and count
-    return answer.fun
+    assert exact.success and count > 5
+    assert own.bound == pytest.approx(exact.fun, rel=2e-4)
+    assert own.objective == pytest.approx(exact.fun, rel=2e-4)
+    assert own.before == pytest.approx(-min(0.0, (gain @ now).min()), rel=1e-9)
+    assert -5e3 * 1.001 <= found.greeks_after["delta"][0] <= 5e3 * 1.001
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 10_000))
-def test_trades_reach_the_programme_written_out_and_keep_the_limits(seed):
-    gain, fixed, limits = programme(np.random.default_rng(seed))
-
-    def margin(t):
-        return np.maximum((-t @ gain.T - fixed).max(axis=1), 0.0)
-
-    found = least_margin(margin, limits)
-    exact = written_out(gain, fixed, limits)
-    assert found.before == margin(np.zeros((1, 8)))[0]
-    assert found.after == pytest.approx(margin(found.trades[None])[0])
-    assert found.objective == pytest.approx(found.after + 1.5 * found.cost)
-    assert found.objective <= found.before
-    # in units of the margin at hand: slopes are differences, good to 1e-9 of it
-    assert found.bound is not None
-    assert found.bound <= exact + 1e-6 * found.before
-    assert exact - 1e-6 * found.before <= found.objective <= exact + 2.1e-4 * found.before
-    moved = limits.greeks @ found.trades
-    slack = 1.1e-5 * np.abs(limits.greeks) @ limits.most
-    assert (moved <= limits.high + slack).all() and (moved >= limits.low - slack).all()
-    assert (np.abs(found.trades) <= limits.most * (1 + 1e-9)).all()
-    assert found.cost <= limits.spend * (1 + 1e-6)
+def _costs(found, today):
+    """Cost of a coin of each instrument, by the rates as they are documented."""
+    held, market = found.book, today.market(found.book)
+    out = np.zeros(len(held.instruments))
+    out[held.perpetuals] = 0.001 * market.perpetual[held.asset_index[held.perpetuals], 0]
+    spot = market.spot[held.asset_index[held.options], 0]
+    out[held.options] = 0.0005 * spot + 0.05 * option_values(held, market)[:, 0]
+    return out
 
 
-def test_nothing_is_traded_where_nothing_may_be_spent():
-    gain, fixed, own = programme(np.random.default_rng(1))
-    limits = Limits(own.most, own.cost, own.greeks, own.low, own.high, spend=0.0)
-    found = least_margin(lambda t: np.maximum((-t @ gain.T - fixed).max(axis=1), 0.0), limits)
-    assert not found.trades.any()
-    assert found.after == found.before and found.cost == 0.0
+@pytest.mark.parametrize("kind", ["deribit_portfolio", "derive_pmrm_v2", "deribit_standard"])
+def test_a_hedge_costs_what_it_says_and_frees_what_it_says(world, book, kind):
+    today = Today(margin_model(kind), world)
+    for name in ("btc_delta_hedged_short_call", "pair_long_btc_short_eth"):
+        found = hedge_account(today, book, book.names.index(name))
+        own = found.trades
+        value = [account_values(b, today.market(b))[0].mean() for b in (found.book, found.after)]
+        assert value[0] - value[1] == pytest.approx(own.cost, abs=1e-6)
+        assert today.initial(found.after)[0] == pytest.approx(own.after, rel=1e-9)
+        assert today.initial(found.book)[0] == pytest.approx(own.before, rel=1e-12)
+        assert own.bound is not None
+        assert own.bound <= own.objective <= own.bound + 2.1e-4 * own.before
+        assert own.objective < own.before
+        for greek, was in found.greeks_before.items():
+            assert (np.abs(found.greeks_after[greek] - was) <= 0.1 * np.abs(was) + 1e-3 * np.abs(was) + 1.0).all()
 
 
-def test_a_margin_that_is_not_convex_has_no_bound():
-    one = Limits(np.array([3.0]), np.array([0.0]), np.zeros((0, 1)), np.zeros(0), np.zeros(0))
-    found = least_margin(lambda t: 10.0 + np.minimum(np.abs(t[:, 0] - 1.0), 0.5) + 0.1 * t[:, 0], one)
-    assert found.bound is None
-    assert found.after <= found.before
+def test_looser_bounds_and_more_money_never_leave_more_margin(world, book):
+    today, k = Today(margin_model("derive_pmrm_v2"), world), book.names.index("btc_naked_short_put")
+    objective = [hedge_account(today, book, k, spend=s).trades.objective for s in (0.0, 100.0, 300.0, np.inf)]
+    assert (np.diff(objective) <= 3e-4 * objective[0]).all()
+    tight, loose = (
+        hedge_account(today, book, k, exposures={"gamma": Exposure(within=w)}).trades.objective for w in (0.0, 0.5)
+    )
+    assert loose <= tight + 3e-4 * objective[0]
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"most": np.zeros(2)}, "at least one instrument"),
-        ({"cost": np.array([1.0, -1.0])}, "must not be negative"),
-        ({"low": np.array([0.5])}, "allow not to trade"),
-        ({"cost": np.zeros(3)}, "cost"),
-    ],
-)
-def test_bad_limits_are_named(change, says):
-    plain = {"most": np.ones(2), "cost": np.ones(2), "greeks": np.ones((1, 2)), "low": np.array([-1.0]),
-             "high": np.array([1.0])}  # fmt: skip
-    with pytest.raises(ValueError, match=says):
-        Limits(**(plain | change))
+def test_what_is_offered_is_used_and_foreign_assets_are_not(world, book):
+    today = Today(margin_model("derive_pmrm_v2"), world)
+    held = np.flatnonzero(book.quantity[0])
+    bare = replace(
+        book, instruments=tuple(book.instruments[m] for m in held), quantity=book.quantity[:1, held],
+        entry=book.entry[:1, held], cash=book.cash[:1], names=book.names[:1], kinds=book.kinds[:1],
+    )  # fmt: skip
+    alone = hedge_account(today, bare, 0).trades
+    more = hedge_account(today, bare, 0, book.instruments)
+    assert len(more.book.instruments) > 1 and {x.asset for x in more.book.instruments} == {"BTC"}
+    assert more.trades.objective < alone.objective
+
+
+def test_an_account_without_positions_is_refused(world, book):
+    today = Today(margin_model("derive_pmrm_v2"), world)
+    empty = replace(book, quantity=np.zeros_like(book.quantity))
+    with pytest.raises(ValueError, match="must hold positions"):
+        hedge_account(today, empty, 0)
+
+
+def test_bounds_that_the_account_breaks_are_reached_or_refused(world, book):
+    today, k = Today(margin_model("derive_pmrm_v2"), world), book.names.index("btc_short_straddle")
+    free = {"gamma": None, "vega": None}
+    found = hedge_account(today, book, k, exposures={"delta": Exposure(-500.0, 500.0)} | free)
+    assert abs(found.greeks_before["delta"][0]) > 2_000 and abs(found.greeks_after["delta"][0]) <= 501
+    with pytest.raises(ValueError, match="bring the exposures within their bounds"):
+        hedge_account(today, book, k, exposures={"delta": Exposure(1e6, 2e6)} | free)
+
+
+def test_the_tail_does_not_rise_where_it_may_not(world, book):
+    """Iron condor and calendar under Deribit's rule: least margin alone makes their tails longer."""
+    today = Today(margin_model("deribit_portfolio"), world)
+    for name in ("btc_iron_condor", "btc_calendar"):
+        k = book.names.index(name)
+        free, bound = (hedge_account(today, book, k, tail=TailRule(bound=b)) for b in (False, True))
+        assert free.risk_after.shortfall.value > free.risk_before.shortfall.value
+        assert bound.risk_after.shortfall.lower <= bound.risk_before.shortfall.upper
+        assert bound.risk_after.shortfall.value < free.risk_after.shortfall.value
+        assert bound.trades.objective >= free.trades.objective - 3e-4 * free.trades.before
+
+
+def test_the_risk_beside_a_hedge_is_what_a_plain_count_gives(world, book):
+    today, k = Today(margin_model("deribit_portfolio"), world), book.names.index("btc_naked_short_call")
+    found = hedge_account(today, book, k)
+    paths = world.model.sample(TimeGrid(86_400, 1), 0, 16_384, DrawKeys(1, 1))
+    for own, risk in ((found.book, found.risk_before), (found.after, found.risk_after)):
+        start = snapshot(own, world.surface, paths.spot_lanes[0], paths.variance_lanes[0], 0.0)
+        end = snapshot(own, world.surface, paths.spot_lanes[1], paths.variance_lanes[1], 24.0)
+        loss = (account_values(own, start) - account_values(own, end))[0]
+        required = today.model.requirement(today.model.init(own, world.surface), start)[0].initial[0]
+        assert risk.breach.value == (loss > required).mean()
+        assert risk.shortfall.value == pytest.approx(np.sort(loss)[-164:].mean(), rel=2e-3)

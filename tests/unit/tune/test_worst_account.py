@@ -10,7 +10,7 @@ from riskengine.config.study import load_study
 from riskengine.errors import InputError
 from riskengine.report.render import write_reports
 from riskengine.study.result import load_result
-from riskengine.tune.worst_account import Covered, drawn, run_worst_account, worst_account
+from riskengine.tune.worst_account import Covered, drawn_accounts, run_worst_account, worst_account
 
 SMALL = (
     "search_paths=2048",
@@ -111,7 +111,7 @@ def test_the_run_is_the_same_with_other_workers_and_reads_well(loaded, result, t
 
 def test_accounts_drawn_at_random_have_the_full_size(study):
     spot = np.asarray(study.world.model.spot)[study.book.asset_index]
-    gross = (np.abs(drawn(study)) * spot).sum(axis=1)
+    gross = (np.abs(drawn_accounts(study)) * spot).sum(axis=1)
     np.testing.assert_allclose(gross, study.notional_usd, rtol=1e-12)
 
 

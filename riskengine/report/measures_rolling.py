@@ -62,11 +62,43 @@ ROLLING: dict[str, tuple[str, str]] = {
         "mean over series.",
     ),
     "pit_error_right": ("For a right law", "The same for a law that is right, from that many days: its bias."),
+    "crps_gain": (
+        "CRPS saved",
+        "Mean CRPS of the benchmark's law less that of the estimator's, in units of the benchmark's own: positive is "
+        "better.",
+    ),
+    "tail_crps_gain": (
+        "Tail CRPS saved",
+        "The same over the levels from 95 % on (quantile-weighted CRPS): the tail of losses alone.",
+    ),
     "var_tracking_error": (
         "Tracking error",
         "Standard deviation over time of the logarithm of the VaR over the benchmark's VaR.",
     ),
     "var_tracking_difference": ("Mean difference", "Mean over time of the same logarithm."),
+    "ex_ante_tracking_error": (
+        "Tracking error, ex ante",
+        "Mean over time of the standard deviation of the active return that the covariance of the past forecasts, a "
+        "period.",
+    ),
+    "ex_post_tracking_error": (
+        "Tracking error, ex post",
+        "Standard deviation over time of portfolio return less benchmark return, a period.",
+    ),
+    "tracking_difference": (
+        "Tracking difference",
+        "Mean over time of portfolio return less benchmark return, a period.",
+    ),
+    "tracking_ratio": (
+        "Realised over forecast",
+        "Root of the mean square of active return over its forecast tracking error: 1 where forecasts are right, above "
+        "1 where they are too low.",
+    ),
+    "tracking_exceedance": (
+        "Beyond 1.96 forecasts",
+        "Share of periods whose active return is larger than 1.96 times its forecast tracking error: 5 % where it is "
+        "right and the return normal.",
+    ),
     "power_rate": (
         "Power, too many breaches",
         "Probability of rejection when breaches are more frequent than promised.",

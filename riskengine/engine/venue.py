@@ -1,0 +1,272 @@
+"""A venue as a participant of the step loop: the life of its accounts on a block of paths.
+
+A linear perpetual of q coins entered at e is worth q (M - F) - q e USD at the mark M, F what one coin has paid in
+funding.  An inverse one is N = q e contracts of one USD each and pays in coin: with the index S and what one contract
+has paid H, it is worth N (1/e - 1/M - H) coins, so it is held as N / e coins and -N contracts of S (1/M + H) USD.
+Funding flows at the start of each step at the rate of the path, as in `riskengine.engine.desks`.  An option is worth
+what the book's valuation says at the path's state; an inverse one pays in coin.
+"""
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.book.portfolio import Portfolio
+from riskengine.instrument.terms import Perpetual
+from riskengine.liquidation.account_life import live_one_step
+from riskengine.liquidation.venue_state import (
+    ADL_COUNT,
+    ADL_LOSS,
+    ADL_VOLUME,
+    BANKRUPT,
+    CALLS,
+    EXHAUSTED,
+    FEES,
+    FUND_IN,
+    FUND_OUT,
+    LIQUIDATED,
+    NEED,
+    REACH,
+    SHORTFALL,
+    SLIPPAGE,
+    SOCIALISED,
+    SPREAD,
+    SUMS,
+    UNCOVERED,
+    VOLUME,
+    Life,
+    Now,
+)  # fmt: skip
+from riskengine.liquidation.venue_terms import VenueTerms
+from riskengine.liquidity.execution import BOOK, POOL
+from riskengine.margin.deribit_standard import DeribitStandard
+from riskengine.market.paths import MarketPaths
+from riskengine.market.surface import FactorSurface
+from riskengine.pricing.valuation import BUMP, option_values, snapshot
+
+# money that no entry explains, as a share of all there is: more than this marks the path as failed
+CONSERVED = 1e-9
+
+BY_KIND = {
+    "margin_calls": CALLS,
+    "liquidated_accounts": LIQUIDATED,
+    "liquidated_notional": VOLUME,
+    "execution_cost": SLIPPAGE,
+    "liquidation_fees": FEES,
+    "bankrupt_accounts": BANKRUPT,
+    "account_shortfall": SHORTFALL,
+    "deleveraged_notional": ADL_VOLUME,
+    "deleveraging_loss": ADL_LOSS,
+    "deleveragings": ADL_COUNT,
+    "socialised_loss": SOCIALISED,
+}
+OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
+
+
+def _inverse_perpetuals(book: Portfolio) -> np.ndarray:
+    return np.array([isinstance(x, Perpetual) and x.settlement == "inverse" for x in book.instruments])
+
+
+def starting_holdings(book: Portfolio) -> Floats:
+    """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse perpetuals in contracts."""
+    inverse = _inverse_perpetuals(book)
+    units = np.where(inverse, book.quantity * book.entry, book.quantity)
+    usd = book.cash[:, 0] - np.where(inverse, 0.0, book.quantity * book.entry).sum(axis=1)
+    member = (book.asset_index[:, None] == np.arange(len(book.assets))) & inverse[:, None]
+    coins = book.cash[:, 1:] + book.quantity @ member
+    return np.ascontiguousarray(np.concatenate([usd[:, None], coins, units], axis=1))
+
+
+def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, paths: MarketPaths) -> list[str]:
+    """What keeps a venue from taking a book at the start of `paths`: every fault, a sentence each."""
+    execution = terms.execution
+    faults = [f"maintenance must be given for {a}, got none" for a in book.assets if a not in terms.maintenance]
+    parts = {"book": execution.book, "pool": execution.pool, "book of options": execution.options}
+    faults += [
+        f"depth_usd of the {name} must be given for {a}, got none"
+        for name, part in parts.items()
+        if part is not None
+        for a in book.assets
+        if a not in part.depth_usd
+    ]
+    if book.options.size and (execution.options is None or execution.book is None):
+        faults.append("execution must have a book and a book of options for a book with options, got none")
+    perpetual = np.isin(np.arange(len(book.instruments)), book.perpetuals)
+    if not ((book.entry > 0) | (book.quantity == 0))[:, perpetual].all():
+        faults.append("entry must be positive for every perpetual, got one that is not")
+    if faults:
+        return faults
+    desk = VenueDesk(book, terms, surface, np.inf, paths)
+    desk.look(0, paths.spot_lanes[0])
+    equity, need, _ = desk.figures()
+    return [
+        f"account {name} must start with its maintenance requirement of {r:,.0f} USD, got {e:,.0f}"
+        for name, e, r in zip(book.names, equity[:, 0], need[:, 0], strict=True)
+        if e < r
+    ]
+
+
+class VenueDesk:
+    """The accounts of one venue with one size of fund.
+
+    Accounts are taken in the order of their names, so that no figure depends on the order of the book.
+
+    Parameters
+    ----------
+    book : Portfolio
+        Every account at or above its requirement (`book_faults`).
+    terms : VenueTerms
+    surface : FactorSurface
+        Prices options.
+    fund : float
+        Insurance fund at the start, USD; infinite: it never empties.
+    paths : MarketPaths
+    sells : bool
+        Report the coins that closed options move like; only feedback needs it.
+    """
+
+    def __init__(
+        self, book: Portfolio, terms: VenueTerms, surface: FactorSurface, fund: float, paths: MarketPaths,
+        sells: bool = True,
+    ):  # fmt: skip
+        order = np.argsort(np.array(book.names), kind="stable")
+        kinds = tuple(dict.fromkeys(sorted(book.kinds)))
+        accounts, assets, lanes = len(order), len(book.assets), paths.count
+        self.book, self.kinds, self._paths, self._order, self._surface = book, kinds, paths, order, surface
+        self._sells = sells
+        self._inverse = _inverse_perpetuals(book)
+        self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
+        self._options = DeribitStandard(maintenance=terms.option_maintenance)
+        option = np.isin(np.arange(len(book.instruments)), book.options)
+        execution = terms.execution
+        books = 2 * assets if option.any() else assets
+        # a pool has nothing for options: so little that no order is filled
+        self._depth = np.full((2, books, 1), 1e-9)
+        self._refill = np.ones((2, 1, books, 1))
+        quote = np.zeros((2, books))
+        hours = paths.grid.step_seconds / 3600.0
+        for where, part, first in (
+            (BOOK, execution.book, 0),
+            (POOL, execution.pool, 0),
+            (BOOK, execution.options, assets),
+        ):
+            if part is None or first >= books:
+                continue
+            own = slice(first, first + assets)
+            self._depth[where, own, 0] = [part.depth_usd[a] for a in book.assets]
+            self._refill[where, 0, own] = 0.5 ** (hours / part.refill_half_life_hours)
+            if where == BOOK:
+                quote[SPREAD, own], quote[REACH, own] = part.half_spread, part.reach
+        keep = 1.0 if execution.pool is None else 1.0 - execution.pool.fee
+        start = starting_holdings(book)[order]
+        in_coin = np.array([x.settlement == "inverse" for x in book.instruments])
+        self.life = Life(
+            start=start,
+            state=np.empty((*start.shape, lanes)),
+            touched=np.zeros(accounts, np.uint8),
+            status=np.zeros((accounts, lanes), np.uint8),
+            liquidated=np.zeros((accounts, lanes), np.uint8),
+            kind=np.array([kinds.index(book.kinds[k]) for k in order]),
+            entry=np.ascontiguousarray(book.entry[order]),
+            asset=book.asset_index,
+            book=book.asset_index + np.where(option, assets, 0),
+            settle=np.where(in_coin, 1 + book.asset_index, 0),
+            inverse=self._inverse,
+            ranked=~option,
+            present=np.array([execution.book is not None, execution.pool is not None]),
+            quote=quote,
+            taken=np.zeros((2, 2, books, lanes)),
+            terms=np.array([terms.target, terms.liquidation_fee, execution.limit, keep, fund], dtype=np.float64),
+            sums=np.zeros((len(kinds), SUMS, lanes)),
+            fund=np.zeros((5, lanes)),
+            market=np.zeros((start.shape[1], lanes)),
+            sold=np.zeros((assets, lanes)),
+        )
+        self._ratio = np.empty((accounts, lanes))
+        self._found = np.empty((accounts, lanes), np.int64)
+        self._paid = np.zeros((len(book.instruments), lanes))
+        self._scale: Floats | None = None
+
+    def look(self, step: int, spot: Floats) -> None:
+        """Read the market at `step` and prices `spot` (A, P)."""
+        paths, asset = self._paths, self.book.asset_index
+        mark = spot if paths.basis_lanes is None else spot * np.exp(paths.basis_lanes[step])
+        index, price = spot[asset], mark[asset]
+        inverse = self._inverse[:, None]
+        value = np.where(inverse, -index * (1.0 / price + self._paid), price - self._paid)
+        notional = np.where(inverse, index / price, price)
+        need = np.stack([self._rate * notional] * 2)
+        delta = notional / index
+        depth = self._depth * np.ones((1, 1, spot.shape[1]))
+        if paths.depth_lanes is not None:
+            lanes = paths.depth_lanes[step]
+            depth[BOOK] *= np.concatenate([lanes] * (depth.shape[1] // len(lanes)))
+        if self.book.options.size:
+            self._look_at_options(step, spot, value, notional, need, delta)
+        if paths.funding_lanes is not None:
+            flow = paths.funding_lanes[step][asset] * paths.grid.dt
+            self._paid = self._paid + self.life.ranked[:, None] * flow * np.where(inverse, 1.0 / price, price)
+        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, mark, depth)
+
+    def _look_at_options(
+        self, step: int, spot: Floats, value: Floats, notional: Floats, need: Floats, delta: Floats
+    ) -> None:
+        """Fill in the rows of options."""
+        book, variance = self.book, self._paths.variance_lanes
+        hours = step * self._paths.grid.step_seconds / 3600.0
+        state = np.zeros_like(spot) if variance is None else variance[step]
+        own = book.options
+        now = snapshot(book, self._surface, spot, state, hours)
+        value[own], _, need[1, own] = self._options.option_units(book, now)
+        need[0, own] = value[own]
+        notional[own] = spot[book.asset_index[own]]
+        if self._sells:
+            moved = option_values(book, snapshot(book, self._surface, spot * (1.0 + BUMP), state, hours))
+            delta[own] = (moved - option_values(book, now)) / (BUMP * notional[own])
+
+    def step(self, step: int, spot: Floats) -> Floats:
+        """Participant of the step loop: call and liquidate; coins sold to the market, net, shape (A, P)."""
+        life = self.life
+        if step > 0:
+            np.multiply(life.taken, self._refill, out=life.taken)
+        life.sold[:] = 0.0
+        self.look(step, np.ascontiguousarray(spot))
+        if self._scale is None:
+            self._scale = np.abs(life.start).sum(axis=0) @ np.abs(self.now.price)
+        live_one_step(life, self.now, self._ratio, self._found)
+        return life.sold.copy()
+
+    def conservation_error(self) -> Floats:
+        """Largest entry that no other explains, of USD, coins and instruments, as a share of all there is; (P,)."""
+        life = self.life
+        moved = life.market.copy()
+        touched = life.touched > 0
+        moved += (life.state[touched] - life.start[touched][:, :, None]).sum(axis=0)
+        moved[0] += life.fund[FUND_IN] - life.fund[FUND_OUT] - life.fund[UNCOVERED]
+        return (np.abs(moved) * np.abs(self.now.price)).max(axis=0) / self._scale
+
+    def figures(self) -> Floats:
+        """(equity, requirement, gross notional) of every account at the last step, in the book's order; (3, K, P)."""
+        life, now = self.life, self.now
+        held = np.where(life.touched[:, None, None] > 0, life.state, life.start[:, :, None])
+        units = held[:, -len(self.book.instruments) :]
+        need = np.where(units > 0.0, now.need[0], now.need[1])
+        out = np.empty((3, *life.status.shape))
+        parts = (held * now.price, np.abs(units) * need, np.abs(units) * now.notional)
+        out[:, self._order] = [part.sum(axis=1) for part in parts]
+        return out
+
+    def columns(self) -> dict[tuple[str, str], Floats]:
+        """(kind of account or ``all``, measure) -> column (P,)."""
+        life = self.life
+        out: dict[tuple[str, str], Floats] = {}
+        for measure, row in BY_KIND.items():
+            out["all", measure] = life.sums[:, row].sum(axis=0)
+            for j, kind in enumerate(self.kinds):
+                out[kind, measure] = life.sums[j, row].copy()
+        for measure, row in OF_FUND.items():
+            out["all", measure] = life.fund[row].copy()
+        out["all", "fund_net"] = life.fund[FUND_IN] - life.fund[FUND_OUT]
+        error = self.conservation_error()
+        # NaN marks the path: a book that does not balance is numerical trouble
+        out["all", "conservation_error"] = np.where(error <= CONSERVED, error, np.nan)
+        return out

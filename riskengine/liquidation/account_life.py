@@ -1,0 +1,229 @@
+"""Account life on lanes: margin call, partial liquidation, execution, insurance fund, deleveraging, socialised loss.
+
+An account holds USD, coins and positions; with prices V per unit, requirement m per unit and side, notional g per unit,
+
+    E = sum_h x_h V_h,   R = sum_j |x_j| m_j,   G = sum_j |x_j| g_j.
+
+In every step the accounts that the fund took over and those with E < R are called, the former first, then the lowest
+E / R, ties by name, and each goes through the whole waterfall:
+
+1. Close the share f of every position that restores the requirement at the price that the sale itself makes:
+   E - cost(f) - fee f G = target (1 - f) R.  The book is asked first, then the pool (`riskengine.liquidity.execution`).
+   An order stops at its limit, and where a further dollar costs more than the requirement that it frees; what is left
+   waits for the next step, when liquidity has refilled.  An account taken over is sold up to the limit.
+2. The fee, as far as equity reaches, goes to the fund.
+3. What an account then owes is paid by the fund, which takes it over: it is sold as liquidity allows, and what is left
+   when nothing is held is the fund's.  No sale is made whose loss the fund could not pay.
+4. Where the fund is exhausted, the perpetuals left are closed against accounts on the other side, in the order of
+   `riskengine.liquidation.adl`, at the mark worsened by what is still owed, in proportion to notional, and by no more
+   than the equity of whoever is closed.
+5. What is owed then is charged to the accounts with equity in proportion to it; what no equity bears, the venue.
+
+Every flow is entered twice: accounts, fund, venue and the market they trade with hold together at the end, of USD, of
+each coin and of each instrument, what the accounts held at the start.  A fund that never empties takes the same
+decisions as any other until that one is exhausted, so a fund of F is exhausted on a path exactly where the largest
+amount that the endless one is ever short of its start, `NEED`, exceeds F.
+"""
+
+import numpy as np
+
+from riskengine.jit import kernel, wide_vectors
+from riskengine.liquidation.partial_sale import (
+    affordable_share,
+    close_orders,
+    close_share,
+    largest_share,
+    restoring_share,
+    share_cost,
+)  # fmt: skip
+from riskengine.liquidation.venue_losses import deleverage, socialise, wind_up
+from riskengine.liquidation.venue_state import (
+    BANKRUPT,
+    CALLS,
+    DOLLAR,
+    EXHAUSTED,
+    FEE,
+    FEES,
+    FUND_IN,
+    FUND_OUT,
+    LIQUIDATED,
+    NEED,
+    OWN,
+    SHORTFALL,
+    SLIPPAGE,
+    TAKEN,
+    VOLUME,
+    account_figures,
+    fund_left,
+    is_short,
+    touch,
+)  # fmt: skip
+from riskengine.vecmath import round_even
+
+
+@kernel
+def _resolve(life, now, k, p, orders):
+    """Take one called account on one lane through the waterfall."""
+    kind = life.kind[k]
+    if life.status[k, p] == OWN:
+        equity, need, _ = account_figures(life, now, k, p)
+        if not is_short(equity, need):
+            # deleveraged against another since it was called
+            return
+        life.sums[kind, CALLS, p] += 1.0
+    closed = 0.0
+    exhausted = False
+    for where in range(2):
+        equity, need, gross = account_figures(life, now, k, p)
+        if not life.present[where] or gross <= 0.0:
+            continue
+        close_orders(life, now, k, p, orders)
+        depth, taken = now.depth[where, :, p], life.taken[where, :, :, p]
+        f = largest_share(where, orders, depth, taken, life.quote, life.terms)
+        restored = False
+        if life.status[k, p] == OWN:
+            f, restored = restoring_share(where, orders, depth, taken, life.quote, life.terms, f, equity, need, gross)
+        if f * gross <= DOLLAR:
+            continue
+        room = max(equity + fund_left(life, p), 0.0)
+        if share_cost(where, orders, depth, taken, life.quote, life.terms, f)[0] > room:
+            f = affordable_share(where, orders, depth, taken, life.quote, life.terms, f, room)
+            restored, exhausted = False, True
+        if f * gross > DOLLAR:
+            cost, volume = close_share(life, now, k, p, where, orders, f)
+            fee = min(life.terms[FEE] * volume, max(equity - cost, 0.0))
+            life.state[k, 0, p] -= fee
+            life.fund[FUND_IN, p] += fee
+            closed += volume
+            life.sums[kind, VOLUME, p] += volume
+            life.sums[kind, SLIPPAGE, p] += cost
+            life.sums[kind, FEES, p] += fee
+        if restored or exhausted:
+            break
+    equity = account_figures(life, now, k, p)[0]
+    if equity < -DOLLAR or exhausted:
+        owed = max(-equity, 0.0)
+        paid = min(owed, fund_left(life, p))
+        life.state[k, 0, p] += paid
+        life.fund[FUND_OUT, p] += paid
+        life.fund[NEED, p] = max(life.fund[NEED, p], life.fund[FUND_OUT, p] - life.fund[FUND_IN, p])
+        life.sums[kind, SHORTFALL, p] += owed
+        if life.status[k, p] == OWN:
+            life.status[k, p] = TAKEN
+            life.sums[kind, BANKRUPT, p] += 1.0
+        if exhausted or paid < owed:
+            life.fund[EXHAUSTED, p] = 1.0
+            left = deleverage(life, now, k, p, owed - paid if owed - paid > DOLLAR else 0.0)
+            if left > DOLLAR:
+                socialise(life, now, k, p, left)
+    if life.liquidated[k, p] == 0 and (closed > 0.0 or life.status[k, p] != OWN):
+        life.liquidated[k, p] = 1
+        life.sums[kind, LIQUIDATED, p] += 1.0
+    if life.status[k, p] == TAKEN and account_figures(life, now, k, p)[2] <= 0.0:
+        wind_up(life, now, k, p)
+
+
+@kernel
+def _find(life, now, low, high, margin, ratio, found, head):
+    """Chain the called accounts of each lane: `head` (P,) and `found` (K, P) hold 1 + the next account, 0 for none."""
+    wide_vectors()
+    first = life.start.shape[1] - life.asset.size
+    lanes = life.sold.shape[1]
+    count = 0
+    for k in range(life.start.shape[0]):
+        if life.touched[k] == 0:
+            bound = 0.0
+            for h in range(life.start.shape[1]):
+                x = life.start[k, h]
+                bound += x * (low[h] if x > 0.0 else high[h])
+                if h >= first:
+                    bound -= abs(x) * high[h + life.asset.size * (1 if x > 0.0 else 2)]
+            # most accounts are safe at the worst prices of the whole block
+            if bound >= 0.0:
+                continue
+            for p in range(lanes):
+                margin[p] = life.start[k, 0]
+            for h in range(1, life.start.shape[1]):
+                x = life.start[k, h]
+                if x != 0.0:
+                    price = now.price[h]
+                    for p in range(lanes):
+                        margin[p] += x * price[p]
+                    if h >= first:
+                        need = now.need[0 if x > 0.0 else 1, h - first]
+                        for p in range(lanes):
+                            margin[p] -= abs(x) * need[p]
+        else:
+            for p in range(lanes):
+                margin[p] = life.state[k, 0, p] - (1e300 if life.status[k, p] == TAKEN else 0.0)
+            for h in range(1, life.start.shape[1]):
+                if h >= first and life.start[k, h] == 0.0:
+                    # nobody trades: what was not held at the start never is
+                    continue
+                units, price = life.state[k, h], now.price[h]
+                for p in range(lanes):
+                    margin[p] += units[p] * price[p]
+                if h >= first:
+                    # positions shrink and never turn
+                    need = now.need[0 if life.start[k, h] > 0.0 else 1, h - first]
+                    for p in range(lanes):
+                        margin[p] -= abs(units[p]) * need[p]
+        below = 0
+        for p in range(lanes):
+            below += 1 if margin[p] < 0.0 else 0
+        if below == 0:
+            continue
+        for p in range(lanes):
+            if not margin[p] < 0.0:
+                continue
+            equity, wanted, _ = account_figures(life, now, k, p)
+            if is_short(equity, wanted) or life.status[k, p] == TAKEN:
+                own = life.status[k, p] == OWN and wanted > 0.0
+                # equal but for rounding is equal: accounts of one leverage go by their names
+                ratio[k, p] = round_even(1e9 * equity / wanted) if own else -np.inf
+                found[k, p] = head[p]
+                head[p] = k + 1
+                count += 1
+                touch(life, k)
+    return count
+
+
+@kernel(scratch=True)
+def live_one_step(life, now, ratio, found):
+    """Call, liquidate and settle every account on every lane; returns how many (account, lane) pairs were called.
+
+    `ratio` and `found` (K, P) are scratch.
+    """
+    accounts, holdings = life.start.shape
+    instruments, lanes = life.asset.size, life.sold.shape[1]
+    low, high = np.empty(holdings + 2 * instruments), np.empty(holdings + 2 * instruments)
+    for h in range(low.size):
+        side, m = divmod(h - holdings, instruments)
+        row = now.price[h] if h < holdings else now.need[side, m]
+        lowest, highest = np.inf, -np.inf
+        for p in range(lanes):
+            # a failed path has no price and is never called
+            lowest = row[p] if row[p] < lowest else lowest
+            highest = row[p] if row[p] > highest else highest
+        low[h], high[h] = lowest, highest
+    margin = np.empty(lanes)
+    head = np.zeros(lanes, np.int64)
+    count = _find(life, now, low, high, margin, ratio, found, head)
+    if count == 0:
+        return 0
+    queue = np.empty(accounts, np.int64)
+    orders = np.empty((2, life.quote.shape[1]))
+    for p in range(lanes):
+        n, k = 0, head[p] - 1
+        while k >= 0:
+            # insertion by (ratio, account): chains come with the last account first
+            j = n
+            while j > 0 and ratio[queue[j - 1], p] >= ratio[k, p]:
+                queue[j] = queue[j - 1]
+                j -= 1
+            queue[j] = k
+            n += 1
+            k = found[k, p] - 1
+        for j in range(n):
+            _resolve(life, now, queue[j], p, orders)
+    return count

@@ -1,0 +1,159 @@
+"""State of a venue on a block of paths, and the entries that every part of account life makes in it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from riskengine.jit import kernel
+
+# rows of `Life.sums`, by kind of account
+CALLS, LIQUIDATED, VOLUME, SLIPPAGE, FEES, BANKRUPT, SHORTFALL, ADL_VOLUME, ADL_LOSS, ADL_COUNT, SOCIALISED = range(11)
+SUMS = 11
+# rows of `Life.fund`
+FUND_IN, FUND_OUT, NEED, EXHAUSTED, UNCOVERED = range(5)
+# positions in `Life.terms`
+TARGET, FEE, LIMIT, KEEP, START = range(5)
+# positions in `Life.quote`
+SPREAD, REACH = range(2)
+# whose an account is
+OWN, TAKEN, CLOSED = range(3)
+
+# equity may miss its requirement by rounding: this share of it and a millionth of a dollar, which is also nothing owed
+SHARE, DOLLAR = 1e-12, 1e-6
+
+
+class Life(NamedTuple):
+    """State of a venue on a block: K accounts, holdings H = 1 + A + M (USD, coins, positions), J kinds, P lanes.
+
+    Attributes
+    ----------
+    start : (K, H)
+        Holdings at the start, the same on all lanes.
+    state : (K, H, P)
+        Holdings of accounts that were ever touched; rows of others are not read.
+    touched : (K,)
+    status : (K, P)
+        `OWN`, `TAKEN` over by the fund, or `CLOSED`.
+    liquidated : (K, P)
+    kind : (K,)
+    entry : (K, M)
+        USD.
+    asset, book, settle : (M,)
+        Asset of each instrument; the liquidity it is sold to, of B; the holding in which it pays.
+    inverse, ranked : (M,)
+        Whether it is an inverse perpetual, and whether it can be deleveraged.
+    present : (2,)
+        Whether there is a book, a pool.
+    quote : (2, B)
+        Half-spread and reach of each book.
+    taken : (2, 2, B, P)
+        Liquidity used up, by kind and side, USD.
+    terms : (5,)
+    sums : (J, 11, P)
+    fund : (5, P)
+    market : (H, P)
+        What the market gained from the accounts.
+    sold : (A, P)
+        Coins sold to the market in the step, net.
+    """
+
+    start: np.ndarray
+    state: np.ndarray
+    touched: np.ndarray
+    status: np.ndarray
+    liquidated: np.ndarray
+    kind: np.ndarray
+    entry: np.ndarray
+    asset: np.ndarray
+    book: np.ndarray
+    settle: np.ndarray
+    inverse: np.ndarray
+    ranked: np.ndarray
+    present: np.ndarray
+    quote: np.ndarray
+    taken: np.ndarray
+    terms: np.ndarray
+    sums: np.ndarray
+    fund: np.ndarray
+    market: np.ndarray
+    sold: np.ndarray
+
+
+class Now(NamedTuple):
+    """The market at one step.
+
+    Attributes
+    ----------
+    price : (H, P)
+        USD of one unit of each holding, what funding has paid included.
+    notional : (M, P)
+        USD.
+    need : (2, M, P)
+        Maintenance requirement of one unit held long, and held short, USD.
+    delta : (M, P)
+        Coins of its asset that one unit moves like.
+    mark : (A, P)
+    depth : (2, B, P)
+        Of book and pool, as `fill_cost` has it.
+    """
+
+    price: np.ndarray
+    notional: np.ndarray
+    need: np.ndarray
+    delta: np.ndarray
+    mark: np.ndarray
+    depth: np.ndarray
+
+
+@kernel(inline=True)
+def held(life, k, h, p):
+    """Units of holding `h` of account `k` on lane `p`."""
+    return life.state[k, h, p] if life.touched[k] else life.start[k, h]
+
+
+@kernel
+def touch(life, k):
+    """Give account `k` rows of its own, which it shares with all lanes until something happens to it."""
+    if life.touched[k] == 0:
+        life.touched[k] = 1
+        for h in range(life.start.shape[1]):
+            for p in range(life.state.shape[2]):
+                life.state[k, h, p] = life.start[k, h]
+
+
+@kernel
+def account_figures(life, now, k, p):
+    """(equity, maintenance requirement, gross notional) of account `k` on lane `p`."""
+    first = life.start.shape[1] - life.asset.size
+    equity, need, gross = 0.0, 0.0, 0.0
+    for h in range(life.start.shape[1]):
+        x = held(life, k, h, p)
+        equity += x * now.price[h, p]
+        if h >= first:
+            need += abs(x) * now.need[0 if x > 0.0 else 1, h - first, p]
+            gross += abs(x) * now.notional[h - first, p]
+    return equity, need, gross
+
+
+@kernel(inline=True)
+def is_short(equity, need):
+    """Whether equity misses the requirement by more than rounding."""
+    return need - equity > SHARE * need + DOLLAR
+
+
+@kernel
+def trade(life, now, k, p, m, units, cost):
+    """Account `k` gives up `units` of instrument `m` to the market at the mark less `cost` USD."""
+    first = life.start.shape[1] - life.asset.size
+    s = life.settle[m]
+    paid = (units * now.price[first + m, p] - cost) / now.price[s, p]
+    life.state[k, first + m, p] -= units
+    life.market[first + m, p] += units
+    life.state[k, s, p] += paid
+    life.market[s, p] -= paid
+
+
+@kernel(inline=True)
+def fund_left(life, p):
+    """What the fund holds, USD."""
+    return max(life.terms[START] + life.fund[FUND_IN, p] - life.fund[FUND_OUT, p], 0.0)

@@ -1,0 +1,121 @@
+"""Chapters on account life: size of the fund, who is closed, where losses go, what feedback adds, what was checked."""
+
+from riskengine.report.chapter import Chapter, Result
+from riskengine.report.dots import Dot, dots
+from riskengine.report.figures import curve
+from riskengine.report.labels import model_of, title_of, value_of
+from riskengine.report.rows import Row, select, unique, whole_book
+from riskengine.report.tables import Cell, Table, cell, pivot
+from riskengine.report.wording import amount
+
+_AMOUNTS = (
+    "liquidated_notional",
+    "account_shortfall",
+    "fund_draw",
+    "deleveraged_notional",
+    "deleveraging_loss",
+    "socialised_loss",
+)
+_PARTS = {"probability": "Chance of any", "mean": "Mean", "given_positive": "Mean where any", "p99": "99 %",
+          "p999": "99.9 %"}  # fmt: skip
+
+
+def fund_size(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Fund for each probability, and what it did on fresh paths."""
+    own = select(rows, "fund_sizing")
+    lead = (
+        "With an endless fund each path shows how much was ever needed; a fund is exhausted, and positions are "
+        "deleveraged, exactly on the paths that need more than it holds. The fund for a probability is therefore a "
+        "quantile of the need. Its upper bound is the certified fund, which was then run on fresh paths: the last "
+        "column should not exceed the probability asked for.",
+    )
+    curves = [c for c in result.get("curves") or () if c.get("name") == "fund_need"]
+    names = [model_of(str(c.get("title"))) for c in curves]
+    figure = pictures and curve("fund-need", "How often a fund of this size is exhausted", curves, names)
+    table = pivot(
+        "Fund for a probability of exhaustion",
+        own,
+        ("fund_size", "certified_fund", "fresh_exhaustion"),
+        lead=("target",),
+    )
+    return Chapter("fund", "How large a fund?", lead if own else (), [table, figure or None])
+
+
+def closed_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Who is called, closed and deleveraged, by kind of account."""
+    own = select(rows, "account_life")
+    kinds = [r for r in own if not whole_book(r)]
+    figures = []
+    for name, measure in (("closed-kinds", "liquidated_share"), ("adl-kinds", "deleveraging_probability")):
+        shown = [
+            Dot(value_of("account_kind", r.parameters["account_kind"]), model_of(r.model), r)
+            for r in select(kinds, measure=measure)
+        ]
+        figures.append(pictures and dots(name, f"{title_of(measure)}, by kind of account", [("", shown)]))
+    counts = ("liquidated_share", "margin_calls", "bankrupt_accounts", "deleveraging_probability")
+    money = ("liquidated_notional", "account_shortfall", "deleveraged_notional", "deleveraging_loss", "socialised_loss")
+    return Chapter(
+        "closed",
+        "Who is called, closed and deleveraged?",
+        (),
+        [
+            pivot("All accounts", [r for r in own if whole_book(r)], (*counts, "fund_exhausted")),
+            *(f or None for f in figures),
+            pivot("By kind of account", kinds, counts, lead=("account_kind",), folded=True),
+            pivot("By kind of account, mean amounts on a path", kinds, money, lead=("account_kind",), folded=True),
+        ],
+    )
+
+
+def waterfall(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Where losses go, as distributions."""
+    own = [r for r in select(rows, "account_life") if whole_book(r)]
+    found = {(r.model, r.measure): r for r in own}
+    modes = unique(r.model for r in own if r.measure == "fund_draw_mean")
+    lines = tuple(
+        (Cell(title_of(f"{a}_mean").removesuffix(", mean")), Cell(model_of(m)))
+        + tuple(cell(found.get((m, f"{a}_{part}"))) for part in _PARTS)
+        for a in _AMOUNTS
+        for m in modes
+    )
+    if not lines:
+        return Chapter("waterfall", "", (), ())
+    fund = (result.get("settings") or {}).get("insurance_fund_usd")
+    lead = (
+        f"With a fund of {amount(fund, 'USD')}: what accounts owe beyond their equity is paid by the fund, then by "
+        "those who are deleveraged, then by all with equity.",
+    )
+    note = "Amounts on a path, USD, with intervals; the last two columns are quantiles over paths."
+    table = Table("From closing to loss", ("Amount", "Model", *_PARTS.values()), lines, note, False, 3)
+    costs = ("execution_cost", "liquidation_fees", "deleveragings", "uncovered_loss")
+    return Chapter("waterfall", "Where do losses go?", lead, [table, pivot("Costs and counts", own, costs)])
+
+
+def feedback_effect(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """What price feedback adds on the same paths."""
+    own = select(rows, "feedback_effect")
+    return Chapter(
+        "feedback",
+        "What does price feedback add?",
+        ("Differences on the same paths: feedback on less feedback off.",) if own else (),
+        [pivot("Feedback on less off", own, ("paired_difference",), lead=("measure",))],
+    )
+
+
+def life_checks(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """What the run checked on itself."""
+    own = [r for r in select(rows, "account_life") if r.measure in ("conservation_error", "need_mismatch")]
+    return Chapter(
+        "books",
+        "Do the books balance?",
+        (
+            "Every flow is entered twice; at the end of every path accounts, fund, venue and market must hold what was "
+            "there. A path on which they do not fails.",
+        )
+        if own
+        else (),
+        [
+            pivot("Money, coins and contracts", [r for r in own if not r.model], ("conservation_error",)),
+            pivot("Exhausted exactly where the need says", [r for r in own if r.model], ("need_mismatch",)),
+        ],
+    )

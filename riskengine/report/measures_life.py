@@ -1,0 +1,57 @@
+"""Titles and definitions of the measures of account life."""
+
+# amounts with an atom at zero -> (title, what it is)
+LIFE_AMOUNTS: dict[str, tuple[str, str]] = {
+    "liquidated_notional": ("Liquidated notional", "notional closed in the market because of maintenance"),
+    "account_shortfall": ("Shortfall", "amount that accounts owe beyond their equity"),
+    "fund_draw": ("Fund draw", "amount taken from the insurance fund"),
+    "fund_need": (
+        "Fund need",
+        "largest amount that an endless insurance fund, fees counted in, is ever below its start",
+    ),
+    "deleveraged_notional": ("Deleveraged notional", "notional of winners that is closed against bankrupt accounts"),
+    "deleveraging_loss": ("Deleveraging loss", "loss of those who are deleveraged, against the mark"),
+}
+# measure -> (title, definition)
+LIFE: dict[str, tuple[str, str]] = {
+    "margin_calls": (
+        "Margin calls",
+        "Mean number of times on a path that an account is found below its maintenance requirement, once a step.",
+    ),
+    "bankrupt_accounts": (
+        "Bankrupt accounts",
+        "Mean number of accounts on a path that owe more than their equity and are taken over by the fund.",
+    ),
+    "deleveragings": (
+        "Deleveragings",
+        "Mean number of positions on a path that are closed against a bankrupt account.",
+    ),
+    "execution_cost": (
+        "Execution cost",
+        "Mean cost on a path of closing beside the mark: spread, depth of the book, pool.",
+    ),
+    "liquidation_fees": ("Liquidation fees", "Mean fees on a path that liquidated accounts pay to the insurance fund."),
+    "uncovered_loss": ("Uncovered loss", "Mean loss on a path that neither fund nor any account's equity bears."),
+    "deleveraging_probability": ("P(deleveraging)", "Share of paths on which somebody is deleveraged."),
+    "fund_size": (
+        "Fund size",
+        "Size of the insurance fund at the start that is exhausted with the probability asked for: a quantile of the "
+        "fund need.",
+    ),
+    "certified_fund": (
+        "Certified fund",
+        "Upper bound of the fund size, in whole dollars: enough with the confidence of the interval, whatever the law.",
+    ),
+    "fresh_exhaustion": (
+        "Exhausted on fresh paths",
+        "Share of new paths, drawn apart from those that chose it, on which the certified fund is exhausted.",
+    ),
+    "conservation_error": (
+        "Conservation error",
+        "Largest entry of money, coins or contracts that no other entry explains, as a share of all there is.",
+    ),
+    "need_mismatch": (
+        "Paths that contradict the need",
+        "Paths on which the fund is exhausted though the need is smaller, or is not though it is larger.",
+    ),
+}

@@ -1,0 +1,60 @@
+"""Sentences on account life."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from riskengine.report.labels import model_of, title_of
+from riskengine.report.rows import Row, select, unique, whole_book
+from riskengine.report.wording import amount, percent, phrase
+
+
+def _fund(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """The answer in words: the fund for the smallest probability, with feedback where it was run."""
+    own = select(rows, "fund_sizing", "fund_size")
+    if not own:
+        return ""
+    hours = (result.get("settings") or {}).get("horizon_hours")
+    mode = unique(r.model for r in own)[-1]
+    said = []
+    for r in own:
+        if r.model == mode:
+            target = r.parameters["target"]
+            fresh = select(rows, "fund_sizing", "fresh_exhaustion", target=target)
+            found = next(f for f in fresh if f.model == mode)
+            said.append(
+                f"{percent(target)}: {phrase(r.estimate, r.unit)}, whose upper bound was exhausted on "
+                f"{phrase(found.estimate, found.unit)} of fresh paths"
+            )
+    how = model_of(mode).lower()
+    return f"Fund that is exhausted within {hours:g} hours ({how}) with probability {'; '.join(said)}."
+
+
+def _now(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """What happens with the fund as it stands."""
+    own = [r for r in select(rows, "account_life") if whole_book(r)]
+    told = (
+        ("liquidated_share", "{} of accounts are liquidated"),
+        ("account_shortfall_probability", "some account owes beyond its equity on {} of paths"),
+        ("deleveraging_probability", "somebody is deleveraged on {}"),
+    )
+    said = []
+    for mode in unique(r.model for r in own if r.measure == "liquidated_share"):
+        found = {r.measure: r for r in own if r.model == mode}
+        parts = [text.format(phrase(found[m].estimate, found[m].unit)) for m, text in told if m in found]
+        said.append(f"{model_of(mode)}: {', '.join(parts)}")
+    fund = (result.get("settings") or {}).get("insurance_fund_usd")
+    return f"With a fund of {amount(fund, 'USD')}. {'. '.join(said)}." if said else ""
+
+
+def _feedback(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """What feedback adds to shortfall and to exhaustion."""
+    own = select(rows, "feedback_effect", "paired_difference")
+    said = [
+        f"{title_of(r.parameters['measure']).lower()} {phrase(r.estimate, r.unit)}"
+        for r in own
+        if r.parameters["measure"] in ("account_shortfall", "fund_exhausted")
+    ]
+    return f"Price feedback adds, on the same paths, to {'; to '.join(said)}." if said else ""
+
+
+LIFE = (_fund, _now, _feedback)

@@ -12,6 +12,12 @@ MARKET = OneLoan(tuple(np.round(np.arange(0.81, 0.9001, 0.001), 4).tolist()))
 PATHS, TARGET, DELTA, REPLICATIONS = 4096, 0.005, 0.05, 100
 
 
+@pytest.fixture(scope="module")
+def chosen():
+    """Places of the thresholds chosen."""
+    return MARKET.choices(20231031, REPLICATIONS, PATHS, TARGET, DELTA)
+
+
 def test_closed_form_is_the_bivariate_normal_one():
     sd, mean = 0.06, -0.5 * 0.06**2
     low, call = np.log(1.05 / 1.25), np.log(1.0 / (1.25 * 0.9))
@@ -30,8 +36,7 @@ def test_the_engine_has_the_closed_form_risk_and_is_monotone():
         assert binomtest(hits, len(losses), MARKET.risks[place]).pvalue > 1e-5
 
 
-def test_violated_certificates_are_as_many_as_the_binomial_law_says_and_at_most_delta():
-    chosen = MARKET.choices(20231031, REPLICATIONS, PATHS, TARGET, DELTA)
+def test_violated_certificates_are_as_many_as_the_binomial_law_says_and_at_most_delta(chosen):
     risk = np.where(chosen >= 0, MARKET.risks[chosen], 0.0)
     exact = MARKET.violation(PATHS, TARGET, DELTA)
     # the share is not small for want of candidates: the first unsafe one is just above the target
@@ -39,8 +44,7 @@ def test_violated_certificates_are_as_many_as_the_binomial_law_says_and_at_most_
     assert binomtest(int((risk > TARGET).sum()), REPLICATIONS, exact).pvalue > 1e-4
 
 
-def test_the_certificate_is_not_needlessly_loose():
-    chosen = MARKET.choices(5, REPLICATIONS, PATHS, TARGET, DELTA)
+def test_the_certificate_is_not_needlessly_loose(chosen):
     made = MARKET.risks[np.maximum(chosen, 0)]
     # with every real number a candidate the true risk of the choice is Beta(x + 1, n - x)
     allowed = allowed_breaches(PATHS, TARGET, DELTA)

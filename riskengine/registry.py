@@ -52,6 +52,7 @@ MODELS: dict[str, dict[str, str]] = {
         "capped": "riskengine.margin.capped:Capped",
         "governed": "riskengine.margin.governed:Governed",
         "liquidity_addon": "riskengine.margin.liquidity_addon:LiquidityAddon",
+        "collateral_haircut": "riskengine.margin.collateral_haircut:CollateralHaircut",
         "speed_limited": "riskengine.margin.speed_limited:SpeedLimited",
     },
     "lending": {

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_shape
-from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+from riskengine.book.marks import Marks
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PrincipalToken
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Portfolio:
     quantity : ndarray, shape (K, M)
         Signed positions: + long, - short, in coins of the underlying.
     entry : ndarray, shape (K, M)
-        Entry price of perpetual positions in USD (0 elsewhere).
+        Entry price of perpetuals and futures in USD (0 elsewhere).
     cash : ndarray, shape (K, 1 + A)
         USD, then coins of each asset.
     names, kinds : tuple of str
         Account name and kind (``short_straddle``, ``basis`` ...), K each.
+    marks : Marks or None
+        A venue's prices at time 0, where the book was read from one.
     """
 
     assets: tuple[str, ...]
@@ -36,6 +39,7 @@ class Portfolio:
     cash: Floats
     names: tuple[str, ...]
     kinds: tuple[str, ...]
+    marks: Marks | None = None
 
     def __post_init__(self) -> None:
         k, m = len(self.names), len(self.instruments)
@@ -47,6 +51,14 @@ class Portfolio:
         unknown = sorted({i.asset for i in self.instruments} - set(self.assets))
         if unknown:
             raise ValueError(f"instruments must be on assets {self.assets}, got {unknown}")
+        quotes = {getattr(i, "quote", "USD") for i in self.instruments} - {"USD", *self.assets}
+        if quotes:
+            raise ValueError(f"quote of an instrument must be USD or one of {self.assets}, got {sorted(quotes)}")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed when the book was read from a venue."""
+        return () if self.marks is None else self.marks.notes
 
     @property
     def accounts(self) -> int:
@@ -64,15 +76,56 @@ class Portfolio:
         return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, Perpetual)], dtype=np.int64)
 
     @cached_property
+    def dated(self) -> Ints:
+        """Positions of the dated futures and principal tokens in `instruments`, shape (F,)."""
+        own = (Future, PrincipalToken)
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, own)], dtype=np.int64)
+
+    @cached_property
+    def principals(self) -> Ints:
+        """Positions of the principal tokens in `instruments`."""
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, PrincipalToken)], dtype=np.int64)
+
+    def refuse_principals(self, listed: str) -> None:
+        """ValueError naming the principal tokens, for a venue that has `listed` only."""
+        if self.principals.size:
+            named = ", ".join(self.instruments[m].name for m in self.principals)
+            raise ValueError(f"instruments must be {listed}, as the venue lists, got {named}")
+
+    @cached_property
+    def inverse_dated(self) -> np.ndarray:
+        """Which of them settle in coin, shape (F,)."""
+        return np.array([self.instruments[m].settlement == "inverse" for m in self.dated], dtype=bool)
+
+    @cached_property
+    def quote_index(self) -> Ints:
+        """Asset that each instrument's entry price is counted in, -1 for USD, shape (M,)."""
+        quotes = [getattr(x, "quote", "USD") for x in self.instruments]
+        return np.array([-1 if q == "USD" else self.assets.index(q) for q in quotes], dtype=np.int64)
+
+    @cached_property
+    def coins(self) -> Floats:
+        """Coins of each asset that an account is worth, shape (K, A): held, less what positions quoted in it paid."""
+        out = self.cash[:, 1:]
+        quoted = np.flatnonzero(self.quote_index >= 0)
+        if quoted.size:
+            out = out.copy()
+            for m in quoted:
+                out[:, self.quote_index[m]] -= self.quantity[:, m] * self.entry[:, m]
+        return out
+
+    @cached_property
     def asset_index(self) -> Ints:
         """Asset of each instrument, shape (M,)."""
         return np.array([self.assets.index(x.asset) for x in self.instruments], dtype=np.int64)
 
     @cached_property
     def expiries(self) -> tuple[tuple[str, float], ...]:
-        """Distinct (asset, expiry in hours) of the options, sorted by asset order and time: the axis E."""
+        """Distinct (asset, expiry in hours) of all that expires, sorted by asset order and time: the axis E."""
         found = {
-            (self.assets.index(x.asset), x.expiry_hours) for x in self.instruments if isinstance(x, EuropeanOption)
+            (self.assets.index(x.asset), x.expiry_hours)
+            for x in self.instruments
+            if isinstance(x, (EuropeanOption, Future, PrincipalToken))
         }
         return tuple((self.assets[a], h) for a, h in sorted(found))
 
@@ -83,6 +136,12 @@ class Portfolio:
             [self.expiries.index((x.asset, x.expiry_hours)) for x in self.instruments if isinstance(x, EuropeanOption)],
             dtype=np.int64,
         )
+
+    @cached_property
+    def dated_expiry(self) -> Ints:
+        """Position in `expiries` of each dated instrument, shape (F,)."""
+        own = [self.instruments[m] for m in self.dated]
+        return np.array([self.expiries.index((x.asset, x.expiry_hours)) for x in own], dtype=np.int64)
 
     @cached_property
     def strikes(self) -> Floats:

@@ -34,7 +34,7 @@ TERMS = {
     "at most if the forecast is right.",
     "edge": "Value of what is bought less its price, expected under the true law.",
     "effective sample size": "Hits in the tail behind a figure, or the weighted size of a weighted sample.",
-    "equity": "Cash, plus coins at spot, plus profit of perpetuals, plus value of options.",
+    "equity": "Cash, plus coins at spot, plus profit of perpetuals and futures, plus value of options.",
     "estimate": "A figure with standard error, interval, sample size and method.",
     "estimator": "A rule that reads past losses and returns value at risk and expected shortfall, each with an "
     "interval.",

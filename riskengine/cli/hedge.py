@@ -52,6 +52,7 @@ def hedge(portfolio, kind, accounts, offered, delta, gamma, vega, most, spend, w
 
     world = load_world(world_name)
     book = load_book(find("books", portfolio), world)
+    world = world.at({} if book.marks is None else book.marks.spot)
     extra = () if offered is None else load_book(find("books", offered), world).instruments
     unknown = [a for a in accounts if a not in book.names]
     if unknown:

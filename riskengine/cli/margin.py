@@ -1,5 +1,6 @@
 """``riskengine margin``: the requirement of a portfolio today, explained."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +17,15 @@ from riskengine.errors import UsageError
     help="Margin model or a YAML file of one; may be given several times.",
 )
 @click.option("--all", "every", is_flag=True, help="Every margin model.")
-@click.option("--portfolio", required=True, metavar="FILE", help="Margin book: YAML or CSV, or a shipped name.")
+@click.option("--portfolio", required=True, metavar="FILE",
+              help="Margin book: YAML or CSV, a shipped name, or a venue's answers in JSON.")  # fmt: skip
+@click.option("--format", "format_", metavar="NAME",
+              help="Whose answers: deribit, derive, okx, binance, ccxt; found by content by default.")  # fmt: skip
+@click.option("--chain", metavar="FILE", help="Quotes of the venue's chain in JSON: forwards, implied volatilities.")
+@click.option(
+    "--as-of", "as_of", metavar="TIME", help="When the venue answered (ISO, UTC); its latest stamp otherwise."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the book as YAML.")
 @click.option("--world", "world_name", default="btc_eth", show_default=True, help="World: prices, surface, history.")
 @click.option("--level", type=float, help="Level of quantile models; their own levels by default.")
 @click.option("--period", type=float, default=24.0, show_default=True, help="Margin period in hours.")
@@ -25,7 +34,23 @@ from riskengine.errors import UsageError
 @click.option("--explain", "explained", is_flag=True, help="Parts of each figure.")
 @click.option("--positions", is_flag=True, help="What each position adds: left out, and at the margin.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
-def margin(models, every, portfolio, world_name, level, period, windows, seed, explained, positions, json_) -> int:
+def margin(
+    models,
+    every,
+    portfolio,
+    format_,
+    chain,
+    as_of,
+    out,
+    world_name,
+    level,
+    period,
+    windows,
+    seed,
+    explained,
+    positions,
+    json_,
+) -> int:
     """Margin of every account of a portfolio under one model or all.
 
     A combination of models, or a model with settings of its own, is a YAML file with what a study would say of it.
@@ -33,23 +58,42 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
     With --positions: what the requirement loses without a position, and its size times the derivative by it; a hedge
     has negative figures.
 
+    The answers of a venue (positions, balances, quotes of the chain) are one JSON file, or two: prices are then the
+    venue's own, and the world gives the law of moves and what the file does not say. --out keeps the book.
+
     A model that reads a window of returns is shown as its mean over simulated windows of the world, with the 5 % and
     95 % points over them: how much of the figure is the luck of its window.  A model that simulates is shown with its
     standard error.
     """
+    from riskengine.cli.inputs import check_writable
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import compile_notice
-    from riskengine.config.book import load_book
+    from riskengine.config.book import dump_portfolio, load_book
+    from riskengine.config.dump import to_yaml
     from riskengine.config.locate import find
     from riskengine.config.models import named_model, stands_alone
     from riskengine.config.study import load_world
+    from riskengine.data.statement.reader import FORMATS
     from riskengine.margin.attribution import Variants, variants
-    from riskengine.registry import kinds
+    from riskengine.registry import kinds, suggest
 
-    if every == bool(models):
+    if every and models or not (every or models or out):
         raise UsageError("one of --model NAME and --all must be given")
+    if format_ is not None and format_ not in (*FORMATS, "book"):
+        raise UsageError(f"--format must be one of {', '.join((*FORMATS, 'book'))}, got {format_!r}"
+                         f"{suggest(format_, FORMATS)}")  # fmt: skip
     world = load_world(world_name)
-    book = load_book(find("books", portfolio), world)
+    quotes = None if chain is None else find("books", chain)
+    book = load_book(find("books", portfolio), world, format_, quotes, as_of)
+    world = world.at({} if book.marks is None else book.marks.spot)
+    for note in book.notes:
+        click.echo(f"note: {note}", err=True)
+    if out is not None:
+        check_writable(out)
+        out.write_text(to_yaml(dump_portfolio(book)), encoding="utf-8")
+        click.echo(f"{out}: written", err=True)
+        if not (every or models):
+            return 0
     if world.stress:
         click.echo(f"note: margin is asked at time 0, before the stress of {world.name}", err=True)
     asked = [kind for kind in kinds("margin") if stands_alone(kind)] if every else models
@@ -59,7 +103,16 @@ def margin(models, every, portfolio, world_name, level, period, windows, seed, e
         raise UsageError(f"--level must be left out for {', '.join(asked)}: no level there, got {level:g}")
     with compile_notice():
         asked = variants(book) if positions else Variants(book, book.accounts, ())
-        found = [row for m in wanted for row in _requirements(m, asked, world, period, windows, seed, explained)]
+        found: list[dict[str, Any]] = []
+        for model in wanted:
+            try:
+                found += _requirements(model, asked, world, period, windows, seed, explained)
+            except UsageError as error:
+                if not every:
+                    raise
+                click.echo(f"note: {error}", err=True)
+    if not found:
+        raise UsageError(f"no margin model can take {portfolio} on world {world.name}")
     if json_:
         as_json({"world": world.name, "portfolio": portfolio, "requirements": found})
     else:

@@ -1,4 +1,4 @@
-"""Margin books: accounts of perpetuals and European options from YAML or CSV, and back.
+"""Margin books: accounts of perpetuals, dated futures and European options from YAML or CSV, and back.
 
 YAML::
 
@@ -11,15 +11,22 @@ YAML::
         positions:
           - {instrument: perpetual, asset: BTC, settlement: linear, quantity: 1.5, entry: 34000}
           - {instrument: option, asset: BTC, type: call, moneyness: 1.1, expiry_days: 30, quantity: -2}
+          - {instrument: future, asset: BTC, expiry_days: 90, quantity: -1, entry: 35100}
 
         margining: cross                 # or asset, position: margined apart, see `riskengine.book.isolation`
 
-``entry`` defaults to spot, ``settlement`` to ``linear``; an option has a ``strike`` or a ``moneyness`` (strike over
-spot), and ``expiry_days`` or ``expiry_hours``.
+``entry`` defaults to spot, ``settlement`` to ``linear``, ``quote`` (the dollar of a linear contract) to ``USD``; an
+option has a ``strike`` or a ``moneyness`` (strike over spot); options, futures and principals (zero-coupon claims on a
+coin, ``{instrument: principal, asset: USDC, expiry_days: 90, quantity: 5000}``) have ``expiry_days`` or
+``expiry_hours``.
 
 CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
-moneyness, expiry_days, expiry_hours, quantity, entry``; a row whose instrument is ``cash`` gives `quantity` of the
-currency in `asset`.  Columns that no row needs may be absent.
+moneyness, expiry_days, expiry_hours, quantity, entry, quote``; a row whose instrument is ``cash`` gives `quantity` of
+the currency in `asset`.  Columns that no row needs may be absent.
+
+A book that was marked at a venue says when and by whom with ``as_of`` and ``mark_source``; its ``spot`` is then the
+index of that time, and positions may have the venue's ``mark`` (perpetuals), ``forward`` and ``mark_volatility``.  Such
+books are what the answers of venues become, see `riskengine.data.statement`.
 """
 
 from dataclasses import dataclass, field
@@ -30,12 +37,13 @@ import numpy as np
 
 from riskengine.arrays import check_range
 from riskengine.book.isolation import Margining, isolated
+from riskengine.book.marks import Marks
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.csv_book import read_csv_book
 from riskengine.config.faults import BAD
-from riskengine.config.reader import Path_, read_yaml
-from riskengine.errors import InputError
-from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual
+from riskengine.config.reader import Path_, Tree, read_yaml
+from riskengine.errors import Fault, InputError
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PrincipalToken
 from riskengine.registry import suggest
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ _MOST = 1e15
 
 @dataclass(frozen=True)
 class _Position:
-    instrument: Literal["perpetual", "option"]
+    instrument: Literal["perpetual", "option", "future", "principal"]
     asset: str
     quantity: float
     settlement: Literal["linear", "inverse"] = "linear"
@@ -58,27 +66,44 @@ class _Position:
     moneyness: float | None = None
     expiry_days: float | None = None
     expiry_hours: float | None = None
+    mark: float | None = None
+    forward: float | None = None
+    mark_volatility: float | None = None
+    quote: str = "USD"
 
     def __post_init__(self) -> None:
         if self.quantity == 0.0:
             raise ValueError("quantity must not be 0, got 0")
         check_range("quantity", self.quantity, -_MOST, _MOST)
-        positive = ("strike", "moneyness", "expiry_days", "expiry_hours", "entry")
+        positive = ("strike", "moneyness", "expiry_days", "expiry_hours", "entry", "mark", "forward",
+                    "mark_volatility")  # fmt: skip
         for name in positive:
             value = getattr(self, name)
             if value is not None:
                 if name.startswith("expiry") and value <= 0:
-                    raise ValueError(f"{name} must be positive, got {value!r}: the option has expired")
+                    raise ValueError(f"{name} must be positive, got {value!r}: the {self.instrument} has expired")
                 check_range(name, value, 0.0, _MOST, open_low=True)
-        option = self.instrument == "option"
+        option, what = self.instrument == "option", f"{'an' if self.instrument == 'option' else 'a'} {self.instrument}"
         for names in (("type",), ("strike", "moneyness"), ("expiry_days", "expiry_hours")):
             given = [n for n in names if getattr(self, n) is not None]
-            if option and len(given) != 1:
-                raise ValueError(f"an option must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
-            if not option and given:
-                raise ValueError(f"{given[0]} must not be given for a perpetual, got {getattr(self, given[0])!r}")
-        if option and self.entry is not None:
-            raise ValueError(f"entry must not be given for an option, got {self.entry!r}")
+            needed = option or (self.instrument in ("future", "principal") and names[0] == "expiry_days")
+            if needed and len(given) != 1:
+                raise ValueError(f"{what} must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
+            if not needed and given:
+                raise ValueError(f"{given[0]} must not be given for {what}, got {getattr(self, given[0])!r}")
+        if self.instrument == "principal" and (self.settlement, self.quote) != ("linear", "USD"):
+            raise ValueError("settlement and quote must not be given for a principal: it pays its asset")
+        if self.quote != "USD" and (option or self.settlement == "inverse" or self.quote == self.asset):
+            raise ValueError(f"quote must be USD, or another coin for a linear perpetual or future, got {self.quote!r}")
+        legal = {
+            "option": ("mark_volatility", "forward"),
+            "future": ("entry", "forward"),
+            "perpetual": ("entry", "mark"),
+            "principal": (),
+        }
+        for name in ("entry", "mark", "forward", "mark_volatility"):
+            if name not in legal[self.instrument] and getattr(self, name) is not None:
+                raise ValueError(f"{name} must not be given for {what}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -99,6 +124,9 @@ class _Book:
     assets: tuple[str, ...]
     accounts: tuple[_Account, ...]
     spot: dict[str, float] = field(default_factory=dict)
+    as_of: str | None = None
+    mark_source: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.assets or len(set(self.assets)) != len(self.assets):
@@ -138,8 +166,11 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
             quantity[k, place[instrument]], entry[k, place[instrument]] = amount, price
         for currency, amount in account.cash.items():
             cash[k, 0 if currency == "USD" else 1 + assets.index(currency)] = amount
-    names = tuple(a.name for a in book.accounts)
-    whole = Portfolio(assets, instruments, quantity, entry, cash, names, tuple(a.kind for a in book.accounts))
+    names, kinds = tuple(a.name for a in book.accounts), tuple(a.kind for a in book.accounts)
+    marks = None if book.as_of is None else _marks(builder, book, spot, path)
+    if len(builder.faults) > before:
+        return BAD
+    whole = Portfolio(assets, instruments, quantity, entry, cash, names, kinds, marks)
     choices = [a.margining for a in book.accounts]
     if set(choices) == {"cross"}:
         return whole
@@ -147,6 +178,28 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
     if unknown:
         return builder.fault(f"spot of {', '.join(unknown)} must be given: margin apart shares cash by notional", path)
     return isolated(whole, choices, np.array([spot[a] for a in assets]))
+
+
+def _marks(builder: "Builder", book: _Book, spot: dict[str, float], path: Path_) -> Marks:
+    """What the venue marked the book at; two marks of one thing are a fault."""
+    perpetual: dict[str, float] = {}
+    forward: dict[tuple[str, float], float] = {}
+    volatility: dict[EuropeanOption, float] = {}
+    for k, account in enumerate(book.accounts):
+        for i, position in enumerate(account.positions):
+            terms, _ = _instrument(position, spot.get(position.asset, 0.0))
+            key = (position.asset, getattr(terms, "expiry_hours", 0.0))
+            told = (
+                ("mark", perpetual, position.asset, f"perpetuals on {position.asset}"),
+                ("forward", forward, key, f"what expires with {terms.name}"),
+                ("mark_volatility", volatility, terms, terms.name),
+            )
+            for name, known, of, what in told:
+                value = getattr(position, name)
+                if value is not None and known.setdefault(of, value) != value:
+                    place = (*path, "accounts", k, "positions", i, name)
+                    builder.fault(f"{name} of {what} must be one, got {known[of]!r} and {value!r}", place)
+    return Marks(book.as_of, book.mark_source or "", spot, perpetual, forward, volatility, book.notes)
 
 
 def _check_names(builder: "Builder", path: Path_) -> tuple[str, ...]:
@@ -183,6 +236,7 @@ def _check_names(builder: "Builder", path: Path_) -> tuple[str, ...]:
         for i, position in enumerate(positions if isinstance(positions, list) else []):
             if isinstance(position, dict):
                 check(position.get("asset"), assets, "asset", (*here, "positions", i, "asset"))
+                check(position.get("quote"), ("USD", *assets), "quote", (*here, "positions", i, "quote"))
     return assets
 
 
@@ -192,6 +246,18 @@ def _reference(builder: "Builder", book: _Book, path: Path_) -> dict[str, float]
         if asset not in book.assets:
             legal = ", ".join(book.assets)
             builder.fault(f"spot must be of one of the book's assets {legal}, got {asset!r}", (*path, "spot", asset))
+    if book.as_of is None and (book.mark_source is not None or book.notes):
+        builder.fault("as_of must be given where a mark_source or notes are", path)
+    marked = [a for a in dict.fromkeys(p.asset for x in book.accounts for p in x.positions) if book.as_of is not None]
+    for asset in (a for a in marked if a not in book.spot and a in book.assets):
+        builder.fault(f"spot of {asset} must be given, its index at {book.as_of}", path)
+    if book.as_of is None:
+        names = ("mark", "forward", "mark_volatility")
+        for k, account in enumerate(book.accounts):
+            for i, p in enumerate(account.positions):
+                for name in (n for n in names if getattr(p, n) is not None):
+                    here = (*path, "accounts", k, "positions", i, name)
+                    builder.fault(f"{name} must be given only in a book that says as_of when", here)
     if builder.world is None:
         return dict(book.spot)
     model = builder.world.model
@@ -211,9 +277,11 @@ def _positions(
     row: dict[Instrument, tuple[float, float]] = {}
     for i, position in enumerate(account.positions):
         place = (*here, "positions", i)
-        if position.asset not in assets:
+        if position.asset not in assets or position.quote not in ("USD", *assets):
             continue
-        needs_spot = position.entry is None if position.instrument == "perpetual" else position.strike is None
+        needs_spot = {"option": position.strike is None, "principal": False}.get(
+            position.instrument, position.entry is None
+        )
         if needs_spot and position.asset not in spot:
             if not builder.world_failed:
                 builder.fault(f"spot of {position.asset} must be given: moneyness and entry are counted from it", place)
@@ -226,11 +294,16 @@ def _positions(
 
 
 def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
+    entry = spot if position.entry is None else position.entry
     if position.instrument == "perpetual":
-        return Perpetual(position.asset, position.settlement), spot if position.entry is None else position.entry
+        return Perpetual(position.asset, position.settlement, position.quote), entry
+    hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
+    if position.instrument == "principal":
+        return PrincipalToken(position.asset, hours), 0.0
+    if position.instrument == "future":
+        return Future(position.asset, hours, position.settlement, position.quote), entry
     # twelve digits: 1.1 x 1810 is 1991, not 1991.0000000000002
     strike = float(f"{position.moneyness * spot:.12g}") if position.strike is None else position.strike
-    hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
     return EuropeanOption(position.asset, strike, hours, position.type, position.settlement), 0.0
 
 
@@ -238,7 +311,11 @@ def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
     """Sorting key: the order of instruments never depends on the order of accounts."""
     asset = assets.index(instrument.asset)
     if isinstance(instrument, Perpetual):
-        return (asset, 0, 0.0, 0.0, "", instrument.settlement)
+        return (asset, 0, 0.0, 0.0, instrument.quote, instrument.settlement)
+    if isinstance(instrument, PrincipalToken):
+        return (asset, 3, instrument.expiry_hours, 0.0, "", "")
+    if isinstance(instrument, Future):
+        return (asset, 2, instrument.expiry_hours, 0.0, instrument.quote, instrument.settlement)
     return (asset, 1, instrument.expiry_hours, instrument.strike, instrument.kind, instrument.settlement)
 
 
@@ -250,28 +327,46 @@ def dump_portfolio(book: Portfolio) -> dict[str, Any]:
         positions: list[dict[str, Any]] = []
         for m in np.flatnonzero(book.quantity[k]):
             terms, quantity = book.instruments[m], float(book.quantity[k, m])
-            common = {"asset": terms.asset, "settlement": terms.settlement}
-            if isinstance(terms, Perpetual):
-                positions.append(
-                    {"instrument": "perpetual", **common, "quantity": quantity, "entry": float(book.entry[k, m])}
-                )
+            row = {"asset": terms.asset, "settlement": terms.settlement}
+            if isinstance(terms, PrincipalToken):
+                row = {"instrument": "principal", "asset": terms.asset, "expiry_hours": float(terms.expiry_hours)}
+                row["quantity"] = quantity
+            elif isinstance(terms, EuropeanOption):
+                row = {"instrument": "option", **row, "type": terms.kind, "strike": float(terms.strike)}
+                row |= {"expiry_hours": float(terms.expiry_hours), "quantity": quantity}
             else:
-                positions.append(
-                    {"instrument": "option", **common, "type": terms.kind, "strike": float(terms.strike)}
-                    | {"expiry_hours": float(terms.expiry_hours), "quantity": quantity}
-                )
+                dated = {"expiry_hours": float(terms.expiry_hours)} if isinstance(terms, Future) else {}
+                row = {"instrument": "future" if dated else "perpetual", **row, **dated, "quantity": quantity}
+                row["entry"] = float(book.entry[k, m])
+                row |= {} if terms.quote == "USD" else {"quote": terms.quote}
+            positions.append(row | ({} if book.marks is None else book.marks.of(terms)))
         accounts.append({"name": name, "kind": kind, "cash": cash, "positions": positions})
-    return {"assets": list(book.assets), "accounts": accounts}
+    marked = {} if book.marks is None else _dump_marks(book.marks)
+    return {"assets": list(book.assets), **marked, "accounts": accounts}
 
 
-def load_book(file: Path, world: Any = None) -> Portfolio:
-    """A margin book from a YAML or CSV file.
+def _dump_marks(marks: Marks) -> dict[str, Any]:
+    out = {"as_of": marks.as_of, "mark_source": marks.source}
+    return out | ({"notes": list(marks.notes)} if marks.notes else {}) | {"spot": dict(marks.spot)}
+
+
+def load_book(
+    file: Path, world: Any = None, format_: str | None = None, chain: Path | None = None, as_of: str | None = None
+) -> Portfolio:
+    """A margin book from a YAML or CSV file, or from a venue's answers in JSON.
 
     Parameters
     ----------
     file : Path
     world : World, optional
-        Gives asset order and reference spots; without it the file must give the spots that it needs.
+        Gives asset order and reference spots; without it the file must give the spots that it needs.  A book that was
+        marked at a venue keeps its own index: ask `World.at` for the world there.
+    format_ : str, optional
+        ``book``, or a venue's name as in `riskengine.data.statement.reader.FORMATS`; found by content by default.
+    chain : Path, optional
+        Quotes of the venue.
+    as_of : str, optional
+        ISO stamp of a venue's answers; their latest stamp by default.
 
     Raises
     ------
@@ -280,6 +375,27 @@ def load_book(file: Path, world: Any = None) -> Portfolio:
     """
     from riskengine.config.build import Builder
 
-    tree = read_csv_book(file) if file.suffix == ".csv" else read_yaml(file)
+    tree = _tree(file, world, format_, chain, as_of)
+    value = tree.value
+    if world is not None and isinstance(value, dict) and "as_of" in value and isinstance(value.get("spot"), dict):
+        usable = {a: float(x) for a, x in value["spot"].items() if isinstance(x, (int, float)) and 0.0 < x < _MOST}
+        world = world.at(usable)
     builder = Builder(tree, world=world)
     return builder.done(build_portfolio(builder, ()))
+
+
+def _tree(file: Path, world: Any, format_: str | None, chain: Path | None, as_of: str | None) -> Tree:
+    """The file as the tree of a margin book."""
+    if file.suffix == ".json" and format_ != "book":
+        from riskengine.data.statement.reader import load_json, read_statement
+
+        held = load_json(file)
+        if format_ is not None or not (isinstance(held, dict) and {"assets", "accounts"} <= set(held)):
+            assets = None if world is None else tuple(world.model.assets)
+            plain, places = read_statement(file, chain, format_, as_of, assets)
+            where = {("accounts", 0, "positions", i): (f"{file}: {at}", None) for i, at in enumerate(places)}
+            return Tree(plain, str(file), {(): (str(file), None)} | where)
+    if format_ not in (None, "book") or chain is not None or as_of is not None:
+        raise InputError(Fault("must be a JSON file of a venue's answers where a format, chain or time is given",
+                               str(file)))  # fmt: skip
+    return read_csv_book(file) if file.suffix == ".csv" else read_yaml(file)

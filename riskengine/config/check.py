@@ -32,6 +32,8 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
             return "borrower book", ()
         load_book(file)
         return "margin book", ()
+    if file.suffix == ".json":
+        return "margin book", load_book(file).notes
     tree = read_yaml(file)
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
     if {"model", "surface", "base"} & keys:

@@ -23,6 +23,7 @@ COLUMNS = (
     "expiry_hours",
     "quantity",
     "entry",
+    "quote",
 )
 _OF_ACCOUNT = {"kind": "account", "margining": "cross"}
 _REQUIRED = ("account", "instrument", "asset", "quantity")
@@ -103,6 +104,6 @@ def _take(
     if cells["asset"] not in tree.value["assets"]:
         tree.places[("assets", len(tree.value["assets"]))] = (tree.file, line)
         tree.value["assets"].append(cells["asset"])
-    words = {c: cells[c] for c in ("instrument", "asset", "settlement", "type") if c in cells}
+    words = {c: cells[c] for c in ("instrument", "asset", "settlement", "type", "quote") if c in cells}
     tree.places[("accounts", k, "positions", len(account["positions"]))] = (tree.file, line)
     account["positions"].append(words | numbers)

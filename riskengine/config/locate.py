@@ -48,7 +48,7 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
     InputError
         Where there is no such file; the message names the nearest known name.
     """
-    if "/" in name or "\\" in name or name.endswith(SUFFIXES):
+    if "/" in name or "\\" in name or name.endswith((*SUFFIXES, ".json")):
         for folder in ([beside] if beside is not None else []) + [Path()]:
             if (folder / name).is_file():
                 return folder / name

@@ -24,7 +24,8 @@ from riskengine.roles import LendingProtocol, MarginModel
 class BookView:
     """Values of the book along the paths; desks on one path share one, so each step is priced once.
 
-    Where the world has them, perpetuals are marked at spot times e^basis, closing costs are divided by the relative
+    Where the world has them, perpetuals are marked at spot times e^basis (dated forwards carry the share of the basis
+    that the surface's curves say), closing costs are divided by the relative
     depth, and funding is exchanged between longs and shorts: over a step a position of q coins pays q times mark times
     the rate per year times the step, all at its start.  What whole positions have paid since time 0 is part of their
     value, so an account that holds a share of them has paid that share.  A view keeps the last step only.
@@ -47,7 +48,8 @@ class BookView:
         state = np.zeros_like(spot) if variance is None else variance[step]
         basis = self.paths.basis_lanes
         mark = None if basis is None else spot * np.exp(basis[step])
-        return snapshot(self.portfolio, self._surface, spot, state, hours, perpetual=mark)
+        own = None if basis is None else basis[step]
+        return snapshot(self.portfolio, self._surface, spot, state, hours, perpetual=mark, basis=own)
 
     def _paid(self, step: int) -> Floats:
         """Funding that the accounts paid, net, between the last step and `step`, USD, shape (K, P)."""
@@ -250,8 +252,10 @@ class LendingDesk:
             "liquidated_loans": closing["liquidated_loans"],
             "borrow_capacity": closing["borrow_capacity"],
         }
+        columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]
             columns["protocol_result"] = columns["protocol_fee"] - columns["bad_debt"] + closing["inventory_result"]
+            columns["protocol_result_sold"] = columns["protocol_result"] - closing["sale_loss"]
         return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}

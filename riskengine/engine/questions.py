@@ -131,6 +131,11 @@ class LendingQuestion:
         """The market, then those it is compared with."""
         return (self.market, *self.compared_with)
 
+    @property
+    def free(self) -> frozenset[str]:
+        """Kinds of the markets whose rules leave the protocol no fee."""
+        return frozenset(m.kind for m in self.markets if not getattr(m, "charges", True))
+
 
 @dataclass(frozen=True)
 class CalibrationQuestion:

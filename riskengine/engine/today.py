@@ -54,10 +54,17 @@ class Today:
         return replace(paths, spot_lanes=one, variance_lanes=mean, failed=paths.failed[:1])
 
     def market(self, book: Portfolio) -> MarketSnapshot:
-        """The market as `book` is valued in it: one lane for a model without memory, else one for each window."""
+        """The market as `book` is valued in it: one lane for a model without memory, else one for each window.
+
+        What the book was marked at stands in for what the world says.
+        """
         paths = self._paths
         variance = None if paths.variance_lanes is None else paths.variance_lanes[0]
-        return snapshot(book, self.world.surface, paths.spot_lanes[0], variance, 0.0)
+        found = snapshot(book, self.world.surface, paths.spot_lanes[0], variance, 0.0)
+        if book.marks is None:
+            return found
+        options = tuple(book.instruments[m] for m in book.options)
+        return book.marks.on(options, book.expiries, book.assets, found)
 
     def requirements(
         self, book: Portfolio, market: MarketSnapshot | None = None, explain: bool = False

@@ -3,15 +3,17 @@
 A linear perpetual of q coins entered at e is worth q (M - F) - q e USD at the mark M, F what one coin has paid in
 funding.  An inverse one is N = q e contracts of one USD each and pays in coin: with the index S and what one contract
 has paid H, it is worth N (1/e - 1/M - H) coins, so it is held as N / e coins and -N contracts of S (1/M + H) USD.
-Funding flows at the start of each step at the rate of the path, as in `riskengine.engine.desks`.  An option is worth
-what the book's valuation says at the path's state; an inverse one pays in coin.
+Funding flows at the start of each step at the rate of the path, as in `riskengine.engine.desks`.  A dated future is
+the same with the forward of its expiry as its mark, and without funding.  A contract quoted in a coin is held as q of
+M USD and -q e such coins, and pays in them.  An option is worth what the book's valuation says at the path's state; an
+inverse one pays in coin.
 """
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
-from riskengine.instrument.terms import Perpetual
+from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
 from riskengine.liquidation.venue_state import (
     ADL_COUNT,
@@ -40,6 +42,7 @@ from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import BOOK, POOL
 from riskengine.margin.deribit_standard import DeribitStandard
 from riskengine.market.paths import MarketPaths
+from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import BUMP, option_values, snapshot
 
@@ -62,17 +65,19 @@ BY_KIND = {
 OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
 
 
-def _inverse_perpetuals(book: Portfolio) -> np.ndarray:
-    return np.array([isinstance(x, Perpetual) and x.settlement == "inverse" for x in book.instruments])
+def _inverse_contracts(book: Portfolio) -> np.ndarray:
+    """Which instruments are contracts of one USD that pay in coin: inverse perpetuals and futures."""
+    return np.array([not isinstance(x, EuropeanOption) and x.settlement == "inverse" for x in book.instruments])
 
 
 def starting_holdings(book: Portfolio) -> Floats:
-    """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse perpetuals in contracts."""
-    inverse = _inverse_perpetuals(book)
+    """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse ones in contracts."""
+    inverse = _inverse_contracts(book)
     units = np.where(inverse, book.quantity * book.entry, book.quantity)
-    usd = book.cash[:, 0] - np.where(inverse, 0.0, book.quantity * book.entry).sum(axis=1)
+    in_usd = ~inverse & (book.quote_index < 0)
+    usd = book.cash[:, 0] - np.where(in_usd, book.quantity * book.entry, 0.0).sum(axis=1)
     member = (book.asset_index[:, None] == np.arange(len(book.assets))) & inverse[:, None]
-    coins = book.cash[:, 1:] + book.quantity @ member
+    coins = book.coins + book.quantity @ member
     return np.ascontiguousarray(np.concatenate([usd[:, None], coins, units], axis=1))
 
 
@@ -90,9 +95,11 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
     ]
     if book.options.size and (execution.options is None or execution.book is None):
         faults.append("execution must have a book and a book of options for a book with options, got none")
-    perpetual = np.isin(np.arange(len(book.instruments)), book.perpetuals)
-    if not ((book.entry > 0) | (book.quantity == 0))[:, perpetual].all():
-        faults.append("entry must be positive for every perpetual, got one that is not")
+    entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals])
+    if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
+        faults.append("entry must be positive for every perpetual and future, got one that is not")
+    if book.principals.size:
+        faults.append(f"instruments must be traded at the venue, got {book.instruments[book.principals[0]].name}")
     if faults:
         return faults
     desk = VenueDesk(book, terms, surface, np.inf, paths)
@@ -133,7 +140,7 @@ class VenueDesk:
         accounts, assets, lanes = len(order), len(book.assets), paths.count
         self.book, self.kinds, self._paths, self._order, self._surface = book, kinds, paths, order, surface
         self._sells = sells
-        self._inverse = _inverse_perpetuals(book)
+        self._inverse = _inverse_contracts(book)
         self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
         self._options = DeribitStandard(maintenance=terms.option_maintenance)
         option = np.isin(np.arange(len(book.instruments)), book.options)
@@ -169,7 +176,7 @@ class VenueDesk:
             entry=np.ascontiguousarray(book.entry[order]),
             asset=book.asset_index,
             book=book.asset_index + np.where(option, assets, 0),
-            settle=np.where(in_coin, 1 + book.asset_index, 0),
+            settle=np.where(in_coin, 1 + book.asset_index, 1 + book.quote_index),
             inverse=self._inverse,
             ranked=~option,
             present=np.array([execution.book is not None, execution.pool is not None]),
@@ -184,6 +191,7 @@ class VenueDesk:
         self._ratio = np.empty((accounts, lanes))
         self._found = np.empty((accounts, lanes), np.int64)
         self._paid = np.zeros((len(book.instruments), lanes))
+        self._funded = np.isin(np.arange(len(book.instruments)), book.perpetuals)[:, None]
         self._scale: Floats | None = None
 
     def look(self, step: int, spot: Floats) -> None:
@@ -191,6 +199,8 @@ class VenueDesk:
         paths, asset = self._paths, self.book.asset_index
         mark = spot if paths.basis_lanes is None else spot * np.exp(paths.basis_lanes[step])
         index, price = spot[asset], mark[asset]
+        if self.book.dated.size:
+            price[self.book.dated] = self._snapshot(step, spot).forward[self.book.dated_expiry]
         inverse = self._inverse[:, None]
         value = np.where(inverse, -index * (1.0 / price + self._paid), price - self._paid)
         notional = np.where(inverse, index / price, price)
@@ -204,23 +214,27 @@ class VenueDesk:
             self._look_at_options(step, spot, value, notional, need, delta)
         if paths.funding_lanes is not None:
             flow = paths.funding_lanes[step][asset] * paths.grid.dt
-            self._paid = self._paid + self.life.ranked[:, None] * flow * np.where(inverse, 1.0 / price, price)
-        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, mark, depth)
+            self._paid = self._paid + self._funded * flow * np.where(inverse, 1.0 / price, price)
+        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, price, depth)
+
+    def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
+        variance, basis = self._paths.variance_lanes, self._paths.basis_lanes
+        hours = step * self._paths.grid.step_seconds / 3600.0
+        state = np.zeros_like(spot) if variance is None else variance[step]
+        own = None if basis is None else basis[step]
+        return snapshot(self.book, self._surface, spot, state, hours, basis=own)
 
     def _look_at_options(
         self, step: int, spot: Floats, value: Floats, notional: Floats, need: Floats, delta: Floats
     ) -> None:
         """Fill in the rows of options."""
-        book, variance = self.book, self._paths.variance_lanes
-        hours = step * self._paths.grid.step_seconds / 3600.0
-        state = np.zeros_like(spot) if variance is None else variance[step]
-        own = book.options
-        now = snapshot(book, self._surface, spot, state, hours)
+        book, own = self.book, self.book.options
+        now = self._snapshot(step, spot)
         value[own], _, need[1, own] = self._options.option_units(book, now)
         need[0, own] = value[own]
         notional[own] = spot[book.asset_index[own]]
         if self._sells:
-            moved = option_values(book, snapshot(book, self._surface, spot * (1.0 + BUMP), state, hours))
+            moved = option_values(book, self._snapshot(step, spot * (1.0 + BUMP)))
             delta[own] = (moved - option_values(book, now)) / (BUMP * notional[own])
 
     def step(self, step: int, spot: Floats) -> Floats:

@@ -1,11 +1,20 @@
-"""Perpetuals and European options, linear and inverse."""
+"""Perpetuals, dated futures and European options, linear and inverse; zero-coupon claims."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from riskengine.arrays import check_range
 
 Settlement = Literal["linear", "inverse"]
+
+
+def _check_quote(asset: str, settlement: str, quote: str) -> None:
+    if quote == asset or (settlement == "inverse" and quote != "USD"):
+        raise ValueError(f"quote must be USD, or another coin where settlement is linear, got {quote!r} of {asset}")
+
+
+def _suffix(quote: str) -> str:
+    return "" if quote == "USD" else f"-{quote}"
 
 
 @dataclass(frozen=True)
@@ -15,15 +24,22 @@ class Perpetual:
     Quantities count coins of the underlying at the entry price: a linear position of q gains q (S - entry) USD; an
     inverse one holds q * entry USD of contracts, gains q * entry * (1/entry - 1/S) coins, worth q (S - entry) USD at S,
     and pays them in coin, so its collateral currency, not its USD value, is what differs.
+
+    `quote` is the dollar of a linear contract: ``USD``, or a coin of the book pegged to it, in which its entry price is
+    then counted and its profit paid: q S - q entry Q USD, Q the price of that coin.
     """
 
     asset: str
     settlement: Settlement = "linear"
+    quote: str = "USD"
+
+    def __post_init__(self) -> None:
+        _check_quote(self.asset, self.settlement, self.quote)
 
     @property
     def name(self) -> str:
         """For example ``BTC-PERP`` or ``BTC-PERP-INV``."""
-        return f"{self.asset}-PERP" + ("-INV" if self.settlement == "inverse" else "")
+        return f"{self.asset}-PERP" + ("-INV" if self.settlement == "inverse" else "") + _suffix(self.quote)
 
 
 @dataclass(frozen=True)
@@ -52,4 +68,54 @@ class EuropeanOption:
         )
 
 
-Instrument = Perpetual | EuropeanOption
+@dataclass(frozen=True)
+class Future:
+    """A dated future on one coin of `asset`, expiry counted from time 0 of the grid, settled at spot.
+
+    Quantities count coins at the entry price.  A linear position of q gains q (F - entry) USD, F the forward of its
+    expiry.  An inverse one holds q entry USD of contracts and gains q entry (1/entry - 1/F) coins: q (F - entry) S / F
+    USD at spot S.  `quote` as of a perpetual.
+    """
+
+    asset: str
+    expiry_hours: float
+    settlement: Settlement = "linear"
+    quote: str = "USD"
+
+    def __post_init__(self) -> None:
+        _check_quote(self.asset, self.settlement, self.quote)
+        check_range("expiry_hours", self.expiry_hours, 0.0, float("inf"), open_low=True, open_high=True)
+
+    @property
+    def name(self) -> str:
+        """For example ``BTC-90d-FUT``."""
+        return (
+            f"{self.asset}-{self.expiry_hours / 24.0:g}d-FUT"
+            + ("-INV" if self.settlement == "inverse" else "")
+            + (_suffix(self.quote))
+        )
+
+
+@dataclass(frozen=True)
+class PrincipalToken:
+    """A zero-coupon claim on one coin of `asset`, paid at `expiry_hours` from time 0 of the grid.
+
+    Worth S D(tau) with the discount factor of the asset's curve, and exactly one coin at maturity.  The curve is then
+    what the claim yields, so an asset with such claims is one whose forwards carry the same rate: a pegged dollar.
+    """
+
+    asset: str
+    expiry_hours: float
+    settlement: ClassVar[Settlement] = "linear"
+    quote: ClassVar[str] = "USD"
+
+    def __post_init__(self) -> None:
+        check_range("expiry_hours", self.expiry_hours, 0.0, float("inf"), open_low=True, open_high=True)
+
+    @property
+    def name(self) -> str:
+        """For example ``PT-USDC-90d``."""
+        return f"PT-{self.asset}-{self.expiry_hours / 24.0:g}d"
+
+
+Instrument = Perpetual | EuropeanOption | Future | PrincipalToken

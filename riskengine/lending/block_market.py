@@ -7,8 +7,8 @@ protocol says how a book is laid out, what its parameters are, how debt grows, a
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
-from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
 
@@ -124,6 +124,16 @@ class BookState:
         out[rows] = _sum_products(lanes[rows], price)
         return out
 
+    def held_by(self, chosen: np.ndarray) -> Floats:
+        """Coins of each token that the `chosen` loans (L, P) hold as collateral, shape (R, P)."""
+        rows = np.flatnonzero(self.touched)
+        out = np.empty((len(self.reserve_asset), chosen.shape[1]))
+        for r, index in enumerate(self.indices[0]):
+            coins = np.where(chosen, self.start_collateral[:, r, None], 0.0)
+            coins[rows] = np.where(chosen[rows], self.collateral_lanes[rows, r], 0.0)
+            out[r] = coins.sum(axis=0) * index
+        return out
+
     def prices(self, spot: Floats) -> Floats:
         """USD price of each token of the book at `spot` (A, P), shape (R, P)."""
         out = np.empty((len(self.reserve_asset), spot.shape[1]))
@@ -158,6 +168,11 @@ class BlockMarket(ABC):
         """The oracle the market reads."""
         return self.oracle or self.rules.oracle
 
+    def with_threshold_shift(self, shift: float) -> Self:
+        """The same market with every liquidation threshold moved by `shift`; ValueError where that is illegal."""
+        own: Any = self
+        return replace(own, rules=self.rules.with_threshold_shift(shift)) if shift else own
+
     def _check_depth(self, collaterals: Sequence[Listed]) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
         followed = {c.asset for c in collaterals if c.asset is not None}
@@ -166,6 +181,11 @@ class BlockMarket(ABC):
                 f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
                 f"got {sorted(self.liquidity.depth_usd)}"
             )
+
+    @property
+    def charges(self) -> bool:
+        """Whether a liquidation can leave the protocol a fee."""
+        return False
 
     @abstractmethod
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
@@ -312,6 +332,24 @@ class BlockMarket(ABC):
         owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
         return np.divide(weighted, owed, out=np.full_like(weighted, np.inf), where=owed > 0)
 
+    def _inventory(self, state: BookState) -> Floats:
+        """Coins of each token that the protocol took over and has not sold, shape (R, P) or broadcast to it."""
+        return np.zeros((len(state.reserve_asset), 1))
+
+    def _sale_prices(self, state: BookState, coins: Floats, price: Floats) -> Floats:
+        """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
+        out, keep = price.copy(), 1.0 - self.liquidity.fee
+        # an asset without a pool is that of debt: nothing of it is for sale
+        for asset in np.flatnonzero(np.isfinite(state.depth)):
+            own = state.reserve_asset == asset
+            if not own.any():
+                continue
+            total = coins[own].sum(axis=0)
+            market = price[own][0]
+            paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)
+            out[own] = np.divide(paid, total, out=market.copy(), where=total > 0)
+        return out
+
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
         """Where the market stands at prices `spot` (A, P); every entry has shape (P,), amounts in USD.
 
@@ -322,7 +360,9 @@ class BlockMarket(ABC):
             far; ``bad_debt``: their sum; ``liquidatable``: loans below health 1; ``liquidated_loans``: distinct loans
             liquidated; ``collateral``, ``debt``; ``borrow_capacity``: collateral times LTV of the book *as it
             started*, the efficiency a threshold buys; ``borrow_capacity_at_close``; ``initially_liquidatable``;
-            ``inventory_result``: what the protocol gained or lost on collateral that it took over itself.
+            ``inventory_result``: what the protocol gained or lost on collateral that it took over itself, the unsold
+            part at `spot`; ``sale_loss``: what protocol and suppliers lose besides where all that is for sale, that
+            part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`.
         """
         price = state.prices(spot)
         enabled = state.indices[0] * (state.parameters[0] > 0)
@@ -330,12 +370,20 @@ class BlockMarket(ABC):
         owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
         lendable = (state.indices[0] * state.ltv)[:, None] * price
         capacity = state.value(state.start_collateral, state.collateral_lanes, lendable).sum(axis=0)
-        shortfall = np.maximum(owed - held, 0.0).sum(axis=0)
+        short = np.maximum(owed - held, 0.0)
+        shortfall = short.sum(axis=0)
+        below = self.health(state, spot) < due.LESS
+        inventory = self._inventory(state)
+        fetched = self._sale_prices(state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, price)
+        sold = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * fetched)
+        missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
+        for coins, each, got in zip(inventory, price, fetched, strict=True):
+            missing = missing + coins * (each - got)
         return {
             "residual_shortfall": shortfall,
             "deficit": state.deficit_usd.copy(),
             "bad_debt": state.deficit_usd + shortfall,
-            "liquidatable": (self.health(state, spot) < due.LESS).sum(axis=0).astype(np.float64),
+            "liquidatable": below.sum(axis=0).astype(np.float64),
             "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
             "collateral": held.sum(axis=0),
             "debt": owed.sum(axis=0),
@@ -343,4 +391,5 @@ class BlockMarket(ABC):
             "borrow_capacity_at_close": capacity,
             "initially_liquidatable": state.initially_liquidatable.copy(),
             "inventory_result": np.zeros_like(shortfall),
+            "sale_loss": missing,
         }

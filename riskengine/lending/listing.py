@@ -1,7 +1,7 @@
 """`Token`, and what markets with one borrowed token ask of a borrower book."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from riskengine.arrays import check_range
@@ -51,9 +51,17 @@ def check_order(symbol: str, low: str, low_value: float, high: str, high_value: 
         raise ValueError(f"{symbol} {high} must be at least {low} {low_value:g}, got {high_value:g}")
 
 
-def shifted(threshold: float, shift: float) -> float:
-    """`threshold` moved by `shift`, on a grid of 1e-10 so that 0.83 - 0.03 is 0.8."""
-    return round(threshold + shift, 10)
+def moved(token: Any, shift: float, threshold: str, borrowing: str | None = None) -> Any:
+    """`token` with the field `threshold` moved by `shift`, on a grid of 1e-10 so that 0.83 - 0.03 is 0.8.
+
+    The field `borrowing` comes down to the new threshold where it is above it.  ValueError, naming the threshold, where
+    that leaves [0, 1).
+    """
+    new = round(getattr(token, threshold) + shift, 10)
+    if not 0.0 <= new < 1.0:
+        raise ValueError(f"liquidation threshold of {token.symbol} must lie in [0, 1), got {new:g}")
+    lower = {} if borrowing is None else {borrowing: min(getattr(token, borrowing), new)}
+    return replace(token, **{threshold: new}, **lower)
 
 
 def wad(value: float) -> int:

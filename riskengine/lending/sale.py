@@ -1,6 +1,8 @@
-"""What seized collateral fetches: sold into the pool of the asset it follows, at par where its price is fixed."""
+"""What a call does once its amount is known: balances move, and seized collateral is sold into the pool of the asset it
+follows, at par where its price is fixed."""
 
 from riskengine.jit import kernel
+from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, SEIZED
 from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
 
 
@@ -24,3 +26,52 @@ def sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, keep):
     outstanding[a, p] += coins * keep
     sold[a, p] += coins
     return paid
+
+
+@kernel(inline=True)
+def settle(
+    loan,
+    p,
+    c,
+    d,
+    seized,
+    repaid,
+    spread,
+    share,
+    collateral,
+    debt,
+    indices,
+    oracle,
+    market,
+    reserve_asset,
+    depth,
+    outstanding,
+    sold,
+    keep,
+    gas,
+    sums,
+):
+    """A keeper repays `repaid` USD of debt in token `d` of a loan for `seized` USD of its collateral in token `c`.
+
+    All that is there goes where an amount reaches it.  The protocol keeps `share` of the `spread` (the part of what is
+    seized that is bonus); the keeper sells the rest.  What was done is added to `sums` (K, P).
+    """
+    held = collateral[loan, c, p] * indices[0, c] * oracle[c, p]
+    owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
+    if seized >= held * LESS:
+        seized = held
+        collateral[loan, c, p] = 0.0
+    else:
+        collateral[loan, c, p] -= seized / (indices[0, c] * oracle[c, p])
+    if repaid >= owed * LESS:
+        repaid = owed
+        debt[loan, d, p] = 0.0
+    else:
+        debt[loan, d, p] -= repaid / (indices[1, d] * oracle[d, p])
+    fee = seized * spread * share
+    paid = sell(c, p, (seized - fee) / oracle[c, p], market, reserve_asset, depth, outstanding, sold, keep)
+    sums[CALLS, p] += 1.0
+    sums[SEIZED, p] += seized
+    sums[REPAID, p] += repaid
+    sums[FEE, p] += fee
+    sums[PROFIT, p] += paid - repaid * market[d, p] / oracle[d, p] - gas

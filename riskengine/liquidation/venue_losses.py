@@ -24,7 +24,7 @@ def _first_in_line(life, now, k, p, m):
     """Account on the other side of instrument `m` that is deleveraged first; -1 where there is none."""
     first = life.start.shape[1] - life.asset.size
     side = 1.0 if life.state[k, first + m, p] > 0.0 else -1.0
-    mark = now.mark[life.asset[m], p]
+    mark = now.mark[m, p]
     best, chosen = 0.0, -1
     for i in range(life.start.shape[0]):
         x = held(life, i, first + m, p)

@@ -92,7 +92,7 @@ class Now(NamedTuple):
         Maintenance requirement of one unit held long, and held short, USD.
     delta : (M, P)
         Coins of its asset that one unit moves like.
-    mark : (A, P)
+    mark : (M, P)
     depth : (2, B, P)
         Of book and pool, as `fill_cost` has it.
     """

@@ -11,9 +11,9 @@ gains of the summed table that counts, is the rule of cross-collateral (X:PM) ac
 published and so not part of them, stand in `venues.deribit_portfolio`, the calculator of one account that this model
 equals to 1e-9.
 
-Every position is taken as the venue's own: options and futures settle in coin.  Coins held are collateral and no
-position: in coin they do not move.  Forwards move with the index.  Charges for open orders and market-maker protection
-are zero, as nobody quotes on a path.
+Every position is taken as the venue's own: options, perpetuals and dated futures settle in coin.  Coins held are
+collateral and no position: in coin they do not move.  Forwards move with the index; a future belongs to its expiry in
+the roll shock.  Charges for open orders and market-maker protection are zero, as nobody quotes on a path.
 
 Reference: response examples of private/pme/simulate in the venue's documentation.
 """
@@ -73,6 +73,8 @@ class _Currency:
     offsets: Ints
     column: Ints
     quantity: Floats
+    futures: Floats  # (C, futures): coins
+    future_expiry: Ints
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,12 @@ class DeribitPortfolio:
         return replace(self, parameters=replace(self.parameters, underlyings=made))
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
-        """Index maps of the book; ValueError where the book has an asset for which there are no parameters."""
-        missing = [a for a in portfolio.assets if a not in self.parameters.underlyings]
+        """Index maps of the book; ValueError where it trades an asset for which there are no parameters."""
+        portfolio.refuse_principals("options, perpetuals and futures")
+        traded = [a for a in portfolio.assets if a in {x.asset for x in portfolio.instruments}]
+        missing = [a for a in traded if a not in self.parameters.underlyings]
         if missing:
-            raise ValueError(f"parameters must cover {portfolio.assets}, got none for {missing}")
+            raise ValueError(f"parameters must cover {tuple(traded)}, got none for {missing}")
         made = (_currency(portfolio, a) for a in range(len(portfolio.assets)))
         return State(portfolio, tuple(c for c in made if c.accounts.size))
 
@@ -188,7 +192,8 @@ def _gains(own: _Currency, figures: Parameters, snapshot: MarketSnapshot) -> Flo
             own.quantity, value,
         )  # fmt: skip
     moved = 1.0 + moves[:, None]
-    gain = value[:, :-1] / (spot * moved) - value[:, -1:] / spot + own.perpetual[:, None, None] * (1.0 - 1.0 / moved)
+    linear = own.perpetual + own.futures.sum(axis=1)
+    gain = value[:, :-1] / (spot * moved) - value[:, -1:] / spot + linear[:, None, None] * (1.0 - 1.0 / moved)
     far = slice(-len(EXTENDED_MOVES), None)
     gain[:, far] = dampened(gain[:, far], moves[far][:, None], spot, figures)
     return counted(gain, figures)
@@ -198,12 +203,14 @@ def _shocks(own: _Currency, figures: Parameters, snapshot: MarketSnapshot) -> tu
     """Roll shock and delta shock of every account, coin, shape (C, P) each."""
     delta = np.repeat(own.perpetual[:, None], snapshot.count, axis=1)
     roll = np.abs(delta)
-    for e in np.unique(own.expiry):
+    for e in np.unique(np.concatenate([own.expiry, own.future_expiry])):
         here = own.expiry == e
         forward, total = snapshot.forward[e], snapshot.volatility[own.options[here]] * np.sqrt(snapshot.tau[e])
         d1 = np.log(forward / own.strike[here][:, None]) / total + 0.5 * total
         sign = own.sign[here][:, None]
         held = own.size[:, here] @ (sign * ndtr(sign * d1))
+        if own.future_expiry.size:
+            held = held + own.futures[:, own.future_expiry == e].sum(axis=1)[:, None]
         delta += held
         roll += np.abs(held)
     net, spot = np.abs(delta), snapshot.spot[own.asset]
@@ -216,11 +223,13 @@ def _currency(book: Portfolio, asset: int) -> _Currency:
     mine = np.flatnonzero(book.asset_index[book.options] == asset)
     size = book.quantity[:, book.options[mine]]
     perpetual = book.quantity[:, book.perpetuals[book.asset_index[book.perpetuals] == asset]].sum(axis=1)
-    accounts = np.flatnonzero((size != 0).any(axis=1) | (perpetual != 0))
+    dated = np.flatnonzero(book.asset_index[book.dated] == asset)
+    futures = book.quantity[:, book.dated[dated]]
+    accounts = np.flatnonzero((size != 0).any(axis=1) | (perpetual != 0) | (futures != 0).any(axis=1))
     size = np.ascontiguousarray(size[accounts])
     row, column = np.nonzero(size)
     return _Currency(
         asset, mine.astype(np.int64), book.strikes[mine], book.call_sign[mine], book.option_expiry[mine], accounts,
         perpetual[accounts], size, np.searchsorted(row, np.arange(accounts.size + 1)).astype(np.int64),
-        column.astype(np.int64), np.ascontiguousarray(size[row, column]),
+        column.astype(np.int64), np.ascontiguousarray(size[row, column]), futures[accounts], book.dated_expiry[dated],
     )  # fmt: skip

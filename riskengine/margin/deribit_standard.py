@@ -57,7 +57,8 @@ class DeribitStandard:
         check_range("slope", self.slope, 0.0, 1.0)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> Portfolio:
-        """The book itself."""
+        """The book itself; ValueError where it has principal tokens."""
+        portfolio.refuse_principals("options, perpetuals and futures")
         return portfolio
 
     def step(self, state: Portfolio, paths: MarketPaths | None = None, step: int = 0) -> Portfolio:
@@ -90,12 +91,17 @@ class DeribitStandard:
         return value, np.maximum(initial, maintenance) * spot, maintenance * spot
 
     def _futures(self, book: Portfolio, now: MarketSnapshot) -> tuple[Floats, Floats]:
-        """Initial and maintenance requirement of the net perpetual position of each asset, summed, USD, (K, P)."""
+        """Initial and maintenance requirement of futures, USD, (K, P): net perpetuals of an asset, and each expiry."""
         initial, maintenance = np.zeros((book.accounts, now.count)), np.zeros((book.accounts, now.count))
         for a in range(len(book.assets)):
             mine = book.perpetuals[book.asset_index[book.perpetuals] == a]
             coins = np.abs(book.quantity[:, mine].sum(axis=1))[:, None]
             notional = coins * now.perpetual[a]
+            initial += (self.im_base + self.slope * coins) * notional
+            maintenance += (self.mm_base + self.slope * coins) * notional
+        for e in np.unique(book.dated_expiry):
+            coins = np.abs(book.quantity[:, book.dated[book.dated_expiry == e]].sum(axis=1))[:, None]
+            notional = coins * now.forward[e]
             initial += (self.im_base + self.slope * coins) * notional
             maintenance += (self.mm_base + self.slope * coins) * notional
         return initial, maintenance

@@ -5,10 +5,10 @@ Per asset, with every forward moved by a share m of itself and every implied vol
     PnL(m, u) = D m + G m^2 / 2 + V u,   D = sum q Delta F,  G = sum q Gamma F^2,  V = sum q vega sigma,
     requirement = max(-min over (m, u) of PnL, 0),   maintenance = maintenance_ratio * requirement,
 
-summed over assets, with perpetuals and coins in D alone.  It needs one valuation where full revaluation needs one per
-scenario; the price is the Taylor error, which `requirement(explain=True)` gives: the requirement of the same grid by
-full revaluation less this one.  It is small for moves that are short against the strike's distance and the option's
-life, and large for short options far out of the money, whose curvature is not there yet.
+summed over assets, with perpetuals, futures and coins in D alone.  It needs one valuation where full revaluation
+needs one per scenario; the price is the Taylor error, which `requirement(explain=True)` gives: the requirement of the
+same grid by full revaluation less this one.  It is small for moves that are short against the strike's distance and the
+option's life, and large for short options far out of the money, whose curvature is not there yet.
 
 References: Basel Committee, Minimum capital requirements for market risk (2019), MAR21 (delta, vega, curvature);
 Jorion, Value at Risk, ch. 10.

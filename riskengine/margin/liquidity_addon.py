@@ -1,8 +1,8 @@
 """What it costs to close a large account, on top of a model's requirement: spread, impact and concentration.
 
-With D_a the net delta of the account in an asset (options, perpetuals and coins, USD), V_b its net vega in a bucket of
-asset, tenor and delta, n days the liquidation period, and `depth` what the market takes relative to usual (1 where the
-world does not say),
+With D_a the net delta of the account in an asset (options, perpetuals, futures and coins, USD), V_b its net vega in a
+bucket of asset, tenor and delta, n days the liquidation period, and `depth` what the market takes relative to usual (1
+where the world does not say),
 
     spread        = sum_a s |D_a| / depth_a + sum_b s_b |V_b| / depth_a
     impact        = sum_a 2/3 Y sigma_a |D_a| sqrt(|D_a| / (W_a depth_a))

@@ -7,10 +7,10 @@ not be the one that made the paths, and the difference is the error of the model
 are simulated from v, by the same random numbers on every path, account and level, so that differences are not noise;
 they come from a draw group of their own, which no path shares.  A world without a variance state has one law for all.
 
-An account of perpetuals and coins of one asset needs no draws where the world knows its law: with q the quantile of the
-log-return, a long of value D requires D (1 - exp(q(1 - p))), a short D (exp(q(p)) - 1).  For all others the standard
-error stands beside the figure: of a quantile from the order statistics sqrt(n p (1 - p)) ranks away, of a shortfall
-from its influence function.  `revaluation` says how a scenario moves the book.
+An account of perpetuals, futures and coins of one asset needs no draws where the world knows its law: with q the
+quantile of the log-return, a long of value D requires D (1 - exp(q(1 - p))), a short D (exp(q(p)) - 1).  For all others
+the standard error stands beside the figure: of a quantile from the order statistics sqrt(n p (1 - p)) ranks away, of a
+shortfall from its influence function.  `revaluation` says how a scenario moves the book.
 
 References: Glasserman, Monte Carlo Methods in Financial Engineering (2003), ch. 9; Options Clearing Corporation, STANS
 (expected shortfall at 99 % over two days by Monte Carlo).
@@ -24,6 +24,7 @@ import numpy as np
 from riskengine.arrays import Floats, check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.margin import revaluation
+from riskengine.margin.sensitivities import dated_delta
 from riskengine.market.grid import HOURS_PER_YEAR, TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
@@ -119,9 +120,12 @@ class ModelMonteCarloVar:
             lanes = slice(first, first + _CHUNK)
             part = self._drawn(state, given[:, lanes], follows)
             figures[..., lanes], errors[..., lanes] = self._tails(part, _lanes(snapshot, lanes))
+        dated = dated_delta(state.portfolio, snapshot)
         for account, asset in self._linear(state):
             value = state.linear[account, asset] * snapshot.perpetual[asset]
             value = value + state.coins[account, asset] * snapshot.spot[asset]
+            if dated.size:
+                value = value + dated[account, asset]
             figures[:, account] = self._law_figures(asset, value, given[asset], follows)
             errors[:, account] = 0.0
         figures[..., ~known] = errors[..., ~known] = np.nan
@@ -182,10 +186,13 @@ class ModelMonteCarloVar:
         return order[ranks - 1], scale * (order[ranks - near - 1] - order[ranks + near - 1])
 
     def _linear(self, state: revaluation.State) -> list[tuple[int, int]]:
-        """(account, asset) of every account of perpetuals and coins of one asset, where the world knows its law."""
+        """(account, asset) of every account of one asset without options, where the world knows its law."""
         if not self.exact or not isinstance(self.world.model, HasLaw):
             return []
         held = (state.linear != 0.0) | (state.coins != 0.0)
+        book = state.portfolio
+        for m in book.dated:
+            held[:, book.asset_index[m]] |= book.quantity[:, m] != 0.0
         plain = (np.diff(state.offsets) == 0) & (held.sum(axis=1) == 1)
         return [(int(k), int(held[k].argmax())) for k in np.flatnonzero(plain)]
 

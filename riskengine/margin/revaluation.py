@@ -25,6 +25,7 @@ from riskengine.arrays import Floats, Ints, check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.estimator.filtered_historical import ewma_variances, rescaled
 from riskengine.jit import kernel, wide_vectors
+from riskengine.margin.sensitivities import dated_delta
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import WING, FactorSurface, surface_smile, surface_state, surface_tenor
@@ -103,7 +104,7 @@ def init(portfolio: Portfolio, surface: FactorSurface) -> State:
         column=column.astype(np.int64),
         quantity=np.ascontiguousarray(options[row, column]),
         linear=linear,
-        coins=np.ascontiguousarray(portfolio.cash[:, 1:]),
+        coins=np.ascontiguousarray(portfolio.coins),
     )
 
 
@@ -229,8 +230,9 @@ def tail_losses(
     _revalue(
         state.packed, snapshot.expiry_asset, snapshot.tau, later, np.exp(-snapshot.rate * snapshot.tau),
         np.exp(-snapshot.rate * later), book.strikes, book.call_sign, book.option_expiry, state.offsets, state.column,
-        state.quantity, state.linear, state.coins, snapshot.spot, snapshot.perpetual, snapshot.forward,
-        snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end, state.drawn,
+        state.quantity, state.linear, state.coins, dated_delta(book, snapshot), snapshot.spot, snapshot.perpetual,
+        snapshot.forward, snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end,
+        state.drawn,
         state.first, state.length, ranks, weights, order, second,
     )  # fmt: skip
     return order, second
@@ -331,7 +333,7 @@ def _keep_tail(pnl, top):
 
 @kernel(scratch=True)
 def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike, sign, option_expiry, offsets, column,
-             quantity, linear, coins, spot, perpetual, forward, volatility, variance, returns, start, end, drawn,
+             quantity, linear, coins, dated, spot, perpetual, forward, volatility, variance, returns, start, end, drawn,
              first, length, ranks, weights, order, second):  # fmt: skip
     assets, expiries, options = spot.shape[0], tau.size, strike.size
     growth = np.empty((assets, length))
@@ -379,6 +381,8 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
                 pnl[w] = 0.0
             for a in range(assets):
                 delta = linear[i, a] * perpetual[a, p] + coins[i, a] * spot[a, p]
+                if dated.size > 0:
+                    delta += dated[i, a, p]
                 if delta != 0.0:
                     _add(delta, growth[a], 1.0, pnl)
             for j in range(offsets[i], offsets[i + 1]):

@@ -8,6 +8,7 @@ from scipy.special import ndtr
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
 from riskengine.market.snapshot import MarketSnapshot
+from riskengine.pricing.valuation import dated_values
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,19 @@ def sensitivities(book: Portfolio, now: MarketSnapshot) -> Sensitivities:
 
 
 def linear_delta(book: Portfolio, now: MarketSnapshot, asset: int) -> Floats:
-    """Profit of perpetuals and coins of one asset per unit relative move of its price, USD, shape (K, P)."""
+    """Profit of perpetuals, futures and coins of one asset per unit relative move of its price, USD, shape (K, P)."""
     mine = book.perpetuals[book.asset_index[book.perpetuals] == asset]
     perpetual = book.quantity[:, mine].sum(axis=1)[:, None] * now.perpetual[asset]
-    return perpetual + book.cash[:, 1 + asset][:, None] * now.spot[asset]
+    linear = perpetual + book.coins[:, asset][:, None] * now.spot[asset]
+    return linear + dated_delta(book, now)[:, asset] if book.dated.size else linear
+
+
+def dated_delta(book: Portfolio, now: MarketSnapshot) -> Floats:
+    """The same of dated futures alone, in every asset, shape (K, A, P); empty where the book has none."""
+    if not book.dated.size:
+        return np.empty((0, 0, 0))
+    unit, _ = dated_values(book, now)
+    out = np.zeros((book.accounts, len(book.assets), now.count))
+    for m, a, each in zip(book.dated, book.asset_index[book.dated], unit, strict=True):
+        out[:, a] += book.quantity[:, m, None] * each
+    return out

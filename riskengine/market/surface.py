@@ -23,12 +23,13 @@ References: Gatheral, The Volatility Surface (2006), ch. 3 (Heston at-the-money 
 Quantitative Finance 2 (2002) 45-60 (level, slope and curvature factors of implied volatility).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.jit import kernel, wide_vectors
+from riskengine.market.curve import Curve
 from riskengine.vecmath import exp, root
 
 # columns of `FactorSurface.packed`
@@ -65,6 +66,8 @@ class FactorSurface:
         Tenor in years over which the smile passes from short to long; positive.
     wing : tuple of float
         Standardised moneyness at which the smile saturates; positive.
+    carry : tuple of Curve
+        What forwards and discounts of each asset follow; empty for rates of 0.
 
     Raises
     ------
@@ -83,16 +86,21 @@ class FactorSurface:
     skew_state: tuple[float, ...]
     smile_tenor: tuple[float, ...]
     wing: tuple[float, ...]
+    # a surface without carry is written, and hashed, as if there were no such field
+    carry: tuple[Curve, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         count = len(self.reversion)
-        for f in fields(self):
-            values = tuple(float(x) for x in getattr(self, f.name))
-            object.__setattr__(self, f.name, values)
+        for name in _numbers(self):
+            values = tuple(float(x) for x in getattr(self, name))
+            object.__setattr__(self, name, values)
             if len(values) != count or count == 0:
-                raise ValueError(f"{f.name} must have one number per asset ({count}), got {len(values)}")
+                raise ValueError(f"{name} must have one number per asset ({count}), got {len(values)}")
             if not all(np.isfinite(values)):
-                raise ValueError(f"{f.name} must be finite, got {values}")
+                raise ValueError(f"{name} must be finite, got {values}")
+        object.__setattr__(self, "carry", tuple(self.carry))
+        if len(self.carry) not in (0, count):
+            raise ValueError(f"carry must have one curve per asset ({count}) or none, got {len(self.carry)}")
         for name in ("reversion", "long_variance", "smile_tenor", "wing"):
             if min(getattr(self, name)) <= 0.0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -143,7 +151,7 @@ class FactorSurface:
     @property
     def packed(self) -> Floats:
         """Parameters as kernels read them, shape (A, 11): one row per asset, columns as the fields."""
-        return np.ascontiguousarray([getattr(self, f.name) for f in fields(self)], dtype=np.float64).T.copy()
+        return np.ascontiguousarray([getattr(self, name) for name in _numbers(self)], dtype=np.float64).T.copy()
 
     def atm(self, asset: int, tau: float, variance: Floats) -> Floats:
         """At-the-money volatility at tenor `tau` (years) for each variance state, shape as `variance`."""
@@ -187,6 +195,11 @@ class FactorSurface:
             out,
         )
         return out
+
+
+def _numbers(surface: FactorSurface) -> list[str]:
+    """Names of the fields that hold a number per asset, in the order of the columns."""
+    return [f.name for f in fields(surface) if f.name != "carry"]
 
 
 def _smile_minimum(skew: float, curvature: float, wing: float) -> float:

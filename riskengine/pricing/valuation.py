@@ -1,8 +1,9 @@
 """Value of every account at one instant, on every lane.
 
-Forwards equal spot times the carry to expiry (none by default: perpetual-funded crypto books, zero rate); options are
-Black-76 at the surface's volatility; a perpetual is worth quantity x (mark - entry); coins are worth spot.  Sums over
-an account's positions run in a fixed order, so the same book gives the same bits on any machine and thread count.
+Forwards equal spot times the carry to expiry, which the surface's curves say (none by default: perpetual-funded crypto
+books, zero rate); options are Black-76 at the surface's volatility; a perpetual is worth quantity x (mark - entry), a
+dated future the same with its forward, in coin where it is inverse; coins are worth spot.  Sums over an account's
+positions run in a fixed order, so the same book gives the same bits on any machine and thread count.
 """
 
 from dataclasses import dataclass
@@ -27,13 +28,13 @@ class CostRates:
     Attributes
     ----------
     perpetual : float
-        Fraction of notional of a perpetual.
+        Fraction of notional of a perpetual or a dated future.
     option : float
         Fraction of the underlying's notional, per option.
     option_premium : float
         Fraction of the option's own value, on top.
     coin : float
-        Fraction of the value of coin collateral sold.
+        Fraction of the value of coins and principal tokens sold.
     """
 
     perpetual: float = 0.001
@@ -54,6 +55,7 @@ def snapshot(
     elapsed_hours: float,
     rate: Floats | None = None,
     perpetual: Floats | None = None,
+    basis: Floats | None = None,
 ) -> MarketSnapshot:
     """The market as the book's valuation and margin read it.
 
@@ -68,9 +70,11 @@ def snapshot(
     elapsed_hours : float
         Hours since time 0 of the grid, from which expiries count.
     rate : ndarray, shape (E,), optional
-        Continuously compounded rate to each expiry; forwards carry it.  0 by default.
+        Continuously compounded rate to each expiry; forwards carry it.  By default the surface's curves, else 0.
     perpetual : ndarray, shape (A, P), optional
         Mark of each perpetual; spot by default.
+    basis : ndarray, shape (A, P), optional
+        log(mark / spot) of the world: forwards carry the share of it that their curve says, none without curves.
 
     Returns
     -------
@@ -85,9 +89,16 @@ def snapshot(
     hours = np.array([h for _, h in portfolio.expiries], dtype=np.float64)
     seconds = np.maximum(hours - elapsed_hours, 0.0) * 3600.0
     expiry_asset = np.array([portfolio.assets.index(a) for a, _ in portfolio.expiries], dtype=np.int64)
-    carry = np.zeros(len(hours)) if rate is None else np.asarray(rate, dtype=np.float64)
     tau = seconds / 31_536_000.0
+    if rate is not None:
+        carry = np.asarray(rate, dtype=np.float64)
+    else:
+        carry = np.array([surface.carry[a].rate_to(t) if surface.carry else 0.0 for a, t in zip(expiry_asset, tau,
+                         strict=True)], dtype=np.float64)  # fmt: skip
     forward = spot[expiry_asset] * np.exp(carry * tau)[:, None]
+    if basis is not None and surface.carry:
+        share = np.array([surface.carry[a].basis_share(t) for a, t in zip(expiry_asset, tau, strict=True)])
+        forward = forward * np.exp(share.reshape(-1, 1) * basis[expiry_asset])
     of_option = portfolio.option_expiry
     volatility = (
         surface.volatility(
@@ -122,14 +133,37 @@ def option_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     return out
 
 
+def dated_values(portfolio: Portfolio, market: MarketSnapshot) -> tuple[Floats, Floats]:
+    """What a dated instrument is worth to an account: q times the first less q entry times the second, USD, (F, P).
+
+    Linear future: F and 1.  Inverse: profit in coin at spot, S and S / F.  Principal token: S D and 0.
+    """
+    forward = market.forward[portfolio.dated_expiry]
+    spot = market.spot[portfolio.asset_index[portfolio.dated]]
+    inverse = portfolio.inverse_dated[:, None]
+    unit, paid = np.where(inverse, spot, forward), np.where(inverse, spot / forward, 1.0)
+    if portfolio.principals.size:
+        claim = np.isin(portfolio.dated, portfolio.principals)
+        discount = np.exp(-np.asarray(market.rate) * market.tau)[portfolio.dated_expiry[claim]]
+        unit[claim], paid[claim] = spot[claim] * discount[:, None], 0.0
+    return unit, paid
+
+
 def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
-    """USD value of every account: cash, coins, perpetual profit and loss, options; shape (K, P)."""
+    """USD value of every account: cash, coins, profit of perpetuals and futures, principal tokens, options; (K, P)."""
     values = np.empty((len(portfolio.instruments) + len(portfolio.assets), market.count))
     values[portfolio.options] = option_values(portfolio, market)
     values[portfolio.perpetuals] = market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
     values[len(portfolio.instruments) :] = market.spot
-    constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, portfolio.perpetuals].sum(axis=1)
-    return _book_sums(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1), values, constant)
+    paid_in_usd = portfolio.perpetuals[portfolio.quote_index[portfolio.perpetuals] < 0]
+    constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, paid_in_usd].sum(axis=1)
+    held = np.concatenate([portfolio.quantity, portfolio.coins], axis=1)
+    if portfolio.dated.size:
+        values[portfolio.dated], paid = dated_values(portfolio, market)
+        in_usd = portfolio.quote_index[portfolio.dated] < 0
+        entered = -(portfolio.quantity * portfolio.entry)[:, portfolio.dated] * in_usd
+        held, values = np.concatenate([held, entered], axis=1), np.concatenate([values, paid])
+    return _book_sums(held, values, constant)
 
 
 def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, depth: Floats | None = None) -> Floats:
@@ -144,6 +178,10 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, 
         portfolio, market
     )
     unit[portfolio.perpetuals] = rates.perpetual * market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
+    unit[portfolio.dated] = rates.perpetual * market.forward[portfolio.dated_expiry]
+    if portfolio.principals.size:
+        claim = np.isin(portfolio.dated, portfolio.principals)
+        unit[portfolio.principals] = rates.coin * dated_values(portfolio, market)[0][claim]
     unit[len(portfolio.instruments) :] = rates.coin * market.spot
     if depth is not None:
         unit /= np.concatenate([depth[portfolio.asset_index], depth])

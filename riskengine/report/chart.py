@@ -132,7 +132,8 @@ def _arrange(figure: Any) -> None:
     def reach(ax: Any) -> float:
         shared = column(ax) > 0 and ax.get_shared_y_axes().joined(ax, axes[0])
         ticks = 0 if shared else max((len(t.get_text()) for t in ax.get_yticklabels()), default=0)
-        return letter * ticks + 0.12 * (ticks > 0) + (line + 0.05 if ax.get_ylabel() else 0.0)
+        # short labels may be of wide letters
+        return letter * ticks + 0.2 * (ticks > 0) + (line + 0.05 if ax.get_ylabel() else 0.0)
 
     def column(ax: Any) -> int:
         return ax.get_subplotspec().colspan.start

@@ -267,7 +267,8 @@ def _stamp_warning(world: Mapping[str, Any]) -> str:
 
 def _glossary(rows: list[Row]) -> tuple[Measure, ...]:
     shown = {r.measure for r in rows} | {subject(r) for r in rows}
-    return tuple(measure for name, measure in MEASURES.items() if name in shown)
+    # an amount and its mean have one title and one meaning
+    return tuple(dict.fromkeys(measure for name, measure in MEASURES.items() if name in shown))
 
 
 def _flat(value: Any, prefix: str = "") -> list[str]:

@@ -10,7 +10,10 @@ from riskengine.report.wording import percent, plain
 ACRONYMS = {
     w.lower(): w
     for w in ("VaR", "ES", "EWMA", "PMRM", "POT", "GPD", "GARCH", "CAViaR", "SPAN", "IM", "MM", "BTC", "ETH", "USD")
-} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue", "evk": "EVK"}
+} | {"fisher": "Fisher", "davis": "Davis", "carlo": "Carlo", "monte": "Monte", "blue": "Blue"}
+
+# Protocols whose field knows them by another name than that of their contracts.
+PROTOCOLS = {"comet": "Compound v3", "euler_evk": "Euler v2"}
 
 # Names of tests, where spelling out their own would not do.
 TESTS = {
@@ -84,6 +87,8 @@ def model_of(name: str) -> str:
     if name in TESTS:
         return TESTS[name]
     kind, bracket, rest = name.partition(" (")
+    if kind in PROTOCOLS:
+        return PROTOCOLS[kind] + bracket + rest
     parts = [ACRONYMS.get(part, part) for part in kind.split("_") if part]
     shown = " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]) if parts else kind
     return shown + bracket + rest

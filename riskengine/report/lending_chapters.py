@@ -18,7 +18,7 @@ BAD_DEBT = (
 )
 
 
-MECHANISMS = ("bad_debt_mean", "liquidation_penalty", "keeper_profit", "protocol_result")
+MECHANISMS = ("bad_debt_mean", "liquidation_penalty", "keeper_profit", "protocol_result_sold")
 
 
 def mechanisms(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -31,13 +31,21 @@ def mechanisms(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         dots(f"mechanisms-{i}", title, panels[2 * i : 2 * i + 2], zero=True)
         for i, title in enumerate(("What suppliers and borrowers lose on a path", "Who earns on a path"))
     ]
-    main = ("bad_debt_mean", "liquidated_loans", "liquidated_volume_mean", *MECHANISMS[1:])
+    main = ("bad_debt_mean", "liquidated_loans", "liquidated_volume_mean", *MECHANISMS[1:], "protocol_result")
+    worst = ("protocol_result_sold_es_99", "protocol_result_es_99")
+    held = ("unsold_inventory_mean", "unsold_inventory_es_99", "reserves", "reserves_es_99")
     lead = (
         "Every market has the same borrowers and balances on the same paths: only the rules differ.",
         "At equal borrow capacity no market is safer by lending less; where capacities differ, part of it is that.",
+        "Selling at once at the end all coins that a protocol holds and all collateral of loans then liquidatable is "
+        "the dear end, market prices are the cheap one: what waits is worth something between.",
     )
-    table = pivot("Mechanisms", own, main)
-    return Chapter("mechanisms", "Which mechanism loses least?", lead, [*(figures or ()), table])
+    tables = [
+        pivot("Mechanisms", own, main),
+        pivot("What is left for the protocol on the worst paths", own, worst, folded=True),
+        pivot("What the protocol holds at the end", own, held),
+    ]
+    return Chapter("mechanisms", "Which mechanism loses least?", lead, [*(figures or ()), *tables])
 
 
 def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapter:

@@ -20,6 +20,7 @@ class Measure:
 _AMOUNTS = {
     "bad_debt": ("Bad debt", "debt left without enough collateral"),
     "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
+    "unsold_inventory": ("Unsold coins", "collateral that the protocol took over and still holds, at market prices"),
     "socialised_loss": ("Socialised loss", "loss beyond the insurance fund that falls on other accounts"),
     **LIFE_AMOUNTS,
 }
@@ -42,6 +43,33 @@ def _amounts() -> dict[str, Measure]:
         out[f"{name}_probability"] = Measure(f"P({title[0].lower() + title[1:]})", chance)
         out |= {name + end: Measure(title + head, text.format(what)) for end, (head, text) in _PARTS.items()}
     return out
+
+
+def _results() -> dict[str, Measure]:
+    """Measures that may be negative, and what they are where they are worst."""
+    own = {
+        "protocol_result_sold": (
+            "Protocol's result after sale",
+            "Mean fees less bad debt on a path, with gains on collateral taken over, if all that is for sale at the "
+            "end (unsold coins, collateral of loans then liquidatable) is sold into the pool at once; negative: "
+            "reserves or suppliers lose.",
+        ),
+        "protocol_result": (
+            "Protocol's result at market prices",
+            "Mean fees less bad debt on a path, with gains on collateral taken over, all that is for sale at the "
+            "end at market prices, as if selling it cost nothing.",
+        ),
+        "reserves": ("Reserves", "Mean of the protocol's reserves at the end; coins that it holds unsold are not in."),
+    }
+    worst = "Mean over the worst 1 % of paths of: {}."
+    return {
+        name: said
+        for measure, (title, definition) in own.items()
+        for name, said in (
+            (measure, Measure(title, definition)),
+            (f"{measure}_es_99", Measure(f"{title}, ES 99 %", worst.format(title[0].lower() + title[1:]))),
+        )
+    }
 
 
 _M = Measure
@@ -97,15 +125,12 @@ MEASURES: dict[str, Measure] = {
     "liquidation_probability": _M("P(liquidation)", "Share of paths with at least one liquidation."),
     "liquidated_loans": _M("Liquidated borrowers", "Mean number of borrowers liquidated on a path."),
     **_amounts(),
-    "protocol_fee": _M("Protocol fee", "Mean over paths of the share of the bonus that goes to the treasury."),
+    "protocol_fee": _M("Protocol fee", "Mean of what liquidations on a path leave the protocol, bad debt apart."),
     "liquidation_penalty": _M(
         "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
     ),
     "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
-    "protocol_result": _M(
-        "Protocol's result",
-        "Mean fees less bad debt on a path, with gains on collateral taken over; negative: reserves or suppliers lose.",
-    ),
+    **_results(),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
         "Skipped as unprofitable", "Mean number of liquidatable loans on a path that no keeper would touch."

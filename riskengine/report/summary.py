@@ -1,6 +1,7 @@
 """Sentences and the terminal table: fixed templates, filled from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from textwrap import wrap
 from typing import Any
 
@@ -138,24 +139,35 @@ def _level(result: Mapping[str, Any], rows: list[Row]) -> str:
 
 
 def _mechanisms(result: Mapping[str, Any], rows: list[Row]) -> str:
-    """Which lending market has the least bad debt, and by how much; the intervals hold together."""
-    own = {r.model: r for r in select(rows, "lending", measure="bad_debt_mean", threshold_shift=0.0)}
+    """Which lending market costs protocol and suppliers least once all is sold, and by how much; the intervals hold
+    together."""
+    own = {r.model: r for r in select(rows, "lending", measure="protocol_result_sold", threshold_shift=0.0)}
     if len(own) < 2 or any(r.value is None for r in own.values()):
         return ""
-    least = min(own, key=lambda m: own[m].value)
+    best = max(own, key=lambda m: own[m].value)
     said = []
     for r in select(rows, "sweep", axis="market", measure="paired_difference"):
-        if subject(r) != "bad_debt" or least not in (r.parameters["from"], r.parameters["to"]):
+        if subject(r) != "protocol_result_sold" or best not in (r.parameters["from"], r.parameters["to"]):
             continue
-        other = r.parameters["from"] if r.parameters["to"] == least else r.parameters["to"]
-        text = phrase(r.estimate if other == r.parameters["to"] else _turned(r.estimate), r.unit)
+        other = r.parameters["from"] if r.parameters["to"] == best else r.parameters["to"]
+        text = phrase(r.estimate if other == r.parameters["from"] else _turned(r.estimate), r.unit)
         told = against(r.estimate, 0.0) != "not distinguishable from"
-        said.append(f"{model_of(other)} {text} more" + ("" if told else " (not distinguishable)"))
+        said.append(f"{model_of(other)} {text} less" + ("" if told else " (not distinguishable)"))
     capacity = [r.value for r in select(rows, "lending", measure="borrow_capacity", threshold_shift=0.0)]
     equal = capacity and max(capacity) - min(capacity) <= 1e-9 * max(capacity)
     where = "at equal borrow capacity" if equal else "with the borrow capacity that each offers"
-    mean = phrase(own[least].estimate, own[least].unit)
-    return f"Least bad debt {where}: {model_of(least)}, mean {mean}; on the same paths {', '.join(said)}."
+    mean = phrase(own[best].estimate, own[best].unit)
+    at_market = {r.model: r.value for r in select(rows, "lending", measure="protocol_result", threshold_shift=0.0)}
+    first = max(at_market, key=lambda m: -inf if at_market[m] is None else at_market[m], default=best)
+    rank = f"; at market prices {model_of(first)} would be first" if first != best else ""
+    unsold = [
+        f"; {model_of(r.model)} ends with unsold coins of {phrase(r.estimate, r.unit)} at market prices"
+        for r in select(rows, "lending", measure="unsold_inventory_mean", threshold_shift=0.0)
+    ]
+    return (
+        f"Best result of protocol and suppliers {where}, if all that is for sale at the end is sold at once: "
+        f"{model_of(best)}, mean {mean}; on the same paths {', '.join(said)}{rank}{''.join(unsold)}."
+    )
 
 
 def _turned(estimate: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +182,7 @@ def _incidence(result: Mapping[str, Any], rows: list[Row]) -> str:
     for measure, words in (
         ("liquidation_penalty", "borrowers lose"),
         ("keeper_profit", "keepers earn"),
-        ("protocol_result", "protocol and suppliers end"),
+        ("protocol_result", "protocol and suppliers end, all at market prices,"),
     ):
         own = select(rows, "lending", measure=measure, threshold_shift=0.0)
         if len(own) > 1 and all(r.value is not None for r in own):

@@ -1,10 +1,11 @@
 """`World`: a scenario model, the market's further state, the surface tied to it, and where its numbers come from."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from riskengine.errors import UsageError
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
@@ -73,6 +74,18 @@ class World:
             faults.append(f"state must fill each kind of lanes once, got {', '.join(twice)} more than once")
         if faults:
             raise ValueError("; ".join(faults))
+
+    def at(self, spot: dict[str, float]) -> "World":
+        """This world with paths that start at other prices; assets that `spot` does not name keep theirs.
+
+        A world of pegged assets moves those that they are pegged to, and the pegs with them.
+
+        Raises
+        ------
+        UsageError
+            Where the paths of the world are given, so that they start where they do.
+        """
+        return self if not spot else replace(self, model=_started_at(self.model, spot))
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -168,3 +181,12 @@ class Stress:
             event=self.event,
             source=(*self.source, f"base world: {self.base.name} ({self.base.title})", *self.base.source),
         )
+
+
+def _started_at(model: ScenarioModel, spot: dict[str, float]) -> ScenarioModel:
+    own = {f.name for f in fields(model)}
+    if "base" in own:
+        return replace(model, base=_started_at(model.base, spot))
+    if "spot" not in own:
+        raise UsageError(f"spot must be free to choose, but a world of kind {model.kind} starts where its paths do")
+    return replace(model, spot=tuple(spot.get(a, x) for a, x in zip(model.assets, model.spot, strict=True)))

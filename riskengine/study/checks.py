@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from riskengine.book.portfolio import Portfolio
 from riskengine.errors import suggest
-from riskengine.instrument.terms import EuropeanOption
+from riskengine.instrument.terms import EuropeanOption, Future, PrincipalToken
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel, reads_history
 from riskengine.scenario.state.lanes import has_variance
@@ -58,9 +58,9 @@ def model_faults(
 
 
 def expiry_faults(book: Portfolio, hours: float, what: str, place: Place) -> Iterator[Found]:
-    """Every option must outlive what is asked of it."""
+    """Every option, future and principal token must outlive what is asked of it."""
     for terms in book.instruments:
-        if isinstance(terms, EuropeanOption) and terms.expiry_hours <= hours:
+        if isinstance(terms, (EuropeanOption, Future, PrincipalToken)) and terms.expiry_hours <= hours:
             said = f"expiry of {terms.name} must lie after the {what} of {hours:g} h, got {terms.expiry_hours:g} h"
             yield said, place
 

@@ -105,8 +105,9 @@ def assumptions(study: CalibrationStudy) -> list[str]:
                 "Every market has the same borrowers and paths, an oracle that is told the same prices, and a pool of "
                 "its own of the stated depth. The penalty is collateral taken from borrowers less the debt it settled "
                 "and what was credited back; the protocol's result is its fees less bad debt, with what it gained or "
-                "lost on collateral that it took over itself, the unsold part at market prices. Differences between "
-                "markets hold together over all pairs."
+                "lost on collateral that it took over itself. After sale, what it holds unsold and the collateral of "
+                "loans then liquidatable count for what the pool pays for all of it at the end, instead of at market "
+                "prices. Differences between markets hold together over all pairs."
             )
     said += [_STATE[lanes] for lanes in study.world.filled if lanes in _STATE]
     if study.feedback is None:

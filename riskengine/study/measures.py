@@ -1,6 +1,6 @@
 """From outcome columns to rows: every figure with its interval.  Columns are read a few at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -39,8 +39,11 @@ def _margin_parameters(key: Key) -> dict:
     return {"level": key[2], "multiplier": key[3], "account_kind": key[4]}
 
 
-def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | None = None) -> Iterator[Row]:
-    """Rows of one column; `severity` says how near each path comes to the event of a share."""
+def column_rows(
+    key: Key, column: Floats, figures: Figures, severity: Floats | None = None, free: Collection[str] = ()
+) -> Iterator[Row]:
+    """Rows of one column; `severity` says how near each path comes to the event of a share, `free` names the lending
+    markets whose rules charge no fee."""
     section, model, level, setting, subject, measure = key
     if section not in ("margin", "lending") or subject != "all" and measure in ("requirement", "loss"):
         return
@@ -50,10 +53,14 @@ def column_rows(key: Key, column: Floats, figures: Figures, severity: Floats | N
         found = [(measure, SHARES[measure], figures.share(column, severity))]
     elif measure in INDICATORS:
         found = [(measure, "probability", figures.probability(column > 0, severity))]
+    elif measure == "protocol_fee" and model in free:
+        found = [(measure, MEANS[measure], exact(0.0, "exact: the rules charge none"))]
     elif measure in MEANS:
         found = [(measure, MEANS[measure], not_negative(figures.mean(column)))]
     elif measure in SIGNED:
-        found = [(measure, SIGNED[measure], figures.mean(column))]
+        unit, worst = SIGNED[measure], figures.shortfall(-column, 0.99)
+        lowest = replace(worst, value=-worst.value, lower=-worst.upper, upper=-worst.lower)
+        found = [(measure, unit, figures.mean(column)), (f"{measure}_es_99", unit, lowest)]
     elif measure in AMOUNTS:
         found = list(amount_rows(column, measure, figures))
     for name, unit, estimate in found:

@@ -27,10 +27,10 @@ MEANS = {
     "liquidated_loans": "count",
     "borrow_capacity": "USD",
 }
-# an amount that may be negative; its mean is reported
-SIGNED = {"protocol_result": "USD"}
+# an amount that may be negative: its mean is reported, and its mean over the worst 1 % of paths
+SIGNED = {"protocol_result": "USD", "protocol_result_sold": "USD", "reserves": "USD"}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
-AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss")
+AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "unsold_inventory")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
 # of estimators on the paths of a study against the exact quantile, with the unit of each
 CALIBRATION = {
@@ -331,6 +331,7 @@ def all_measures() -> frozenset[str]:
         *INDICATORS,
         *MEANS,
         *SIGNED,
+        *(f"{name}_es_99" for name in SIGNED),
         *CALIBRATION,
         "reference_quantile",
         *LAB,

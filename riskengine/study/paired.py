@@ -1,6 +1,6 @@
 """What needs two columns of the same paths: differences between settings, and joint effects of one shock."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import combinations
 from math import ceil
 
@@ -37,6 +37,7 @@ _MARKETS = {
     "liquidation_penalty": "USD",
     "keeper_profit": "USD",
     "protocol_result": "USD",
+    "protocol_result_sold": "USD",
 }
 
 
@@ -51,9 +52,10 @@ def _difference(columns: Columns, base: Key, other: Key, unit: str) -> Row:
     return Row("sweep", base[1], parameters, "paired_difference", unit, difference)
 
 
-def sweep_rows(columns: Columns) -> Iterator[Row]:
+def sweep_rows(columns: Columns, free: Collection[str] = ()) -> Iterator[Row]:
     """Paired differences on common random numbers: each level to the next, multiplier 1 to the others, shift 0 to the
-    others.  An interval that holds 0 means: not distinguishable at this number of paths."""
+    others.  An interval that holds 0 means: not distinguishable at this number of paths.  Lending markets in `free`
+    charge no fee, so there is none to compare."""
     present = set(columns.keys)
     levels: dict[str, list[float]] = {}
     for key in columns.keys:
@@ -74,6 +76,8 @@ def sweep_rows(columns: Columns) -> Iterator[Row]:
                 if base in present:
                     yield _difference(columns, base, key, _MARGIN[measure])
         elif section == "lending" and measure in _LENDING and setting != 0.0:
+            if measure == "protocol_fee" and model in free:
+                continue
             base = (section, model, level, 0.0, subject, measure)
             if base in present:
                 yield _difference(columns, base, key, _LENDING[measure])

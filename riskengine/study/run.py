@@ -158,10 +158,11 @@ def _looked_at(study: CalibrationStudy, simulation: Simulation, columns: Columns
 
 def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> list[Row]:
     figures = columns.figures
+    free = frozenset() if study.lending is None else study.lending.free
     rows = [
         row
         for key, column in columns.each()
-        for row in measures.column_rows(key, column, figures, columns.severity(key))
+        for row in measures.column_rows(key, column, figures, columns.severity(key), free)
     ]
     rows += measures.event_rows(columns)
     rows += measures.shortfall_rows(columns)
@@ -171,7 +172,7 @@ def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> 
     rows += measures.reference_rows(columns)
     if study.margin is not None:
         rows += measures.account_rows(columns, study.margin.reference_levels)
-    rows += paired.sweep_rows(columns)
+    rows += paired.sweep_rows(columns, free)
     rows += paired.market_rows(columns)
     rows += paired.joint_rows(columns, study.feedback is not None)
     rows += measures.scheme_rows(columns, simulation.scheme, study.world.model.kind)

@@ -9,10 +9,10 @@ from riskengine.book.portfolio import Portfolio, accounts_of
 from riskengine.engine.period import MarginPeriod
 from riskengine.engine.today import Today
 from riskengine.estimate import Estimate
-from riskengine.instrument.terms import Instrument, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, PrincipalToken
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.pricing.greeks import black_scholes
-from riskengine.pricing.valuation import CostRates, account_values, close_costs
+from riskengine.pricing.valuation import CostRates, account_values, close_costs, dated_values
 from riskengine.random import DrawKeys
 from riskengine.roles import reads_history
 from riskengine.stats.bounded import share
@@ -205,6 +205,8 @@ def unit_greeks(book: Portfolio, market: MarketSnapshot) -> dict[str, Floats]:
     """Greeks in USD of a coin of each instrument, shape (M,), mean over lanes; units as in `HedgedAccount`."""
     out = {name: np.zeros(len(book.instruments)) for name in GREEKS}
     out["delta"][book.perpetuals] = market.perpetual[book.asset_index[book.perpetuals]].mean(axis=1)
+    if book.dated.size:
+        out["delta"][book.dated] = dated_values(book, market)[0].mean(axis=1)
     if book.options.size:
         e = book.option_expiry
         tau, rate = market.tau[e][:, None], np.asarray(market.rate)[e][:, None]
@@ -218,8 +220,8 @@ def unit_greeks(book: Portfolio, market: MarketSnapshot) -> dict[str, Floats]:
 
 
 def _coins(book: Portfolio, market: MarketSnapshot, asset: int) -> float:
-    """USD in coins held as collateral."""
-    return float(book.cash[0, 1 + asset] * market.spot[asset].mean())
+    """USD in coins held as collateral, less those that contracts quoted in them owe."""
+    return float(book.coins[0, asset] * market.spot[asset].mean())
 
 
 def _exposures(book: Portfolio, greeks: dict[str, Floats], market: MarketSnapshot) -> dict[str, Floats]:
@@ -254,8 +256,14 @@ def _trade(book: Portfolio, market: MarketSnapshot, found: Trades) -> Portfolio:
     entry, cash = book.entry.copy(), book.cash.copy()
     before = account_values(book, market).mean()
     for m in np.flatnonzero(found.trades):
-        if isinstance(book.instruments[m], Perpetual):
-            entry[0, m] = market.perpetual[book.asset_index[m]].mean()
+        terms, paid_in = book.instruments[m], book.quote_index[m]
+        if isinstance(terms, (EuropeanOption, PrincipalToken)):
+            continue
+        if isinstance(terms, Future):
+            mark = market.forward[book.expiries.index((terms.asset, terms.expiry_hours))]
+        else:
+            mark = market.perpetual[book.asset_index[m]]
+        entry[0, m] = mark.mean() if paid_in < 0 else (mark / market.spot[paid_in]).mean()
     after = replace(book, quantity=book.quantity + found.trades, entry=entry)
     cash[0, 0] += before - found.cost - account_values(after, market).mean()
     return replace(after, cash=cash)

@@ -17,6 +17,7 @@ from riskengine.exposure.option_book import OptionBookExposure
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.margin.buffered import Buffered
 from riskengine.margin.capped import Capped
+from riskengine.margin.collateral_haircut import CollateralHaircut
 from riskengine.margin.ewma_var import EwmaVar
 from riskengine.margin.filtered_historical_var import FilteredHistoricalVar
 from riskengine.margin.governed import Governed, Policy
@@ -137,6 +138,7 @@ _EXAMPLES = {
     "capped": Capped(FilteredHistoricalVar(), HistoricalVar(), 1.5),
     "governed": Governed(GreeksGrid(), Policy("realised_volatility", (0.5, 0.9)), (0.8, 1.0, 1.4), parameter="scale"),
     "liquidity_addon": LiquidityAddon(HistoricalVar(), liquidity()),
+    "collateral_haircut": CollateralHaircut(FilteredHistoricalVar(), {"BTC": 0.05, "ETH": 0.1}, {"ETH": 0.08}),
     "speed_limited": SpeedLimited(FilteredHistoricalVar(), 1.1, 1.05),
     "deribit_portfolio": margin_model("deribit_portfolio"),
     "depth": Depth((0.36, 0.5), (1.2, 1.0), (0.2, 0.2), (4.0, 4.0), (10.0, 10.0), (0.01, 0.01)),

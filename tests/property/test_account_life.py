@@ -1,5 +1,7 @@
 """Account life: the lanes engine is the rules, money is conserved, the healthy are left alone, order is nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,11 @@ from venue_reference import Account, Reference
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.venue import BY_KIND, VenueDesk, book_faults, starting_holdings
-from riskengine.instrument.terms import EuropeanOption, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Perpetual
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.liquidity.execution import Execution, OrderBook
+from riskengine.market.curve import Curve
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
@@ -329,3 +332,31 @@ def test_books_and_terms_that_cannot_be_are_refused_with_every_fault():
         Execution()
     with pytest.raises(ValueError, match="below target times"):
         VenueTerms({"BTC": 0.004}, Execution(OrderBook({"BTC": 1e6})), 1.1, 0.005)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_futures_without_carry_live_as_perpetuals_without_funding_do(seed):
+    """Every column is the same, to the bit, where forwards are spot and nothing is paid for time."""
+    book, terms, paths = case(seed, state=False)
+    dated = tuple(Future(i.asset, 1e4, i.settlement) if isinstance(i, Perpetual) else i for i in book.instruments)
+    perpetual = live(book, terms, 2e5, paths).columns()
+    future = live(replace(book, instruments=dated), terms, 2e5, paths).columns()
+    for name, column in perpetual.items():
+        assert np.array_equal(future[name], column, equal_nan=True), name
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_money_is_conserved_with_carried_futures(seed):
+    """Forwards away from spot, a basis on them, and funding that futures do not pay."""
+    book, terms, paths = case(seed)
+    curves = (Curve((500.0,), (0.2,), basis_hours=24.0), Curve((500.0,), (-0.1,)))
+    dated = tuple(Future("BTC", 100.0, "inverse") if i == Perpetual("BTC", "inverse") else i for i in book.instruments)
+    desk = VenueDesk(replace(book, instruments=dated), terms, replace(SURFACE, carry=curves), 2e5, paths)
+    run_loop(paths, [desk], None)
+    assert (desk.conservation_error() < 1e-9).all()
+    m, left = dated.index(Future("BTC", 100.0, "inverse")), 100.0 - 0.5 * paths.grid.steps
+    grown = curves[0].rate_to(left / 8760.0) * left / 8760.0 + paths.basis_lanes[-1, 0] * (1.0 - np.exp(-left / 24.0))
+    np.testing.assert_allclose(desk.now.mark[m], paths.spot_lanes[-1, 0] * np.exp(grown), rtol=1e-12)
+    np.testing.assert_allclose(desk.now.price[3 + m], -np.exp(-grown), rtol=1e-12)

@@ -6,8 +6,8 @@ Works in USD at oracle prices.  Every comparison that the contract makes on inte
 """
 
 from riskengine.jit import kernel
-from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, MORE, PROFIT, REPAID, SEIZED, SKIPPED, mark
-from riskengine.lending.sale import sale_range, sell
+from riskengine.lending.due import DEFICIT, LESS, MORE, SKIPPED, mark
+from riskengine.lending.sale import sale_range, settle
 
 # positions in `terms`
 CLOSE_FACTOR, FULL_CLOSE_HEALTH, FULL_CLOSE_BELOW, MIN_LEFTOVER, GAS, KEEP = range(6)
@@ -146,30 +146,30 @@ def liquidate_account(
             if made == 0:
                 sums[SKIPPED, p] += 1.0
             break
-        c, d = best_collateral, best_debt
         made += 1
-        bonus = parameters[1, c]
-        held = collateral[loan, c, p] * indices[0, c] * oracle[c, p]
-        owed = debt[loan, d, p] * indices[1, d] * oracle[d, p]
-        seized = best * bonus
-        if seized >= held * LESS:
-            seized = held
-            collateral[loan, c, p] = 0.0
-        else:
-            collateral[loan, c, p] -= seized / (indices[0, c] * oracle[c, p])
-        if best >= owed * LESS:
-            best = owed
-            debt[loan, d, p] = 0.0
-        else:
-            debt[loan, d, p] -= best / (indices[1, d] * oracle[d, p])
-        fee = seized * (1.0 - 1.0 / bonus) * parameters[2, c]
-        coins = (seized - fee) / oracle[c, p]
-        paid = sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, terms[KEEP])
-        sums[CALLS, p] += 1.0
-        sums[SEIZED, p] += seized
-        sums[REPAID, p] += best
-        sums[FEE, p] += fee
-        sums[PROFIT, p] += paid - best * market[d, p] / oracle[d, p] - terms[GAS]
+        bonus = parameters[1, best_collateral]
+        settle(
+            loan,
+            p,
+            best_collateral,
+            best_debt,
+            best * bonus,
+            best,
+            1.0 - 1.0 / bonus,
+            parameters[2, best_collateral],
+            collateral,
+            debt,
+            indices,
+            oracle,
+            market,
+            reserve_asset,
+            depth,
+            outstanding,
+            sold,
+            terms[KEEP],
+            terms[GAS],
+            sums,
+        )
         left = 0.0
         for r in range(reserves):
             left += collateral[loan, r, p] if parameters[0, r] > 0.0 else 0.0

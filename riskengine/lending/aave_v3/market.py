@@ -1,7 +1,7 @@
 """`AaveV3`: a market that borrowers, an oracle, keepers and liquidity live through, on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,9 +46,11 @@ class AaveV3(BlockMarket):
     def __post_init__(self) -> None:
         self._check_depth([r for r in self.rules.reserves if r.liquidation_threshold > 0])
 
-    def with_threshold_shift(self, shift: float) -> "AaveV3":
-        """The same market with every liquidation threshold moved by `shift`; ValueError where that is illegal."""
-        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
+    @property
+    def charges(self) -> bool:
+        """Whether the treasury takes a share of any bonus."""
+        listed = [r for r in self.rules.reserves if r.liquidation_threshold > 0]
+        return any(r.liquidation_bonus * r.liquidation_protocol_fee > 0 for r in listed)
 
     def with_parameters(self, changes: ParameterSet) -> "AaveV3":
         """The same market under `changes`; ValueError with every reason where it could not be configured."""

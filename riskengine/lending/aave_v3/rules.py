@@ -7,6 +7,7 @@ exceed 100 % (``PoolConfigurator``); both hold here for reserves and e-mode cate
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
+from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
@@ -166,17 +167,15 @@ class AaveV3Rules:
     def with_threshold_shift(self, shift: float) -> "AaveV3Rules":
         """Every collateral's liquidation threshold moved by `shift` (0.03 is three points).
 
-        An LTV above the new threshold comes down to it.  ValueError where a threshold leaves [0, 1] or times its
+        An LTV above the new threshold comes down to it.  ValueError where a threshold leaves [0, 1) or times its
         bonus exceeds 1: such a market could not be configured.
         """
 
-        def moved(reserve: Reserve) -> Reserve:
-            if reserve.liquidation_threshold == 0.0:
-                return reserve
-            threshold = round((reserve.liquidation_threshold + shift) * BPS, 6) / BPS
-            return replace(reserve, liquidation_threshold=threshold, ltv=min(reserve.ltv, threshold))
+        def changed(reserve: Reserve) -> Reserve:
+            enabled = reserve.liquidation_threshold > 0.0
+            return moved(reserve, shift, "liquidation_threshold", "ltv") if enabled else reserve
 
-        return replace(self, reserves=tuple(moved(r) for r in self.reserves)) if shift else self
+        return replace(self, reserves=tuple(changed(r) for r in self.reserves)) if shift else self
 
     def broken(self, changes: ParameterSet, constraints: Constraints) -> list[str]:
         """Every reason why `changes` could not be configured, or break `constraints`; empty where they can."""

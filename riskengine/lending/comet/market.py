@@ -1,7 +1,7 @@
 """`Comet`: a Compound v3 market on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,9 +46,12 @@ class Comet(BlockMarket):
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)
 
-    def with_threshold_shift(self, shift: float) -> "Comet":
-        """The same market with every liquidate collateral factor moved by `shift`; ValueError where that is illegal."""
-        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
+    @property
+    def charges(self) -> bool:
+        """Whether the storefront asks more for any collateral than its borrower is credited."""
+        return self.rules.store_front_price_factor < 1.0 and any(
+            c.liquidation_factor < 1.0 for c in self.rules.collaterals
+        )
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         rules = self.rules
@@ -110,12 +113,22 @@ class Comet(BlockMarket):
         )
         own["booked_usd"] += sums[lanes.FEE] - sums[lanes.DEFICIT]
 
+    def _inventory(self, state: BookState) -> Floats:
+        inventory: Floats = state.own["inventory"]
+        return inventory
+
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
         """As `BlockMarket.close`; ``inventory_result`` is what reserves and unsold collateral, at prices `spot`, are
-        worth more than fees less deficits said when accounts were absorbed."""
+        worth more than fees less deficits said when accounts were absorbed; ``unsold_inventory`` and ``reserves`` are
+        what they are worth."""
         own, price = state.own, state.prices(spot)
+        reserves = own["reserves"] * price[own["base"]]
         gained = (own["reserves"] - self.rules.reserves) * price[own["base"]]
         held = np.zeros_like(gained)
         for coins, each in zip(own["inventory"], price, strict=True):
             held = held + coins * each
-        return super().close(state, spot) | {"inventory_result": gained + held - own["booked_usd"]}
+        return super().close(state, spot) | {
+            "inventory_result": gained + held - own["booked_usd"],
+            "unsold_inventory": held,
+            "reserves": reserves,
+        }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
-from riskengine.lending.listing import Token, check_listed, check_order, shifted, wad
+from riskengine.lending.listing import Token, check_listed, check_order, moved, wad
 from riskengine.oracle.push import PushOracle
 from riskengine.rates.comet import CometCurve
 
@@ -111,12 +111,5 @@ class CometRules:
 
         ValueError, naming the threshold, where a factor leaves [0, 1).
         """
-
-        def moved(asset: CometAsset) -> CometAsset:
-            threshold = shifted(asset.liquidate_collateral_factor, shift)
-            if not 0.0 <= threshold < 1.0:
-                raise ValueError(f"liquidation threshold of {asset.symbol} must lie in [0, 1), got {threshold:g}")
-            lower = min(asset.borrow_collateral_factor, threshold)
-            return replace(asset, liquidate_collateral_factor=threshold, borrow_collateral_factor=lower)
-
-        return replace(self, collaterals=tuple(moved(c) for c in self.collaterals)) if shift else self
+        fields = ("liquidate_collateral_factor", "borrow_collateral_factor")
+        return replace(self, collaterals=tuple(moved(c, shift, *fields) for c in self.collaterals)) if shift else self

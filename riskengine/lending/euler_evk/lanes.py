@@ -5,8 +5,8 @@ moment of the call: just below health 1 there is next to nothing to earn, so kee
 """
 
 from riskengine.jit import kernel
-from riskengine.lending.due import CALLS, DEFICIT, LESS, MORE, PROFIT, REPAID, SEIZED, SKIPPED, mark
-from riskengine.lending.sale import sale_range, sell
+from riskengine.lending.due import DEFICIT, LESS, MORE, SKIPPED, mark
+from riskengine.lending.sale import sale_range, settle
 
 # positions in `terms`
 GAS, KEEP, LEAST_FACTOR = range(3)
@@ -63,23 +63,28 @@ def liquidate_account(
                 sums[SKIPPED, p] += 1.0
             break
         made += 1
-        held = collateral[loan, c, p] * oracle[c, p]
-        seized = best / factor
-        if seized >= held * LESS:
-            seized = held
-            collateral[loan, c, p] = 0.0
-        else:
-            collateral[loan, c, p] -= seized / oracle[c, p]
-        if best >= owed * LESS:
-            best = owed
-            debt[loan, d, p] = 0.0
-        else:
-            debt[loan, d, p] -= best / (indices[1, d] * oracle[d, p])
-        paid = sell(c, p, seized / oracle[c, p], market, reserve_asset, depth, outstanding, sold, terms[KEEP])
-        sums[CALLS, p] += 1.0
-        sums[SEIZED, p] += seized
-        sums[REPAID, p] += best
-        sums[PROFIT, p] += paid - best * market[d, p] / oracle[d, p] - terms[GAS]
+        settle(
+            loan,
+            p,
+            c,
+            d,
+            best / factor,
+            best,
+            0.0,
+            0.0,
+            collateral,
+            debt,
+            indices,
+            oracle,
+            market,
+            reserve_asset,
+            depth,
+            outstanding,
+            sold,
+            terms[KEEP],
+            terms[GAS],
+            sums,
+        )
         left = 0.0
         for r in range(reserves):
             left += collateral[loan, r, p]

@@ -1,7 +1,7 @@
 """`EulerEvk`: an Euler v2 borrowing vault on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,10 +43,6 @@ class EulerEvk(BlockMarket):
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)
-
-    def with_threshold_shift(self, shift: float) -> "EulerEvk":
-        """The same vault with every liquidation LTV moved by `shift`; ValueError where that is illegal."""
-        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = one_debt_book(loans, self.rules.collaterals, self.rules.loan)

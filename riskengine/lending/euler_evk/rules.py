@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
-from riskengine.lending.listing import Token, check_listed, check_order, shifted
+from riskengine.lending.listing import Token, check_listed, check_order, moved
 from riskengine.oracle.push import PushOracle
 from riskengine.rates.linear_kink import LinearKink
 
@@ -72,11 +72,5 @@ class EulerRules:
 
         ValueError, naming the threshold, where one leaves [0, 1).
         """
-
-        def moved(collateral: EulerCollateral) -> EulerCollateral:
-            threshold = shifted(collateral.liquidation_ltv, shift)
-            if not 0.0 <= threshold < 1.0:
-                raise ValueError(f"liquidation threshold of {collateral.symbol} must lie in [0, 1), got {threshold:g}")
-            return replace(collateral, liquidation_ltv=threshold, borrow_ltv=min(collateral.borrow_ltv, threshold))
-
-        return replace(self, collaterals=tuple(moved(c) for c in self.collaterals)) if shift else self
+        fields = ("liquidation_ltv", "borrow_ltv")
+        return replace(self, collaterals=tuple(moved(c, shift, *fields) for c in self.collaterals)) if shift else self

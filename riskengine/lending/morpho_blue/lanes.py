@@ -5,8 +5,8 @@ rule.  Debt that is left when the last collateral is seized is taken from suppli
 """
 
 from riskengine.jit import kernel
-from riskengine.lending.due import CALLS, DEFICIT, LESS, PROFIT, REPAID, SEIZED, SKIPPED, mark
-from riskengine.lending.sale import sale_range, sell
+from riskengine.lending.due import DEFICIT, LESS, SKIPPED, mark
+from riskengine.lending.sale import sale_range, settle
 
 # rows of `parameters`: LLTV, incentive factor (1.05)
 LLTV, INCENTIVE = range(2)
@@ -52,22 +52,28 @@ def liquidate_position(
                 sums[SKIPPED, p] += 1.0
             break
         made += 1
-        seized = x * incentive
-        if seized >= held * LESS:
-            seized = held
-            collateral[loan, c, p] = 0.0
-        else:
-            collateral[loan, c, p] -= seized / oracle[c, p]
-        if x >= owed * LESS:
-            x = owed
-            debt[loan, d, p] = 0.0
-        else:
-            debt[loan, d, p] -= x / (indices[1, d] * oracle[d, p])
-        paid = sell(c, p, seized / oracle[c, p], market, reserve_asset, depth, outstanding, sold, terms[KEEP])
-        sums[CALLS, p] += 1.0
-        sums[SEIZED, p] += seized
-        sums[REPAID, p] += x
-        sums[PROFIT, p] += paid - x * market[d, p] / oracle[d, p] - terms[GAS]
+        settle(
+            loan,
+            p,
+            c,
+            d,
+            x * incentive,
+            x,
+            0.0,
+            0.0,
+            collateral,
+            debt,
+            indices,
+            oracle,
+            market,
+            reserve_asset,
+            depth,
+            outstanding,
+            sold,
+            terms[KEEP],
+            terms[GAS],
+            sums,
+        )
         if collateral[loan, c, p] <= 0.0:
             sums[DEFICIT, p] += debt[loan, d, p] * indices[1, d] * oracle[d, p]
             debt[loan, d, p] = 0.0

@@ -1,7 +1,7 @@
 """`MorphoBlue`: isolated Morpho Blue markets on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,10 +46,6 @@ class MorphoBlue(BlockMarket):
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.markets)
-
-    def with_threshold_shift(self, shift: float) -> "MorphoBlue":
-        """The same markets with every LLTV moved by `shift`; ValueError where that is illegal."""
-        return replace(self, rules=self.rules.with_threshold_shift(shift)) if shift else self
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         markets, loan = self.rules.markets, self.rules.loan

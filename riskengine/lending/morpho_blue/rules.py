@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
-from riskengine.lending.listing import Token, check_listed, check_order, shifted
+from riskengine.lending.listing import Token, check_listed, check_order, moved
 from riskengine.oracle.push import PushOracle
 
 
@@ -65,11 +65,4 @@ class MorphoRules:
 
         ValueError, naming the threshold, where an LLTV leaves [0, 1).
         """
-
-        def moved(market: IsolatedMarket) -> IsolatedMarket:
-            lltv = shifted(market.lltv, shift)
-            if not 0.0 <= lltv < 1.0:
-                raise ValueError(f"liquidation threshold of {market.symbol} must lie in [0, 1), got {lltv:g}")
-            return replace(market, lltv=lltv)
-
-        return replace(self, markets=tuple(moved(m) for m in self.markets)) if shift else self
+        return replace(self, markets=tuple(moved(m, shift, "lltv") for m in self.markets)) if shift else self

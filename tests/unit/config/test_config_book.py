@@ -112,7 +112,11 @@ def test_all_faults_of_a_book_come_at_once(tmp_path, world):
         ("quantity: 1.5", "quantity: -1.0e300", "quantity must lie in [-1e+15, 1e+15], got -1e+300"),
         ("BTC: 0.5", "BTC: 1.0e300", "cash in BTC must lie in [-1e+15, 1e+15], got 1e+300"),
         ("moneyness: 1.1", "moneyness: -1.1", "moneyness must lie in (0, 1e+15], got -1.1"),
-        ("instrument: perpetual, asset: ETH", "instrument: future, asset: ETH", "must be one of perpetual, option"),
+        (
+            "instrument: perpetual, asset: ETH",
+            "instrument: swap, asset: ETH",
+            "must be one of perpetual, option, future",
+        ),
         ("asset: ETH, settlement: inverse", "asset: BTC", "instruments of an account must be distinct, got BTC-PERP"),
         ("assets: [BTC, ETH]", "assets: [BTC, BTC, ETH]", "assets must be distinct"),
         ("assets: [BTC, ETH]", "assets: [BTC]", "asset must be one of BTC, got 'ETH'"),

@@ -10,12 +10,13 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.engine.accounts import AccountLife
 from riskengine.engine.desks import BookView, LendingDesk, check_feed
 from riskengine.engine.loop import Impact, run_loop
-from riskengine.instrument.terms import EuropeanOption, Perpetual
+from riskengine.instrument.terms import EuropeanOption, Future, Perpetual
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.keeper import Keeper
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.market.curve import Curve
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
@@ -72,6 +73,26 @@ def test_funding_paid_by_a_long_is_size_times_mark_times_rate():
     np.testing.assert_allclose((bare - funded)[1:, 0], due, rtol=1e-9)
     # what is sold is a position, not the funding it has paid
     np.testing.assert_allclose(view.deltas()[:, 0], np.array([[2.0], [-3.0]]) * np.exp(0.002) * np.ones(6), rtol=1e-6)
+
+
+def test_dated_forwards_follow_their_curve_and_their_share_of_the_basis():
+    """A future runs down its curve and carries what the curve says of the basis; nothing without a curve."""
+    book = replace(
+        BOOK,
+        instruments=(Future("BTC", 48.0), *BOOK.instruments[1:]),
+        quantity=np.array([[2.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]),
+    )
+    curve = Curve((48.0,), (0.3,), basis_hours=24.0)
+    block = paths(basis_lanes=0.002)
+    for carry in ((), (curve, curve)):
+        view = BookView(book, replace(SURFACE, carry=carry), block, LiquidationTerms())
+        for step in (0, 4):
+            view.move_to(step, block.spot_lanes[step])
+            left = 48.0 - step
+            grown = 0.3 * left / 8760 + 0.002 * (1.0 - np.exp(-left / 24.0)) if carry else 0.0
+            wanted = 2.0 * (block.spot_lanes[step, 0] * np.exp(grown) - 3e4)
+            np.testing.assert_allclose(view.value[0], wanted, rtol=1e-12)
+            np.testing.assert_allclose(view.deltas()[0, 0], 2.0 * np.exp(grown), rtol=1e-6)
 
 
 def test_a_partly_closed_account_pays_for_what_it_still_holds():

@@ -11,7 +11,9 @@ from riskengine.config.locate import find
 from riskengine.config.models import margin_model
 from riskengine.config.study import load_world
 from riskengine.engine.today import Today
+from riskengine.instrument.terms import Future
 from riskengine.margin.greeks_grid import GreeksGrid
+from riskengine.market.curve import Curve
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import account_values, option_values, snapshot
 from riskengine.random import DrawKeys
@@ -157,3 +159,28 @@ def test_the_risk_beside_a_hedge_is_what_a_plain_count_gives(world, book):
         required = today.model.requirement(today.model.init(own, world.surface), start)[0].initial[0]
         assert risk.breach.value == (loss > required).mean()
         assert risk.shortfall.value == pytest.approx(np.sort(loss)[-164:].mean(), rel=2e-3)
+
+
+def test_trades_in_futures_cost_what_they_cost_and_nothing_else(tmp_path, world):
+    """On a carried world the account is worth what it was less the cost of its trades, entered at the forward."""
+    carried = replace(world, surface=replace(world.surface, carry=(Curve((2160.0,), (0.1,)),) * 2))
+    file = tmp_path / "book.yaml"
+    file.write_text(
+        "assets: [BTC, ETH]\naccounts:\n  - name: a\n    cash: {BTC: 1}\n    positions:\n"
+        "      - {instrument: future, asset: BTC, expiry_days: 60, quantity: -3, settlement: inverse}\n"
+        "      - {instrument: future, asset: BTC, expiry_days: 30, quantity: 0.5}\n"
+        "      - {instrument: option, asset: BTC, type: call, moneyness: 1.1, expiry_days: 30, quantity: -2}\n"
+    )
+    today = Today(GreeksGrid(), carried)
+    held = load_book(file, carried)
+    free = {"delta": None, "gamma": None, "vega": None}
+    found = hedge_account(today, held, 0, exposures=free, tail=TailRule(bound=False))
+    market = today.market(found.book)
+    assert found.trades.after < found.trades.before and (found.trades.trades[found.book.dated] != 0.0).any()
+    before, after = (account_values(b, market)[0].mean() for b in (found.book, found.after))
+    assert before - after == pytest.approx(found.trades.cost, abs=1e-6)
+    unit = unit_greeks(found.book, market)["delta"]
+    forward = 34500.0 * np.exp(0.1 * 720 / 8760)
+    wanted = {Future("BTC", 720.0): forward, Future("BTC", 1440.0, "inverse"): 34500.0}
+    for terms, each in wanted.items():
+        assert unit[found.book.instruments.index(terms)] == pytest.approx(each, rel=1e-12)

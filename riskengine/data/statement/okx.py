@@ -1,0 +1,74 @@
+"""OKX: ``account/positions``, ``account/balance``, ``public/instruments`` and ``public/opt-summary``.
+
+Sizes count contracts: of ``ctVal`` times ``ctMult`` coins (linear, and options) or dollars (inverse); those of BTC and
+ETH are known, others need the answer of ``public/instruments``.  Reference: www.okx.com/docs-v5.
+"""
+
+from typing import Any
+
+from riskengine.data.statement.statement import Statement
+from riskengine.data.statement.terms import Terms, dated
+
+# (kind, settlement) -> contract size of BTC and ETH, as public/instruments gives it
+_SIZES = {
+    "BTC": {"swap linear": 0.01, "swap inverse": 100.0, "option": 0.01},
+    "ETH": {"swap linear": 0.1, "swap inverse": 10.0, "option": 0.1},
+}
+
+
+def terms(name: str) -> Terms | None:
+    """``BTC-USDT-SWAP``, ``BTC-USD-260327``, ``BTC-USD-260327-70000-C``."""
+    asset, *rest = name.split("-")
+    if len(rest) < 2:
+        return None
+    currency = asset if rest[0] == "USD" else rest[0]
+    if rest[1:] == ["SWAP"]:
+        return Terms(asset, "perpetual", currency)
+    return dated(asset, currency, *rest[1:]) if len(rest) in (2, 4) else None
+
+
+def role(row: dict[str, Any]) -> str | None:
+    """What a row of a response is."""
+    if "instId" in row:
+        if "pos" in row:
+            return "position"
+        if "ctVal" in row:
+            return "instrument"
+        return "quote" if {"markVol", "fwdPx", "markPx", "idxPx"} & set(row) else None
+    return "account" if "ccy" in row and "eq" in row else None
+
+
+def read(what: str, row: dict[str, Any], place: str, into: Statement) -> None:
+    """Take one row."""
+    if what == "account":
+        into.equity(place, str(row["ccy"]), into.number(row, "eq", place))
+        into.stamp(into.number(row, "uTime", place), 1e-3)
+        return
+    name = str(row["instId"])
+    found = terms(name)
+    if what == "instrument":
+        value, multiple = (into.number(row, key, place) for key in ("ctVal", "ctMult"))
+        if value is not None:
+            into.sizes[name] = value * (1.0 if multiple is None else multiple)
+        return
+    into.stamp(into.number(row, "uTime" if what == "position" else "ts", place), 1e-3)
+    into.quote(
+        name,
+        found,
+        mark=into.number(row, "markPx", place),
+        index=into.number(row, "idxPx", place),
+        forward=into.number(row, "fwdPx", place),
+        volatility=into.number(row, "markVol", place),
+    )
+    if what == "position":
+        size = into.number(row, "pos", place)
+        if size is not None and row.get("posSide") == "short":
+            size = -abs(size)
+        into.hold(place, name, found, size, into.number(row, "avgPx", place), size=_size(found))
+
+
+def _size(found: Terms | None) -> float | None:
+    if found is None:
+        return None
+    kind = "option" if found.kind == "option" else f"swap {found.settlement}"
+    return _SIZES.get(found.asset, {}).get(kind)

@@ -1,7 +1,7 @@
 """`AaveV3`: a market that borrowers, an oracle, keepers and liquidity live through, on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np

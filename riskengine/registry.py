@@ -111,6 +111,7 @@ STUDIES: dict[str, str] = {
     "rolling_forecast": "riskengine.study.rolling_spec:RollingStudy",
     "black_scholes": "riskengine.study.black_scholes_spec:BlackScholesStudy",
     "chain_backtest": "riskengine.study.chain_spec:ChainBacktestStudy",
+    "lending_replay": "riskengine.study.lending_replay_spec:LendingReplayStudy",
 }
 
 

@@ -98,6 +98,7 @@ TERMS = {
     "horizon; UNFIT: at some they do not; NOT FITTED: no comparison was made; DATA: paths are the data.",
     "stratified sampling": "Giving paths how many jumps they have, each count weighted by its exact probability.",
     "study": "A question: which world, models, levels, limits and seed. A file in configs/studies/.",
+    "suppliers' loss": "Bad debt of a lending market that the fees it earned on the same path do not cover.",
     "surface": "Implied volatility by moneyness and tenor, tied to the world's variance state.",
     "tail probability": "1 - level.",
     "tilt": "A law under which a rare event is common: shifted normals, other jump rates and sizes.",

@@ -33,7 +33,8 @@ def _common(command):
     "--data",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="File of prices, or of option chains and then of prices: CSV or parquet; repeat it for several.",
+    help="File of accounts, of prices, or of option chains and then of prices: CSV, JSON or parquet; "
+    "repeat it for several.",
 )
 @click.option("--source", help="Which source to read, in a price file that holds several.")
 @click.option("--start", help="First date of the prices, such as 2021-01-01.")
@@ -43,30 +44,35 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
 
     Writes a run folder with result.json, tables and reports, prints a short table and where the report is.
     """
-    loaded = _load(study, overrides, paths, seed)
+    loaded, files = _load(study, overrides, paths, seed, data)
     price_options = {"--source": source, "--start": start, "--end": end}
-    _agree(loaded.study, data, price_options, resume)
+    _agree(loaded.study, files, price_options, resume)
     prices = records = chains = None
     if "chains" in loaded.study.options:
-        chains = _chains(loaded.study, data, source, start, end)
+        chains = _chains(loaded.study, files, source, start, end)
     if "records" in loaded.study.options:
-        records = _records(loaded.study, data, source, start, end)
+        records = _records(loaded.study, files, source, start, end)
     if "history" in loaded.study.options:
         from riskengine.data.prices import load_prices
 
         prices = load_prices(
-            data[0],
-            tuple(loaded.study.world.model.assets),
+            files[0],
+            loaded.study.priced,
             start=start,
             end=end,
             source=source,
             max_missing_share=loaded.study.max_missing_share,
         )
+    happened = None
+    if "happened" in loaded.study.options and len(files) > 1:
+        from riskengine.data.liquidations import load_liquidations
+
+        happened = load_liquidations(files[1], loaded.study.happened)
     if dry_run:
         _describe(loaded, prices, records, chains, json_)
         return 0
     command = _command("run", study, data, overrides, paths, seed, price_options)
-    return _run(loaded, prices, records, chains, out, workers, resume, command, json_)
+    return _run(loaded, prices, records, chains, out, workers, resume, command, json_, happened)
 
 
 @click.command()
@@ -77,7 +83,7 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
     The same as `riskengine run`, for kinds of study that choose: settings with a certificate, what such a certificate
     is worth, the account that a model covers worst.
     """
-    loaded = _load(study, overrides, paths, seed)
+    loaded, _ = _load(study, overrides, paths, seed)
     if loaded.study.verb != "tune":
         raise UsageError(f"STUDY must ask for a choice, got {loaded.study.named}: riskengine run runs it")
     _agree(loaded.study, (), {}, resume)
@@ -88,18 +94,26 @@ def tune(study, overrides, paths, seed, workers, resume, dry_run, out, json_) ->
     return _run(loaded, None, None, None, out, workers, resume, command, json_)
 
 
-def _load(study, overrides, paths, seed):
+def _load(study, overrides, paths, seed, data=()):
+    """The study, and the files of ``--data`` that are left: the first is the book where the study describes one."""
     from riskengine.config.study import load_study
 
     numbers = {name: value for name, value in (("paths", paths), ("seed", seed)) if value is not None}
-    if not numbers:
-        return load_study(study, overrides)
-    asked = load_study(study, overrides).study
+    loaded = load_study(study, overrides)
+    asked = loaded.study
     for name in numbers:
         if not hasattr(asked, name):
             other = "; --set replications=N does" if hasattr(asked, "replications") and name == "paths" else ""
             raise UsageError(f"--{name} must not be given for {asked.named}, which has no {name}{other}")
-    return load_study(study, (*overrides, *(f"{name}={value}" for name, value in numbers.items())))
+    book = None
+    if asked.awaits_book:
+        if not data:
+            raise UsageError(asked.awaits_book)
+        book, *data = data
+    if numbers or book is not None:
+        overrides = (*overrides, *(f"{name}={value}" for name, value in numbers.items()))
+        loaded = load_study(study, overrides, book)
+    return loaded, tuple(data)
 
 
 def _records(study, files: tuple[Path, ...], source: str | None, start: str | None, end: str | None) -> list:
@@ -154,8 +168,10 @@ def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> 
         raise UsageError(f"{study.named} needs {needs if 'chains' in takes else 'prices: --data FILE'}")
     if "chains" in takes and len(data) > 2:
         raise UsageError(f"--data must be given once or twice for {study.named}, got {len(data)} files")
-    if "history" in takes and len(data) > 1:
-        raise UsageError(f"--data must be given once for {study.named}, got {len(data)} files")
+    most = 2 if "happened" in study.options else 1
+    if "history" in takes and len(data) > most:
+        times = "once" if most == 1 else "once or twice, after its book where that is not in the study,"
+        raise UsageError(f"--data must be given {times} for {study.named}, got {len(data)} files")
     given = [name for name, value in {"--data": data or None, **price_options}.items() if value is not None]
     if not takes and given:
         raise UsageError(f"{', '.join(given)} must not be given for a study on simulated paths")
@@ -186,6 +202,8 @@ def _describe(loaded, prices, records, chains, json_: bool) -> None:
     worlds = ", ".join(w.name for w in asked.all_worlds())
     plan |= {"world": worlds} if worlds else {}
     plan |= {"question": question_hash(loaded.resolved)}
+    if asked.imported is not None:
+        plan |= {"accounts": f"{len(asked.imported.names)} in {asked.imported.origin['file']}"}
     if prices is not None:
         plan |= {"prices": prices.name, "bars": len(prices.seconds), "gaps": len(prices.gaps)}
     if records is not None:
@@ -201,7 +219,7 @@ def _describe(loaded, prices, records, chains, json_: bool) -> None:
     click.echo("everything is in order; nothing was run")
 
 
-def _run(loaded, prices, records, chains, out, workers, resume, command, json_) -> int:
+def _run(loaded, prices, records, chains, out, workers, resume, command, json_, happened=None) -> int:
     from riskengine.cli.output import as_json
     from riskengine.cli.progress import Bar, compile_notice
     from riskengine.config.dump import to_yaml
@@ -228,6 +246,7 @@ def _run(loaded, prices, records, chains, out, workers, resume, command, json_) 
                 history=prices,
                 records=records,
                 chains=chains,
+                happened=happened,
             )
         finally:
             bar.close()

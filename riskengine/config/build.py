@@ -61,6 +61,8 @@ class Builder:
         Whether a world was given but could not be built.
     special : dict
         Record -> function of (builder, path) that builds it from its own file format (books).
+    book_file : Path or None
+        Account dump of a borrower book, whatever file its description names.
     repairs : list of str
         What records replaced by the nearest that is valid, each with its place.
     """
@@ -70,6 +72,7 @@ class Builder:
     world: World | None = None
     world_failed: bool = False
     special: dict[Any, Callable[["Builder", Path_], Any]] = field(default_factory=dict)
+    book_file: Path | None = None
     repairs: list[str] = field(default_factory=list)
     _world_repairs: list[str] = field(default_factory=list)
 
@@ -229,6 +232,15 @@ class Builder:
         """Folder of the file that holds the value at `path`, where it is a file."""
         file = Path(self.tree.place(path)[0])
         return file.parent if file.is_file() else None
+
+    def beside(self, name: str, path: Path_) -> Path | None:
+        """The data file `name` that the mapping at `path` names; None, with a fault, where there is none."""
+        places = [folder / name for folder in (self.folder(path), Path()) if folder is not None]
+        found = next((f for f in places if f.is_file()), None)
+        if found is None:
+            where = (*path, "file")
+            self.fault(f"{name}: no such file, beside the file that names it or in the working directory", where)
+        return found
 
     def record(self, cls: type, path: Path_, known_as: str | None = None) -> Any:
         """A frozen dataclass from the mapping at `path`; `known_as` is a key that chose the class."""

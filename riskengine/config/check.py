@@ -41,7 +41,7 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
     if {"accounts", "positions"} & keys and "kind" not in keys:
         load_book(file)
         return "margin book", ()
-    if "borrowers" in keys:
+    if {"borrowers", "format"} & keys:
         load_loans(str(file.absolute()))
         return "borrower book", ()
     if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:

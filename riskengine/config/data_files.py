@@ -93,12 +93,9 @@ def _build(builder: "Builder", path: Path_, record: type, read: Callable[..., An
         return builder.fault(f"assets of the world must be distinct names to read data by, got {names!r}", path)
     if said is BAD:
         return BAD
-    places = [folder / said.file for folder in (builder.folder(path), Path()) if folder is not None]
-    file = next((f for f in places if f.is_file()), None)
+    file = builder.beside(said.file, path)
     if file is None:
-        return builder.fault(
-            f"{said.file}: no such file, beside the world or in the working directory", (*path, "file")
-        )
+        return BAD
     origin = {name: value for name, value in asdict(said).items() if value is not None and name != "sha256"}
     try:
         data = read(file, tuple(names), said, origin)

@@ -25,6 +25,9 @@ def dump(record: Any) -> Any:
         return dump_data(record)
     if is_dataclass(record) and not isinstance(record, type):
         plain = {f.name: dump(getattr(record, f.name)) for f in fields(record) if _written(f, record)}
+        if "title" in plain:
+            # a study says first what it is, also where it inherits its rules
+            plain = {name: plain[name] for name in ("kind", "title") if name in plain} | plain
         kind = _kind(record)
         return plain if kind is None else {"kind": kind} | plain
     if isinstance(record, dict):

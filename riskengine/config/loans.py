@@ -1,6 +1,19 @@
-"""Borrower books: CSV by the reader of `riskengine.book.borrowers`, or the inline form that a resolved study keeps."""
+"""Borrower books: CSV by the reader of `riskengine.book.borrowers`, the inline form that a resolved study keeps, or an
+account dump by one of the formats of `riskengine.data.loan_dumps`.
+
+YAML of a dump::
+
+    format: account_values              # or account_tokens, aave_v3_subgraph; synthetic needs no file
+    file: accounts.csv                  # may be left out: ``riskengine run STUDY --data FILE``
+    as_of: "2026-07-18"
+    source: who collected it
+    ...                                 # what the columns mean
+
+A resolved study holds these words and the file's SHA-256, not the accounts.
+"""
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +70,8 @@ def build_loans(builder: "Builder", path: Path_) -> Any:
         except ValueError as error:
             builder.faults.append(Fault(str(error), str(file)))
         return BAD
+    if isinstance(value, dict) and "format" in value:
+        return _imported(builder, path)
     book = builder.record(_Book, path)
     if book is BAD:
         return BAD
@@ -89,8 +104,44 @@ def build_loans(builder: "Builder", path: Path_) -> Any:
     return Loans(book.reserves, balances["collateral"], balances["debt"], tuple(seen))
 
 
+def _imported(builder: "Builder", path: Path_) -> Any:
+    """`Loans` described at `path`: drawn, or of an account dump; without borrowers where its file is to come."""
+    from riskengine.data.loan_dumps import FORMATS
+
+    word = builder.value(path)["format"]
+    if word not in FORMATS:
+        known = ", ".join(FORMATS)
+        return builder.fault(f"format must be one of {known}, got {word!r}{suggest(word, FORMATS)}", (*path, "format"))
+    module, _, name = FORMATS[word].partition(":")
+    said = builder.record(getattr(import_module(module), name), path)
+    if said is BAD:
+        return BAD
+    if word == "synthetic":
+        return said.loans()
+    file = builder.book_file
+    if file is None and said.file is None:
+        return said.empty()
+    if file is None:
+        file = builder.beside(said.file, path)
+        if file is None:
+            return BAD
+    try:
+        loans = said.read(file)
+    except InputError as error:
+        builder.faults += error.faults
+        return BAD
+    digest = loans.origin["sha256"]
+    if said.sha256 is not None and said.sha256 != digest:
+        place = (*path, "sha256")
+        return builder.fault(f"file must be the one with SHA-256 {said.sha256[:16]}..., got {digest[:16]}...", place)
+    return loans
+
+
 def dump_loans(loans: Loans) -> dict[str, Any]:
-    """The book as plain values in the inline form; reading them gives the same book."""
+    """The book as plain values: what names it again where it was imported, else the inline form; reading them gives the
+    same book."""
+    if loans.origin:
+        return dict(loans.origin)
 
     def held(row: np.ndarray) -> dict[str, float]:
         return {loans.reserves[r]: float(row[r]) for r in np.flatnonzero(row)}

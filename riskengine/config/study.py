@@ -49,7 +49,7 @@ class LoadedStudy:
     resolved: dict[str, Any]
 
 
-def load_study(name: str | Path, overrides: tuple[str, ...] = ()) -> LoadedStudy:
+def load_study(name: str | Path, overrides: tuple[str, ...] = (), book_file: Path | None = None) -> LoadedStudy:
     """A study by the name of a shipped one or by file.
 
     Parameters
@@ -58,6 +58,8 @@ def load_study(name: str | Path, overrides: tuple[str, ...] = ()) -> LoadedStudy
     overrides : tuple of str
         ``a.b=value`` or ``a.0.b=value``, read by the same strict rules, applied in order; they reach into named
         worlds, books and parameter sets.
+    book_file : Path, optional
+        The file of a borrower book that is described by its format only.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def load_study(name: str | Path, overrides: tuple[str, ...] = ()) -> LoadedStudy
     faults = [f for text in overrides for f in _override(tree, text)]
     if faults:
         raise InputError(faults)
-    study = _build(tree)
+    study = _build(tree, book_file)
     return LoadedStudy(file.stem, study, dump(study))
 
 
@@ -95,11 +97,11 @@ def load_loans(name: str | Path) -> Loans:
     return builder.done(build_loans(builder, ()))
 
 
-def _build(tree: Tree) -> Study:
+def _build(tree: Tree, book_file: Path | None = None) -> Study:
     faults = _changed(tree)
     if faults:
         raise InputError(faults)
-    builder = Builder(tree, special={Portfolio: build_portfolio, Loans: build_loans})
+    builder = Builder(tree, special={Portfolio: build_portfolio, Loans: build_loans}, book_file=book_file)
     study = builder.build(Study)
     if study is not BAD:
         for said, place in study.faults():

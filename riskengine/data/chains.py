@@ -154,19 +154,20 @@ def _check(frame: "pandas.DataFrame", first_row: int, name: str) -> None:
 
 
 def _snapshots(frame: "pandas.DataFrame", asset: str) -> Iterator[OptionQuotes]:
-    for seconds, rows in frame.groupby("timestamp", sort=True):
-        columns = (rows[c].to_numpy(dtype=np.float64) for c in ("strike", "underlying_price"))
-        prices = (rows[c].to_numpy(dtype=np.float64) for c in ("bid", "ask", "open_interest", "mark"))
-        yield OptionQuotes(asset, int(seconds), rows["expiry"].to_numpy(), *columns, _sign(rows), *prices)
+    for seconds, rows, own in _by_stamp(frame):
+        interest = rows["open_interest"].to_numpy(dtype=np.float64)
+        yield OptionQuotes(asset, seconds, rows["expiry"].to_numpy(), open_interest=interest, **own)
 
 
 def _chain(frame: "pandas.DataFrame", asset: str) -> Iterator[ChainSnapshot]:
+    for seconds, rows, own in _by_stamp(frame):
+        yield ChainSnapshot(asset, seconds, float(rows["index_price"].median()), rows["expiry"].to_numpy(), **own)
+
+
+def _by_stamp(frame: "pandas.DataFrame") -> Iterator[tuple[int, "pandas.DataFrame", dict[str, np.ndarray]]]:
+    """Rows of each snapshot in order of time, with the columns that every record of a chain has."""
+    names = {"strike": "strike", "forward": "underlying_price", "bid": "bid", "ask": "ask", "mark": "mark"}
     for seconds, rows in frame.groupby("timestamp", sort=True):
-        index = float(rows["index_price"].median())
-        columns = (rows[c].to_numpy(dtype=np.float64) for c in ("strike", "underlying_price"))
-        prices = (rows[c].to_numpy(dtype=np.float64) for c in ("mark", "bid", "ask"))
-        yield ChainSnapshot(asset, int(seconds), index, rows["expiry"].to_numpy(), *columns, _sign(rows), *prices)
-
-
-def _sign(rows: "pandas.DataFrame") -> np.ndarray:
-    return np.where(rows["type"].astype(str).str.upper() == "C", 1.0, -1.0)
+        own = {name: rows[column].to_numpy(dtype=np.float64) for name, column in names.items()}
+        own["sign"] = np.where(rows["type"].astype(str).str.upper() == "C", 1.0, -1.0)
+        yield int(seconds), rows, own

@@ -13,6 +13,7 @@ import numpy as np
 
 from riskengine.book.portfolio import Portfolio
 from riskengine.book.templates import AccountTemplate, Leg
+from riskengine.engine.chain_rules import Rules
 from riskengine.engine.chain_smile import Smile
 from riskengine.instrument.terms import EuropeanOption, Perpetual
 from riskengine.market.grid import SECONDS_PER_YEAR
@@ -21,35 +22,6 @@ from riskengine.pricing.black import black76
 
 DAY = 86_400
 _FAR_TENOR, _FAR_DELTA, _FAR_STRIKE = 2.0, 0.1, 0.05  # a leg struck further off is none: factor, delta, log strike
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How a replay strikes and marks.
-
-    Attributes
-    ----------
-    period_hours, tolerance_hours : float
-        Margin period, and how far the gap between two snapshots may be from it.
-    hour : float
-        Hour of the day (UTC) whose nearest snapshot is taken.
-    numeraire : {"usd", "coin"}
-    price : {"mark", "mid"}
-        What a position is worth; requirements always read marks.
-    window, least_window : int
-        Most and fewest periods that a model reads.
-    speed : float
-        Reversion of the variance state, per year.
-    """
-
-    period_hours: float = 24.0
-    tolerance_hours: float = 6.0
-    hour: float = 9.5
-    numeraire: str = "usd"
-    price: str = "mark"
-    window: int = 500
-    least_window: int = 60
-    speed: float = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +99,17 @@ def _strike(leg: Leg, smile: Smile, price: str) -> Position:
 
 
 def coins_of(p: Position, smile: Smile, price: str) -> float:
-    """Value of one coin of an option on its own chain, coin: the mark or the mid; NaN where there is none."""
+    """Value of one coin of an option on its own chain, coin: the mark or the mid; NaN where there is none.
+
+    A bid or an ask of 0 is none, and half of the other is no mid.
+    """
     chain, row = smile.chain, smile.chain.row(*p.option)
     if row is None:
         return float("nan")
-    return float(chain.mark[row] if price == "mark" else 0.5 * (chain.bid[row] + chain.ask[row]))
+    if price == "mark":
+        return float(chain.mark[row])
+    bid, ask = chain.bid[row], chain.ask[row]
+    return float(0.5 * (bid + ask)) if bid > 0 and ask > 0 else float("nan")
 
 
 def later_coins(
@@ -153,9 +131,9 @@ def later_coins(
         index = settlement(p.expiry)
         return max(p.sign * (index - p.strike), 0.0) / index
     seen = coins_of(p, smile, price)
-    if price == "mid" and not seen > 0:
+    if price == "mid" and not np.isfinite(seen):
         seen = coins_of(p, smile, "mark")
-        counts["marked, as bid or ask was gone"] += 1
+        counts["marked, as bid or ask was gone"] += int(np.isfinite(seen))
     if np.isfinite(seen):
         return seen
     k, vol = smile.of_expiry(p.expiry)

@@ -20,7 +20,8 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints
 from riskengine.book.templates import AccountTemplate
-from riskengine.engine.chain_accounts import DAY, NotStruck, Position, Rules, book_and_market, profit, strike_account
+from riskengine.engine.chain_accounts import DAY, NotStruck, Position, book_and_market, profit, strike_account
+from riskengine.engine.chain_rules import Rules
 from riskengine.engine.chain_smile import MONTH, Smile, long_variance, state, surface
 from riskengine.market.chain import ChainSeries, ChainSnapshot
 from riskengine.market.grid import TimeGrid
@@ -62,7 +63,7 @@ def before(seconds: Ints, prices: Floats, end: int, period_hours: float) -> Befo
     """
     period = round(period_hours * 3600)
     at = np.flatnonzero(seconds < end)
-    at = at[(seconds[at] - seconds[at[-1:]].sum()) % period == 0]
+    at = at[(seconds[at] - seconds[at].max(initial=0)) % period == 0]
     good = np.diff(seconds[at]) == period
     returns = np.diff(np.log(prices[at]), axis=0)[good]
     if len(returns) < 2:
@@ -83,7 +84,7 @@ def periods(seconds: Ints, rules: Rules) -> tuple[list[tuple[int, int]], int]:
     off = np.abs(seconds - (day * DAY + round(rules.hour * 3600)))
     order = np.lexsort((off, day))
     daily = order[np.flatnonzero(np.diff(day[order], prepend=-1))].tolist()  # of each day the nearest
-    length, slack = rules.period_hours * 3600, rules.tolerance_hours * 3600
+    length, slack = rules.margin_period_hours * 3600, rules.tolerance_hours * 3600
     found, skipped, at = [], 0, 0
     while at < len(daily) - 1:
         gaps = seconds[daily[at + 1 :]] - seconds[daily[at]]
@@ -183,12 +184,12 @@ def _past(known: Before, returns: Floats, moves: Floats, now: Sequence[Smile], r
     """Long variances and states of the day, and the history of spot and state that led there, (H + 1, A, 1) each."""
     assets = len(now)
     spot = np.array([s.chain.index for s in now])
-    long = tuple(long_variance(s, rules.speed) for s in now)
+    long = tuple(long_variance(s, rules.state_reversion) for s in now)
     ratio = known.moves
     if len(returns):
         own = np.empty((len(returns), assets))
         for a in range(assets):
-            value, low = state(moves[:, a], long[a], rules.speed)
+            value, low = state(moves[:, a], long[a], rules.state_reversion)
             counts["variance states held at their least"] += int(low.sum())
             own[:, a] = value[:, 1] / value[:, 0]
         ratio = np.concatenate([known.moves, own])
@@ -196,7 +197,9 @@ def _past(known: Before, returns: Floats, moves: Floats, now: Sequence[Smile], r
     else:
         returns = known.returns
     returns, ratio = returns[-rules.window :], ratio[-rules.window :]
-    level = np.array([float(state(s.variance(MONTH), v, rules.speed)[0]) for s, v in zip(now, long, strict=True)])
+    level = np.array(
+        [float(state(s.variance(MONTH), v, rules.state_reversion)[0]) for s, v in zip(now, long, strict=True)]
+    )
     ahead = np.concatenate([np.cumsum(x[::-1], axis=0)[::-1] for x in (returns, np.log(ratio))], axis=1)
     ahead = np.concatenate([ahead, np.zeros((1, 2 * assets))])
     return long, level, (spot * np.exp(-ahead[:, :assets]))[..., None], (level * np.exp(-ahead[:, assets:]))[..., None]
@@ -226,9 +229,9 @@ def _period(now, then, templates, models, past, series: Sequence[ChainSeries], r
     rows = [k for k, _, _ in held]
     tiny[rows] = rounding(book, market)[:, 0]
     long, level, spots, states = past
-    day = surface(tuple(now), long, rules.speed)
+    day = surface(tuple(now), long, rules.state_reversion)
     steps = len(spots) - 1
-    period = round(rules.period_hours * 3600)
+    period = round(rules.margin_period_hours * 3600)
     two = np.stack([market.spot] * 2)
     paths = MarketPaths(
         TimeGrid(period, 1, period, steps), book.assets, 0, two, np.stack([level[:, None]] * 2), spots, states

@@ -207,7 +207,8 @@ class LendingDesk:
     the world's ``oracle_lanes`` say.
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
-    keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.
+    keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
+    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.
     """
 
     def __init__(
@@ -218,8 +219,10 @@ class LendingDesk:
         paths: MarketPaths,
         spot: Floats,
         incidence: bool = False,
+        losses: bool = False,
     ):
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
+        self._losses = losses
         self._state = market.init(loans, paths.assets, spot, paths.grid)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
@@ -252,10 +255,15 @@ class LendingDesk:
             "liquidated_loans": closing["liquidated_loans"],
             "borrow_capacity": closing["borrow_capacity"],
         }
+        if "reacting_borrowers" in closing:
+            columns["reacting_borrowers"] = closing["reacting_borrowers"]
         columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]
             columns["protocol_result"] = columns["protocol_fee"] - columns["bad_debt"] + closing["inventory_result"]
             columns["protocol_result_sold"] = columns["protocol_result"] - closing["sale_loss"]
+        if "seized_usd" in sums and self._losses:
+            columns["supplier_loss"] = np.maximum(-columns["protocol_result"], 0.0)
+            columns["liquidatable_at_start"] = closing["initially_liquidatable"]
         return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}

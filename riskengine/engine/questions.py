@@ -112,12 +112,15 @@ class LendingQuestion:
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
     compared_with : tuple of LendingProtocol
         Other markets, each of another kind.  With any, who pays for a liquidation is reported for all.
+    who_pays : bool
+        Report it with one market too, with what suppliers lose and how many loans are liquidatable at the start.
     """
 
     market: LendingProtocol
     book: Loans
     threshold_shifts: tuple[float, ...] = (0.0,)
     compared_with: tuple[LendingProtocol, ...] = field(default=(), metadata={"written": "unless empty"})
+    who_pays: bool = field(default=False, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if 0.0 not in self.threshold_shifts:

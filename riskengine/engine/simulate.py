@@ -200,7 +200,8 @@ class Simulation:
     def _lending(self, paths: MarketPaths, market: LendingProtocol, shift: float) -> LendingDesk:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
-        return LendingDesk(own, shift, lending.book, paths, paths.spot_lanes[0], bool(lending.compared_with))
+        incidence = bool(lending.compared_with) or lending.who_pays
+        return LendingDesk(own, shift, lending.book, paths, paths.spot_lanes[0], incidence, lending.who_pays)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

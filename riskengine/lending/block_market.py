@@ -16,6 +16,7 @@ from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
+from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
@@ -153,8 +154,8 @@ def _sum_products(balance: Floats, price: Floats) -> Floats:
 class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
-    A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity`` and ``oracle`` (None for that of the
-    rules), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
+    A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
+    rules) and ``reaction`` (None: borrowers do nothing), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
     """
 
     kind: ClassVar[str]
@@ -162,6 +163,7 @@ class BlockMarket(ABC):
     keeper: Keeper
     liquidity: ConstantProduct
     oracle: PushOracle | None
+    reaction: Reaction | None
 
     @property
     def feed(self) -> PushOracle:
@@ -243,6 +245,10 @@ class BlockMarket(ABC):
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
         depth = np.array([self.liquidity.depth_usd.get(a, np.inf) for a in assets], dtype=np.float64)
+        own = self._own(book, paths)
+        if self.reaction is not None:
+            reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
+            own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
 
         return BookState(
             start_collateral=np.array(collateral, dtype=np.float64),
@@ -272,7 +278,7 @@ class BlockMarket(ABC):
             parameters=parameters,
             ltv=ltv,
             depth=depth,
-            own=self._own(book, paths),
+            own=own,
         )
 
     def accrue(self, state: BookState, steps: int) -> None:
@@ -293,6 +299,8 @@ class BlockMarket(ABC):
         state.step = step
         sums = np.zeros((9, spot.shape[1]))
         sold = np.zeros_like(state.outstanding)
+        if self.reaction is not None:
+            self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
         due.find_due(
             step,
             state.delay,
@@ -362,9 +370,12 @@ class BlockMarket(ABC):
             started*, the efficiency a threshold buys; ``borrow_capacity_at_close``; ``initially_liquidatable``;
             ``inventory_result``: what the protocol gained or lost on collateral that it took over itself, the unsold
             part at `spot`; ``sale_loss``: what protocol and suppliers lose besides where all that is for sale, that
-            part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`.
+            part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`;
+            with a reaction ``reacting_borrowers``, who acted at least once.
         """
         price = state.prices(spot)
+        reacted = state.own.get("reacted")
+        reacting = {} if reacted is None else {"reacting_borrowers": reacted.sum(axis=0, dtype=np.float64)}
         enabled = state.indices[0] * (state.parameters[0] > 0)
         held = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * price)
         owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
@@ -392,4 +403,4 @@ class BlockMarket(ABC):
             "initially_liquidatable": state.initially_liquidatable.copy(),
             "inventory_result": np.zeros_like(shortfall),
             "sale_loss": missing,
-        }
+        } | reacting

@@ -12,6 +12,7 @@ from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure
 from riskengine.report.labels import model_of, setup_of, title_of, words
 from riskengine.report.rows import Row, select, unique
+from riskengine.report.summary_chain import promised
 from riskengine.report.tables import Cell, Table, pivot
 from riskengine.report.wording import amount, parts, percent
 
@@ -50,8 +51,7 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
         found = {r.measure: r for r in own if (r.model, r.parameters.get("level")) == (model, level)}
         rate = found["exception_rate"]
         low, high = rate.estimate.get("lower"), rate.estimate.get("upper")
-        promised = round(1.0 - (target if level is None else level), 12)
-        tone = "fail" if low is not None and low > promised else ""
+        tone = "fail" if low is not None and low > promised(rate, target) else ""
         bounds = "" if low is None or high is None else f"[{100 * (1 - high):.2f}, {100 * (1 - low):.2f}]"
         rejected = found["accounts_rejected_bh"]
         lines.append(
@@ -73,7 +73,8 @@ def _disclosure(own: Sequence[Row], target: float) -> Table | None:
     n = select(own, measure="observations")[0].value
     note = (
         f"{n:,.0f} observations of each model; exceptions: of how many promised; brackets: intervals that take the day "
-        "as the unit; accounts rejected: exact binomial, Benjamini–Hochberg"
+        "as the unit, with Student's t for few days with exceptions, and hold the truth in 95 % and more of simulated "
+        "histories of 36 accounts alike and 121 days; accounts rejected: exact binomial, Benjamini–Hochberg"
     )
     columns = ("Model", "Coverage promised", "Coverage achieved", "Exceptions", "Peak uncovered", "Mean uncovered",
                "Above maintenance", "Mean requirement", "Accounts rejected")  # fmt: skip
@@ -101,12 +102,11 @@ def chain_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     settings = result.get("settings") or {}
     size = float(settings.get("significance") or 0.05)
     multiple = float(settings.get("rate_multiple") or 3.0)
-    power = sorted(unique(f"{100 * c['power']:.0f}" for c in cells if c.get("power") is not None), key=float)
-    said = power[0] if len(power) == 1 else f"{power[0]} to {power[-1]}" if power else "–"
     lead = [
         "Counts are over all assets; marked where on one of them the count is too high after adjustment over all "
         f"models and accounts (Benjamini–Hochberg, {size:g}). Such a test of one account sees exceptions {multiple:g} "
-        f"times as frequent as promised with a probability of {said} % before adjustment: an unmarked cell is no "
+        f"times as frequent as promised with a probability of {_range(cells, 'power')} % before adjustment and of "
+        f"{_range(cells, 'power_adjusted')} % at the p-value that the adjustment asks for: an unmarked cell is no "
         "proof.",
     ]
     apart = settings.get("apart") or ()
@@ -123,6 +123,12 @@ def chain_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     measures = ("exception_rate", "uncovered_mean", "uncovered_peak", "margin_share")
     items.append(pivot("By account, assets together", pooled, measures, lead=("account",), folded=True))
     return Chapter("chain-accounts", "Which accounts break?", lead, items)
+
+
+def _range(cells: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Least and greatest of a probability over cells, per cent."""
+    found = sorted(unique(f"{100 * c[name]:.0f}" for c in cells if c.get(name) is not None), key=float)
+    return f"{found[0]} to {found[-1]}" if len(found) > 1 else "".join(found) or "–"
 
 
 def _setups(cells: Sequence[Mapping[str, Any]]) -> list[tuple[str, float | None]]:
@@ -150,10 +156,10 @@ def _counts(
             bad = any(c["too_many_p_bh"] <= size for c in own)
             line.append(Cell(f"{count}", "", "fail" if bad else "" if count else "muted"))
         lines.append(tuple(line))
-    promised = unique(round(sum(c["expected"] for c in cells
+    expected = unique(round(sum(c["expected"] for c in cells
                                 if (c["model"], c["level"]) == s and c["account"] == cells[0]["account"]), 1)
                       for s in setups)  # fmt: skip
-    note = f"promised: {' or '.join(f'{p:g}' for p in promised)} of an account that could be struck every day"
+    note = f"promised: {' or '.join(f'{p:g}' for p in expected)} of an account that could be struck every day"
     # a column says its level only where a model has several
     several = [m for m, _ in setups if [n for n, _ in setups].count(m) > 1]
     heads = (_named(m, level if m in several else None) for m, level in setups)
@@ -206,8 +212,9 @@ def chain_cost(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     items.append(pivot("All accounts together", own, measures, lead=("level",)))
     items.append(pivot("By account", select(rows, "chain_accounts"), _RISES, lead=("account",), folded=True))
     lead = (
-        "Accounts are struck afresh for every margin period, so what moves is the price of the same kind of risk. The "
-        "ratios are figures of this one history: they have no interval.",
+        "Accounts are struck afresh for every margin period, so what moves is the price of the same kind of risk. "
+        "Requirements hardly change from one day to the next, so these are figures of this one history, without "
+        "intervals.",
     )
     return Chapter("chain-cost", "What does it cost, and how does it move?", lead if own else (), items)
 
@@ -263,6 +270,9 @@ def chain_paired(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     items.append(pivot(f"Against {reference}", [*own, *multipliers], measures, lead=("level",)))
     lead = (
         "The same accounts on the same days: right of zero is more exceptions. Days are resampled whole, with the "
-        "multiplier to equal cost found again in each resample; the p-value is exact and takes days as independent.",
+        "multiplier to equal cost found again in each resample; intervals and p-values take Student's t, with as many "
+        "degrees of freedom as days on which the counts differ, those of few exceptions counting less. They are "
+        "approximate: on simulated days like these 5 % tests reject a right null in 4 to 9 %, and in up to 21 % where "
+        "a model seems better only for want of a rare day on which it fails on 30 accounts at once.",
     )
     return Chapter("chain-paired", "Which model covers better for what it costs?", lead if own else (), items)

@@ -131,7 +131,8 @@ def _arrange(figure: Any) -> None:
 
     def reach(ax: Any) -> float:
         shared = column(ax) > 0 and ax.get_shared_y_axes().joined(ax, axes[0])
-        ticks = 0 if shared else max((len(t.get_text()) for t in ax.get_yticklabels()), default=0)
+        rows = [] if shared else [row for t in ax.get_yticklabels() for row in t.get_text().split("\n")]
+        ticks = max(map(len, rows), default=0)
         # short labels may be of wide letters
         return letter * ticks + 0.2 * (ticks > 0) + (line + 0.05 if ax.get_ylabel() else 0.0)
 
@@ -140,7 +141,8 @@ def _arrange(figure: Any) -> None:
 
     left = max(reach(ax) for ax in axes if column(ax) == 0)
     right = 0.36
-    gap = 0.22 + max((reach(ax) for ax in axes if column(ax) > 0), default=0.0)
+    # panels side by side without labels between them: the last tick of one and the first of the next need room
+    gap = max(0.5, 0.22 + max((reach(ax) for ax in axes if column(ax) > 0), default=0.0))
     below = 0.12 + line * (1 + any(ax.get_xlabel() for ax in axes))
     above = 0.1 + (line + 0.08) * any(ax.get_title(loc="left") for ax in axes)
     rows = [ceil(len(shown.get_texts()) / LEGEND_COLUMNS) for shown in figure.legends]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from riskengine.report.chart import (
@@ -20,6 +21,8 @@ from riskengine.report.chart import (
 )
 from riskengine.report.figures import Figure, interval_note
 from riskengine.report.rows import Row, unique
+
+_LABEL = 48  # letters of a label in one line: more would leave the panels no room
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ def dots(
         return None
     labels = unique(d.label for _, p in panels for d in p)
     series = unique(d.series for _, p in panels for d in p)
+    shown_labels = ["\n".join(wrap(label, _LABEL)) for label in labels]
+    lines = 1 + max(label.count("\n") for label in shown_labels)
     hollow = ""
-    height = 1.5 + 0.24 * len(labels) * max(1.0, 0.55 * len(series))
+    height = 1.5 + 0.24 * len(labels) * max(1.0, 0.55 * len(series), 0.8 * lines)
     with sheet(1, len(panels), height, share_y=True) as (figure, axes):
         for ax, (head, shown) in zip(axes, panels, strict=True):
             unit = shown[0].row.unit
@@ -65,7 +70,7 @@ def dots(
                 shift = 0.0 if len(series) == 1 else 0.56 * (i / (len(series) - 1) - 0.5)
                 marks(ax, [Point(labels.index(d.label) + shift, d.row.estimate)], i, sideways=True)
             ax.set_title(head)
-            ax.set_yticks(range(len(labels)), labels)
+            ax.set_yticks(range(len(labels)), shown_labels)
             ax.set_ylim(len(labels) - 0.4, -0.6)
             ax.grid(axis="y", visible=False)
             ax.tick_params(axis="y", length=0, pad=8)

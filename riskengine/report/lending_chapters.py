@@ -3,7 +3,7 @@
 from riskengine.report.chapter import Chapter, Result, curve_labels, level_label
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import curve
-from riskengine.report.labels import model_of, title_of
+from riskengine.report.labels import model_of, title_of, value_of
 from riskengine.report.rows import Row, headline, select, unique
 from riskengine.report.tables import pivot
 from riskengine.report.wording import percent, phrase
@@ -58,11 +58,30 @@ def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapt
     figure = pictures and dots("liquidations", "Liquidations on a path", [("Liquidations on a path, mean", shown)])
     counts = ("liquidations", "liquidated_share")
     table = pivot("Liquidations of margin accounts", headline(rows), counts, lead=("level",), folded=True)
-    volume = ("liquidations", "liquidated_loans", "liquidated_volume", "liquidated_volume_p95", "liquidated_volume_p99")
+    volume = (
+        "liquidatable_at_start",
+        "reacting_borrowers",
+        "liquidations",
+        "liquidated_loans",
+        "liquidated_volume",
+        "liquidated_volume_p95",
+        "liquidated_volume_p99",
+    )
     loans = pivot("Liquidations of loans", select(rows, "lending"), volume, lead=("threshold_shift",))
     more = ("liquidated_volume_p999", "protocol_fee", "skipped_unprofitable")
     rest = pivot("Liquidations of loans, more", select(rows, "lending"), more, lead=("threshold_shift",), folded=True)
-    return Chapter("liquidations", "Who is liquidated?", (), [figure or None, table, loans, rest])
+    lead = _at_once(select(rows, "lending", measure="liquidatable_at_start"))
+    return Chapter("liquidations", "Who is liquidated?", lead, [figure or None, table, loans, rest])
+
+
+def _at_once(own: list[Row]) -> tuple[str, ...]:
+    """What every move of the thresholds does before any price moves, in a sentence."""
+    said = [
+        f"{r.value:g} by {value_of('threshold_shift', r.parameters['threshold_shift'])}"
+        for r in own
+        if r.parameters["threshold_shift"] != 0.0
+    ]
+    return (f"Borrowers that a move of all thresholds leaves liquidatable at once: {', '.join(said)}.",) if said else ()
 
 
 def bad_debt(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -92,4 +111,7 @@ def bad_debt(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     curves = [c for c in result.get("curves") or () if c.get("name") == "bad_debt_exceedance"]
     tail = pictures and curve("bad-debt-curve", "Bad debt: how often more than", curves, curve_labels(curves))
     table = pivot("Bad debt", own, ("bad_debt_probability", *BAD_DEBT), lead=("threshold_shift",))
-    return Chapter("bad-debt", "How much bad debt is left?", lead, [ladder or None, tail or None, table])
+    # one market whose incidence is asked for; several have a chapter of their own
+    paid = ("supplier_loss_probability", "supplier_loss", "supplier_loss_p99", "supplier_loss_es_99", *MECHANISMS[1:])
+    who = pivot("Who pays and who earns", own, paid, lead=("threshold_shift",)) if not several else None
+    return Chapter("bad-debt", "How much bad debt is left?", lead, [ladder or None, tail or None, table, who])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from riskengine.report.measures_black_scholes import BLACK_SCHOLES
 from riskengine.report.measures_chain import CHAIN
 from riskengine.report.measures_life import LIFE, LIFE_AMOUNTS
+from riskengine.report.measures_replay import REPLAY
 from riskengine.report.measures_rolling import ROLLING
 
 
@@ -20,6 +21,7 @@ class Measure:
 _AMOUNTS = {
     "bad_debt": ("Bad debt", "debt left without enough collateral"),
     "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
+    "supplier_loss": ("Suppliers' loss", "bad debt that the fees earned on the same path do not cover"),
     "unsold_inventory": ("Unsold coins", "collateral that the protocol took over and still holds, at market prices"),
     "socialised_loss": ("Socialised loss", "loss beyond the insurance fund that falls on other accounts"),
     **LIFE_AMOUNTS,
@@ -130,6 +132,12 @@ MEASURES: dict[str, Measure] = {
         "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
     ),
     "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
+    "liquidatable_at_start": _M(
+        "Liquidatable at once", "Borrowers whom the thresholds as set leave below health factor 1 at time 0."
+    ),
+    "reacting_borrowers": _M(
+        "Borrowers who act", "Mean number of borrowers on a path who top up or deleverage at least once."
+    ),
     **_results(),
     "borrow_capacity": _M("Borrow capacity", "What the book may borrow at the loan-to-value limits."),
     "skipped_unprofitable": _M(
@@ -220,7 +228,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES | REPLAY).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

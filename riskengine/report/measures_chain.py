@@ -43,6 +43,11 @@ CHAIN: dict[str, tuple[str, str]] = {
         "Probability that the exact one-sided test of one account rejects, unadjusted, when exceptions are as many "
         "times more frequent than promised as the settings say.",
     ),
+    "account_power_adjusted": (
+        "Power after adjustment",
+        "The same where the p-value must be as small as Benjamini and Hochberg's adjustment over all models and "
+        "accounts asked for here.",
+    ),
     "equal_multiplier": (
         "Multiplier to equal cost",
         "Factor on every requirement of the model that makes its mean equal to the benchmark's.",
@@ -54,7 +59,8 @@ CHAIN: dict[str, tuple[str, str]] = {
     ),
     "exception_rate_difference_p": (
         "p of the difference",
-        "Exact sign-flip test of the daily differences of the counts, Holm over models.",
+        "Student's t on the error of the resampled days, degrees of freedom as in the interval, Holm over models: "
+        "approximate, and blind to a rare bad day that these days do not hold.",
     ),
     "equal_exception_rate_difference": (
         "The same at equal cost",

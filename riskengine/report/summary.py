@@ -8,6 +8,7 @@ from typing import Any
 from riskengine.report.choice_words import told
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
 from riskengine.report.power_summary import POWER, headline_power
+from riskengine.report.replay_chapter import order_sentence, replay_sentence
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -89,6 +90,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
+    makers += (replay_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
     makers += (_routes, *LIFE, *BLACK_SCHOLES)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]
@@ -206,7 +208,21 @@ def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:
         )
         if m in found
     ]
-    return f"In the lending market {', '.join(parts_said)}." if parts_said else ""
+    if not parts_said:
+        return ""
+    return f"In the lending market {', '.join(parts_said)}.{_at_once(rows)}"
+
+
+def _at_once(rows: list[Row]) -> str:
+    """The smallest cut of the thresholds that leaves somebody liquidatable before any price moves."""
+    hit = [r for r in select(rows, "lending", measure="liquidatable_at_start") if r.value]
+    cuts = [r for r in hit if r.parameters["threshold_shift"] < 0.0]
+    if not cuts:
+        return ""
+    least = max(cuts, key=lambda r: r.parameters["threshold_shift"])
+    points = -100.0 * least.parameters["threshold_shift"]
+    by = f"{points:g} point{'' if points == 1.0 else 's'}"
+    return f" A cut of all thresholds by {by} leaves {least.value:g} borrowers liquidatable at once."
 
 
 def _joint(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -410,6 +426,7 @@ def summary_lines(result: Mapping[str, Any]) -> list[str]:
         ("backtests", headline_power(rows), ("test_size", "detectable_multiple")),
         ("lab", _headline_lab(rows), ("relative_bias", "mean_breach_probability", "capital_ratio")),
         ("rolling", _headline_rolling(rows), ("breach_rate", "coverage_kept", "shortfall_kept", "fz0_in_set")),
+        ("replay", select(rows, "replay"), ("replayed_seized", "happened_seized", "replayed_borrowers")),
         ("chains", select(rows, "chain"), ("exceptions", "exception_rate", "margin_share", "uncovered_peak")),
         ("forecast", select(rows, "probability_calibration"), ("event_rate", "mean_forecast", "calibration_error")),
         ("Black–Scholes", headline_black(rows), ("price_error", "margin_error", "margin_breach")),
@@ -432,7 +449,7 @@ def _text_table(title: str, rows: Sequence[Row], measures: Sequence[str]) -> lis
     measures = [m for m in measures if select(rows, measure=m)]
     if not measures:
         return []
-    keep = ("world", "days", "moneyness", "level", "threshold_shift", "sample_size", "group", "target")
+    keep = ("event", "world", "days", "moneyness", "level", "threshold_shift", "sample_size", "group", "target")
     keys = unique((r.model, *(r.parameters.get(k) for k in keep)) for r in rows if r.measure in measures)
     grid = [[title, *(title_of(m) for m in measures)]]
     for key in keys:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from riskengine.report.labels import setup_of, words
+from riskengine.report.labels import model_of, setup_of, words
 from riskengine.report.rows import Row, select
 from riskengine.report.wording import amount, percent, phrase, plain
 
@@ -23,7 +23,8 @@ def _what(result: Mapping[str, Any], rows: list[Row]) -> str:
     )
 
 
-def _promised(row: Row, target: float) -> float:
+def promised(row: Row, target: float) -> float:
+    """Exception rate that a model promises, or is held against where it has no level."""
     level = row.parameters.get("level")
     return round(1.0 - (target if level is None else level), 12)
 
@@ -37,8 +38,8 @@ def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
     if not own:
         return ""
     target = float((result.get("settings") or {}).get("coverage_target") or 0.99)
-    over = [r for r in own if (r.estimate.get("lower") or 0.0) > _promised(r, target)]
-    under = [r for r in own if (r.estimate.get("upper") or 1.0) < _promised(r, target)]
+    over = [r for r in own if (r.estimate.get("lower") or 0.0) > promised(r, target)]
+    under = [r for r in own if (r.estimate.get("upper") or 1.0) < promised(r, target)]
     rest = [r for r in own if r not in over and r not in under]
     said = []
     for part, head in ((over, "above what is promised"), (under, "below it"), (rest, "not distinguishable from it")):
@@ -86,7 +87,8 @@ def _cost(result: Mapping[str, Any], rows: list[Row]) -> str:
         return ""
     order = sorted(cost.values(), key=lambda r: r.value or 0.0)
     swing = sorted((r for r in select(rows, "chain", "margin_peak_to_trough") if r.value), key=lambda r: r.value or 0.0)
-    told = f"Mean requirement, of spot notional: from {_told(order[:1])} to {_told(order[-1:])}"
+    least, most = (f"{setup_of(r)} {amount(r.value, r.unit)}" for r in (order[0], order[-1]))
+    told = f"Mean requirement, of spot notional: from {least} to {most}"
     if swing:
         told += (
             f"; from trough to peak it rose by a factor of {swing[0].value:.2f} ({setup_of(swing[0])}) to "
@@ -107,7 +109,21 @@ def _equal(result: Mapping[str, Any], rows: list[Row]) -> str:
     else:
         told, rest = f"the fewest exceptions: {_told(order[:2])}", order[-2:]
     more = f"; the most: {_told(rest[:3])}" if rest else ""
-    return f"At equal mean requirement {told}{more}."
+    return f"At equal mean requirement {told}{more}.{_apart_from_benchmark(result, rows)}"
+
+
+def _apart_from_benchmark(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Models whose exceptions at equal cost differ from the benchmark's by more than chance, after adjustment."""
+    settings = result.get("settings") or {}
+    size = float(settings.get("significance") or 0.05)
+    small = {setup_of(r) for r in select(rows, "chain_paired", "equal_exception_rate_difference_p")
+             if r.value is not None and r.value <= size}  # fmt: skip
+    own = [r for r in select(rows, "chain_paired", "equal_exception_rate_difference") if setup_of(r) in small]
+    if not own:
+        return ""
+    own.sort(key=lambda r: r.value or 0.0)
+    reference = model_of(str(settings.get("benchmark") or ""))
+    return f" Told apart from {reference} (adjusted p at most {size:g}): {_told(own)}."
 
 
 CHAIN = (_what, _rates, _where, _size, _cost, _equal)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from riskengine.engine.chain_accounts import Rules
 from riskengine.engine.chain_replay import Before, Replay, before, replay
 from riskengine.errors import UsageError
 from riskengine.market.chain import ChainSeries
@@ -91,7 +90,7 @@ def run_chain_backtest(
         if progress is not None:
             progress(Progress(done, total, time.monotonic() - started))
 
-    seen = replay(chains.series, study.accounts, study.models, rules_of(study), history_of(study, chains), report)
+    seen = replay(chains.series, study.accounts, study.models, study, history_of(study, chains), report)
     _check(study, seen)
     figures = ChainFigures(study, seen)
     rows = tuple(figures.rows())
@@ -102,14 +101,6 @@ def run_chain_backtest(
     folder.write_json("result.json", result.as_dict())
     folder.write_json("timing.json", {"seconds": time.monotonic() - started})
     return folder.path, result
-
-
-def rules_of(study: ChainBacktestStudy) -> Rules:
-    """The rules of its replay."""
-    return Rules(
-        study.margin_period_hours, study.tolerance_hours, study.hour, study.numeraire, study.price, study.window,
-        study.least_window, study.state_reversion,
-    )  # fmt: skip
 
 
 def history_of(study: ChainBacktestStudy, chains: ChainData) -> Before:
@@ -240,7 +231,8 @@ def _assumptions(study: ChainBacktestStudy, seen: Replay, has_prices: bool) -> l
         "Of each model, asset and account: exact binomial p-values (one-sided: too many), adjusted over all of these "
         f"by Benjamini and Hochberg and by Holm; power is against {study.rate_multiple:g} times the promised rate. "
         "Christoffersen's test is asymptotic and formed from two exceptions on.",
-        f"Accounts of one day fall together. Pooled rates and means take the day as their unit; ratios and comparisons "
-        f"resample days in blocks of {study.block_days:g} on average, all models and accounts of a day together. Below "
-        "ten days that carry a figure its interval is refused.",
+        f"Accounts of one day fall together. Pooled rates take the day as their unit; comparisons resample days in "
+        f"blocks of {study.block_days:g} on average, all models and accounts of a day together, and are refused below "
+        "ten days on which the counts differ; both take Student's t for the days that carry them. Means and ratios of "
+        "requirements and sizes of exceptions are those of this one history.",
     ]

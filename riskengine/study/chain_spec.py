@@ -6,17 +6,20 @@ from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
 from riskengine.book.templates import AccountTemplate
+from riskengine.engine.chain_rules import Rules
 from riskengine.errors import suggest
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import MarginModel, told_apart
 from riskengine.scenario.world import World
-from riskengine.study.checks import Found
+from riskengine.study.checks import Found, windows_read
 from riskengine.study.kind import Study
 
 
-@dataclass(frozen=True)
-class ChainBacktestStudy(Study):
+@dataclass(frozen=True, kw_only=True)
+class ChainBacktestStudy(Rules, Study):
     """Margin models on real option chains: the same accounts, struck afresh every margin period, under every model.
+
+    The rules of the replay are those of `Rules`, of which a study is one.
 
     Attributes
     ----------
@@ -24,21 +27,6 @@ class ChainBacktestStudy(Study):
         Struck on each asset.
     models : tuple of MarginModel
     assets : tuple of str
-    margin_period_hours : float
-        Of the models with a window too.
-    tolerance_hours : float
-        How far the time between two snapshots may be from it.
-    hour : float
-        Of the day, UTC: the snapshot nearest to it is taken.
-    numeraire : {"usd", "coin"}
-        What losses are counted in; coin at the index of the start, as a coin-settled account bears them.
-    price : {"mark", "mid"}
-        What a position is worth.
-    window, least_window : int
-        Most and fewest past margin periods that a model reads; periods before are history only.
-    state_reversion : float
-        Speed, per year, at which a move of the 30-day variance fades along tenors in the scenarios of models with a
-        window.
     least_days : int
         Fewer margin periods are refused.
     coverage_target : float
@@ -65,14 +53,6 @@ class ChainBacktestStudy(Study):
     accounts: tuple[AccountTemplate, ...]
     models: tuple[MarginModel, ...]
     assets: tuple[str, ...] = ("BTC", "ETH")
-    margin_period_hours: float = 24.0
-    tolerance_hours: float = 6.0
-    hour: float = 9.5
-    numeraire: Literal["usd", "coin"] = "usd"
-    price: Literal["mark", "mid"] = "mark"
-    window: int = 500
-    least_window: int = 60
-    state_reversion: float = 10.0
     least_days: int = 30
     coverage_target: float = 0.99
     apart: tuple[str, ...] = ()
@@ -85,12 +65,7 @@ class ChainBacktestStudy(Study):
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check_range("margin_period_hours", self.margin_period_hours, 1.0, 8_760.0)
-        check_range("tolerance_hours", self.tolerance_hours, 0.0, 0.5 * self.margin_period_hours)
-        check_range("hour", self.hour, 0.0, 24.0, open_high=True)
-        check_range("window", self.window, 2, 100_000)
-        check_range("least_window", self.least_window, 2, self.window)
-        check_range("state_reversion", self.state_reversion, 0.0, 1_000.0, open_low=True)
+        super().__post_init__()
         check_range("least_days", self.least_days, 10, 100_000)
         check_range("coverage_target", self.coverage_target, 0.5, 1.0, open_low=True, open_high=True)
         check_range("significance", self.significance, 0.0, 0.5, open_low=True)
@@ -147,13 +122,17 @@ class ChainBacktestStudy(Study):
                 yield said, ("apart", i)
         if set(names) <= set(self.apart):
             yield "apart must leave at least one account to pool", ("apart",)
+        promised = max(round(1.0 - (self.coverage_target if v is None else v), 12) for _, v in self.settings)
+        if self.rate_multiple * promised >= 1.0:
+            most = f"below {1.0 / promised:g}, as a rate of {promised:g} is promised"
+            yield f"rate_multiple must be {most}, got {self.rate_multiple:g}", ("rate_multiple",)
         seconds = round(self.margin_period_hours * 3600)
         for i, model in enumerate(self.models):
             period = getattr(model, "margin_period_hours", self.margin_period_hours)
             if period != self.margin_period_hours:
                 said = f"margin_period_hours must be that of the study, {self.margin_period_hours:g}, got {period:g}"
                 yield said, ("models", i)
-            longest = max(_windows(model), default=0)
+            longest = max(windows_read(model), default=0)
             if longest > self.least_window:
                 said = f"window must not exceed least_window of the study, {self.least_window}, got {longest}"
                 yield said, ("models", i)
@@ -169,11 +148,3 @@ class ChainBacktestStudy(Study):
                     f"parameters must cover {', '.join(self.assets)}, got none for {', '.join(missing)}",
                     ("models", i),
                 )
-
-
-def _windows(model: MarginModel) -> Iterator[int]:
-    """Windows that a model, or a part of a combination, states."""
-    if getattr(model, "window", None):
-        yield model.window
-    for part in getattr(model, "parts", ()):
-        yield from _windows(part)

@@ -31,15 +31,15 @@ def period_faults(models: Sequence[MarginModel], hours: float, windows: int, pla
         if own is not None and own != hours:
             said = f"margin_period_hours must be the study's {hours:g} h, got {own:g} h"
             yield said, (*place, i, "margin_period_hours")
-        needed = max([0, *_windows(model)])
+        needed = max([0, *windows_read(model)])
         if windows < needed:
             yield f"{model.kind} needs history_windows of at least {needed}, got {windows}", (*place, i)
 
 
-def _windows(model: MarginModel) -> Iterator[int]:
+def windows_read(model: MarginModel) -> Iterator[int]:
     """Windows that a model, or a part of a combination, reads: those it states, else at least two."""
     for part in getattr(model, "parts", ()):
-        yield from _windows(part)
+        yield from windows_read(part)
     if reads_history(model):
         yield getattr(model, "window", None) or 2
 

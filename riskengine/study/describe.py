@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from riskengine.book.loans import Loans
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.world import World
@@ -100,6 +101,18 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+        said += [
+            f"Borrowers of {m.kind}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below "
+            f"a health factor of {m.reaction.trigger:g}, to {m.reaction.target:g}, before keepers, without slippage."
+            for m in study.lending.markets
+            if getattr(m, "reaction", None) is not None
+        ]
+        if study.imported is not None:
+            count, origin = len(study.imported.names), study.imported.origin
+            said.append(
+                f"The {count} borrowers are the accounts of {origin['file']}, as of {origin['as_of']}; "
+                f"source: {origin['source']}."
+            )
         if study.lending.compared_with:
             said.append(
                 "Every market has the same borrowers and paths, an oracle that is told the same prices, and a pool of "
@@ -169,7 +182,14 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
             "price_feedback": study.feedback is not None,
         },
         "assumptions": assumptions(study),
-    } | ({"data": data} if (data := world_data(study.world)) else {})
+    } | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
+
+
+def book_data(book: Loans | None) -> list[dict[str, str]]:
+    """Name and hash of the file of an imported book."""
+    if book is None:
+        return []
+    return [{"name": book.origin["file"], "sha256": book.origin["sha256"], "source": "accounts, given by --data"}]
 
 
 def lab_head(study: EstimatorLabStudy, name: str, command: str, sampled: dict[str, str]) -> dict[str, Any]:

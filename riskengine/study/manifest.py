@@ -62,6 +62,8 @@ def _data(value: Any) -> set[str]:
     worlds = [asked.get("world") or {}, *(value.get("worlds") or ()), *(value.get("variants") or ())]
     parts = [part for world in worlds for part in (world.get("model") or {}).values()]
     named = [part.get("sha256") for part in parts if isinstance(part, dict)]
+    books = [asked.get("book"), (asked.get("lending") or {}).get("book")]
+    named += [book.get("sha256") for book in books if isinstance(book, dict)]
     given = value.get("data_sha256")
     return {digest for digest in (*named, *(given if isinstance(given, list) else [given])) if digest}
 

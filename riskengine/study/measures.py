@@ -16,7 +16,17 @@ from riskengine.stats.figures import Figures
 from riskengine.stats.mean import root
 from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
-from riskengine.study.names import AMOUNTS, CALIBRATION, INDICATORS, MEANS, SHARES, SIGNED, TAIL_LEVELS, amount_name
+from riskengine.study.names import (
+    AMOUNTS,
+    CALIBRATION,
+    FIXED,
+    INDICATORS,
+    MEANS,
+    SHARES,
+    SIGNED,
+    TAIL_LEVELS,
+    amount_name,
+)
 from riskengine.study.result import Row
 
 
@@ -53,6 +63,8 @@ def column_rows(
         found = [(measure, SHARES[measure], figures.share(column, severity))]
     elif measure in INDICATORS:
         found = [(measure, "probability", figures.probability(column > 0, severity))]
+    elif measure in FIXED and (column == column[0]).all():
+        found = [(measure, FIXED[measure], exact(float(column[0]), "the same on every path"))]
     elif measure == "protocol_fee" and model in free:
         found = [(measure, MEANS[measure], exact(0.0, "exact: the rules charge none"))]
     elif measure in MEANS:

@@ -26,11 +26,15 @@ MEANS = {
     "skipped_unprofitable": "count",
     "liquidated_loans": "count",
     "borrow_capacity": "USD",
+    "liquidatable_at_start": "count",
+    "reacting_borrowers": "count",
 }
+# of those, known without an error where all paths start at the same prices
+FIXED = {"liquidatable_at_start": "count"}
 # an amount that may be negative: its mean is reported, and its mean over the worst 1 % of paths
 SIGNED = {"protocol_result": "USD", "protocol_result_sold": "USD", "reserves": "USD"}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
-AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "unsold_inventory")
+AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
 # of estimators on the paths of a study against the exact quantile, with the unit of each
 CALIBRATION = {
@@ -112,6 +116,20 @@ EXPERIMENT = {
     "mean_margin_ratio": "share",
 }
 
+# of a lending market replayed over real crises: each of one history
+REPLAY = {
+    "deepest_fall": "return",
+    "replayed_seized": "USD",
+    "replayed_seized_least": "USD",
+    "replayed_seized_most": "USD",
+    "replayed_borrowers": "count",
+    "replayed_bad_debt": "USD",
+    "replayed_penalty": "USD",
+    "happened_seized": "USD",
+    "happened_borrowers": "count",
+    "order_correlation": "number",
+    "order_p_value": "probability",
+}
 # of a study of backtests
 BACKTEST_POWER = {
     "test_size": "probability",
@@ -270,6 +288,7 @@ PLACES = (
     "asset",
     "case",
     "estimator",
+    "event",
     "exposure",
     "family",
     "level",
@@ -341,6 +360,7 @@ def all_measures() -> frozenset[str]:
         *PROBABILITY,
         *BLACK_SCHOLES,
         *BACKTEST_POWER,
+        *REPLAY,
         *CHOICE,
         *COLLATERAL,
         "bad_debt_share",

@@ -29,6 +29,7 @@ _LENDING = {
     "bad_debt": "USD",
     "borrow_capacity": "USD",
     "protocol_fee": "USD",
+    "supplier_loss": "USD",
 }
 _MARKETS = {
     "bad_debt": "USD",

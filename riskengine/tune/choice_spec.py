@@ -220,6 +220,8 @@ class CertifiedChoiceStudy(Study):
             if self.lending is None or self.lending.market.kind != "aave_v3":
                 got = "none" if self.lending is None else f"one of kind {self.lending.market.kind}"
                 raise ValueError(f"collateral needs a lending part with a market of kind aave_v3, got {got}")
+            if self.lending.market.reaction is not None:
+                raise ValueError("collateral needs a market whose borrowers do not act, got one with a reaction")
             self.collateral.check(self.lending.market.rules)
         for simulation in self.simulations:
             self._check_independent(simulation.world, simulation.grid)

@@ -7,8 +7,8 @@ from scipy.stats import binomtest
 
 from riskengine.book.templates import AccountTemplate, Leg
 from riskengine.config.models import margin_model
-from riskengine.engine.chain_accounts import Rules
 from riskengine.engine.chain_replay import Before, replay
+from riskengine.engine.chain_rules import Rules
 from riskengine.pricing.black import black76
 
 LONG = AccountTemplate("long", "outright", (Leg("perpetual", 1.0),))

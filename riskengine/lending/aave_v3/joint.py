@@ -240,9 +240,11 @@ class JointRun:
         Raises
         ------
         ValueError
-            Where a token is collateral in one market and not in another.
+            Where a token is collateral in one market and not in another, or borrowers react.
         """
         base = markets[0]
+        if any(m.reaction is not None for m in markets):
+            raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
         tokens = [base.rules.reserve(s) for s in loans.reserves]

@@ -1,7 +1,7 @@
 """`AaveV3`: a market that borrowers, an oracle, keepers and liquidity live through, on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
+from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.rates.two_slope import growth
@@ -34,6 +35,8 @@ class AaveV3(BlockMarket):
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
+    reaction : Reaction or None
+        What borrowers do before keepers come; None is nothing.
     """
 
     kind: ClassVar[str] = "aave_v3"
@@ -42,6 +45,7 @@ class AaveV3(BlockMarket):
     keeper: Keeper
     liquidity: ConstantProduct
     oracle: PushOracle | None = None
+    reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         self._check_depth([r for r in self.rules.reserves if r.liquidation_threshold > 0])

@@ -1,7 +1,7 @@
 """`Comet`: a Compound v3 market on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from riskengine.lending.comet import lanes
 from riskengine.lending.comet.rules import CometRules
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book
+from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import WAD
@@ -34,6 +35,8 @@ class Comet(BlockMarket):
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
+    reaction : Reaction or None
+        What borrowers do before keepers come; None is nothing.
     """
 
     kind: ClassVar[str] = "comet"
@@ -42,6 +45,7 @@ class Comet(BlockMarket):
     keeper: Keeper
     liquidity: ConstantProduct
     oracle: PushOracle | None = None
+    reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)

@@ -1,7 +1,7 @@
 """`EulerEvk`: an Euler v2 borrowing vault on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from riskengine.lending.euler_evk import lanes
 from riskengine.lending.euler_evk.rules import EulerRules
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book, wad
+from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, WAD
@@ -32,6 +33,8 @@ class EulerEvk(BlockMarket):
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
+    reaction : Reaction or None
+        What borrowers do before keepers come; None is nothing.
     """
 
     kind: ClassVar[str] = "euler_evk"
@@ -40,6 +43,7 @@ class EulerEvk(BlockMarket):
     keeper: Keeper
     liquidity: ConstantProduct
     oracle: PushOracle | None = None
+    reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)

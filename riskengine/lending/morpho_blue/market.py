@@ -1,7 +1,7 @@
 """`MorphoBlue`: isolated Morpho Blue markets on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from riskengine.lending.listing import one_debt_book, wad
 from riskengine.lending.morpho_blue import lanes
 from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor, taylor_compounded
 from riskengine.lending.morpho_blue.rules import IsolatedMarket, MorphoRules
+from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD
@@ -35,6 +36,8 @@ class MorphoBlue(BlockMarket):
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
+    reaction : Reaction or None
+        What borrowers do before keepers come; None is nothing.
     """
 
     kind: ClassVar[str] = "morpho_blue"
@@ -43,6 +46,7 @@ class MorphoBlue(BlockMarket):
     keeper: Keeper
     liquidity: ConstantProduct
     oracle: PushOracle | None = None
+    reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.markets)

@@ -58,7 +58,7 @@ REFUSED = [
     (
         BLOCKS.replace("p.csv", "q.csv"),
         None,
-        "world.yaml:8: world.model.prices.file: q.csv: no such file, beside the world",
+        "world.yaml:8: world.model.prices.file: q.csv: no such file, beside the file that names it",
     ),
     (BLOCKS, prices(missing=(5, 6)), "prices must not have gaps (no gap is allowed), got 0.250% of bars missing"),
     (BLOCKS.replace("12", "auto"), prices(20), "30 or more values that vary, got 19"),

@@ -13,13 +13,14 @@ from riskengine.config.models import margin_model
 from riskengine.engine.chain_accounts import (
     NotStruck,
     Position,
-    Rules,
     book_and_market,
+    coins_of,
     later_coins,
     profit,
     strike_account,
 )
 from riskengine.engine.chain_replay import Before, before, periods, replay
+from riskengine.engine.chain_rules import Rules
 from riskengine.engine.chain_smile import MONTH, Smile, long_variance, state
 from riskengine.margin.venues import deribit_portfolio as calculator
 from riskengine.pricing.valuation import account_values
@@ -154,6 +155,21 @@ def test_an_option_settles_at_the_index_and_a_lost_mark_is_priced_from_the_smile
     other = replace(later, **{c: getattr(later, c)[later.expiry != expiry] for c in columns})
     with pytest.raises(NotStruck, match="no longer quoted"):
         later_coins(listed, Smile(other), never, "mark", counts)
+
+
+@pytest.mark.parametrize("gone", ["bid", "ask"])
+def test_half_a_quote_is_no_mid(gone):
+    whole = snapshot("BTC", START, 50_000.0)
+    expiry, strike = int(whole.expiry[0]), float(whole.strike[0])
+    row = whole.row(expiry, strike, 1.0)
+    prices = getattr(whole, gone).copy()
+    prices[row] = 0.0
+    option, counts = Position(-1.0, expiry, strike, 1.0), Counter()
+    assert coins_of(option, Smile(whole), "mid") == pytest.approx(whole.mark[row])
+    smile = Smile(replace(whole, **{gone: prices}))
+    assert np.isnan(coins_of(option, smile, "mid"))
+    assert later_coins(option, smile, never, "mid", counts) == whole.mark[row]
+    assert counts == {"marked, as bid or ask was gone": 1}
 
 
 def test_the_requirement_of_one_account_by_the_calculator_of_the_venue():

@@ -10,6 +10,7 @@ from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
+from riskengine.lending.reaction import Reaction
 from riskengine.market.paths import MarketPaths
 from riskengine.oracle.push import PushOracle
 from riskengine.random import DrawKeys
@@ -117,6 +118,13 @@ def test_paths_that_failed_stay_apart(lived):
     others = np.arange(96) != 7
     for measure, column in joint.columns(lending.market, lending.book).items():
         np.testing.assert_array_equal(column[others], whole.columns(lending.market, lending.book)[measure][others])
+
+
+def test_borrowers_who_act_are_refused(lived):
+    lending, paths = lived
+    acting = replace(lending.market, reaction=Reaction("top_up"))
+    with pytest.raises(ValueError, match="without a reaction"):
+        JointRun.prepare([acting], lending.book, paths)
 
 
 def test_tokens_that_are_collateral_in_one_market_only_are_refused(lived):

@@ -25,7 +25,8 @@ EXAMPLES = Path(__file__).parents[3] / "reports" / "examples"
 # what speaks of tests without being what one says: properties of tests, and figures that a criterion may be put to
 NOT_VERDICTS = {
     "test_size", "test_power", "power_rate", "power_clusters", "rate_power", "family_power", "false_alarm",
-    "untestable", "account_power", "detectable_multiple", "detectable_rate", "months_to_detect", "power_at_twice",
+    "untestable", "account_power", "account_power_adjusted", "detectable_multiple", "detectable_rate",
+    "months_to_detect", "power_at_twice",
 }  # fmt: skip
 VERDICT = re.compile(r"p-value|reject|alarm|zone|confidence set", re.IGNORECASE)
 

@@ -80,6 +80,8 @@ def test_a_report_with_its_chapters(run):
                  "What does it cost, and how does it move?", "Which model covers better"):  # fmt: skip
         assert said in page
     text = (folder / "report.md").read_text()
+    p = [r for r in result.rows if r.measure == "equal_exception_rate_difference_p"]
+    assert ("Told apart from Historical VaR" in text) == any(r.estimate.value <= 0.05 for r in p)
     assert "3 accounts on real option chains of BTC" in text and "Not part" not in text
     assert (folder / "tables" / "cells.csv").read_text().count("\n") == 1 + 2 * 3
     assert result.head["settings"]["windows_read"] == [10, 20]
@@ -110,13 +112,13 @@ def test_prices_before_the_chains(study, tmp_path):
         _run(study, late, tmp_path / "q")
 
 
-def _made(study, seed=4):
+def _made(study, seed=4, scale=1.0):
     """A replay of invented figures: three accounts, two models, some days missing."""
     random = np.random.default_rng(seed)
     n, k = 120, 3
     loss = random.standard_t(3, (n, k))
     loss[5, 1] = np.nan
-    required = np.stack([1.5 + 0.2 * random.random((n, k)), 3.0 + 0.5 * random.random((n, k))])
+    required = scale * np.stack([1.5 + 0.2 * random.random((n, k)), 3.0 + 0.5 * random.random((n, k))])
     names = tuple(("BTC", a) for a in ("long", "put", "aside"))
     return ChainFigures(
         study.study,
@@ -147,8 +149,19 @@ def test_cells_by_direct_formulas(study):
         least = next(x for x in range(200) if binom.sf(x - 1, days.sum(), 0.1) <= 0.05)
         assert c["power"] == pytest.approx(binom.sf(least - 1, days.sum(), 0.3))
         assert c["uncovered_peak"] == pytest.approx(max(0.0, ((seen.loss - seen.required[m])[days, k] / 50.0).max()))
-    p = np.array([c["too_many_p"] for c in figures.cells])
-    assert [c["too_many_p_holm"] for c in figures.cells] >= p.tolist()
+
+
+def test_power_is_stated_at_the_p_value_that_the_adjustment_asks_for(study):
+    figures = _made(study, scale=0.6)
+    rejected = sum(c["too_many_p_bh"] <= 0.05 for c in figures.cells)
+    assert 1 < rejected < len(figures.cells)
+    for c in figures.cells:
+        # a cell counts as rejected exactly where its p-value is at most the size that its power is stated at
+        cut = 0.05 * rejected / len(figures.cells)
+        assert (c["too_many_p"] <= cut) == (c["too_many_p_bh"] <= 0.05)
+        least = next(x for x in range(200) if binom.sf(x - 1, c["days"], 0.1) <= cut)
+        assert c["power_adjusted"] == pytest.approx(binom.sf(least - 1, c["days"], 0.3))
+    assert all(c["too_many_p_holm"] >= c["too_many_p_bh"] >= c["too_many_p"] for c in figures.cells)
 
 
 def test_at_equal_cost_means_are_equal_and_what_stands_apart_does_not_count(study):
@@ -195,6 +208,7 @@ def test_resampled_exceptions_are_those_of_the_resampled_days(study):
         ("apart: [aside]", "apart: [asid]", "did you mean 'aside'"),
         ("apart: [aside]", "apart: [aside, long, put]", "must leave at least one account to pool"),
         ("benchmark: historical_var", "benchmark: historic", "benchmark must be one of"),
+        ("window: 20", "rate_multiple: 10", "rate_multiple must be below 10, as a rate of 0.1 is promised, got 10"),
         ("levels: [0.9]", "levels: [0.9], margin_period_hours: 48", "must be that of the study, 24, got 48"),
         ("levels: [0.9]", "levels: [0.9], window: 15", "must not exceed least_window of the study, 10, got 15"),
         ("window: 20", "margin_period_hours: 30", "margin_period_hours must be whole days, got 30 h"),

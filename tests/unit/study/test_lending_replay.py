@@ -1,0 +1,157 @@
+"""Replay of a lending market over real prices: against a book worked by hand, and October 2025 on a real book."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from riskengine.config.study import load_study
+from riskengine.data.liquidations import load_liquidations
+from riskengine.data.prices import load_prices
+from riskengine.errors import InputError
+from riskengine.study.lending_replay import _ranks
+from riskengine.study.lending_replay_spec import LiquidationColumns
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
+from cli_files import call  # noqa: E402
+
+STUDY = """
+kind: lending_replay
+title: One fall
+assets: [ETH]
+spot: [2000]
+book:
+  reserves: [WETH, USDC]
+  borrowers:
+    - {name: near, collateral: {WETH: 10}, debt: {USDC: 16000}}
+    - {name: safe, collateral: {WETH: 10}, debt: {USDC: 2000}}
+market:
+  kind: aave_v3
+  rules:
+    name: made here
+    as_of: "2025-01-01"
+    source: made here
+    reserves:
+      - {symbol: WETH, asset: ETH, decimals: 18, ltv: 0.8, liquidation_threshold: 0.83, liquidation_bonus: 0.05,
+         liquidation_protocol_fee: 0.1, rates: {optimal_usage: 0.9, base: 0, slope1: 0, slope2: 0, reserve_factor: 0.1}}
+      - {symbol: USDC, asset: null, decimals: 6, ltv: 0.0, liquidation_threshold: 0.0, liquidation_bonus: 0.0,
+         liquidation_protocol_fee: 0.0, rates: {optimal_usage: 0.9, base: 0, slope1: 0, slope2: 0, reserve_factor: 0.1}}
+    oracle: {deviation: 0.0, heartbeat_hours: 1}
+  keeper: {delay_hours: 0, gas_usd: 0, calls_per_step: 1}
+  liquidity: {depth_usd: {ETH: 1000000000000}, refill_half_life_hours: 1}
+events:
+  - {name: fall, start: "2025-01-01T02:00", hours: 4}
+threshold_shifts: [0, -0.04]
+starts: 3
+"""
+# 4,000 at the start, then 4 % down: health of `near` is 0.83 x 19,200 / 16,000 = 0.996, so half its debt is repaid
+CLOSES = (4400, 4000, 4000, 3840, 3840, 3900, 4000, 4000)
+
+
+def prices(folder: Path, closes=CLOSES) -> Path:
+    rows = [f"2025-01-01T{h:02d}:00,ETH,{p}" for h, p in enumerate(closes)]
+    file = folder / "prices.csv"
+    file.write_text("timestamp,symbol,close\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "s.yaml").write_text(STUDY, encoding="utf-8")
+    (tmp_path / "real.csv").write_text(
+        "timestamp,account_id,collateral_usd,ok\n2024-12-31T00:00,a,1,y\n2025-01-01T03:30,a,100,y\n"
+        "2025-01-01T04:30,a,50,y\n2025-01-01T04:40,b,7,n\n2025-01-01T06:00,c,9,y\n2025-01-02T00:00,d,1,y\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def figures(capsys, folder, *more):
+    study = folder / "s.yaml"
+    code, out, err = call(capsys, "run", study, "--data", prices(folder), *more, "--out", folder / "run", "--json")
+    assert code == 0, err
+    rows = json.loads(out)["result"]["rows"]
+    return {(r["measure"], r["parameters"].get("threshold_shift", 0.0)): r["estimate"] for r in rows}
+
+
+def test_a_fall_worked_by_hand(capsys, folder):
+    found = figures(capsys, folder, "--data", folder / "real.csv", "--set", "happened={where: {ok: [y]}}")
+    value = {key: e["value"] for key, e in found.items()}
+    assert value["deepest_fall", 0.0] == pytest.approx(-0.04)
+    assert value["replayed_borrowers", 0.0] == 1.0
+    # half of 16,000 repaid, 5 % on top
+    assert value["replayed_seized", 0.0] == pytest.approx(8_400.0)
+    assert value["replayed_penalty", 0.0] == pytest.approx(400.0)
+    assert value["replayed_bad_debt", 0.0] == 0.0
+    # a cut by four points: 0.79 x 20,000 is below 16,000 before any price moves
+    assert value["liquidatable_at_start", 0.0] == 0.0 and value["liquidatable_at_start", -0.04] == 1.0
+    # from two hours earlier the fall starts at 4,400: health 0.83 x 18,182 / 16,000, then half more, deeper
+    assert value["replayed_seized_most", 0.0] >= value["replayed_seized", 0.0] >= value["replayed_seized_least", 0.0]
+    assert value["replayed_seized_most", 0.0] > 8_400.0 + 1.0
+    # from 02:00 on and before 06:00, of rows that are ok
+    assert value["happened_seized", 0.0] == 150.0 and value["happened_borrowers", 0.0] == 1.0
+    assert all(e["lower"] == e["value"] == e["upper"] for e in found.values())
+    report = (folder / "run" / "report.md").read_text(encoding="utf-8")
+    assert "really 150 USD" in report and "A counterfactual" in report
+
+
+def test_without_real_liquidations_and_beyond_their_file(capsys, folder):
+    assert ("happened_seized", 0.0) not in figures(capsys, folder)
+    late = folder / "late.csv"
+    late.write_text("timestamp,account_id,collateral_usd\n2025-01-01T04:30,a,50\n", encoding="utf-8")
+    other = folder / "other"
+    other.mkdir()
+    (other / "s.yaml").write_text(STUDY, encoding="utf-8")
+    found = figures(capsys, other, "--data", late)
+    assert found["happened_seized", 0.0]["value"] is None
+
+
+def test_faults_of_prices_and_liquidations(capsys, folder):
+    code, _, err = call(capsys, "run", folder / "s.yaml", "--data", prices(folder, CLOSES[:5]), "--out", folder / "x")
+    assert code == 2 and "prices of event fall must hold every bar of 3600 s" in err and "missing, the first at" in err
+    code, _, err = call(capsys, "run", folder / "s.yaml")
+    assert code == 2 and "a replay of a lending market needs prices" in err
+    for where, said in (
+        (LiquidationColumns(usd="usd"), "column 'usd' must be"),
+        (LiquidationColumns(where={"ok": ["z"]}), "got 'z'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            load_liquidations(folder / "real.csv", where)
+    for change, said in (
+        ("spot=[1, 2]", "spot must hold one price for each of ETH"),
+        ("events=[]", "events must be at least one"),
+        ("events.0.start=soon", "start must be an ISO time"),
+        ("threshold_shifts=[0.01]", "threshold_shifts must hold 0"),
+        ("threshold_shifts=[0, 0.2]", "liquidation threshold of WETH must lie"),
+    ):
+        code, _, err = call(capsys, "run", folder / "s.yaml", "--data", prices(folder), "--set", change, "--dry-run")
+        assert code == 2 and said in err, err
+
+
+def test_ranks_share_ties():
+    assert _ranks(np.array([5.0, 1.0, 5.0, 9.0])).tolist() == [1.5, 0.0, 1.5, 3.0]
+
+
+def test_october_2025_on_the_btc_borrowers(shared, tmp_path):
+    pytest.importorskip("pyarrow")
+    data = shared / "data"
+    study = load_study(
+        "lending_october_2025",
+        ("threshold_shifts=[0]", "starts=1"),
+        data / "lending_aave_btc_open_positions_20260224.csv.gz",
+    )
+    history = load_prices(
+        data / "prices_spot_5m_events.parquet", ("BTC", "ETH"), start="2025-10-09", max_missing_share=1.0
+    )
+    happened = load_liquidations(data / "lending_aave_btc_liquidations.csv.gz", study.study.happened)
+    _, result = study.study.run(study.resolved, "oct", history=history, happened=happened, out=tmp_path / "run")
+    value = {r.measure: r.estimate.value for r in result.rows if r.parameters.get("asset") != "ETH"}
+    # who is below the threshold already holds what the table does not know of, and is not in the book
+    assert value["liquidatable_at_start"] == 0.0
+    # counted from the file: 83 liquidations of 72 accounts
+    assert value["happened_borrowers"] == 72.0 and value["happened_seized"] == pytest.approx(43.105e6, rel=1e-3)
+    assert value["deepest_fall"] == pytest.approx(-0.1456, abs=1e-4)
+    assert value["replayed_borrowers"] == 105.0 and value["replayed_seized"] == pytest.approx(45.1e6, rel=2e-3)
+    assert value["replayed_penalty"] == pytest.approx(value["replayed_seized"] * 0.05 / 1.05, rel=1e-9)

@@ -4,6 +4,8 @@
 with keepers that never arrive in time, so that it finds breaches and keeps their clocks and does nothing else.  That
 both find the same is checked first: with gas made prohibitive the market counts every breach as unprofitable.
 ``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
+``joint search``: 200 parameter sets on common paths, thresholds four points down to eight up with bonus, fee and close
+factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
 """
 
 import json
@@ -15,12 +17,18 @@ import _one_core  # noqa: F401
 import numpy as np
 
 from riskengine.book.borrowers import synthetic_borrowers
+from riskengine.config.study import load_world
+from riskengine.engine.desks import LendingDesk
+from riskengine.engine.loop import run_loop
 from riskengine.lending.aave_v3 import AaveV3
+from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.keeper import Keeper
+from riskengine.lending.parameter_set import ParameterSet, TokenChange
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import PushOracle
+from riskengine.random import DrawKeys
 from riskengine.rates.two_slope import TwoSlope
 
 ASSETS = ("BTC", "ETH")
@@ -71,6 +79,43 @@ def run_market(model: AaveV3, loans, spot: np.ndarray) -> tuple[np.ndarray, np.n
     return skipped, calls
 
 
+SEARCHED = 200
+
+
+def parameter_sets() -> list[ParameterSet]:
+    """200 sets around the market of `build_market`."""
+    out = []
+    for k in range(SEARCHED):
+        shift = round(-0.04 + 0.12 * (k % 25) / 24, 3)
+        tokens = {
+            symbol: TokenChange(
+                ltv=round(threshold + shift - 0.05, 4),
+                liquidation_threshold=round(threshold + shift, 4),
+                liquidation_bonus=0.05 if k % 2 else 0.07,
+                liquidation_protocol_fee=0.1 if k % 4 < 2 else 0.2,
+            )
+            for symbol, threshold in THRESHOLD.items()
+        }
+        out.append(ParameterSet(f"set {k}", tokens, 0.5 if k % 50 < 25 else 1.0))
+    return out
+
+
+def joint_search(loans, steps: int, paths: int, count: int) -> None:
+    """Draw the paths of a fitted world and let `count` sets live on them; one set runs as a study without sets does."""
+    world = load_world("btc_eth")
+    market = world.sample(TimeGrid(3600, steps), 0, paths, DrawKeys(1))
+    base = build_market(50.0, 1.0)
+    if count == 1:
+        desk = LendingDesk(base, 0.0, loans, market, market.spot_lanes[0])
+        run_loop(market, [desk])
+        desk.columns()
+        return
+    markets = [base.with_parameters(s) for s in parameter_sets()]
+    joint = JointRun.prepare(markets, loans, market)
+    for own in markets:
+        joint.columns(own, loans)
+
+
 def best(call, repeats: int) -> float:
     """Smallest CPU seconds of `repeats` calls."""
     times = []
@@ -106,6 +151,14 @@ def main(repeats: int = 9) -> dict:
             "liquidatable_share": float(f"{counts.mean() / borrowers:.3g}"),
             "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
         }
+    world = load_world("btc_eth")
+    near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
+    one, many = (best(partial(joint_search, near, steps, paths, n), max(3, repeats // 3)) for n in (1, SEARCHED))
+    rows["joint search"] = {
+        "one_set_s": round(one, 4),
+        f"{SEARCHED}_sets_s": round(many, 4),
+        "ratio": round(many / one, 2),
+    }
     print(f"{borrowers} loans x {paths} paths x {steps} steps, one core, CPU seconds, best of {repeats}")
     for name, row in rows.items():
         print(name)

@@ -14,6 +14,8 @@ from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.scheme import Scheme
+from riskengine.lending.aave_v3.joint import JointRun
+from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.random import DrawKeys
@@ -41,6 +43,8 @@ class Simulation:
         Whether paths are held against the exact quantiles of their own law.
     only : frozenset of (label of a model, level or None, multiplier), optional
         Margin settings to run; all of the question by default.
+    sets : tuple of ParameterSet
+        Changes of the lending market's parameters, each run on the same paths; only without feedback.
     """
 
     world: World
@@ -55,6 +59,7 @@ class Simulation:
     controlled: bool = False
     checked: bool = True
     only: frozenset[tuple[str, float | None, float]] | None = None
+    sets: tuple[ParameterSet, ...] = ()
 
     @cached_property
     def lab(self) -> Lab:
@@ -105,7 +110,20 @@ class Simulation:
                 if columns.keys() & found.keys():
                     raise RuntimeError(f"two desks must not report one figure, got {columns.keys() & found.keys()}")
                 columns |= found
+        if self.sets:
+            columns |= self._parameter_sets(paths)
         return PathOutcomes.from_columns(columns, paths.failed)
+
+    def _parameter_sets(self, paths: MarketPaths) -> dict[Key, np.ndarray]:
+        """Columns of every parameter set on the book of the lending question; the subject is the name of the set."""
+        lending = self.lending
+        markets = [lending.market.with_parameters(s) for s in self.sets]
+        joint = JointRun.prepare(markets, lending.book, paths)
+        return {
+            ("lending", lending.market.kind, None, None, own.name, measure): column
+            for own, market in zip(self.sets, markets, strict=True)
+            for measure, column in joint.columns(market, lending.book, own.caps).items()
+        }
 
     def _impact(self, paths: MarketPaths) -> Impact | None:
         if self.feedback is None:

@@ -39,7 +39,9 @@ def rows_of_choice(rows: list[Row], entry: Mapping[str, Any], section: str) -> l
 
 
 def setting(entry: Mapping[str, Any], value: float | None) -> str:
-    """A setting as people write it on its axis."""
+    """A setting as people write it on its axis; a parameter set by its name."""
+    if value is not None and entry.get("names"):
+        return str(entry["names"][int(value)])
     return "none" if value is None else value_of(str(entry["axis"]), value)
 
 
@@ -144,7 +146,34 @@ def experiment_sentences(result: Mapping[str, Any], rows: list[Row]) -> Iterator
     )
 
 
+def after(hours: float) -> str:
+    """A time after the recommendation: ``3 days``, ``8 h``."""
+    return f"{hours / 24:g} days" if hours % 24 == 0 else f"{hours:g} h"
+
+
+def schedule_sentences(result: Mapping[str, Any], rows: list[Row]) -> Iterator[str]:
+    """How long the way is and whether every step of it is below the target."""
+    entries = {(e["model"], e["choice"]): e for e in result.get("choices") or ()}
+    for plan in result.get("schedules") or ():
+        entry = entries[plan["model"], plan["choice"]]
+        bounds = select(rows, "schedule", choice=plan["choice"], measure="risk_upper_bound")
+        bad = [r for r in bounds if r.parameters["walk"] != "passed"]
+        last = max((s["hours"] for s in plan["steps"]), default=0.0)
+        count = len(plan["steps"])
+        text = (
+            f"{name_of(entry)}: {count} step{'s' if count > 1 else ''}, the last {after(last)} after the first decision"
+        )
+        text += "; on fresh paths the upper bound of every step is below the target" if not bad else (
+            f"; on fresh paths {len(bad)} of {len(bounds)} upper bounds are not below the target"
+        )  # fmt: skip
+        yield text + "."
+
+
 def told(result: Mapping[str, Any]) -> list[str]:
     """All sentences of both kinds."""
     rows = rows_of(result)
-    return [*choice_sentences(result, rows), *experiment_sentences(result, rows)]
+    return [
+        *choice_sentences(result, rows),
+        *schedule_sentences(result, rows),
+        *experiment_sentences(result, rows),
+    ]

@@ -15,6 +15,7 @@ from riskengine.report.black_scholes_chapters import (
 from riskengine.report.chain_chapters import chain_accounts, chain_cost, chain_disclosure, chain_paired
 from riskengine.report.chapter import Chapter
 from riskengine.report.choice_chapters import certificate_experiment, certified_choice
+from riskengine.report.collateral_chapters import collateral_baselines, collateral_schedule, parameter_fronts
 from riskengine.report.effect_chapters import calibration, effect_of_level, joint, sweep
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
@@ -89,6 +90,9 @@ ORDER: tuple[Maker, ...] = (
     many,
     overlaps,
     certified_choice,
+    parameter_fronts,
+    collateral_baselines,
+    collateral_schedule,
     worst_account,
     certificate_experiment,
     black_scholes_margins,

@@ -60,6 +60,7 @@ VALUES = {
 }
 
 PARAMETERS = {
+    "ltv": "LTV",
     "p_value": "p-value",
     "account_kind": "account kind",
     "threshold_shift": "threshold shift",

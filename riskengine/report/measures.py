@@ -337,6 +337,17 @@ MEASURES: dict[str, Measure] = {
     "paths_needed": _M(
         "Paths needed", "Paths from which the setting that stopped the walk would pass, if its risk is as estimated."
     ),
+    "bad_debt_share": _M(
+        "Bad debt, share of its scale",
+        "Mean of the bad debt of a path beyond a stated amount, over a stated scale, cut to [0, 1] on each path.",
+    ),
+    "baseline_factor": _M("Factor", "Threshold or largest loan-to-value by one method."),
+    "baseline_bad_debt": _M(
+        "Expected bad debt, untouched", "Expected bad debt of a loan that nobody liquidates, over its debt."
+    ),
+    "liquidated_at_once": _M(
+        "Liquidatable at once", "Loans that a change of parameters makes liquidatable at the prices of the start."
+    ),
     "initial_margin_breach_on_path": _M(
         "P(initial-margin breach)", "Share of paths on which at least one account breaches its initial margin."
     ),

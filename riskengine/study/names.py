@@ -107,6 +107,8 @@ CHOICE = (
     "safe_share_of_fit",
     "paths_needed",
 )
+# of a certified choice of collateral parameters
+COLLATERAL = ("baseline_factor", "baseline_bad_debt", "liquidated_at_once")
 EXPERIMENT = {
     "allowed_breaches": "count",
     "mean_true_risk": "probability",
@@ -313,6 +315,11 @@ PLACES = (
     "from",
     "to",
     "measure",
+    "token",
+    "step",
+    "step_size",
+    "drawdown",
+    "hours",
     "input",
     "group",
     "parameter",
@@ -355,6 +362,8 @@ def all_measures() -> frozenset[str]:
         *BACKTEST_POWER,
         *REPLAY,
         *CHOICE,
+        *COLLATERAL,
+        "bad_debt_share",
         *EXPERIMENT,
         *ACCOUNTS,
         *WORST,

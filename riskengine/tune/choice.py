@@ -20,6 +20,7 @@ from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.outcomes import Key
 from riskengine.engine.simulate import Simulation
 from riskengine.engine.store import BlockStore
+from riskengine.lending.parameter_set import ParameterSet
 from riskengine.random import DrawKeys
 from riskengine.study.columns import Columns
 from riskengine.study.describe import assumptions, world_data, worlds_head
@@ -32,6 +33,7 @@ from riskengine.study.verdict import judge
 from riskengine.tune.certify import Certificate, RiskControl, certify, conformal_risk_control, upper_bounds, worst_case
 from riskengine.tune.choice_rows import choice_rows, fronts
 from riskengine.tune.choice_spec import GOODS, RISKS, CertifiedChoiceStudy, Choice
+from riskengine.tune.collateral import baseline_rows, parameter_fronts, plan_payload, plan_rows, plans
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,27 @@ class Sample:
     variant : bool
         Whether the world is a draw from the law of a fit.
     columns : Columns
+    sets : tuple of str
+        Names of the parameter sets.
     """
 
     world: str
     fresh: bool
     variant: bool
     columns: Columns
+    sets: tuple[str, ...] = ()
 
     def _keys(self, choice: Choice, candidates: tuple[float, ...], measure: str) -> list[Key]:
         if choice.axis == "threshold_shift":
             return [("lending", choice.model, None, c, "all", measure) for c in candidates]
+        if choice.axis == "parameter_set":
+            return [("lending", choice.model, None, None, self.sets[int(c)], measure) for c in candidates]
         return [("margin", *choice.setting(c), "all", measure) for c in candidates]
 
     def risk(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
         """Loss in [0, 1] of every good path under every candidate, (n, C)."""
-        measure, binary = RISKS[choice.risk]
-        found = np.stack(self.columns.select(*self._keys(choice, candidates, measure)), axis=1)
-        return (found > 0).astype(np.float64) if binary else found
+        keys = self._keys(choice, candidates, RISKS[choice.risk][0])
+        return choice.loss(np.stack(self.columns.select(*keys), axis=1))
 
     def tested(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
         """The same with a loss of one on every path that failed: what a certificate is about."""
@@ -207,26 +213,14 @@ def run_choice(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume)
     count = len(study.worlds)
-    asked = [(s, False) for s in study.simulations]
-    asked += [(replace(s, seed=study.fresh_seed, paths=study.fresh), True) for s in study.simulations[:count]]
-    total, done = study.plan()["paths"], 0
+    names = tuple(s.name for s in study.sets)
+    fresh_ones = [replace(s, seed=study.fresh_seed, paths=study.fresh) for s in study.simulations[:count]]
+    run = _Runs(folder, study, workers or default_workers(), start, progress)
     samples = []
-    for i, (simulated, fresh) in enumerate(asked):
-        place = folder.path / "blocks" / f"{i:03d}-{'fresh' if fresh else 'choice'}"
-        place.mkdir(exist_ok=True)
-        store, blocks = BlockStore(place), plan(simulated.paths)
-        missing = [b for b in blocks if not store.check(b)]
-        done += simulated.paths - sum(b.count for b in missing)
-        engine = _simulation(simulated, study.settings)
-        for block in run_blocks(
-            missing, lambda b, to=store, by=engine: to.write(b, by.block(b)), workers or default_workers()
-        ):
-            done += block.count
-            if progress is not None:
-                where = f"{simulated.world.name}{', fresh' if fresh else ''}"
-                progress(Progress(done, total, time.perf_counter() - start, where))
-        columns = Columns(store, blocks, study.max_failed_share, study.confidence)
-        samples.append(Sample(simulated.world.name, fresh, not fresh and i >= count, columns))
+    for i, simulated in enumerate((*study.simulations, *fresh_ones)):
+        fresh = i >= len(study.simulations)
+        columns = run.columns(f"{i:03d}-{'fresh' if fresh else 'choice'}", simulated, fresh, study.sets)
+        samples.append(Sample(simulated.world.name, fresh, not fresh and i >= count, columns, names))
     made = tuple(
         Made(
             choice,
@@ -238,19 +232,60 @@ def run_choice(
         for choice, label in zip(study.choices_resolved, labels(study.choices_resolved), strict=True)
     )
     rows = [row for m in made for row in choice_rows(m, study.confidence)]
-    result = _result(study, name, command, made, judge(rows, study.criteria), samples)
+    extra: dict[str, Any] = {}
+    if study.collateral is not None:
+        on_fresh = [(f.world, s.columns) for f, s in zip(fresh_ones, samples[-count:], strict=True)]
+        extra["parameter_fronts"] = parameter_fronts(study, on_fresh, study.confidence)
+        if study.collateral.baselines is not None:
+            rows += baseline_rows(study)
+        ways = plans(study, made)
+        for k, way in enumerate(ways):
+            lived = [
+                (f.world, run.columns(f"steps-{k:03d}-{i:03d}", f, True, way.sets, margin=False))
+                for i, f in enumerate(fresh_ones)
+            ]
+            rows += plan_rows(study, way, lived, study.confidence)
+            plain = plan_payload(study, way)
+            folder.write_json(f"payload/{k:03d}.json", plain)
+            extra.setdefault("schedules", []).append(way.plain | {"payload": plain})
+    result = _result(study, name, command, made, judge(rows, study.criteria), samples, extra)
     folder.write_json("manifest.json", manifest(resolved, study.paths))
     folder.write_json("result.json", result.as_dict())
     folder.write_json("timing.json", {"seconds": time.perf_counter() - start})
     return folder.path, result
 
 
-def _simulation(study: CalibrationStudy, settings: frozenset[tuple[str, float | None, float]]) -> Simulation:
-    """What is run in one world: only settings that are candidates."""
-    keys = DrawKeys(study.seed)
-    return Simulation(
-        study.world, study.grid, keys, study.margin, study.lending, confidence=study.confidence, only=settings
-    )
+@dataclass
+class _Runs:
+    """Runs the simulations of a study one after the other, each into blocks of its own."""
+
+    folder: RunFolder
+    study: CertifiedChoiceStudy
+    workers: int
+    start: float
+    progress: Callable[[Progress], None] | None
+    done: int = 0
+
+    def columns(
+        self, place: str, simulated: CalibrationStudy, fresh: bool, sets: tuple[ParameterSet, ...], margin: bool = True
+    ) -> Columns:
+        """Outcome columns of one simulation: of settings that are candidates, and of the parameter sets given."""
+        at = self.folder.path / "blocks" / place
+        at.mkdir(exist_ok=True)
+        store, blocks = BlockStore(at), plan(simulated.paths)
+        missing = [b for b in blocks if not store.check(b)]
+        self.done += simulated.paths - sum(b.count for b in missing)
+        engine = Simulation(
+            simulated.world, simulated.grid, DrawKeys(simulated.seed), simulated.margin if margin else None,
+            simulated.lending, confidence=simulated.confidence, only=self.study.settings, sets=sets,
+        )  # fmt: skip
+        for block in run_blocks(missing, lambda b: store.write(b, engine.block(b)), self.workers):
+            self.done += block.count
+            if self.progress is not None:
+                where = f"{simulated.world.name}{', fresh' if fresh else ''}"
+                total = max(self.done, self.study.plan()["paths"])
+                self.progress(Progress(self.done, total, time.perf_counter() - self.start, where))
+        return Columns(store, blocks, self.study.max_failed_share, self.study.confidence)
 
 
 def _result(
@@ -260,47 +295,53 @@ def _result(
     made: tuple[Made, ...],
     rows: list[Row],
     samples: list[Sample],
+    extra: dict[str, Any],
 ) -> StudyResult:
     failed = sum(s.columns.failures["paths"] for s in samples)
     data = [d for world in study.all_worlds() for d in world_data(world)]
-    head = {
-        "study": {"name": name, "title": study.title, "kind": study.kind},
-        "command": command,
-        "world": worlds_head(study.worlds),
-        "settings": {
-            "seed": study.seed,
-            "fresh_seed": study.fresh_seed,
-            "paths": study.paths,
-            "fresh_paths": study.fresh,
-            "worlds": [w.name for w in study.worlds],
-            "variants": [w.name for w in study.variants],
-            "horizon_hours": study.horizon_hours,
-            "step_hours": study.step_hours,
-            "history_windows": study.history_windows,
-            "confidence": study.confidence,
-            "margin_period_hours": study.margin.margin_period_hours if study.margin else None,
-            "accounts": study.margin.book.accounts if study.margin else None,
-            "loans": len(study.lending.book.names) if study.lending else None,
-        },
-        "choices": [
-            {
-                "model": m.choice.model,
-                "choice": m.label,
-                "axis": m.choice.axis,
-                "level": m.choice.level,
-                "candidates": list(m.candidates),
-                "current": m.choice.current,
-                "risk": m.choice.risk,
-                "cost": m.choice.cost,
-                "target": m.choice.target,
-                "delta": m.choice.delta,
-                "method": m.choice.method,
-            }
-            for m in made
-        ],
-        "fronts": fronts(made, study.confidence),
-        "assumptions": [*_certificate_assumptions(study), *assumptions(study.simulations[0])],
-    } | ({"data": data} if data else {})
+    head = (
+        {
+            "study": {"name": name, "title": study.title, "kind": study.kind},
+            "command": command,
+            "world": worlds_head(study.worlds),
+            "settings": {
+                "seed": study.seed,
+                "fresh_seed": study.fresh_seed,
+                "paths": study.paths,
+                "fresh_paths": study.fresh,
+                "worlds": [w.name for w in study.worlds],
+                "variants": [w.name for w in study.variants],
+                "horizon_hours": study.horizon_hours,
+                "step_hours": study.step_hours,
+                "history_windows": study.history_windows,
+                "confidence": study.confidence,
+                "margin_period_hours": study.margin.margin_period_hours if study.margin else None,
+                "accounts": study.margin.book.accounts if study.margin else None,
+                "loans": len(study.lending.book.names) if study.lending else None,
+            },
+            "choices": [
+                {
+                    "model": m.choice.model,
+                    "choice": m.label,
+                    "axis": m.choice.axis,
+                    "level": m.choice.level,
+                    "candidates": list(m.candidates),
+                    "current": m.choice.current,
+                    "risk": m.choice.risk,
+                    "cost": m.choice.cost,
+                    "target": m.choice.target,
+                    "delta": m.choice.delta,
+                    "method": m.choice.method,
+                }
+                | ({"names": [s.name for s in study.walk]} if m.choice.axis == "parameter_set" else {})
+                for m in made
+            ],
+            "fronts": fronts(made, study.confidence),
+            "assumptions": [*_certificate_assumptions(study), *assumptions(study.simulations[0])],
+        }
+        | extra
+        | ({"data": data} if data else {})
+    )
     paths = sum(s.columns.failures["paths"] + s.columns.select(s.columns.keys[0])[0].size for s in samples)
     return StudyResult(head, tuple(rows), (), {"paths": failed, "share": failed / paths})
 
@@ -323,6 +364,11 @@ def _certificate_assumptions(study: CertifiedChoiceStudy) -> list[str]:
             "a wrong choice needs the first unsafe candidate to pass in the world where it is unsafe, so the chance "
             "that the choice is unsafe in any of them is delta, without a correction for their number. Statements "
             "about each world's own choice, taken together, hold at the sum of their deltas."
+        )
+    if study.collateral is not None:
+        said.append(
+            "Every parameter set meets the same loans: borrowers neither use the room that a set gives them nor repay "
+            "what it takes. Caps grow or shrink the whole book as it is composed."
         )
     if study.variants:
         said.append(

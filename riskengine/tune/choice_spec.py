@@ -1,12 +1,15 @@
 """What a study of certified choice asks: which setting is the cheapest whose risk is surely below a target."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from riskengine.arrays import check_range
+import numpy as np
+
+from riskengine.arrays import Floats, check_range
 from riskengine.engine.questions import LendingQuestion, MarginQuestion
+from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found
@@ -14,6 +17,7 @@ from riskengine.study.criterion import Criterion
 from riskengine.study.kind import Study
 from riskengine.study.spec import CalibrationStudy, Sampling
 from riskengine.tune.certify import least_paths
+from riskengine.tune.collateral_spec import CollateralQuestion
 
 # risk -> (column of the engine, whether a path counts 0 or 1: something happened on it)
 MARGIN_RISKS = {
@@ -27,6 +31,7 @@ MARGIN_RISKS = {
 }
 LENDING_RISKS = {
     "bad_debt_probability": ("bad_debt", True),
+    "bad_debt_share": ("bad_debt", False),
     "liquidation_probability": ("liquidation_probability", True),
 }
 RISKS = MARGIN_RISKS | LENDING_RISKS
@@ -36,6 +41,8 @@ LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_ca
 COSTS = MARGIN_COSTS | LENDING_COSTS
 # of which more is better
 GOODS = ("borrow_capacity",)
+# axes of the lending market
+LENDING_AXES = ("threshold_shift", "parameter_set")
 
 
 @dataclass(frozen=True)
@@ -44,13 +51,15 @@ class Choice:
 
     Attributes
     ----------
-    axis : {"multiplier", "level", "threshold_shift"}
+    axis : {"multiplier", "level", "threshold_shift", "parameter_set"}
         From safe to risky, an order that is fixed before any path is drawn: multipliers and levels are walked downwards
-        from the largest, threshold shifts upwards from the lowest, and downwards where the risk is liquidation.
+        from the largest, threshold shifts upwards from the lowest, and downwards where the risk is liquidation;
+        parameter sets as the study lists them.  A parameter set is known by its place in that list, from 0.
     risk : str
         A share of accounts (``initial_margin_breach``, ``maintenance_margin_breach``, ``insolvency``,
         ``liquidated_share``), or whether something happens on a path (``initial_margin_breach_on_path``,
-        ``insolvency_on_path``, ``fund_exhausted``, ``bad_debt_probability``, ``liquidation_probability``).
+        ``insolvency_on_path``, ``fund_exhausted``, ``bad_debt_probability``, ``liquidation_probability``), or
+        ``bad_debt_share``: the mean of (bad debt - `beyond_usd`) / `scale_usd`, cut to [0, 1] on each path.
     target : float
         Largest risk wanted.
     delta : float
@@ -63,13 +72,18 @@ class Choice:
     current : float or None
         Setting in force.  None is multiplier 1 or shift 0; for levels, none.
     cost : str or None
-        ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations``, ``borrow_capacity`` or
-        ``bad_debt`` (the default where the risk is liquidation).
+        ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations``, ``borrow_capacity`` (the
+        default for parameter sets) or ``bad_debt`` (the default where the risk is liquidation).
     bound : {"betting", "hoeffding-bentkus"}
-        For shares of accounts; what happens or not on a path gets the exact binomial bound.
+        For shares; what happens or not on a path gets the exact binomial bound.
+    beyond_usd : float
+        Bad debt that does not count: P(bad debt > x).  With ``bad_debt_share`` a certificate of the mean excess over x
+        is one of the expected shortfall too, ES_q <= x + target scale / (1 - q), up to bad debts of x + scale.
+    scale_usd : float or None
+        Of ``bad_debt_share``.
     """
 
-    axis: Literal["multiplier", "level", "threshold_shift"]
+    axis: Literal["multiplier", "level", "threshold_shift", "parameter_set"]
     risk: str
     target: float
     delta: float = 0.05
@@ -78,11 +92,14 @@ class Choice:
     current: float | None = None
     cost: str | None = None
     bound: Literal["betting", "hoeffding-bentkus"] = "betting"
+    beyond_usd: float = field(default=0.0, metadata={"written": "unless empty"})
+    scale_usd: float | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_range("target", self.target, 1e-6, 0.5)
         check_range("delta", self.delta, 1e-9, 0.5)
-        lending = self.axis == "threshold_shift"
+        check_range("beyond_usd", self.beyond_usd, 0.0, 1e15)
+        lending = self.axis in LENDING_AXES
         risks, costs = (LENDING_RISKS, LENDING_COSTS) if lending else (MARGIN_RISKS, MARGIN_COSTS)
         if self.risk not in risks:
             raise ValueError(f"risk must be one of {', '.join(risks)} on axis {self.axis}, got {self.risk!r}")
@@ -90,6 +107,20 @@ class Choice:
             raise ValueError(f"cost must be one of {', '.join(costs)} on axis {self.axis}, got {self.cost!r}")
         if self.level is not None and self.axis != "multiplier":
             raise ValueError(f"level must be left out on axis {self.axis}, got {self.level!r}")
+        if self.beyond_usd and self.risk not in ("bad_debt_probability", "bad_debt_share"):
+            raise ValueError(f"beyond_usd must be left out with risk {self.risk}, got {self.beyond_usd:g}")
+        if (self.scale_usd is not None) != (self.risk == "bad_debt_share"):
+            raise ValueError(f"scale_usd must be given with risk bad_debt_share and no other, got {self.scale_usd!r}")
+        if self.scale_usd is not None:
+            check_range("scale_usd", self.scale_usd, 0.0, 1e15, open_low=True)
+
+    def loss(self, column: Floats) -> Floats:
+        """Loss in [0, 1] of paths from the engine's column of the risk."""
+        if self.binary:
+            return (column > self.beyond_usd).astype(np.float64)
+        if self.scale_usd is None:
+            return column
+        return np.clip((column - self.beyond_usd) / self.scale_usd, 0.0, 1.0)
 
     @property
     def binary(self) -> bool:
@@ -109,8 +140,10 @@ class Choice:
     @property
     def paid(self) -> str:
         """The cost measure."""
-        if self.axis != "threshold_shift":
+        if self.axis not in LENDING_AXES:
             return self.cost or "capital"
+        if self.axis == "parameter_set":
+            return self.cost or "borrow_capacity"
         return self.cost or ("bad_debt" if self.risk == "liquidation_probability" else "liquidated_volume")
 
 
@@ -129,6 +162,8 @@ class CertifiedChoiceStudy(Study):
         Paths in each world on which the choice is made.
     fresh_paths : int or None
         Paths of other draws on which it is judged again in every one of ``worlds``; None is as many.
+    collateral : CollateralQuestion or None
+        Parameter sets of the lending market, for axis ``parameter_set``.
     seed, horizon_hours, step_hours, history_windows, margin, lending, confidence, criteria, max_failed_share
         As in a calibration study.
     sampling : Sampling
@@ -151,6 +186,7 @@ class CertifiedChoiceStudy(Study):
     history_windows: int = 0
     margin: MarginQuestion | None = None
     lending: LendingQuestion | None = None
+    collateral: CollateralQuestion | None = field(default=None, metadata={"written": "unless empty"})
     variants: tuple[World, ...] = ()
     fresh_paths: int | None = None
     confidence: float = 0.95
@@ -180,6 +216,13 @@ class CertifiedChoiceStudy(Study):
                 f"weighted or corrected paths, got {self.sampling.method if self.sampling.weighted else 'controls'}: "
                 f"plain paths do, from {least:,} on"
             )
+        if self.collateral is not None:
+            if self.lending is None or self.lending.market.kind != "aave_v3":
+                got = "none" if self.lending is None else f"one of kind {self.lending.market.kind}"
+                raise ValueError(f"collateral needs a lending part with a market of kind aave_v3, got {got}")
+            if self.lending.market.reaction is not None:
+                raise ValueError("collateral needs a market whose borrowers do not act, got one with a reaction")
+            self.collateral.check(self.lending.market.rules)
         for simulation in self.simulations:
             self._check_independent(simulation.world, simulation.grid)
         self.choices_resolved  # noqa: B018 - names what a choice leaves open, or says why it cannot
@@ -232,13 +275,15 @@ class CertifiedChoiceStudy(Study):
         return tuple(out)
 
     def _resolved(self, choice: Choice) -> Choice:
-        if choice.axis == "threshold_shift":
-            if self.lending is None:
-                raise ValueError("axis threshold_shift needs a lending part, got none")
+        if choice.axis in LENDING_AXES:
+            needed = "lending" if choice.axis == "threshold_shift" else "collateral"
+            if getattr(self, needed) is None:
+                raise ValueError(f"axis {choice.axis} needs a {needed} part, got none")
             kind = self.lending.market.kind
             if choice.model not in (None, kind):
-                raise ValueError(f"model must be {kind} on axis threshold_shift, got {choice.model!r}")
-            done = replace(choice, model=kind, current=0.0 if choice.current is None else choice.current)
+                raise ValueError(f"model must be {kind} on axis {choice.axis}, got {choice.model!r}")
+            now = self._in_force() if choice.axis == "parameter_set" else 0.0
+            done = replace(choice, model=kind, current=now if choice.current is None else choice.current)
         else:
             done = self._resolved_margin(choice)
         candidates = self.candidates(done)
@@ -248,6 +293,22 @@ class CertifiedChoiceStudy(Study):
             shown = ", ".join(f"{v:g}" for v in candidates)
             raise ValueError(f"current must be one of the candidates {shown}, got {done.current:g}")
         return replace(done, cost=done.paid)
+
+    def _in_force(self) -> float | None:
+        """Place of the parameter set that changes nothing; None where there is none."""
+        rules = self.lending.market.rules
+        found = (float(i) for i, s in enumerate(self.walk) if s.caps == 1.0 and rules.with_parameters(s) == rules)
+        return next(found, None)
+
+    @cached_property
+    def sets(self) -> tuple[ParameterSet, ...]:
+        """Every parameter set that is run; the walk's come first."""
+        return () if self.collateral is None else self.collateral.sets(self.lending.market.rules)
+
+    @property
+    def walk(self) -> tuple[ParameterSet, ...]:
+        """Candidates of axis ``parameter_set``."""
+        return () if self.collateral is None else self.collateral.walk(self.lending.market.rules)
 
     def _resolved_margin(self, choice: Choice) -> Choice:
         if self.margin is None:
@@ -274,6 +335,8 @@ class CertifiedChoiceStudy(Study):
 
     def candidates(self, choice: Choice) -> tuple[float, ...]:
         """Settings of a choice from safe to risky."""
+        if choice.axis == "parameter_set":
+            return tuple(float(i) for i in range(len(self.walk)))
         if choice.axis == "threshold_shift":
             downwards = choice.risk == "liquidation_probability"
             return tuple(sorted(self.lending.threshold_shifts, reverse=downwards))
@@ -285,7 +348,7 @@ class CertifiedChoiceStudy(Study):
     @property
     def settings(self) -> frozenset[tuple[str, float | None, float]]:
         """Margin settings that are a candidate of some choice: no others are run."""
-        own = (c for c in self.choices_resolved if c.axis != "threshold_shift")
+        own = (c for c in self.choices_resolved if c.axis not in LENDING_AXES)
         return frozenset(c.setting(v) for c in own for v in self.candidates(c))
 
     @property
@@ -308,8 +371,12 @@ class CertifiedChoiceStudy(Study):
             "paths": len(self.all_worlds()) * self.paths + len(self.worlds) * self.fresh,
             "steps": self.simulations[0].grid.steps,
             "seed": self.seed,
-            "candidates": {f"{c.model} {c.axis}": list(self.candidates(c)) for c in self.choices_resolved},
-        }
+            "candidates": {f"{c.model} {c.axis}": self._named(c) for c in self.choices_resolved},
+        } | ({"parameter_sets": len(self.sets)} if self.sets else {})
+
+    def _named(self, choice: Choice) -> list[float] | list[str]:
+        named = choice.axis == "parameter_set"
+        return [s.name for s in self.walk] if named else list(self.candidates(choice))
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""

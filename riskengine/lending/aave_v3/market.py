@@ -1,7 +1,7 @@
 """`AaveV3`: a market that borrowers, an oracle, keepers and liquidity live through, on blocks of paths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from riskengine.lending.aave_v3 import lanes
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
 from riskengine.lending.keeper import Keeper
+from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
@@ -54,6 +55,10 @@ class AaveV3(BlockMarket):
         """Whether the treasury takes a share of any bonus."""
         listed = [r for r in self.rules.reserves if r.liquidation_threshold > 0]
         return any(r.liquidation_bonus * r.liquidation_protocol_fee > 0 for r in listed)
+
+    def with_parameters(self, changes: ParameterSet) -> "AaveV3":
+        """The same market under `changes`; ValueError with every reason where it could not be configured."""
+        return replace(self, rules=self.rules.with_parameters(changes))
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = [self.rules.reserve(s) for s in loans.reserves]

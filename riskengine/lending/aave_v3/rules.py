@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.listing import moved
+from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
@@ -175,3 +176,41 @@ class AaveV3Rules:
             return moved(reserve, shift, "liquidation_threshold", "ltv") if enabled else reserve
 
         return replace(self, reserves=tuple(changed(r) for r in self.reserves)) if shift else self
+
+    def broken(self, changes: ParameterSet, constraints: Constraints) -> list[str]:
+        """Every reason why `changes` could not be configured, or break `constraints`; empty where they can."""
+        found = []
+        for symbol, change in changes.tokens.items():
+            own = next((r for r in self.reserves if r.symbol == symbol), None)
+            if own is None or own.liquidation_threshold == 0.0:
+                known = ", ".join(r.symbol for r in self.reserves if r.liquidation_threshold > 0.0)
+                found.append(f"tokens must be collateral of the market ({known}), got {symbol!r}")
+                continue
+            new = {name: getattr(own, name) for name in OF_TOKEN} | change.values()
+            found += constraints.broken(symbol, *new.values())
+            if change.liquidation_threshold == 0.0:
+                found.append(f"{symbol} liquidation_threshold must be above 0, which would end it as collateral, got 0")
+            found += [
+                f"{symbol} {name} must be a whole number of basis points, got {value!r}"
+                for name, value in change.values().items()
+                if abs(value * BPS - round(value * BPS)) > 1e-6
+            ]
+        return found
+
+    def with_parameters(self, changes: ParameterSet) -> "AaveV3Rules":
+        """The market under `changes`; ValueError with every reason where it could not be configured."""
+        faults = self.broken(changes, Constraints())
+        if faults:
+            raise ValueError(f"{changes.name}: {'; '.join(faults)}")
+
+        def grown(cap: float | None) -> float | None:
+            return None if cap is None else float(round(cap * changes.caps))
+
+        def changed(reserve: Reserve) -> Reserve:
+            own = changes.tokens.get(reserve.symbol)
+            caps = {"supply_cap": grown(reserve.supply_cap), "borrow_cap": grown(reserve.borrow_cap)}
+            values = {n: round(v * BPS) / BPS for n, v in (own.values() if own is not None else {}).items()}
+            return replace(reserve, **values, **(caps if changes.caps != 1.0 else {}))
+
+        factor = {} if changes.close_factor is None else {"close_factor": changes.close_factor}
+        return replace(self, reserves=tuple(changed(r) for r in self.reserves), **factor)

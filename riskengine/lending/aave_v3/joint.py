@@ -1,0 +1,329 @@
+"""Many parameter sets of one Aave v3 market on the same paths, at the cost of few.
+
+What does not depend on the set is done once for a block: prices, oracle answers, indices, and which (loan, path) can
+be liquidated at all.  Until its first liquidation a loan depends on a set through its liquidation thresholds alone, so
+a loan that stays healthy along a path under the lowest threshold that any set gives to each token is never touched
+there by any of them:
+
+    sum over tokens of (C LT_low - D) P >= 0 at every step    =>    healthy under every LT >= LT_low.
+
+A bound decides most of these without a walk: collateral at its lowest, debt at its highest price along the path.
+What is left, the pairs, is walked again for every set, path by path, from the first step at which it can matter, but
+for those whose worst health on the path the set's own thresholds lift above one; the rules of a call are those of
+`riskengine.lending.aave_v3.lanes`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from riskengine.arrays import Floats
+from riskengine.book.loans import Loans
+from riskengine.jit import kernel, wide_vectors
+from riskengine.lending.aave_v3.lanes import liquidate_account
+from riskengine.lending.aave_v3.market import AaveV3
+from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.market.paths import MarketPaths
+
+# far above the rounding of a sum of a few products, far below any price move
+_SAFE = 1e-9
+
+
+@kernel(scratch=True)
+def first_breach(collateral, debt, threshold, price, indices, low, high, first, worst):
+    """First step at which each loan is liquidatable on each path, -1 where it never is, into `first` (L, P).
+
+    Where it is, `worst` (L, P) receives its lowest health along the path, left alone.  `price` (T, R, P) are oracle
+    answers, `low` and `high` (R, P) their extremes along each path, `indices` (T, 2, R).
+    """
+    wide_vectors()
+    steps, reserves, lanes = price.shape
+    weight = np.empty((steps, reserves))
+    part = np.empty((steps, reserves))
+    bound = np.empty(lanes)
+    for loan in range(first.shape[0]):
+        for p in range(lanes):
+            bound[p] = 0.0
+        for r in range(reserves):
+            held = collateral[loan, r] * indices[0, 0, r] * threshold[r] * (1.0 - _SAFE)
+            owed = debt[loan, r] * indices[steps - 1, 1, r]
+            for p in range(lanes):
+                bound[p] += held * low[r, p] - owed * high[r, p]
+            for t in range(steps):
+                part[t, r] = debt[loan, r] * indices[t, 1, r]
+                weight[t, r] = collateral[loan, r] * indices[t, 0, r] * threshold[r] - part[t, r] * LESS
+        for p in range(lanes):
+            first[loan, p] = -1
+            if bound[p] >= 0.0:
+                continue
+            for t in range(steps):
+                surplus = weight[t, 0] * price[t, 0, p]
+                for r in range(1, reserves):
+                    surplus += weight[t, r] * price[t, r, p]
+                if surplus < 0.0:
+                    first[loan, p] = t
+                    break
+            if first[loan, p] < 0:
+                continue
+            worst[loan, p] = np.inf
+            for t in range(first[loan, p], steps):
+                surplus = 0.0
+                total = 0.0
+                for r in range(reserves):
+                    surplus += weight[t, r] * price[t, r, p]
+                    total += part[t, r] * price[t, r, p]
+                worst[loan, p] = min(worst[loan, p], surplus / total + LESS)
+
+
+@kernel
+def untouched_gap(collateral, debt, first, enabled, price, indices, gap, elsewhere):
+    """Debt above collateral at prices `price` (R, P) of loans left alone, into `gap` (L, P); of those that are no pair
+    the sum, added to `elsewhere` (P,)."""
+    reserves, lanes = price.shape
+    for loan in range(first.shape[0]):
+        for p in range(lanes):
+            short = 0.0
+            for r in range(reserves):
+                held = collateral[loan, r] * indices[0, r] * enabled[r]
+                short += (debt[loan, r] * indices[1, r] - held) * price[r, p]
+            gap[loan, p] = short if short > 0.0 else 0.0
+            elsewhere[p] += gap[loan, p] if first[loan, p] < 0 else 0.0
+
+
+@kernel(scratch=True)
+def walk(
+    start,
+    loans,
+    first,
+    worst,
+    gaps,
+    relief,
+    collateral,
+    debt,
+    scale,
+    parameters,
+    terms,
+    calls,
+    delay,
+    decay,
+    oracle,
+    market,
+    indices,
+    reserve_asset,
+    depth,
+    sums,
+    residual,
+    liquidated,
+):
+    """Let the pairs of every path live under one set.
+
+    `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
+    which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
+    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
+    (P, T, R, 1) are prices, `decay` (T,) what is left of the pools' imbalance from one step to the next.
+    `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    """
+    paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
+    most = 0
+    for p in range(paths):
+        most = max(most, start[p + 1] - start[p])
+    held = np.empty((most, reserves, 1))
+    owed = np.empty((most, reserves, 1))
+    due = np.empty(most, dtype=np.int64)
+    since = np.empty(most, dtype=np.int64)
+    called = np.empty(most, dtype=np.int64)
+    outstanding = np.zeros((depth.size, 1))
+    sold = np.zeros((depth.size, 1))
+    own = np.zeros((sums.shape[0], 1))
+    for p in range(paths):
+        count = 0
+        earliest = steps
+        for n in range(start[p], start[p + 1]):
+            if worst[n] * relief[loans[n]] >= 1.0 + _SAFE:
+                residual[p] += gaps[n] * scale
+                continue
+            earliest = min(earliest, first[n])
+            since[count] = first[n]
+            due[count] = -1
+            called[count] = 0
+            for r in range(reserves):
+                held[count, r, 0] = collateral[loans[n], r] * scale
+                owed[count, r, 0] = debt[loans[n], r] * scale
+            count += 1
+        if count == 0:
+            continue
+        outstanding[:] = 0.0
+        own[:] = 0.0
+        for t in range(earliest, steps):
+            for a in range(depth.size):
+                outstanding[a, 0] *= decay[t]
+            for k in range(count):
+                if since[k] > t:
+                    continue
+                surplus = 0.0
+                for r in range(reserves):
+                    surplus += (
+                        held[k, r, 0] * indices[t, 0, r] * parameters[0, r] - owed[k, r, 0] * indices[t, 1, r] * LESS
+                    ) * oracle[p, t, r, 0]
+                if surplus >= 0.0:
+                    due[k] = -1
+                    continue
+                if due[k] < 0:
+                    due[k] = t + delay
+                if due[k] <= t:
+                    called[k] += liquidate_account(
+                        k,
+                        0,
+                        held,
+                        owed,
+                        indices[t],
+                        parameters,
+                        reserve_asset,
+                        oracle[p, t],
+                        market[p, t],
+                        depth,
+                        outstanding,
+                        sold,
+                        terms,
+                        calls,
+                        own,
+                    )
+        for s in range(sums.shape[0]):
+            sums[s, p] = own[s, 0]
+        for k in range(count):
+            gap = 0.0
+            for r in range(reserves):
+                coins = held[k, r, 0] * indices[steps - 1, 0, r] if parameters[0, r] > 0.0 else 0.0
+                gap += (owed[k, r, 0] * indices[steps - 1, 1, r] - coins) * market[p, steps - 1, r, 0]
+            residual[p] += gap if gap > 0.0 else 0.0
+            liquidated[p] += 1.0 if called[k] > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class JointRun:
+    """One book on one block of paths, ready to be lived through under many markets that differ in their parameters.
+
+    Attributes
+    ----------
+    pairs : int
+        (loan, path) that some market can liquidate.
+    """
+
+    pairs: int
+    _start: np.ndarray
+    _loans: np.ndarray
+    _first: np.ndarray
+    _worst: Floats
+    _gap: Floats
+    _lowest: Floats
+    _state: object
+    _decay: Floats
+    _oracle: Floats
+    _market: Floats
+    _indices: Floats
+    _elsewhere: Floats
+    _price: Floats
+
+    @classmethod
+    def prepare(cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths) -> "JointRun":
+        """Do once what all `markets` share.
+
+        Parameters
+        ----------
+        markets : sequence of AaveV3
+            They may differ in the parameters of tokens (not in which are collateral) and in the close factor, in
+            nothing else.
+        loans : Loans
+        paths : MarketPaths
+
+        Raises
+        ------
+        ValueError
+            Where a token is collateral in one market and not in another, or borrowers react.
+        """
+        base = markets[0]
+        if any(m.reaction is not None for m in markets):
+            raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
+        spot, steps = paths.spot_lanes, paths.grid.steps + 1
+        state = base.init(loans, paths.assets, spot[0], paths.grid)
+        tokens = [base.rules.reserve(s) for s in loans.reserves]
+        own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
+        if ((own > 0) != (own[0] > 0)).any():
+            raise ValueError("markets must have the same tokens as collateral, got some that differ")
+        oracle = np.empty((steps, len(tokens), paths.count))
+        market = np.empty_like(oracle)
+        indices, decay = np.empty((steps, 2, len(tokens))), np.ones(steps)
+        told = paths.oracle_lanes
+        for t in range(steps):
+            seconds = paths.grid.step_seconds if t else 0
+            base.accrue(state, 1 if t else 0)
+            decay[t] = base.liquidity.decay(seconds / 3600.0)
+            oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
+            market[t], indices[t] = state.prices(spot[t]), state.indices
+        shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
+        first, worst, gap = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
+        first_breach(
+            state.start_collateral, state.start_debt, lowest, oracle, indices, oracle.min(axis=0), oracle.max(axis=0),
+            first, worst,
+        )  # fmt: skip
+        elsewhere = np.zeros(paths.count)
+        enabled = (own[0] > 0).astype(np.float64)
+        untouched_gap(state.start_collateral, state.start_debt, first, enabled, market[-1], indices[-1], gap, elsewhere)
+        lane, place = np.nonzero(first[state.order].T >= 0)
+        found = state.order[place]
+        return cls(
+            lane.size,
+            np.searchsorted(lane, np.arange(paths.count + 1)).astype(np.int64),
+            found,
+            first[found, lane],
+            worst[found, lane],
+            gap[found, lane],
+            lowest,
+            state,
+            decay,
+            np.ascontiguousarray(oracle.transpose(2, 0, 1))[..., None],
+            np.ascontiguousarray(market.transpose(2, 0, 1))[..., None],
+            indices,
+            elsewhere,
+            market[0],
+        )
+
+    def columns(self, market: AaveV3, loans: Loans, scale: float = 1.0) -> dict[str, Floats]:
+        """What happens on every path under `market`, one of those prepared for.
+
+        Parameters
+        ----------
+        market : AaveV3
+        loans : Loans
+        scale : float
+            All balances of the book times this.
+
+        Returns
+        -------
+        dict
+            ``liquidations``, ``liquidation_probability``, ``liquidated_volume``, ``bad_debt``, ``protocol_fee``,
+            ``liquidated_loans``, ``borrow_capacity``, each (P,), as a desk of the market alone would find them.
+        """
+        state, paths = self._state, self._start.size - 1
+        layout = market._layout(loans, lambda token: token.price)
+        ltv, parameters = market._parameters(layout.tokens)
+        sums, residual, liquidated = np.zeros((9, paths)), np.zeros(paths), np.zeros(paths)
+        above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
+        relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
+        walk(
+            self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
+            state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
+            state.delay, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            sums, residual, liquidated,
+        )  # fmt: skip
+        lendable = scale * (state.start_collateral * ltv).sum(axis=0)
+        return {
+            "liquidations": sums[CALLS],
+            "liquidation_probability": (sums[CALLS] > 0).astype(np.float64),
+            "liquidated_volume": sums[REPAID],
+            "bad_debt": sums[DEFICIT] + residual + scale * self._elsewhere,
+            "protocol_fee": sums[FEE],
+            "liquidated_loans": liquidated,
+            "borrow_capacity": (lendable[:, None] * self._price).sum(axis=0),
+        }

@@ -145,7 +145,7 @@ def _arrange(figure: Any) -> None:
     gap = max(0.5, 0.22 + max((reach(ax) for ax in axes if column(ax) > 0), default=0.0))
     below = 0.12 + line * (1 + any(ax.get_xlabel() for ax in axes))
     above = 0.1 + (line + 0.08) * any(ax.get_title(loc="left") for ax in axes)
-    rows = [ceil(len(shown.get_texts()) / LEGEND_COLUMNS) for shown in figure.legends]
+    rows = [ceil(len(shown.get_texts()) / shown._ncols) for shown in figure.legends]
     # the panels keep their height: a legend of more rows makes the figure taller
     height += line * sum(n - 1 for n in rows)
     figure.set_size_inches(width, height)
@@ -267,6 +267,8 @@ def legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """One legend above the panels; a leading underscore would hide its entry, so it is dropped from the text."""
     if handles:
         shown = [label.lstrip("_") or " " for label in labels]
+        width = 0.6 + 0.075 * max(map(len, shown))  # inches of the longest entry with its mark
+        columns = min(LEGEND_COLUMNS, max(1, int(figure.get_figwidth() / width)))
         figure.legend(
-            list(handles), shown, loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=LEGEND_COLUMNS, handletextpad=0.4
+            list(handles), shown, loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=columns, handletextpad=0.4
         )

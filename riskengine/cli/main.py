@@ -27,6 +27,7 @@ COMMANDS = {
     "fit": ("riskengine.cli.fit", "Fit a world to prices, or a pricing law to options; with standard errors."),
     "tune": ("riskengine.cli.run", "Run a study that ends in a choice or a search."),
     "margin": ("riskengine.cli.margin", "Margin of a portfolio under one model or all, explained."),
+    "attribute": ("riskengine.cli.attribute", "What moved a requirement from yesterday to today, by cause."),
     "hedge": ("riskengine.cli.hedge", "Trades that leave an account the least margin for its exposure."),
     "reverse": ("riskengine.cli.reverse", "The most likely move that breaks a limit of a study."),
     "compare": ("riskengine.cli.runs", "Compare two runs: which figures moved by more than their errors."),

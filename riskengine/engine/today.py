@@ -85,3 +85,18 @@ class Today:
     def initial(self, book: Portfolio) -> Floats:
         """Initial margin of every account in USD at the model's first level, mean over the windows, shape (K,)."""
         return self.requirements(book)[0].initial.mean(axis=1)
+
+    def moved(self, book: Portfolio, spot: Floats, volatility: Floats, elapsed_hours: float) -> Floats:
+        """As `initial`, with the market moved and time gone by.
+
+        Parameters
+        ----------
+        book : Portfolio
+        spot, volatility : ndarray, shape (A,)
+            Factors on prices and on the square root of the variance state.
+        elapsed_hours : float
+        """
+        paths = self._paths
+        variance = None if paths.variance_lanes is None else paths.variance_lanes[0] * volatility[:, None] ** 2
+        now = snapshot(book, self.world.surface, paths.spot_lanes[0] * spot[:, None], variance, elapsed_hours)
+        return self.requirements(book, now)[0].initial.mean(axis=1)

@@ -143,7 +143,8 @@ def _arrange(figure: Any) -> None:
     right = 0.36
     # panels side by side without labels between them: the last tick of one and the first of the next need room
     gap = max(0.5, 0.22 + max((reach(ax) for ax in axes if column(ax) > 0), default=0.0))
-    below = 0.12 + line * (1 + any(ax.get_xlabel() for ax in axes))
+    ticks = max((text.get_text().count("\n") for ax in axes for text in ax.get_xticklabels()), default=0)
+    below = 0.12 + line * (1 + ticks + any(ax.get_xlabel() for ax in axes))
     above = 0.1 + (line + 0.08) * any(ax.get_title(loc="left") for ax in axes)
     rows = [ceil(len(shown.get_texts()) / shown._ncols) for shown in figure.legends]
     # the panels keep their height: a legend of more rows makes the figure taller

@@ -1,6 +1,7 @@
 """Chapters of certified choices: bounds along the walk, the front, fresh paths, and what certificates are worth."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from riskengine.report.chapter import Chapter, Result
@@ -138,7 +139,8 @@ def _walk(name: str, entry: Mapping[str, Any], rows: list[Row]) -> Figure | None
             points = [Point(at[r.parameters["setting"]] + 0.14 + shift, r.estimate) for r in select(fresh, world=world)]
             handles.append(marks(ax, points, 2 * i + 1))
             names.append(f"{world}: fresh paths" if len(worlds) > 1 else "fresh paths with interval")
-        ax.set_xticks(range(len(at)), [setting(entry, v) for v in at])
+        letters = max(8, 100 // len(at))  # of a label that leaves its neighbours their room
+        ax.set_xticks(range(len(at)), [fill(setting(entry, v), letters, break_long_words=False) for v in at])
         ax.set_ylabel(in_text(str(entry["risk"])))
         ax.set_xlabel("from safe to risky")
         legend(figure, handles, names)

@@ -41,7 +41,8 @@ def rows_of_choice(rows: list[Row], entry: Mapping[str, Any], section: str) -> l
 def setting(entry: Mapping[str, Any], value: float | None) -> str:
     """A setting as people write it on its axis; a parameter set by its name."""
     if value is not None and entry.get("names"):
-        return str(entry["names"][int(value)])
+        name = str(entry["names"][int(value)])
+        return model_of(name) if "_" in name and entry.get("axis") == "model" else name
     return "none" if value is None else value_of(str(entry["axis"]), value)
 
 

@@ -48,8 +48,8 @@ class Sample:
     variant : bool
         Whether the world is a draw from the law of a fit.
     columns : Columns
-    sets : tuple of str
-        Names of the parameter sets.
+    sets, models : tuple of str
+        Names of the parameter sets and of the margin models.
     """
 
     world: str
@@ -57,12 +57,16 @@ class Sample:
     variant: bool
     columns: Columns
     sets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
     def _keys(self, choice: Choice, candidates: tuple[float, ...], measure: str) -> list[Key]:
         if choice.axis == "threshold_shift":
             return [("lending", choice.model, None, c, "all", measure) for c in candidates]
         if choice.axis == "parameter_set":
             return [("lending", choice.model, None, None, self.sets[int(c)], measure) for c in candidates]
+        if choice.axis == "model":
+            own = {k[1]: k for k in self.columns.keys if k[0] == "margin" and k[3:] == (1.0, "all", measure)}
+            return [own[self.models[int(c)]] for c in candidates]
         return [("margin", *choice.setting(c), "all", measure) for c in candidates]
 
     def risk(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
@@ -213,14 +217,14 @@ def run_choice(
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume)
     count = len(study.worlds)
-    names = tuple(s.name for s in study.sets)
+    names, models = tuple(s.name for s in study.sets), () if study.margin is None else study.margin.labels
     fresh_ones = [replace(s, seed=study.fresh_seed, paths=study.fresh) for s in study.simulations[:count]]
     run = _Runs(folder, study, workers or default_workers(), start, progress)
     samples = []
     for i, simulated in enumerate((*study.simulations, *fresh_ones)):
         fresh = i >= len(study.simulations)
         columns = run.columns(f"{i:03d}-{'fresh' if fresh else 'choice'}", simulated, fresh, study.sets)
-        samples.append(Sample(simulated.world.name, fresh, not fresh and i >= count, columns, names))
+        samples.append(Sample(simulated.world.name, fresh, not fresh and i >= count, columns, names, models))
     made = tuple(
         Made(
             choice,
@@ -333,7 +337,7 @@ def _result(
                     "delta": m.choice.delta,
                     "method": m.choice.method,
                 }
-                | ({"names": [s.name for s in study.walk]} if m.choice.axis == "parameter_set" else {})
+                | ({"names": names} if (names := study.names(m.choice)) else {})
                 for m in made
             ],
             "fronts": fronts(made, study.confidence),

@@ -43,6 +43,8 @@ COSTS = MARGIN_COSTS | LENDING_COSTS
 GOODS = ("borrow_capacity",)
 # axes of the lending market
 LENDING_AXES = ("threshold_shift", "parameter_set")
+# what stands for the model where the choice is among models
+MODELS = "margin_models"
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class Choice:
 
     Attributes
     ----------
-    axis : {"multiplier", "level", "threshold_shift", "parameter_set"}
+    axis : {"multiplier", "level", "model", "threshold_shift", "parameter_set"}
         From safe to risky, an order that is fixed before any path is drawn: multipliers and levels are walked downwards
         from the largest, threshold shifts upwards from the lowest, and downwards where the risk is liquidation;
-        parameter sets as the study lists them.  A parameter set is known by its place in that list, from 0.
+        margin models (which may be one kind at several ranges, shocks or add-ons) and parameter sets as the study lists
+        them.  A model or a parameter set is known by its place in its list, from 0.
     risk : str
         A share of accounts (``initial_margin_breach``, ``maintenance_margin_breach``, ``insolvency``,
         ``liquidated_share``), or whether something happens on a path (``initial_margin_breach_on_path``,
@@ -83,7 +86,7 @@ class Choice:
         Of ``bad_debt_share``.
     """
 
-    axis: Literal["multiplier", "level", "threshold_shift", "parameter_set"]
+    axis: Literal["multiplier", "level", "model", "threshold_shift", "parameter_set"]
     risk: str
     target: float
     delta: float = 0.05
@@ -313,6 +316,8 @@ class CertifiedChoiceStudy(Study):
     def _resolved_margin(self, choice: Choice) -> Choice:
         if self.margin is None:
             raise ValueError(f"axis {choice.axis} needs a margin part, got none")
+        if choice.axis == "model":
+            return self._resolved_models(choice)
         known = dict(zip(self.margin.labels, self.margin.models, strict=True))
         if choice.model is None and len(known) > 1:
             raise ValueError(f"model must be given, one of {'; '.join(known)}, got none")
@@ -333,8 +338,25 @@ class CertifiedChoiceStudy(Study):
         current = 1.0 if choice.current is None else choice.current
         return replace(choice, model=label, level=level, current=current)
 
+    def _resolved_models(self, choice: Choice) -> Choice:
+        if choice.model not in (None, MODELS):
+            raise ValueError(f"model must be left out on axis model, which is over all of them, got {choice.model!r}")
+        several = [n for n, m in zip(self.margin.labels, self.margin.models, strict=True) if len(m.levels) > 1]
+        if several:
+            raise ValueError(f"models must have one level each on axis model, got several for {'; '.join(several)}")
+        shocks = {m.vol_range for m in self.margin.models if hasattr(m, "vol_range")}
+        still = [w.name for w in self.all_worlds() if w.surface.static]
+        if still and len(shocks) > 1:
+            raise ValueError(
+                f"models must not differ in vol_range where implied volatility stands still ({', '.join(still)}): no "
+                f"choice among {', '.join(f'{s:g}' for s in sorted(shocks))} can be told there"
+            )
+        return replace(choice, model=MODELS)
+
     def candidates(self, choice: Choice) -> tuple[float, ...]:
         """Settings of a choice from safe to risky."""
+        if choice.axis == "model":
+            return tuple(float(i) for i in range(len(self.margin.models)))
         if choice.axis == "parameter_set":
             return tuple(float(i) for i in range(len(self.walk)))
         if choice.axis == "threshold_shift":
@@ -348,8 +370,12 @@ class CertifiedChoiceStudy(Study):
     @property
     def settings(self) -> frozenset[tuple[str, float | None, float]]:
         """Margin settings that are a candidate of some choice: no others are run."""
-        own = (c for c in self.choices_resolved if c.axis not in LENDING_AXES)
-        return frozenset(c.setting(v) for c in own for v in self.candidates(c))
+        own = [c for c in self.choices_resolved if c.axis not in LENDING_AXES]
+        found = {c.setting(v) for c in own if c.axis != "model" for v in self.candidates(c)}
+        if any(c.axis == "model" for c in own):
+            models = zip(self.margin.labels, self.margin.models, strict=True)
+            found |= {(label, level, 1.0) for label, model in models for level in model.levels or (None,)}
+        return frozenset(found)
 
     @property
     def fresh(self) -> int:
@@ -371,12 +397,21 @@ class CertifiedChoiceStudy(Study):
             "paths": len(self.all_worlds()) * self.paths + len(self.worlds) * self.fresh,
             "steps": self.simulations[0].grid.steps,
             "seed": self.seed,
-            "candidates": {f"{c.model} {c.axis}": self._named(c) for c in self.choices_resolved},
+            "candidates": {
+                f"{c.model} {c.axis}": self.names(c) or list(self.candidates(c)) for c in self.choices_resolved
+            },
         } | ({"parameter_sets": len(self.sets)} if self.sets else {})
 
-    def _named(self, choice: Choice) -> list[float] | list[str]:
-        named = choice.axis == "parameter_set"
-        return [s.name for s in self.walk] if named else list(self.candidates(choice))
+    def names(self, choice: Choice) -> list[str]:
+        """Names of candidates that are known by their places; empty on other axes."""
+        if choice.axis == "parameter_set":
+            return [s.name for s in self.walk]
+        if choice.axis != "model":
+            return []
+        # of one kind only what differs is said
+        kinds = {m.kind for m in self.margin.models}
+        own = [n.removeprefix(f"{k} (").removesuffix(")") for k in kinds for n in self.margin.labels]
+        return [n.replace("_", " ") for n in own] if len(kinds) == 1 else list(self.margin.labels)
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""

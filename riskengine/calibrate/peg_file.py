@@ -110,6 +110,10 @@ def _plain_peg(peg: Peg) -> dict[str, Any]:
 def _surface(base: World, peg: Peg) -> FactorSurface:
     """Surface with a row for the peg: that of what it stands for, or flat at its own variance over a day."""
     surface = base.surface
+    if surface.carry:
+        raise ValueError(
+            f"base must have a surface without carry, got {base.name}: what curve a pegged coin has is not known"
+        )
     if peg.to != "USD":
         a = base.model.assets.index(peg.to)
         return replace(surface, **{name: (*row, row[a]) for name, row in _rows(surface).items()})

@@ -167,9 +167,14 @@ def _notes(kind: str, default_surface: bool) -> list[str]:
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """Fields of a record as plain values, those that are None left out."""
+    """Fields of a record as plain values, those that are None left out, and those to be written unless empty."""
     values = {f.name: getattr(record, f.name) for f in fields(record) if f.init}
-    return {name: _lists(value) for name, value in values.items() if value is not None}
+    optional = {f.name for f in fields(record) if f.metadata.get("written") == "unless empty"}
+    return {
+        name: _lists(value)
+        for name, value in values.items()
+        if value is not None and (bool(value) or name not in optional)
+    }
 
 
 def _lists(value: Any) -> Any:

@@ -14,9 +14,10 @@ from riskengine.calibrate.parameters import free_parameters
 from riskengine.calibrate.returns import FitResult
 from riskengine.calibrate.sample import ReturnSample
 from riskengine.calibrate.uncertainty import Uncertainty, error_correlation
-from riskengine.calibrate.world_file import to_yaml, world_record, write_world
+from riskengine.calibrate.world_file import plain_record, to_yaml, world_record, write_world
 from riskengine.config.study import load_world
 from riskengine.law.joint import joint_law
+from riskengine.market.curve import Curve
 from riskengine.market.grid import TimeGrid
 from riskengine.market.surface import FactorSurface
 from riskengine.random import DrawKeys
@@ -253,3 +254,12 @@ def test_text_reads_back_as_the_same_record(fit):
     assert yaml.safe_load(to_yaml(record)) == record
     assert record["surface"]["long_variance"] == pytest.approx([0.49])
     assert np.isclose(record["model"]["volatility"][0], 0.6)
+
+
+def test_what_is_written_unless_empty_is_not_written_empty():
+    surface = load_world("btc_eth").surface
+    assert "carry" not in plain_record(surface)
+    assert [c["rate"] for c in plain_record(replace(surface, carry=(Curve((24.0,), (0.1,)),) * 2))["carry"]] == [
+        [0.1],
+        [0.1],
+    ]

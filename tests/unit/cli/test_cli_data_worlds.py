@@ -40,7 +40,11 @@ def test_check_and_run(capsys, here, model):
 @pytest.mark.parametrize(
     ("model", "text", "message"),
     [
-        (BLOCKS.replace("p.csv", "q.csv"), None, "q.csv: no such file, beside the world or in the working directory"),
+        (
+            BLOCKS.replace("p.csv", "q.csv"),
+            None,
+            "q.csv: no such file, beside the file that names it or in the working directory",
+        ),
         (BLOCKS, prices(missing=(40,)), "1 after 2021-01-02T15:00"),
         (BLOCKS.replace("12", "900"), None, "block_hours must not exceed the 799 h of data, got 900"),
         (BLOCKS.replace("ETH", "DOGE"), None, "one column of DOGE, must be given"),

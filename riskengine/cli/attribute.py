@@ -67,15 +67,12 @@ def attribute(old, new, model, to_model, hours, moves, vols, world_name, level, 
 
 def _nearer(book, hours: float):
     """The same positions, their expiries `hours` nearer; UsageError where one has come."""
-    from dataclasses import replace
+    from riskengine.tune.margin_change import shifted
 
     gone = [x.name for x in book.instruments if getattr(x, "expiry_hours", hours + 1.0) <= hours]
     if gone:
         raise UsageError(f"instruments must outlive {hours:g} h, got {', '.join(gone)}; give today's book by --to")
-    moved = tuple(
-        replace(x, expiry_hours=x.expiry_hours - hours) if hasattr(x, "expiry_hours") else x for x in book.instruments
-    )
-    return replace(book, instruments=moved)
+    return shifted(book, -hours)
 
 
 def _factors(text: str | None, option: str, assets: tuple[str, ...]):

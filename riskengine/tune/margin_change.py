@@ -96,7 +96,7 @@ def margin_change(
         )
     if world.surface.static and (before.volatility != after.volatility).any():
         raise ValueError("implied volatility must be the same on both days where the world's surface is static")
-    old, new = _joined(before.book, _later(after.book, hours))
+    old, new = _joined(before.book, shifted(after.book, hours))
 
     def asked(group: tuple[int, ...]) -> Floats:
         changed = {CAUSES[i] for i in group}
@@ -115,8 +115,8 @@ def margin_change(
     return MarginChange(old.names, value[()], value[tuple(range(count))], np.array(rows))
 
 
-def _later(book: Portfolio, hours: float) -> Portfolio:
-    """The book with expiries counted from `hours` earlier."""
+def shifted(book: Portfolio, hours: float) -> Portfolio:
+    """The book with every expiry `hours` later (earlier where negative), as counted from its own time 0."""
     moved = tuple(
         replace(x, expiry_hours=x.expiry_hours + hours) if hasattr(x, "expiry_hours") else x for x in book.instruments
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from riskengine.book.marks import Marks
 from riskengine.config.book import load_book
 from riskengine.config.locate import find
 from riskengine.config.models import margin_model
@@ -184,3 +185,10 @@ def test_trades_in_futures_cost_what_they_cost_and_nothing_else(tmp_path, world)
     wanted = {Future("BTC", 720.0): forward, Future("BTC", 1440.0, "inverse"): 34500.0}
     for terms, each in wanted.items():
         assert unit[found.book.instruments.index(terms)] == pytest.approx(each, rel=1e-12)
+
+
+def test_a_book_that_a_venue_has_marked_is_refused(world, book):
+    """Its margin would be at the venue's prices and its tail at the world's."""
+    marked = replace(book, marks=Marks("2026-11-25T00:00:00+00:00", "a venue", {"BTC": 90_000.0, "ETH": 3_000.0}))
+    with pytest.raises(ValueError, match="a venue has marked"):
+        hedge_account(Today(margin_model("derive_pmrm_v2"), world), marked, 0)

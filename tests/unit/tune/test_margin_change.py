@@ -11,7 +11,7 @@ from riskengine.config.models import margin_model
 from riskengine.config.study import load_world
 from riskengine.engine.today import Today
 from riskengine.margin.greeks_grid import GreeksGrid
-from riskengine.tune.margin_change import CAUSES, Day, margin_change
+from riskengine.tune.margin_change import CAUSES, Day, margin_change, shifted
 
 ONES = np.ones(2)
 FALL, CALM = np.array([0.93, 0.9]), np.array([1.2, 1.3])
@@ -43,24 +43,17 @@ def test_five_causes_add_up_to_the_change(world, book, kind):
 
 def test_one_cause_alone_is_the_whole_change(world, book):
     model = margin_model("derive_pmrm_v2")
-    found = margin_change(world, Day(book, model, ONES, ONES), Day(_nearer(book), model, FALL, ONES), 24.0)
-    still = margin_change(world, Day(book, model, ONES, ONES), Day(_nearer(book), model, ONES, ONES), 24.0)
+    found = margin_change(world, Day(book, model, ONES, ONES), Day(shifted(book, -24.0), model, FALL, ONES), 24.0)
+    still = margin_change(world, Day(book, model, ONES, ONES), Day(shifted(book, -24.0), model, ONES, ONES), 24.0)
     assert (found.contributions[:, [2, 3, 4]] == 0.0).all()
     np.testing.assert_allclose(still.contributions[:, 0], still.after - still.before, rtol=1e-12, atol=1e-9)
     # time and market by hand: the mean of both orders, from a world whose prices are the moved ones
     moved = replace(world, model=replace(world.model, spot=tuple(FALL * np.array(world.model.spot))))
-    first, last = Today(model, world).initial(book), Today(model, moved).initial(_nearer(book))
-    market, time = Today(model, moved).initial(book), Today(model, world).initial(_nearer(book))
+    first, last = Today(model, world).initial(book), Today(model, moved).initial(shifted(book, -24.0))
+    market, time = Today(model, moved).initial(book), Today(model, world).initial(shifted(book, -24.0))
     np.testing.assert_allclose(found.after, last, rtol=1e-9)
     np.testing.assert_allclose(found.contributions[:, 1], 0.5 * (market - first + last - time), rtol=1e-7, atol=1e-5)
     np.testing.assert_allclose(found.contributions[:, 0], 0.5 * (time - first + last - market), rtol=1e-7, atol=1e-5)
-
-
-def _nearer(book):
-    moved = tuple(
-        replace(x, expiry_hours=x.expiry_hours - 24.0) if hasattr(x, "expiry_hours") else x for x in book.instruments
-    )
-    return replace(book, instruments=moved)
 
 
 def test_what_cannot_be_told_is_refused(world, book):

@@ -27,9 +27,10 @@ def replay(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     )
     marks = [Dot(event, label, r) for measure, label in shown for event, r in _base(rows, measure).items()]
     figure = pictures and dots("replay", "Collateral seized", [("Collateral seized (USD)", marks)])
+    real = "the real figure is of the market's own book on those days: orders of magnitude may be compared."
+    there = "The book did not stand there on the days of the events"
     lead = (
-        "The book did not stand there on the days of the events, and the real figure is of the market's own book on "
-        "those days: orders of magnitude may be compared.",
+        f"{there}, and {real}" if _base(rows, "happened_seized") else f"{there}.",
         f"Number of events: {len(result['series'])}, one history each. No figure here has a sampling error, and none "
         "says what another crisis would do.",
     )
@@ -51,7 +52,8 @@ def replay(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         pivot("Prices", select(own, measure="deepest_fall"), ("deepest_fall",), lead=("event", "asset")),
         records("Events", [{**r, "first": r["first"].replace("T", " ")} for r in result["series"]]),
     ]
-    return Chapter("replay", "What would the book have lost, and what was really liquidated?", lead, items)
+    heading = "What would the book have lost" + (", and what was really liquidated?" if real in lead[0] else "?")
+    return Chapter("replay", heading, lead, items)
 
 
 def recommended(result: Result, rows: list[Row], pictures: bool) -> Chapter:

@@ -77,7 +77,8 @@ def run_replay(
     """
     start = time.perf_counter()
     paths = [_paths(study, event, history) for event in study.events]
-    digests = [history.sha256, *([] if happened is None else [happened.sha256])]
+    digests = [history.sha256, *(sha256 for _, sha256 in history.added)]
+    digests += [] if happened is None else [happened.sha256]
     resolved = {**resolved, "data_sha256": digests}
     folder = RunFolder.open(name, resolved, out, resume=False)
     rows = [
@@ -123,6 +124,12 @@ def _event_rows(
     for a, asset in enumerate(study.assets):
         fall = float((spot[:, a, 0] / spot[0, a, 0]).min() - 1.0)
         yield Row("replay", market.kind, {"event": event.name, "asset": asset}, "deepest_fall", "return", exact(fall))
+        if asset in study.quoted:
+            of = study.quoted[asset].of
+            peg = spot[:, a, 0] / spot[:, study.assets.index(of), 0]
+            where = {"event": event.name, "asset": f"{asset} in {of}"}
+            fall = float((peg / peg[0]).min() - 1.0)
+            yield Row("replay", market.kind, where, "deepest_fall", "return", exact(fall))
     if happened is not None:
         hits = happened.within(event.seconds, event.seconds + round(3600 * event.hours))
         found = (np.nan, np.nan)
@@ -194,6 +201,7 @@ def _head(
     dates = {e.name: getattr(getattr(study.market_at(e), "rules", None), "as_of", "") for e in study.events}
     data = [*book_data(study.imported)]
     data.append({"name": history.name, "sha256": history.sha256, "source": "prices, given by --data"})
+    data += [{"name": n, "sha256": s, "source": "quotes, given by --data"} for n, s in history.added]
     if happened is not None:
         data.append({"name": happened.name, "sha256": happened.sha256, "source": "liquidations, given by --data"})
     return {
@@ -222,8 +230,20 @@ def _head(
             "Borrowers do not react. Sales do not move the replayed prices, which already hold what was really sold.",
             "Every figure is of one history: it has no sampling error, and says nothing of another crisis. The range "
             "over starting hours says how much hangs on the moment at which the book is put into the event.",
-            "What really happened is of another book, the market's own on those days: its size may be compared, not "
-            "tested. Prices are the closes of bars, which leave out the wicks inside them.",
+            *(
+                []
+                if happened is None
+                else [
+                    "What really happened is of another book, the market's own on those days: its size may be "
+                    "compared, not tested."
+                ]
+            ),
+            "Prices are the closes of bars, which leave out the wicks inside them.",
+            *(
+                f"{name} is the price of {own.of} times the quote of {own.symbol} over {own.par}, scaled with it: only "
+                "what it moves from the start of an event on counts."
+                for name, own in study.quoted.items()
+            ),
         ],
         "data": data,
     }

@@ -71,13 +71,30 @@ class LiquidationColumns:
 
 
 @dataclass(frozen=True)
+class QuotedAsset:
+    """An asset whose price is that of another, times what a file of quotes says that it is worth of it.
+
+    Attributes
+    ----------
+    of : str
+        Asset of the price file that it stands for.
+    symbol, par : str
+        Names in the file of quotes: of the asset, and of what it is measured in there.
+    """
+
+    of: str
+    symbol: str
+    par: str
+
+
+@dataclass(frozen=True)
 class LendingReplayStudy(Study):
     """A dated borrower book in a lending market, replayed over real prices of one or more crises.
 
     Attributes
     ----------
     assets : tuple of str
-        Assets of the price file that tokens follow.
+        Assets that tokens follow: of the price file, or `quoted`.
     spot : tuple of float
         USD prices at which the book stands; the prices of an event are scaled so that it starts there.
     book : Loans
@@ -88,8 +105,10 @@ class LendingReplayStudy(Study):
     starts : int
         How many starting hours, the stated one and those before it, an event is replayed from: how much hangs on the
         moment at which the book is put into it.
+    quoted : dict of str to QuotedAsset
+        Assets that the price file does not hold; their quotes are a file of their own, given after it.
     happened : LiquidationColumns
-        Of a second data file, of real liquidations.
+        Of a further data file, of real liquidations.
     recommended : tuple of ParameterSet
         Replayed beside the parameters in force, each as it stands and at equal borrow capacity (`at_capacity`).
     """
@@ -109,6 +128,7 @@ class LendingReplayStudy(Study):
     events: tuple[ReplayEvent, ...]
     threshold_shifts: tuple[float, ...] = (0.0,)
     starts: int = 24
+    quoted: dict[str, QuotedAsset] = field(default_factory=dict, metadata={"written": "unless empty"})
     happened: LiquidationColumns = LiquidationColumns()
     recommended: tuple[ParameterSet, ...] = field(default=(), metadata={"written": "unless empty"})
 
@@ -122,6 +142,12 @@ class LendingReplayStudy(Study):
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
         check_range("starts", self.starts, 1, 1000)
+        for name, own in self.quoted.items():
+            if name not in self.assets or own.of not in self.priced:
+                of = ", ".join(self.priced) or "none"
+                raise ValueError(
+                    f"quoted must be of assets, each of one in the price file ({of}), got {name} of {own.of}"
+                )
         names = [e.name for e in self.events]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"events must be at least one, each with a name of its own, got {names}")
@@ -160,7 +186,7 @@ class LendingReplayStudy(Study):
     @property
     def priced(self) -> tuple[str, ...]:
         """As `Study.priced`."""
-        return self.assets
+        return tuple(a for a in self.assets if a not in self.quoted)
 
     def all_worlds(self) -> tuple[World, ...]:
         """None: prices are real."""

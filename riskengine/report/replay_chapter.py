@@ -133,10 +133,11 @@ def recommended_sentence(result: Result, rows: list[Row]) -> str:
             f"{name} seizes less collateral in {less[0]:g} and more in {more[0]:g}{chance}, "
             f"and leaves less bad debt in {less[1]:g} and more in {more[1]:g}"
         )
+    if not said:
+        return ""
     count = len(result["series"])
     events = f"{count} event{'s' * (count != 1)} of one history each"
-    head = f"Recommended against live parameters at equal borrow capacity, over {events}"
-    return f"{head}: {'; '.join(said)}." if said else ""
+    return f"Recommended against live parameters at equal borrow capacity, over {events}: {'; '.join(said)}."
 
 
 def replay_sentence(result: Result, rows: list[Row]) -> str:

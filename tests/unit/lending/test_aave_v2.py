@@ -51,7 +51,7 @@ def test_each_call_halves_the_debt_of_one_reserve():
     # 10 at 1,000 and 0.8 against 9,000: far gone, 0.889, at both steps; half of USDC, then half of either 3,000
     loans = one(10.0, 6_000.0, 3_000.0)
     assert lived([1000.0, 1000.0], market(1), loans)["liquidated_volume"] == pytest.approx(4_500.0)
-    # half of the other 3,000, 0.8 x 3,700 is below the 3,000 left; half of 1,500 more, and 0.8 x 2,912.5 is not below 2,250
+    # half of the other 3,000, 0.8 x 3,700 is below the 3,000 left; half of 1,500 more, and 2,330 holds 2,250
     assert lived([1000.0, 1000.0], market(2), loans)["liquidated_volume"] == pytest.approx(6_750.0)
     # v3 repays USDC whole, since below 0.95; then half of the debt left, at 0.987
     whole = lived([1000.0, 1000.0], market(1, AaveV3), loans)

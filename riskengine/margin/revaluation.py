@@ -4,9 +4,10 @@ On each path the window holds the last W returns over one margin period that are
 before time 0, then the margin periods completed on the path, oldest dropped.  Scenario w moves every spot by
 exp(r_w), rolls time forward by the margin period, and moves the volatility of each option along the surface,
 
-    vol' = vol * smile(k', tau') / smile(k, tau) * atm(tau, v_end_w) / atm(tau, v_start_w),
+    vol' = vol * surface(k', tau', v) / surface(k, tau, v) * atm(tau', v_end_w) / atm(tau', v_start_w),
 
-with k = ln(K / F), so that spot, skew and level risk all enter; the mark's own volatility is the anchor.  Where the
+with k = ln(K / F) and tau' the tenor left at the end, so that spot, skew and level risk all enter; the mark's own
+volatility is the anchor.  Where the
 scenarios are draws from the state of now, not moves of the past, the surface at their end is known, and
 
     vol' = vol * surface(k', tau', v_end_w) / surface(k, tau, v).
@@ -352,7 +353,7 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
                        growth[a], pnl)  # fmt: skip
         for e in range(expiries):
             a = expiry_asset[e]
-            _, loading, skew, _ = surface_tenor(packed, a, tau[e])
+            _, loading, skew, _ = surface_tenor(packed, a, later[e])
             _scenarios(packed, a, loading, skew, returns[p, a, first:last], start[p, a, first:last],
                        end[p, a, first:last], growth[a], ratio[e])  # fmt: skip
         for o in range(options):

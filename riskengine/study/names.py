@@ -102,6 +102,7 @@ CHOICE = (
     "risk_fresh",
     "risk_upper_bound",
     "cost_fresh",
+    "swing_fresh",
     "cost_ratio",
     "variants_passed",
     "safe_share_of_fit",

@@ -336,6 +336,9 @@ MEASURES: dict[str, Measure] = {
         "Risk on the paths of the choice, with the one-sided upper bound that is held against the target.",
     ),
     "cost_fresh": _M("Cost", "Mean cost of a setting on fresh paths."),
+    "swing_fresh": _M(
+        "Peak to trough", "Mean over fresh paths of the largest rise of the whole requirement, as a ratio."
+    ),
     "cost_ratio": _M(
         "Cost of now", "Mean cost of a setting over that of the setting in force, on the same fresh paths."
     ),

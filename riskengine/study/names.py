@@ -108,6 +108,7 @@ CHOICE = (
     "risk_fresh",
     "risk_upper_bound",
     "cost_fresh",
+    "swing_fresh",
     "cost_ratio",
     "variants_passed",
     "safe_share_of_fit",
@@ -123,7 +124,8 @@ EXPERIMENT = {
 }
 
 # of a lending market replayed over real crises: each of one history
-REPLAY = {
+REPLAY = FIXED | {
+    "borrow_capacity": "USD",
     "deepest_fall": "return",
     "replayed_seized": "USD",
     "replayed_seized_least": "USD",
@@ -135,6 +137,20 @@ REPLAY = {
     "happened_borrowers": "count",
     "order_correlation": "number",
     "order_p_value": "probability",
+    "seized_difference": "USD",
+    "seized_difference_least": "USD",
+    "seized_difference_most": "USD",
+    "bad_debt_difference": "USD",
+    "bad_debt_difference_least": "USD",
+    "bad_debt_difference_most": "USD",
+    "borrowers_difference": "count",
+    "borrowers_difference_least": "count",
+    "borrowers_difference_most": "count",
+    "events_lower": "count",
+    "events_higher": "count",
+    "sign_p_value": "probability",
+    "events_dominant": "count",
+    "events_dominated": "count",
 }
 # of a study of backtests
 BACKTEST_POWER = {
@@ -338,6 +354,8 @@ PLACES = (
     "observations",
     "cap",
     "total_volatility",
+    "parameter_set",
+    "capacity",
 )
 
 

@@ -7,6 +7,7 @@ exceed 100 % (``PoolConfigurator``); both hold here for reserves and e-mode cate
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
+from riskengine.lending.aave_v3.history import ChangeLog
 from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
 from riskengine.lending.wrapping import Wrapping, check_wraps
@@ -136,6 +137,8 @@ class AaveV3Rules:
         As does a call on a reserve whose collateral or debt is worth less than this.
     min_leftover_usd : float
         A call that leaves both collateral and debt in the two touched reserves must leave this much of each.
+    history : ChangeLog or None
+        Changes by governance, by which `riskengine.lending.aave_v3.history.stepped` brings the set to another date.
     """
 
     name: str
@@ -149,6 +152,7 @@ class AaveV3Rules:
     full_close_health: float = 0.95
     full_close_below_usd: float = 2000.0
     min_leftover_usd: float = 1000.0
+    history: ChangeLog | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         symbols = [r.symbol for r in self.reserves]

@@ -62,6 +62,11 @@ def _results() -> dict[str, Measure]:
             "end at market prices, as if selling it cost nothing.",
         ),
         "reserves": ("Reserves", "Mean of the protocol's reserves at the end; coins that it holds unsold are not in."),
+        "impermanent_loss": (
+            "Impermanent loss",
+            "Mean of what a pool token is worth at the end, fees left out, over what its coins of the start would be, "
+            "minus 1.",
+        ),
     }
     worst = "Mean over the worst 1 % of paths of: {}."
     return {

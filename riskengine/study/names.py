@@ -32,7 +32,12 @@ MEANS = {
 # of those, known without an error where all paths start at the same prices
 FIXED = {"liquidatable_at_start": "count"}
 # an amount that may be negative: its mean is reported, and its mean over the worst 1 % of paths
-SIGNED = {"protocol_result": "USD", "protocol_result_sold": "USD", "reserves": "USD"}
+SIGNED = {
+    "protocol_result": "USD",
+    "protocol_result_sold": "USD",
+    "reserves": "USD",
+    "impermanent_loss": "share",
+}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory")
 TAIL_LEVELS = (0.95, 0.99, 0.999)

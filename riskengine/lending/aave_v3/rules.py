@@ -10,6 +10,7 @@ from riskengine.arrays import check_range
 from riskengine.lending.aave_v3.history import ChangeLog
 from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
+from riskengine.lending.wrapping import Wrapping, check_wraps
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
@@ -65,6 +66,8 @@ class Reserve:
         Whole tokens; None is no cap.  Data for policies; a run does not enforce them.
     emode : int
         Efficiency-mode category the token belongs to, 0 for none.
+    wraps : Wrapping or None
+        What a token is made of that is not one coin of its asset.
     """
 
     symbol: str
@@ -80,6 +83,7 @@ class Reserve:
     supply_cap: float | None = None
     borrow_cap: float | None = None
     emode: int = 0
+    wraps: Wrapping | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_collateral(self.symbol, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
@@ -89,6 +93,7 @@ class Reserve:
         to_bps(f"{self.symbol} liquidation_protocol_fee", self.liquidation_protocol_fee)
         check_range(f"{self.symbol} utilisation", self.utilisation, 0.0, 1.0)
         check_range(f"{self.symbol} price", self.price, 0.0, float("inf"), open_low=True, open_high=True)
+        check_wraps(self)
 
     @property
     def unit(self) -> int:

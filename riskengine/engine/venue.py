@@ -15,6 +15,7 @@ from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
+from riskengine.liquidation.auction_life import GIVEN, PROFIT, STARTED, auction_one_step, no_auctions
 from riskengine.liquidation.venue_state import (
     ADL_COUNT,
     ADL_LOSS,
@@ -62,6 +63,7 @@ BY_KIND = {
     "deleveragings": ADL_COUNT,
     "socialised_loss": SOCIALISED,
 }
+OF_AUCTION = {"auctions": STARTED, "auction_discount": GIVEN, "bidder_profit": PROFIT}
 OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
 
 
@@ -188,6 +190,10 @@ class VenueDesk:
             market=np.zeros((start.shape[1], lanes)),
             sold=np.zeros((assets, lanes)),
         )
+        self._sale = None
+        if terms.auction is not None:
+            self._sale = no_auctions(terms.auction, accounts, len(kinds), lanes)
+            self._freed = 0.5 ** (hours / terms.auction.bidders.capital_half_life_hours)
         self._ratio = np.empty((accounts, lanes))
         self._found = np.empty((accounts, lanes), np.int64)
         self._paid = np.zeros((len(book.instruments), lanes))
@@ -246,7 +252,13 @@ class VenueDesk:
         self.look(step, np.ascontiguousarray(spot))
         if self._scale is None:
             self._scale = np.abs(life.start).sum(axis=0) @ np.abs(self.now.price)
-        live_one_step(life, self.now, self._ratio, self._found)
+        if self._sale is None:
+            live_one_step(life, self.now, self._ratio, self._found)
+        else:
+            self._sale.tied[:] *= self._freed
+            grid, seconds = self._paths.grid, float(self._paths.grid.step_seconds)
+            at = (step * seconds, seconds, step == grid.steps)
+            auction_one_step(life, self.now, self._sale, self._ratio, self._found, *at)
         return life.sold.copy()
 
     def conservation_error(self) -> Floats:
@@ -273,10 +285,11 @@ class VenueDesk:
         """(kind of account or ``all``, measure) -> column (P,)."""
         life = self.life
         out: dict[tuple[str, str], Floats] = {}
-        for measure, row in BY_KIND.items():
-            out["all", measure] = life.sums[:, row].sum(axis=0)
+        named = [(BY_KIND, life.sums)] + ([] if self._sale is None else [(OF_AUCTION, self._sale.sums)])
+        for measure, row, sums in ((m, row, sums) for rows, sums in named for m, row in rows.items()):
+            out["all", measure] = sums[:, row].sum(axis=0)
             for j, kind in enumerate(self.kinds):
-                out[kind, measure] = life.sums[j, row].copy()
+                out[kind, measure] = sums[j, row].copy()
         for measure, row in OF_FUND.items():
             out["all", measure] = life.fund[row].copy()
         out["all", "fund_net"] = life.fund[FUND_IN] - life.fund[FUND_OUT]

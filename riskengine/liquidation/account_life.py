@@ -27,7 +27,8 @@ amount that the endless one is ever short of its start, `NEED`, exceeds F.
 
 import numpy as np
 
-from riskengine.jit import kernel, wide_vectors
+from riskengine.jit import kernel
+from riskengine.liquidation.margin_calls import called_accounts, line_up
 from riskengine.liquidation.partial_sale import (
     affordable_share,
     close_orders,
@@ -56,9 +57,7 @@ from riskengine.liquidation.venue_state import (
     account_figures,
     fund_left,
     is_short,
-    touch,
 )  # fmt: skip
-from riskengine.vecmath import round_even
 
 
 @kernel
@@ -123,107 +122,18 @@ def _resolve(life, now, k, p, orders):
         wind_up(life, now, k, p)
 
 
-@kernel
-def _find(life, now, low, high, margin, ratio, found, head):
-    """Chain the called accounts of each lane: `head` (P,) and `found` (K, P) hold 1 + the next account, 0 for none."""
-    wide_vectors()
-    first = life.start.shape[1] - life.asset.size
-    lanes = life.sold.shape[1]
-    count = 0
-    for k in range(life.start.shape[0]):
-        if life.touched[k] == 0:
-            bound = 0.0
-            for h in range(life.start.shape[1]):
-                x = life.start[k, h]
-                bound += x * (low[h] if x > 0.0 else high[h])
-                if h >= first:
-                    bound -= abs(x) * high[h + life.asset.size * (1 if x > 0.0 else 2)]
-            # most accounts are safe at the worst prices of the whole block
-            if bound >= 0.0:
-                continue
-            for p in range(lanes):
-                margin[p] = life.start[k, 0]
-            for h in range(1, life.start.shape[1]):
-                x = life.start[k, h]
-                if x != 0.0:
-                    price = now.price[h]
-                    for p in range(lanes):
-                        margin[p] += x * price[p]
-                    if h >= first:
-                        need = now.need[0 if x > 0.0 else 1, h - first]
-                        for p in range(lanes):
-                            margin[p] -= abs(x) * need[p]
-        else:
-            for p in range(lanes):
-                margin[p] = life.state[k, 0, p] - (1e300 if life.status[k, p] == TAKEN else 0.0)
-            for h in range(1, life.start.shape[1]):
-                if h >= first and life.start[k, h] == 0.0:
-                    # nobody trades: what was not held at the start never is
-                    continue
-                units, price = life.state[k, h], now.price[h]
-                for p in range(lanes):
-                    margin[p] += units[p] * price[p]
-                if h >= first:
-                    # positions shrink and never turn
-                    need = now.need[0 if life.start[k, h] > 0.0 else 1, h - first]
-                    for p in range(lanes):
-                        margin[p] -= abs(units[p]) * need[p]
-        below = 0
-        for p in range(lanes):
-            below += 1 if margin[p] < 0.0 else 0
-        if below == 0:
-            continue
-        for p in range(lanes):
-            if not margin[p] < 0.0:
-                continue
-            equity, wanted, _ = account_figures(life, now, k, p)
-            if is_short(equity, wanted) or life.status[k, p] == TAKEN:
-                own = life.status[k, p] == OWN and wanted > 0.0
-                # equal but for rounding is equal: accounts of one leverage go by their names
-                ratio[k, p] = round_even(1e9 * equity / wanted) if own else -np.inf
-                found[k, p] = head[p]
-                head[p] = k + 1
-                count += 1
-                touch(life, k)
-    return count
-
-
 @kernel(scratch=True)
 def live_one_step(life, now, ratio, found):
     """Call, liquidate and settle every account on every lane; returns how many (account, lane) pairs were called.
 
     `ratio` and `found` (K, P) are scratch.
     """
-    accounts, holdings = life.start.shape
-    instruments, lanes = life.asset.size, life.sold.shape[1]
-    low, high = np.empty(holdings + 2 * instruments), np.empty(holdings + 2 * instruments)
-    for h in range(low.size):
-        side, m = divmod(h - holdings, instruments)
-        row = now.price[h] if h < holdings else now.need[side, m]
-        lowest, highest = np.inf, -np.inf
-        for p in range(lanes):
-            # a failed path has no price and is never called
-            lowest = row[p] if row[p] < lowest else lowest
-            highest = row[p] if row[p] > highest else highest
-        low[h], high[h] = lowest, highest
-    margin = np.empty(lanes)
-    head = np.zeros(lanes, np.int64)
-    count = _find(life, now, low, high, margin, ratio, found, head)
+    head, count = called_accounts(life, now, ratio, found)
     if count == 0:
         return 0
-    queue = np.empty(accounts, np.int64)
+    queue = np.empty(life.start.shape[0], np.int64)
     orders = np.empty((2, life.quote.shape[1]))
-    for p in range(lanes):
-        n, k = 0, head[p] - 1
-        while k >= 0:
-            # insertion by (ratio, account): chains come with the last account first
-            j = n
-            while j > 0 and ratio[queue[j - 1], p] >= ratio[k, p]:
-                queue[j] = queue[j - 1]
-                j -= 1
-            queue[j] = k
-            n += 1
-            k = found[k, p] - 1
-        for j in range(n):
+    for p in range(life.sold.shape[1]):
+        for j in range(line_up(ratio, found, head, p, queue)):
             _resolve(life, now, queue[j], p, orders)
     return count

@@ -49,19 +49,26 @@ def largest_share(where, orders, depth, taken, quote, terms):
 
 
 @kernel
+def paying_share(where, orders, depth, taken, quote, terms, most, freed):
+    """Largest share up to `most` of which no further part costs more than the rate `freed`."""
+    low, high = 0.0, most
+    if not freed < share_cost(where, orders, depth, taken, quote, terms, most)[1]:
+        return most
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if freed < share_cost(where, orders, depth, taken, quote, terms, middle)[1]:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+@kernel
 def restoring_share(where, orders, depth, taken, quote, terms, most, equity, need, gross):
     """(share to close, whether it restores the requirement), at most `most`."""
     target = terms[TARGET]
     freed = target * need - terms[FEE] * gross
-    low, high = 0.0, most
-    if freed < share_cost(where, orders, depth, taken, quote, terms, most)[1]:
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            if freed < share_cost(where, orders, depth, taken, quote, terms, middle)[1]:
-                high = middle
-            else:
-                low = middle
-        most = low
+    most = paying_share(where, orders, depth, taken, quote, terms, most, freed)
     if equity - target * need + most * freed - share_cost(where, orders, depth, taken, quote, terms, most)[0] < 0.0:
         return most, False
     f = 0.0
@@ -86,6 +93,22 @@ def affordable_share(where, orders, depth, taken, quote, terms, most, room):
         else:
             low = middle
     return low
+
+
+@kernel
+def fill_orders(life, now, p, where, orders, f):
+    """Fill the share `f` of `orders` at `where`; returns the cost."""
+    total = 0.0
+    for side in range(2):
+        for b in range(orders.shape[1]):
+            x = f * orders[side, b]
+            if x > 0.0:
+                taken = life.taken[where, side, b, p]
+                spread, keep = life.quote[SPREAD, b], life.terms[KEEP]
+                cost = fill_cost(where, side, x, now.depth[where, b, p], taken, spread, keep)
+                life.taken[where, side, b, p] = taken + fill_take(where, side, x, cost, keep)
+                total += cost
+    return total
 
 
 @kernel

@@ -15,8 +15,8 @@ FUND_IN, FUND_OUT, NEED, EXHAUSTED, UNCOVERED = range(5)
 TARGET, FEE, LIMIT, KEEP, START = range(5)
 # positions in `Life.quote`
 SPREAD, REACH = range(2)
-# whose an account is
-OWN, TAKEN, CLOSED = range(3)
+# whose an account is; odd: it is taken in every step, whatever its margin
+OWN, TAKEN, CLOSED, SOLVENT, INSOLVENT = 0, 1, 2, 3, 5
 
 # equity may miss its requirement by rounding: this share of it and a millionth of a dollar, which is also nothing owed
 SHARE, DOLLAR = 1e-12, 1e-6
@@ -33,8 +33,9 @@ class Life(NamedTuple):
         Holdings of accounts that were ever touched; rows of others are not read.
     touched : (K,)
     status : (K, P)
-        `OWN`, `TAKEN` over by the fund, or `CLOSED`.
+        `OWN`, `TAKEN` over by the fund, `CLOSED`, or in a `SOLVENT` or `INSOLVENT` auction.
     liquidated : (K, P)
+        1 once anything was closed; with auctions 2 once others paid for it.
     kind : (K,)
     entry : (K, M)
         USD.
@@ -133,6 +134,12 @@ def account_figures(life, now, k, p):
             need += abs(x) * now.need[0 if x > 0.0 else 1, h - first, p]
             gross += abs(x) * now.notional[h - first, p]
     return equity, need, gross
+
+
+@kernel(inline=True)
+def bears_losses(status):
+    """Whether an account is a trader's own, in an auction or not."""
+    return status == OWN or status >= SOLVENT
 
 
 @kernel(inline=True)

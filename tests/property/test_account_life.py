@@ -124,7 +124,7 @@ def live(book, terms, fund, paths, impact=None):
     return desk
 
 
-def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None):
+def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None, kind=Reference):
     """The same path by the plain reference, which carries the price impact of its own sales where there is any."""
     accounts = []
     for k in np.argsort(book.names):
@@ -136,7 +136,7 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None)
                 positions[i] = [q * e if isinstance(i, Perpetual) and i.settlement == "inverse" else q, e]
         accounts.append(Account(book.names[k], book.kinds[k], cash, positions))
     hours = paths.grid.step_seconds / 3600
-    venue = Reference(accounts, terms, fund, hours)
+    venue = kind(accounts, terms, fund, hours)
     venue.instruments = list(book.instruments)
     options = [book.instruments[m] for m in book.options]
 
@@ -154,6 +154,7 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None)
         bumped = priced({a: s * 1.0001 for a, s in spot.items()}, t * hours)
         delta = {i: (bumped[i] - value[i]) / (1e-4 * spot[i.asset]) for i in options}
         rate = at(paths.funding_lanes, max(t - 1, 0))
+        venue.last = t == paths.grid.steps
         sold = venue.step(t == 0, spot, mark, rate, relative, value, delta)
         if impact_depth is not None:
             for a in ASSETS:

@@ -13,6 +13,7 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
+from riskengine.engine.maker_book import MakerBook
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
 from riskengine.liquidation.auction_life import GIVEN, PROFIT, STARTED, auction_one_step, no_auctions
@@ -27,6 +28,7 @@ from riskengine.liquidation.venue_state import (
     FUND_IN,
     FUND_OUT,
     LIQUIDATED,
+    MAKER_SPREAD,
     NEED,
     REACH,
     SHORTFALL,
@@ -42,6 +44,7 @@ from riskengine.liquidation.venue_state import (
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import BOOK, POOL
 from riskengine.margin.deribit_standard import DeribitStandard
+from riskengine.margin.sensitivities import sensitivities
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
@@ -95,8 +98,13 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
         for a in book.assets
         if a not in part.depth_usd
     ]
-    if book.options.size and (execution.options is None or execution.book is None):
-        faults.append("execution must have a book and a book of options for a book with options, got none")
+    maker = execution.maker
+    for name, limits in {} if maker is None else {"vega": maker.vega_limit_usd, "delta": maker.delta_limit_usd}.items():
+        faults += [
+            f"{name}_limit_usd of the maker must be given for {a}, got none" for a in book.assets if a not in limits
+        ]
+    if book.options.size and (execution.book is None or (execution.options is None and maker is None)):
+        faults.append("execution must have a book, and a book or a maker of options, for a book with options, got none")
     entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals])
     if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
         faults.append("entry must be positive for every perpetual and future, got one that is not")
@@ -148,11 +156,16 @@ class VenueDesk:
         option = np.isin(np.arange(len(book.instruments)), book.options)
         execution = terms.execution
         books = 2 * assets if option.any() else assets
-        # a pool has nothing for options: so little that no order is filled
-        self._depth = np.full((2, books, 1), 1e-9)
-        self._refill = np.ones((2, 1, books, 1))
-        quote = np.zeros((2, books))
         hours = paths.grid.step_seconds / 3600.0
+        made = execution.maker is not None and option.any()
+        self._maker = MakerBook(execution.maker, book, hours) if made else None
+        places = 3 if made else 2
+        # a pool has nothing for options: so little that no order is filled
+        self._depth = np.full((places, books, 1), 1e-9)
+        self._refill = np.ones((places, 1, books, 1))
+        quote = np.zeros((7 if made else 2, books))
+        if made:
+            quote[MAKER_SPREAD:, :assets] = self._maker.quote()
         for where, part, first in (
             (BOOK, execution.book, 0),
             (POOL, execution.pool, 0),
@@ -181,9 +194,11 @@ class VenueDesk:
             settle=np.where(in_coin, 1 + book.asset_index, 1 + book.quote_index),
             inverse=self._inverse,
             ranked=~option,
-            present=np.array([execution.book is not None, execution.pool is not None]),
+            present=np.array([execution.book is not None, execution.pool is not None, made][:places]),
             quote=quote,
-            taken=np.zeros((2, 2, books, lanes)),
+            taken=np.zeros((places, 2, books, lanes)),
+            made=np.zeros((2, lanes)),
+            inventory=np.zeros((len(option) if made else 0, lanes)),
             terms=np.array([terms.target, terms.liquidation_fee, execution.limit, keep, fund], dtype=np.float64),
             sums=np.zeros((len(kinds), SUMS, lanes)),
             fund=np.zeros((5, lanes)),
@@ -216,12 +231,18 @@ class VenueDesk:
         if paths.depth_lanes is not None:
             lanes = paths.depth_lanes[step]
             depth[BOOK] *= np.concatenate([lanes] * (depth.shape[1] // len(lanes)))
+        vega, exposure = np.zeros((2, *(notional.shape if self._maker else (0, len(spot[0])))))
         if self.book.options.size:
-            self._look_at_options(step, spot, value, notional, need, delta)
+            now = self._snapshot(step, spot)
+            self._look_at_options(step, spot, now, value, notional, need, delta)
+            if self._maker is not None:
+                units = sensitivities(self.book, now)
+                vega[self.book.options], exposure[self.book.options] = units.vega / now.volatility, units.delta
         if paths.funding_lanes is not None:
             flow = paths.funding_lanes[step][asset] * paths.grid.dt
             self._paid = self._paid + self._funded * flow * np.where(inverse, 1.0 / price, price)
-        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, price, depth)
+        worth = np.concatenate([np.ones((1, spot.shape[1])), spot, value])
+        self.now = Now(worth, notional, need, delta, price, depth, vega, exposure)
 
     def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
         variance, basis = self._paths.variance_lanes, self._paths.basis_lanes
@@ -231,11 +252,10 @@ class VenueDesk:
         return snapshot(self.book, self._surface, spot, state, hours, basis=own)
 
     def _look_at_options(
-        self, step: int, spot: Floats, value: Floats, notional: Floats, need: Floats, delta: Floats
+        self, step: int, spot: Floats, now: MarketSnapshot, value: Floats, notional: Floats, need: Floats, delta: Floats
     ) -> None:
         """Fill in the rows of options."""
         book, own = self.book, self.book.options
-        now = self._snapshot(step, spot)
         value[own], _, need[1, own] = self._options.option_units(book, now)
         need[0, own] = value[own]
         notional[own] = spot[book.asset_index[own]]
@@ -252,6 +272,8 @@ class VenueDesk:
         self.look(step, np.ascontiguousarray(spot))
         if self._scale is None:
             self._scale = np.abs(life.start).sum(axis=0) @ np.abs(self.now.price)
+        if self._maker is not None:
+            self._maker.carry(life, self.now)
         if self._sale is None:
             live_one_step(life, self.now, self._ratio, self._found)
         else:
@@ -292,6 +314,8 @@ class VenueDesk:
                 out[kind, measure] = sums[j, row].copy()
         for measure, row in OF_FUND.items():
             out["all", measure] = life.fund[row].copy()
+        for measure, column in {} if self._maker is None else self._maker.columns(life).items():
+            out["all", measure] = column
         out["all", "fund_net"] = life.fund[FUND_IN] - life.fund[FUND_OUT]
         error = self.conservation_error()
         # NaN marks the path: a book that does not balance is numerical trouble

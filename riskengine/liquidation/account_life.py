@@ -8,7 +8,8 @@ In every step the accounts that the fund took over and those with E < R are call
 E / R, ties by name, and each goes through the whole waterfall:
 
 1. Close the share f of every position that restores the requirement at the price that the sale itself makes:
-   E - cost(f) - fee f G = target (1 - f) R.  The book is asked first, then the pool (`riskengine.liquidity.execution`).
+   E - cost(f) - fee f G = target (1 - f) R.  The book is asked first, then the pool (`riskengine.liquidity.execution`),
+   then a maker of options, for the share of the options alone that does the same (`liquidity.option_maker`).
    An order stops at its limit, and where a further dollar costs more than the requirement that it frees; what is left
    waits for the next step, when liquidity has refilled.  An account taken over is sold up to the limit.
 2. The fee, as far as equity reaches, goes to the fund.
@@ -31,10 +32,12 @@ from riskengine.jit import kernel
 from riskengine.liquidation.margin_calls import called_accounts, line_up
 from riskengine.liquidation.partial_sale import (
     affordable_share,
+    ask_maker,
     close_orders,
     close_share,
     largest_share,
     restoring_share,
+    sell_to_maker,
     share_cost,
 )  # fmt: skip
 from riskengine.liquidation.venue_losses import deleverage, socialise, wind_up
@@ -53,15 +56,17 @@ from riskengine.liquidation.venue_state import (
     SHORTFALL,
     SLIPPAGE,
     TAKEN,
+    TARGET,
     VOLUME,
     account_figures,
     fund_left,
     is_short,
 )  # fmt: skip
+from riskengine.liquidity.execution import MAKER
 
 
 @kernel
-def _resolve(life, now, k, p, orders):
+def _resolve(life, now, k, p, orders, asked):
     """Take one called account on one lane through the waterfall."""
     kind = life.kind[k]
     if life.status[k, p] == OWN:
@@ -72,24 +77,39 @@ def _resolve(life, now, k, p, orders):
         life.sums[kind, CALLS, p] += 1.0
     closed = 0.0
     exhausted = False
-    for where in range(2):
+    for where in range(life.present.size):
         equity, need, gross = account_figures(life, now, k, p)
         if not life.present[where] or gross <= 0.0:
             continue
-        close_orders(life, now, k, p, orders)
+        quoted, left = orders, equity
+        if where == MAKER:
+            # equity less what the perpetuals left must keep: the rule for options alone
+            quoted, left = asked, equity - life.terms[TARGET] * need
+            need, gross = ask_maker(life, now, k, p, asked)
+            left += life.terms[TARGET] * need
+            if gross <= 0.0:
+                continue
+        else:
+            close_orders(life, now, k, p, orders)
         depth, taken = now.depth[where, :, p], life.taken[where, :, :, p]
-        f = largest_share(where, orders, depth, taken, life.quote, life.terms)
+        f = largest_share(where, quoted, depth, taken, life.quote, life.terms)
         restored = False
         if life.status[k, p] == OWN:
-            f, restored = restoring_share(where, orders, depth, taken, life.quote, life.terms, f, equity, need, gross)
+            f, restored = restoring_share(where, quoted, depth, taken, life.quote, life.terms, f, left, need, gross)
         if f * gross <= DOLLAR:
             continue
         room = max(equity + fund_left(life, p), 0.0)
-        if share_cost(where, orders, depth, taken, life.quote, life.terms, f)[0] > room:
-            f = affordable_share(where, orders, depth, taken, life.quote, life.terms, f, room)
+        if where == MAKER and room < DOLLAR:
+            # an option without vega costs next to nothing to close: rounding must not pay for it
+            room = 0.0
+        if share_cost(where, quoted, depth, taken, life.quote, life.terms, f)[0] > room:
+            f = affordable_share(where, quoted, depth, taken, life.quote, life.terms, f, room)
             restored, exhausted = False, True
         if f * gross > DOLLAR:
-            cost, volume = close_share(life, now, k, p, where, orders, f)
+            if where == MAKER:
+                cost, volume = sell_to_maker(life, now, k, p, asked, f)
+            else:
+                cost, volume = close_share(life, now, k, p, where, orders, f)
             fee = min(life.terms[FEE] * volume, max(equity - cost, 0.0))
             life.state[k, 0, p] -= fee
             life.fund[FUND_IN, p] += fee
@@ -132,8 +152,8 @@ def live_one_step(life, now, ratio, found):
     if count == 0:
         return 0
     queue = np.empty(life.start.shape[0], np.int64)
-    orders = np.empty((2, life.quote.shape[1]))
+    orders, asked = np.empty((2, life.quote.shape[1])), np.empty((4, life.sold.shape[0]))
     for p in range(life.sold.shape[1]):
         for j in range(line_up(ratio, found, head, p, queue)):
-            _resolve(life, now, queue[j], p, orders)
+            _resolve(life, now, queue[j], p, orders, asked)
     return count

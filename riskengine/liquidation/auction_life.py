@@ -1,13 +1,13 @@
 """Account life with Dutch auctions: an account below its requirement is auctioned instead of sold into the book.
 
 The rules are those of `riskengine.liquidation.dutch_auction`, with equity E for the mark-to-market, E - R for the net
-maintenance margin and target - 1 for the buffer, so that E - target R is the buffer margin.  In every step the accounts
-in an auction are taken first, then those with E < R, the lowest E / R first, ties by name; all bids on one account until
-the next step are made at the prices of the step, before the next account is taken.
+maintenance margin and target - 1 for the buffer, so that E - target R is the buffer margin.  In every step the
+accounts in an auction are taken first, then those with E < R, the lowest E / R first, ties by name; all bids on one
+account until the next step are made at the prices of the step, before the next account is taken.
 
 1. An account with E < R goes into a solvent auction, with none left into an insolvent one.
-2. At each arrival a bidder takes the share f that pays him most: of every position, coin and dollar, but not of the cash
-   that earlier bids left.  He unwinds it in the book, then another share in the pool.
+2. At each arrival a bidder takes the share f that pays him most: of every position, coin and dollar, but not of the
+   cash that earlier bids left.  He unwinds it in the book, then another share in the pool.
 3. A solvent auction ends where E >= target R, and turns insolvent where its bid would be 0 or less; an insolvent one
    ends where E >= R.
 4. What a bidder is paid comes from the fund, then from all accounts with equity in proportion to it; what no equity

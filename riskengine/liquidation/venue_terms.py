@@ -47,6 +47,10 @@ class VenueTerms:
         for asset, rate in self.maintenance.items():
             check_range(f"maintenance of {asset}", rate, 0.0, 1.0, open_low=True, open_high=True)
             self._check_spent(f"maintenance of {asset}", rate, self.execution.first_slippage)
+        if self.auction is not None and self.execution.maker is not None:
+            raise ValueError(
+                "execution must have no maker where accounts are auctioned: bidders unwind in book and pool"
+            )
         if self.execution.options is not None:
             self._check_spent("option_maintenance", self.option_maintenance, self.execution.options.half_spread)
 

@@ -19,6 +19,7 @@ from riskengine.market.curve import Curve
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.greeks import black_scholes
 from riskengine.pricing.valuation import account_values, option_values, snapshot
 
 ASSETS = ("BTC", "ETH")
@@ -154,6 +155,7 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
         bumped = priced({a: s * 1.0001 for a, s in spot.items()}, t * hours)
         delta = {i: (bumped[i] - value[i]) / (1e-4 * spot[i.asset]) for i in options}
         rate = at(paths.funding_lanes, max(t - 1, 0))
+        venue.greeks = {i: greeks(i, spot[i.asset], t * hours) for i in options}
         venue.last = t == paths.grid.steps
         sold = venue.step(t == 0, spot, mark, rate, relative, value, delta)
         if impact_depth is not None:
@@ -161,6 +163,14 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
                 moved = 0.01 * sold[a] * spot[a] / impact_depth[a] / relative[a]
                 impact[a] = (impact[a] - moved) * 0.5 ** (1 / half_life)
     return venue
+
+
+def greeks(option, spot, hours):
+    """(vega per 1.00, delta in USD) of one option on the flat surface without rates."""
+    sigma = SURFACE.atm(ASSETS.index(option.asset), 1.0, np.zeros(1))[0]
+    sign = 1.0 if option.kind == "call" else -1.0
+    found = black_scholes(spot, option.strike, (option.expiry_hours - hours) / 8760.0, sigma, sign)
+    return float(found.vega), float(found.delta * spot)
 
 
 def check_equal(desk, venue, lane):

@@ -29,6 +29,8 @@ class Account:
 class Reference:
     """A venue on one path."""
 
+    places = ("book", "pool")
+
     accounts: list
     terms: object
     fund: float
@@ -119,6 +121,8 @@ class Reference:
         if where == "book":
             z = self.taken.get((where, side, asset), 0.0)
             book = self.liquidity(where, asset)
+            if book is None:
+                return 0.0
             return max(0.0, (min(limit, book.reach) - book.half_spread) * self.density(asset) - z)
         if asset.endswith(" options"):
             return 0.0
@@ -172,7 +176,7 @@ class Reference:
                 return
             self.add(account, "margin_calls", 1)
         short, sold = False, False
-        for where in ("book", "pool"):
+        for where in self.places:
             if getattr(self.terms.execution, where) is None or not account.positions:
                 continue
             done, short, some = self.sell(account, where)

@@ -14,6 +14,7 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.maker_book import MakerBook
+from riskengine.engine.questions import VolatilityFeedback
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
 from riskengine.liquidation.auction_life import GIVEN, PROFIT, STARTED, auction_one_step, no_auctions
@@ -139,17 +140,24 @@ class VenueDesk:
     paths : MarketPaths
     sells : bool
         Report the coins that closed options move like; only feedback needs it.
+    heat : VolatilityFeedback or None
+        What is closed raises the variance that options are marked at.
     """
 
     def __init__(
         self, book: Portfolio, terms: VenueTerms, surface: FactorSurface, fund: float, paths: MarketPaths,
-        sells: bool = True,
+        sells: bool = True, heat: VolatilityFeedback | None = None,
     ):  # fmt: skip
         order = np.argsort(np.array(book.names), kind="stable")
         kinds = tuple(dict.fromkeys(sorted(book.kinds)))
         accounts, assets, lanes = len(order), len(book.assets), paths.count
         self.book, self.kinds, self._paths, self._order, self._surface = book, kinds, paths, order, surface
         self._sells = sells
+        self._heated: Floats | None = None
+        if heat is not None:
+            self._heated = np.zeros((assets, lanes))
+            self._per_usd = heat.elasticity / np.array([heat.depth_usd[a] for a in book.assets])[:, None]
+            self._cooled = 0.5 ** (paths.grid.step_seconds / 3600.0 / heat.half_life_hours)
         self._inverse = _inverse_contracts(book)
         self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
         self._options = DeribitStandard(maintenance=terms.option_maintenance)
@@ -204,6 +212,7 @@ class VenueDesk:
             fund=np.zeros((5, lanes)),
             market=np.zeros((start.shape[1], lanes)),
             sold=np.zeros((assets, lanes)),
+            closed=np.zeros((assets, lanes)),
         )
         self._sale = None
         if terms.auction is not None:
@@ -248,6 +257,8 @@ class VenueDesk:
         variance, basis = self._paths.variance_lanes, self._paths.basis_lanes
         hours = step * self._paths.grid.step_seconds / 3600.0
         state = np.zeros_like(spot) if variance is None else variance[step]
+        if self._heated is not None:
+            state = state * np.exp(self._heated)
         own = None if basis is None else basis[step]
         return snapshot(self.book, self._surface, spot, state, hours, basis=own)
 
@@ -269,6 +280,7 @@ class VenueDesk:
         if step > 0:
             np.multiply(life.taken, self._refill, out=life.taken)
         life.sold[:] = 0.0
+        life.closed[:] = 0.0
         self.look(step, np.ascontiguousarray(spot))
         if self._scale is None:
             self._scale = np.abs(life.start).sum(axis=0) @ np.abs(self.now.price)
@@ -281,6 +293,10 @@ class VenueDesk:
             grid, seconds = self._paths.grid, float(self._paths.grid.step_seconds)
             at = (step * seconds, seconds, step == grid.steps)
             auction_one_step(life, self.now, self._sale, self._ratio, self._found, *at)
+        if self._heated is not None:
+            depth = self._paths.depth_lanes
+            added = self._per_usd * life.closed
+            self._heated = (self._heated + (added if depth is None else added / depth[step])) * self._cooled
         return life.sold.copy()
 
     def conservation_error(self) -> Floats:

@@ -118,6 +118,7 @@ def _hand_over(life, now, k, p, f, kept):
         life.market[h, p] += moved
         if h >= first:
             life.sold[life.asset[h - first], p] += moved * now.delta[h - first, p]
+            life.closed[life.asset[h - first], p] += abs(moved) * now.notional[h - first, p]
 
 
 @kernel

@@ -187,6 +187,7 @@ def close_share(life, now, k, p, where, orders, f):
                     given = units if f >= 1.0 else f * units
                     trade(life, now, k, p, m, given, cost * share)
                     life.sold[life.asset[m], p] += given * now.delta[m, p]
+                    life.closed[life.asset[m], p] += abs(given) * now.notional[m, p]
             life.taken[where, side, b, p] = taken + fill_take(where, side, f * x, cost, life.terms[KEEP])
             total += cost
             volume += f * x
@@ -211,6 +212,7 @@ def sell_to_maker(life, now, k, p, asked, f):
             given = units if f >= 1.0 else f * units
             trade(life, now, k, p, m, given, cost * share)
             life.sold[a, p] += given * now.delta[m, p]
+            life.closed[a, p] += abs(given) * now.notional[m, p]
             life.inventory[m, p] += given
         taken[0, a] += f * asked[VEGA, a]
         taken[1, a] += f * asked[DELTA, a]

@@ -62,6 +62,8 @@ class Life(NamedTuple):
         What the market gained from the accounts.
     sold : (A, P)
         Coins sold to the market in the step, net.
+    closed : (A, P)
+        Notional closed in the step, USD.
     """
 
     start: np.ndarray
@@ -86,6 +88,7 @@ class Life(NamedTuple):
     fund: np.ndarray
     market: np.ndarray
     sold: np.ndarray
+    closed: np.ndarray
 
 
 class Now(NamedTuple):

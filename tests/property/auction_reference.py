@@ -128,6 +128,7 @@ class AuctionReference(Reference):
             account.cash[currency] = x - f * (x - (kept if currency == "USD" else 0.0))
         for key, (units, entry) in list(account.positions.items()):
             self.sold[key.asset] += f * units * self.coins(key)
+            self.closed[key.asset] += self.notional(key, f * units)
             account.positions[key] = [(1 - f) * units, entry]
         if f >= 1.0:
             account.positions = {}

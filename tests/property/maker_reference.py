@@ -129,6 +129,7 @@ class MakerReference(Reference):
             self.cash -= usd - spent[key]
             self.held[key] = self.held.get(key, 0.0) + f * units
             self.sold[key.asset] += f * units * self.delta[key]
+            self.closed[key.asset] += self.notional(key, f * units)
             if f >= 1.0:
                 del account.positions[key]
             else:

@@ -119,14 +119,15 @@ def case(seed, **options):
     return random_book(rng, terms, options=seed % 2 == 1), terms, random_paths(rng, **options)
 
 
-def live(book, terms, fund, paths, impact=None):
-    desk = VenueDesk(book, terms, SURFACE, fund, paths)
+def live(book, terms, fund, paths, impact=None, surface=SURFACE, heat=None):
+    desk = VenueDesk(book, terms, surface, fund, paths, heat=heat)
     run_loop(paths, [desk], impact)
     return desk
 
 
-def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None, kind=Reference):
-    """The same path by the plain reference, which carries the price impact of its own sales where there is any."""
+def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None, kind=Reference,
+              surface=SURFACE, heat=None):  # fmt: skip
+    """The same path by the plain reference, which carries what its own sales do to prices, and to variance."""
     accounts = []
     for k in np.argsort(book.names):
         cash = dict(zip(("USD", *ASSETS), map(float, book.cash[k]), strict=True))
@@ -136,16 +137,20 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
                 q, e = float(book.quantity[k, m]), float(book.entry[k, m])
                 positions[i] = [q * e if isinstance(i, Perpetual) and i.settlement == "inverse" else q, e]
         accounts.append(Account(book.names[k], book.kinds[k], cash, positions))
-    hours = paths.grid.step_seconds / 3600
+    step_hours = hours = paths.grid.step_seconds / 3600
     venue = kind(accounts, terms, fund, hours)
     venue.instruments = list(book.instruments)
     options = [book.instruments[m] for m in book.options]
 
     def priced(spot, hours):
         at = np.array([[spot[a]] for a in ASSETS])
-        return dict(zip(options, option_values(book, snapshot(book, SURFACE, at, None, hours))[:, 0], strict=True))
+        state = None
+        if not surface.static:
+            step = round(hours / step_hours)
+            state = paths.variance_lanes[step, :, lane, None] * np.exp([[added[a]] for a in ASSETS])
+        return dict(zip(options, option_values(book, snapshot(book, surface, at, state, hours))[:, 0], strict=True))
 
-    impact = dict.fromkeys(ASSETS, 0.0)
+    impact, added = dict.fromkeys(ASSETS, 0.0), dict.fromkeys(ASSETS, 0.0)
     at = lambda rows, t: dict(zip(ASSETS, map(float, rows[t, :, lane]), strict=True))  # noqa: E731
     for t in range(paths.grid.steps + 1):
         spot = {a: s * np.exp(impact[a]) for a, s in at(paths.spot_lanes, t).items()}
@@ -162,6 +167,10 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
             for a in ASSETS:
                 moved = 0.01 * sold[a] * spot[a] / impact_depth[a] / relative[a]
                 impact[a] = (impact[a] - moved) * 0.5 ** (1 / half_life)
+        if heat is not None:
+            for a in ASSETS:
+                more = heat.elasticity * venue.closed[a] / (heat.depth_usd[a] * relative[a])
+                added[a] = (added[a] + more) * 0.5 ** (hours / heat.half_life_hours)
     return venue
 
 

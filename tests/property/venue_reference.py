@@ -153,7 +153,7 @@ class Reference:
                     else:
                         account.cash[asset] -= units / self.mark[asset] * due
         self.spot, self.mark, self.relative, self.value, self.delta = spot, mark, relative, value, delta
-        self.sold = dict.fromkeys(spot, 0.0)
+        self.sold, self.closed = dict.fromkeys(spot, 0.0), dict.fromkeys(spot, 0.0)
         called = []
         for number, account in enumerate(self.accounts):
             if account.status == "closed":
@@ -262,6 +262,7 @@ class Reference:
         for key, (units, entry) in list(account.positions.items()):
             slip = prices["sell" if units > 0 else "buy", self.book_of(key)] * self.notional(key, f * units)
             self.sold[key.asset] += f * units * self.coins(key)
+            self.closed[key.asset] += self.notional(key, f * units)
             usd, currency = self.gain(key, f * units, entry)
             account.cash[currency] += (usd - slip) / (1.0 if currency == "USD" else self.spot[currency])
             total += slip

@@ -104,8 +104,8 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
         faults += [
             f"{name}_limit_usd of the maker must be given for {a}, got none" for a in book.assets if a not in limits
         ]
-    if book.options.size and (execution.book is None or (execution.options is None and maker is None)):
-        faults.append("execution must have a book, and a book or a maker of options, for a book with options, got none")
+    if book.options.size and maker is None and (execution.book is None or execution.options is None):
+        faults.append("execution must have a maker, or a book and a book of options, for a book with options, got none")
     entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals])
     if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
         faults.append("entry must be positive for every perpetual and future, got one that is not")

@@ -122,9 +122,8 @@ def _hand_over(life, now, k, p, f, kept):
 
 
 @kernel
-def _bid(life, now, sale, k, p, where, elapsed, orders):
-    """The bid of one bidder who unwinds at liquidity `where`."""
-    equity, need, gross = account_figures(life, now, k, p)
+def _bid(life, now, sale, k, p, where, elapsed, orders, equity, need, gross):
+    """The bid of one bidder who unwinds at liquidity `where`; returns whether he made any."""
     rules = sale.rules
     solvent = life.status[k, p] == SOLVENT
     kept, most, fee = sale.reserved[k, p], 1.0, 0.0
@@ -137,18 +136,17 @@ def _bid(life, now, sale, k, p, where, elapsed, orders):
         price = insolvent_bid(equity, equity - need, elapsed, rules[LENGTH])
         given = equity - price
     if gross <= 0.0:
-        return
-    close_orders(life, now, k, p, orders)
+        return False
     depth, taken = now.depth[where, :, p], life.taken[where, :, :, p]
     capital = max(price, 0.0) + need
     most = min(most, max(rules[CAPITAL] - sale.tied[p], 0.0) / capital)
     most = min(most, largest_share(where, orders, depth, taken, life.quote, life.terms))
     worth = given - (rules[REQUIRED] + fee) * gross
     if not worth > share_cost(where, orders, depth, taken, life.quote, life.terms, 0.0)[1]:
-        return
+        return False
     f = paying_share(where, orders, depth, taken, life.quote, life.terms, most, worth)
     if not f * gross > DOLLAR:
-        return
+        return False
     kind = life.kind[k]
     cost = fill_orders(life, now, p, where, orders, f)
     paid = price * f
@@ -170,13 +168,14 @@ def _bid(life, now, sale, k, p, where, elapsed, orders):
     if life.liquidated[k, p] == 0:
         life.liquidated[k, p] = 1
         life.sums[kind, LIQUIDATED, p] += 1.0
+    return True
 
 
 @kernel
 def _auction(life, now, sale, k, p, orders, time, seconds):
     """Start, go on with or end the auction of one account on one lane: everything until the next step."""
     rules = sale.rules
-    equity, need, _ = account_figures(life, now, k, p)
+    equity, need, gross = account_figures(life, now, k, p)
     if is_short(equity, need):
         life.sums[life.kind[k], CALLS, p] += 1.0
     elif life.status[k, p] == OWN:
@@ -186,9 +185,9 @@ def _auction(life, now, sale, k, p, orders, time, seconds):
         sale.clock[k, p] = time
         sale.reserved[k, p] = 0.0
         sale.sums[life.kind[k], STARTED, p] += 1.0
+    close_orders(life, now, k, p, orders)
     number = max(math.ceil((time - sale.clock[k, p]) / rules[ARRIVAL]), 1)
     while True:
-        equity, need, _ = account_figures(life, now, k, p)
         solvent = life.status[k, p] == SOLVENT
         if not is_short(equity, life.terms[TARGET] * need if solvent else need):
             life.status[k, p] = OWN
@@ -206,8 +205,9 @@ def _auction(life, now, sale, k, p, orders, time, seconds):
                 number = 1
                 continue
         for where in range(2):
-            if life.present[where]:
-                _bid(life, now, sale, k, p, where, elapsed, orders)
+            if life.present[where] and _bid(life, now, sale, k, p, where, elapsed, orders, equity, need, gross):
+                equity, need, gross = account_figures(life, now, k, p)
+                close_orders(life, now, k, p, orders)
 
 
 @kernel(scratch=True)

@@ -111,6 +111,8 @@ class LendingReplayStudy(Study):
         Of a further data file, of real liquidations.
     recommended : tuple of ParameterSet
         Replayed beside the parameters in force, each as it stands and at equal borrow capacity (`at_capacity`).
+    compared_with : tuple of LendingProtocol
+        Other markets that the same book is put into, each under parameters of its own in every event.
     """
 
     named: ClassVar[str] = "a replay of a lending market"
@@ -131,6 +133,7 @@ class LendingReplayStudy(Study):
     quoted: dict[str, QuotedAsset] = field(default_factory=dict, metadata={"written": "unless empty"})
     happened: LiquidationColumns = LiquidationColumns()
     recommended: tuple[ParameterSet, ...] = field(default=(), metadata={"written": "unless empty"})
+    compared_with: tuple[LendingProtocol, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.assets or len(set(self.assets)) != len(self.assets):
@@ -155,6 +158,9 @@ class LendingReplayStudy(Study):
             raise ValueError(f"rules of an event need a market of kind aave_v3, got {self.market.kind}")
         if self.recommended and not hasattr(self.market, "with_parameters"):
             raise ValueError(f"recommended needs a market that takes parameter sets, got {self.market.kind}")
+        kinds = [m.kind for m in (self.market, *self.compared_with)]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {', '.join(kinds)}")
         sets = [s.name for s in self.recommended]
         if len(set(sets)) != len(sets):
             raise ValueError(f"recommended must name every set once, got {sets}")
@@ -199,6 +205,11 @@ class LendingReplayStudy(Study):
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
+        for i, other in enumerate(self.compared_with):
+            try:
+                other.init(self.book, self.assets, spot, TimeGrid(3600, 1))
+            except ValueError as error:
+                yield str(error), ("compared_with", i)
         for i, event in enumerate(self.events):
             try:
                 market = self.market_at(event)

@@ -175,11 +175,9 @@ class LendingReplayStudy(Study):
     def compared(self, market: LendingProtocol) -> Iterator[tuple[ParameterSet, str, LendingProtocol]]:
         """(set, ``own`` or ``equal``, market) of every recommended set as it stands and at the capacity of `market`."""
         listed = {r.symbol: r for r in market.rules.reserves}
-        price = dict(zip(self.assets, self.spot, strict=True))
-        worth = {
-            s: float(held.sum()) * price.get(listed[s].asset, listed[s].price)
-            for s, held in zip(self.book.reserves, self.book.collateral.T, strict=True)
-        }
+        spot = np.asarray(self.spot, dtype=np.float64)[:, None]
+        price = market.init(self.book, self.assets, spot, TimeGrid(3600, 1)).prices(spot)[:, 0]
+        worth = dict(zip(self.book.reserves, self.book.collateral.sum(axis=0) * price, strict=True))
         for own in self.recommended:
             yield own, "own", market.with_parameters(own)
             yield own, "equal", market.with_parameters(at_capacity(own, listed, worth))

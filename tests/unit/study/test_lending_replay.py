@@ -148,6 +148,18 @@ def test_recommended_sets_at_their_own_and_at_equal_capacity_by_hand(capsys, fol
     assert "over 1 event of one history each: higher seizes less collateral in 1 and more in 0" in report
 
 
+def test_a_recommended_set_may_be_a_file(capsys, folder):
+    text = "name: higher\ntokens: {WETH: {ltv: 0.8, liquidation_threshold: 0.85}}\n"
+    (folder / "set.yaml").write_text(text, encoding="utf-8")
+    (folder / "s.yaml").write_text(STUDY + "recommended: [set.yaml]\n", encoding="utf-8")
+    found = recommended(capsys, folder)
+    assert found["higher", "own", "replayed_seized", "fall", None] == 0.0
+    code, _, err = call(
+        capsys, "run", folder / "s.yaml", "--data", prices(folder), "--set", "recommended=[no.yaml]", "--dry-run"
+    )
+    assert code == 2 and "no.yaml" in err
+
+
 def test_a_liquidation_reads_no_ltv(capsys, folder):
     sets = "recommended=[{name: a, tokens: {WETH: {ltv: 0.8, liquidation_threshold: 0.82}}}, "
     sets += "{name: b, tokens: {WETH: {ltv: 0.76, liquidation_threshold: 0.82}}}]"

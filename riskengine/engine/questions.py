@@ -85,6 +85,8 @@ class MarginQuestion:
     procyclicality : bool
         Report how the requirement of positions left alone rises over the margin periods of a path: peak to trough, and
         the largest rise over 1, 5 and 30 of them where the horizon holds as many.
+    by_kind : bool
+        Report capital and shortfalls of each kind of account too, and capital as a share of notional.
     """
 
     book: Portfolio
@@ -97,6 +99,7 @@ class MarginQuestion:
     reference_accounts: tuple[str, ...] = ()
     reference_levels: tuple[float, ...] = ()
     procyclicality: bool = field(default=False, metadata={"written": "unless empty"})
+    by_kind: bool = field(default=False, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.models:

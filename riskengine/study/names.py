@@ -12,6 +12,7 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "capital_of_notional": "share",
     "requirement_error": "share",
     "peak_to_trough": "number",
     "largest_rise_1": "number",

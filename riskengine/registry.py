@@ -61,6 +61,13 @@ MODELS: dict[str, dict[str, str]] = {
         "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
         "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
     },
+    "liquidity": {
+        "constant_product": "riskengine.liquidity.constant_product:ConstantProduct",
+        "concentrated": "riskengine.liquidity.concentrated:Concentrated",
+        "order_book": "riskengine.liquidity.order_book:BookLadder",
+        "hybrid": "riskengine.liquidity.hybrid:Hybrid",
+        "square_root": "riskengine.liquidity.square_root:SquareRoot",
+    },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",
         "health_factor": "riskengine.exposure.health_factor:HealthFactorExposure",
@@ -142,7 +149,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``exposures`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``liquidity``, ``exposures`` or ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

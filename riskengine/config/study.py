@@ -26,6 +26,7 @@ _REFERENCES = {
     "book": "books",
     "parameters": "protocols",
     "rules": "protocols",
+    "liquidity": "protocols",
     "study": "studies",
 }
 

@@ -1,6 +1,6 @@
 """`BlockMarket`: what every simulated lending market does on a block of paths, whatever its rules.
 
-A market on paths is a borrower book, an oracle, keepers and a pool to sell into.  Each step accrues interest, lets the
+A market on paths is a borrower book, an oracle, keepers and liquidity to sell into.  Each step accrues interest, lets the
 oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.  A
 protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
 """
@@ -17,9 +17,10 @@ from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.reaction import Reaction
-from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
+from riskengine.liquidity.sale_curve import sale_on_lanes
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
+from riskengine.roles import Liquidity
 
 
 class Listed(Protocol):
@@ -57,8 +58,8 @@ class BookState:
     indices : ndarray, shape (2, R)
         Supply and borrow indices.
     oracle : OracleState
-    outstanding : ndarray, shape (A, P)
-        Coins sold into the pools and not yet refilled.
+    outstanding : ndarray, shape (A * sources, P)
+        Coins sold and not yet refilled, of each source of liquidity.
     liquidated : ndarray of uint8, shape (borrowers, P)
         Borrowers liquidated at least once.
     deficit_usd : ndarray, shape (P,)
@@ -67,6 +68,8 @@ class BookState:
         At the start: sum of collateral times LTV, and loans already liquidatable.
     parameters : ndarray, shape (K, R)
         The protocol's own, per token; the first row is the liquidation threshold.
+    depth : ndarray, first axis A
+        `Liquidity.table`.
     step : int
         Last step taken.
     own : dict
@@ -161,7 +164,7 @@ class BlockMarket(ABC):
     kind: ClassVar[str]
     rules: Any
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PushOracle | None
     reaction: Reaction | None
 
@@ -178,10 +181,10 @@ class BlockMarket(ABC):
     def _check_depth(self, collaterals: Sequence[Listed]) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
         followed = {c.asset for c in collaterals if c.asset is not None}
-        if followed != set(self.liquidity.depth_usd):
+        if followed != set(self.liquidity.assets):
             raise ValueError(
                 f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
-                f"got {sorted(self.liquidity.depth_usd)}"
+                f"got {sorted(self.liquidity.assets)}"
             )
 
     @property
@@ -244,8 +247,9 @@ class BlockMarket(ABC):
         owed = _sum_products(debt[:, :, None], start)
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
-        depth = np.array([self.liquidity.depth_usd.get(a, np.inf) for a in assets], dtype=np.float64)
         own = self._own(book, paths)
+        if self.liquidity.permanent_share:
+            own["stays"] = np.zeros((len(assets), paths))
         if self.reaction is not None:
             reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
             own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
@@ -258,7 +262,7 @@ class BlockMarket(ABC):
             owner=np.asarray(owner, dtype=np.int64),
             indices=np.ones((2, reserves)),
             oracle=self.feed.init(spot, grid),
-            outstanding=np.zeros((len(assets), paths)),
+            outstanding=np.zeros((len(assets) * self.liquidity.sources, paths)),
             liquidated=np.zeros((len(loans.names), paths), dtype=np.uint8),
             deficit_usd=np.zeros(paths),
             borrow_capacity=capacity,
@@ -277,7 +281,7 @@ class BlockMarket(ABC):
             fixed_price=np.array([t.price for t in tokens]),
             parameters=parameters,
             ltv=ltv,
-            depth=depth,
+            depth=self.liquidity.table(assets),
             own=own,
         )
 
@@ -294,11 +298,11 @@ class BlockMarket(ABC):
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
-        state.outstanding *= self.liquidity.decay(seconds / 3600.0)
+        self._refill(state, seconds / 3600.0)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
         state.step = step
         sums = np.zeros((9, spot.shape[1]))
-        sold = np.zeros_like(state.outstanding)
+        sold = np.zeros_like(spot)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
         due.find_due(
@@ -317,7 +321,10 @@ class BlockMarket(ABC):
             published,
             state.surplus,
         )
+        before = np.sqrt(state.outstanding) if "stays" in state.own else None
+        by_borrowers = sold.copy() if state.own.get("coupled") else sold
         self._liquidate(state, published, state.prices(spot), sold, sums)
+        moved = None if before is None else self._stay(state, before, spot)
         state.deficit_usd += sums[due.DEFICIT]
         return LiquidationEvents(
             liquidations=sums[due.CALLS],
@@ -326,11 +333,44 @@ class BlockMarket(ABC):
             deficit_usd=sums[due.DEFICIT],
             protocol_fee_usd=sums[due.FEE],
             skipped_unprofitable=sums[due.SKIPPED],
-            sold=sold,
+            sold=by_borrowers,
+            moved=moved,
             seized_usd=sums[due.SEIZED],
             keeper_profit_usd=sums[due.PROFIT],
             returned_usd=sums[due.RETURNED],
         )
+
+    def left_of_sales(self, state: BookState, hours: float) -> Floats:
+        """Share of what was sold that is left after `hours`, shape (A * sources, 1)."""
+        each = np.atleast_1d(self.liquidity.decay(hours))
+        return np.repeat(each, len(state.outstanding) // each.size)[:, None]
+
+    def _refill(self, state: BookState, hours: float) -> None:
+        left = self.left_of_sales(state, hours)
+        if "stays" not in state.own:
+            state.outstanding *= left
+            return
+        stays = state.own["stays"]
+        state.outstanding[:] = (stays + (np.sqrt(state.outstanding) - stays) * np.sqrt(left)) ** 2
+
+    def couple(self, state: BookState) -> None:
+        """From here on what stays of a sale's impact moves the price that everyone sees, instead of this market's."""
+        state.own["coupled"] = "stays" in state.own
+
+    def _stay(self, state: BookState, before: Floats, spot: Floats) -> Floats | None:
+        """Let a share of this step's impact stay; the log-price that it moves where prices feed back, (A, P).
+
+        `before` is the square root of what was outstanding before: what impact is proportional to.
+        """
+        now = np.sqrt(state.outstanding)
+        stayed = self.liquidity.permanent_share * (now - before)
+        if not state.own.get("coupled"):
+            state.own["stays"] += stayed
+            return None
+        state.outstanding[:] = (now - stayed) ** 2
+        # an asset that nothing is sold into has no coefficient
+        k = np.where(np.isfinite(state.depth), state.depth, 0.0)
+        return np.log1p(-k * np.sqrt(spot) * stayed)
 
     def health(self, state: BookState, spot: Floats) -> Floats:
         """Health factor of every loan at prices `spot` (A, P), shape (L, P); infinite without debt."""
@@ -345,16 +385,17 @@ class BlockMarket(ABC):
         return np.zeros((len(state.reserve_asset), 1))
 
     def _sale_prices(self, state: BookState, coins: Floats, price: Floats) -> Floats:
-        """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
-        out, keep = price.copy(), 1.0 - self.liquidity.fee
-        # an asset without a pool is that of debt: nothing of it is for sale
-        for asset in np.flatnonzero(np.isfinite(state.depth)):
+        """USD that each of `coins` (R, P) brings when all are sold at once, shape (R, P)."""
+        out, outstanding = price.copy(), state.outstanding.copy()
+        # an asset without liquidity is that of debt: nothing of it is for sale
+        for asset in np.flatnonzero(np.isfinite(state.depth).all(axis=tuple(range(1, state.depth.ndim)))):
             own = state.reserve_asset == asset
             if not own.any():
                 continue
             total = coins[own].sum(axis=0)
-            market = price[own][0]
-            paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)
+            market = np.ascontiguousarray(price[own][0])
+            paid = np.empty_like(market)
+            sale_on_lanes(state.depth, asset, outstanding, total, market, self.liquidity.keep, paid)
             out[own] = np.divide(paid, total, out=market.copy(), where=total > 0)
         return out
 

@@ -1,9 +1,10 @@
-"""What a call does once its amount is known: balances move, and seized collateral is sold into the pool of the asset it
-follows, at par where its price is fixed."""
+"""What a call does once its amount is known: balances move, and seized collateral is sold into the liquidity of the
+asset it follows, at par where its price is fixed."""
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, SEIZED
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+from riskengine.liquidity.constant_product import profitable_range
+from riskengine.liquidity.sale_curve import curve_range, curve_sale
 
 
 @kernel(inline=True)
@@ -11,9 +12,13 @@ def sale_range(c, p, cost, gas, market, reserve_asset, depth, outstanding, keep)
     """Smallest and largest sale of token `c` (coins) that pays `cost` USD a coin and `gas`; (1, 0) for none."""
     a = reserve_asset[c]
     # collateral of fixed price is not sold into a pool
-    deep = depth[a] if a >= 0 else 1e300
-    before = outstanding[a, p] if a >= 0 else 0.0
-    return profitable_range(cost, gas, market[c, p], deep, before, keep if a >= 0 else 1.0)
+    if depth.ndim == 1:
+        deep = depth[a] if a >= 0 else 1e300
+        before = outstanding[a, p] if a >= 0 else 0.0
+        return profitable_range(cost, gas, market[c, p], deep, before, keep if a >= 0 else 1.0)
+    if a < 0:
+        return profitable_range(cost, gas, market[c, p], 1e300, 0.0, 1.0)
+    return curve_range(depth, a, outstanding, p, cost, gas, market[c, p], keep)
 
 
 @kernel(inline=True)
@@ -22,8 +27,7 @@ def sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, keep):
     a = reserve_asset[c]
     if a < 0:
         return coins * market[c, p]
-    paid = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], keep)
-    outstanding[a, p] += coins * keep
+    paid = curve_sale(depth, a, outstanding, p, coins, market[c, p], keep)
     sold[a, p] += coins
     return paid
 

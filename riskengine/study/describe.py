@@ -22,6 +22,13 @@ _STATE = {
 }
 
 
+def _venue(markets: Sequence[Any]) -> str:
+    """What lending markets sell into, each by itself."""
+    kinds = {m.liquidity.kind for m in markets if hasattr(m, "liquidity")}
+    pools = kinds <= {"constant_product"}
+    return "a pool of its own of the stated depth" if pools else "liquidity of its own, as the study states it"
+
+
 def world_head(world: World) -> dict[str, Any]:
     """The world as the report shows it."""
     return {
@@ -115,8 +122,8 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             )
         if study.lending.compared_with:
             said.append(
-                "Every market has the same borrowers and paths, an oracle that is told the same prices, and a pool of "
-                "its own of the stated depth. The penalty is collateral taken from borrowers less the debt it settled "
+                "Every market has the same borrowers and paths, an oracle that is told the same prices, and "
+                f"{_venue(study.lending.markets)}. The penalty is collateral taken from borrowers less the debt it settled "
                 "and what was credited back; the protocol's result is its fees less bad debt, with what it gained or "
                 "lost on collateral that it took over itself. After sale, what it holds unsold and the collateral of "
                 "loans then liquidatable count for what the pool pays for all of it at the end, instead of at market "

@@ -121,7 +121,7 @@ def walk(
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
     which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
     the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
-    (P, T, R, 1) are prices, `decay` (T,) what is left of the pools' imbalance from one step to the next.
+    (P, T, R, 1) are prices, `decay` (T, A * sources) what is left of coins sold from one step to the next.
     `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
@@ -133,8 +133,8 @@ def walk(
     due = np.empty(most, dtype=np.int64)
     since = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
-    outstanding = np.zeros((depth.size, 1))
-    sold = np.zeros((depth.size, 1))
+    outstanding = np.zeros((decay.shape[1], 1))
+    sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
     for p in range(paths):
         count = 0
@@ -156,8 +156,8 @@ def walk(
         outstanding[:] = 0.0
         own[:] = 0.0
         for t in range(earliest, steps):
-            for a in range(depth.size):
-                outstanding[a, 0] *= decay[t]
+            for a in range(decay.shape[1]):
+                outstanding[a, 0] *= decay[t, a]
             for k in range(count):
                 if since[k] > t:
                     continue
@@ -240,11 +240,16 @@ class JointRun:
         Raises
         ------
         ValueError
-            Where a token is collateral in one market and not in another, or borrowers react.
+            Where a token is collateral in one market and not in another, borrowers react, or impact stays for good.
         """
         base = markets[0]
         if any(m.reaction is not None for m in markets):
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
+        if base.liquidity.permanent_share:
+            raise ValueError(
+                "permanent_share must be 0 where parameter sets share paths, as what stays of a sale is not kept for "
+                f"each set, got {base.liquidity.permanent_share:g}"
+            )
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
         tokens = [base.rules.reserve(s) for s in loans.reserves]
@@ -253,12 +258,12 @@ class JointRun:
             raise ValueError("markets must have the same tokens as collateral, got some that differ")
         oracle = np.empty((steps, len(tokens), paths.count))
         market = np.empty_like(oracle)
-        indices, decay = np.empty((steps, 2, len(tokens))), np.ones(steps)
+        indices, decay = np.empty((steps, 2, len(tokens))), np.ones((steps, len(state.outstanding)))
         told = paths.oracle_lanes
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             base.accrue(state, 1 if t else 0)
-            decay[t] = base.liquidity.decay(seconds / 3600.0)
+            decay[t] = base.left_of_sales(state, seconds / 3600.0)[:, 0]
             oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
             market[t], indices[t] = state.prices(spot[t]), state.indices
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)

@@ -17,6 +17,7 @@ from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.sale import CAPITAL
 from riskengine.liquidity.sale_curve import sale_on_lanes
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
@@ -248,6 +249,9 @@ class BlockMarket(ABC):
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
         own = self._own(book, paths)
+        capital = self.keeper.capital(paths, grid)
+        if capital is not None:
+            own["capital"] = capital
         if self.liquidity.permanent_share:
             own["stays"] = np.zeros((len(assets), paths))
         if self.reaction is not None:
@@ -300,8 +304,10 @@ class BlockMarket(ABC):
         self.accrue(state, elapsed)
         self._refill(state, seconds / 3600.0)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
+        capital = state.own.get("capital")
+        sums = np.zeros((CAPITAL + 1, spot.shape[1]))
+        sums[CAPITAL] = np.inf if capital is None else capital.at(state.step, step)
         state.step = step
-        sums = np.zeros((9, spot.shape[1]))
         sold = np.zeros_like(spot)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
@@ -324,6 +330,8 @@ class BlockMarket(ABC):
         before = np.sqrt(state.outstanding) if "stays" in state.own else None
         by_borrowers = sold.copy() if state.own.get("coupled") else sold
         self._liquidate(state, published, state.prices(spot), sold, sums)
+        if capital is not None:
+            capital.spend(step, sums[CAPITAL])
         moved = None if before is None else self._stay(state, before, spot)
         state.deficit_usd += sums[due.DEFICIT]
         return LiquidationEvents(

@@ -2,9 +2,12 @@
 asset it follows, at par where its price is fixed."""
 
 from riskengine.jit import kernel
-from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, SEIZED
+from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, RETURNED, SEIZED
 from riskengine.liquidity.constant_product import profitable_range
 from riskengine.liquidity.sale_curve import curve_range, curve_sale
+
+# row of `sums` behind those of `riskengine.lending.due`: USD that keepers have left, infinite without a limit
+CAPITAL = RETURNED + 1
 
 
 @kernel(inline=True)
@@ -74,8 +77,10 @@ def settle(
         debt[loan, d, p] -= repaid / (indices[1, d] * oracle[d, p])
     fee = seized * spread * share
     paid = sell(c, p, (seized - fee) / oracle[c, p], market, reserve_asset, depth, outstanding, sold, keep)
+    spent = repaid * market[d, p] / oracle[d, p]
+    sums[CAPITAL, p] -= spent + gas
     sums[CALLS, p] += 1.0
     sums[SEIZED, p] += seized
     sums[REPAID, p] += repaid
     sums[FEE, p] += fee
-    sums[PROFIT, p] += paid - repaid * market[d, p] / oracle[d, p] - gas
+    sums[PROFIT, p] += paid - spent - gas

@@ -69,7 +69,7 @@ class SquareRoot:
                 f"{sorted(self.daily_volatility)}"
             )
         check_range("impact", self.impact, 0.0, 100.0, open_low=True)
-        check_range("permanent_share", self.permanent_share, 0.0, 1.0)
+        check_range("permanent_share", self.permanent_share, 0.0, 1.0, open_high=True)
         check_range("refill_half_life_hours", self.refill_half_life_hours, 0.0, 1e6, open_low=True)
         check_range("fee", self.fee, 0.0, 1.0, open_high=True)
 

@@ -24,6 +24,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.lending.sale import CAPITAL
 from riskengine.market.paths import MarketPaths
 
 # far above the rounding of a sum of a few products, far below any price move
@@ -112,6 +113,8 @@ def walk(
     indices,
     reserve_asset,
     depth,
+    capital,
+    bound,
     sums,
     residual,
     liquidated,
@@ -122,7 +125,8 @@ def walk(
     which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
     the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
     (P, T, R, 1) are prices, `decay` (T, A * sources) what is left of coins sold from one step to the next.
-    `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has room for.
+    `sums` (10, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -155,9 +159,13 @@ def walk(
             continue
         outstanding[:] = 0.0
         own[:] = 0.0
+        bound[:] = 0.0
+        own[CAPITAL, 0] = capital
         for t in range(earliest, steps):
             for a in range(decay.shape[1]):
                 outstanding[a, 0] *= decay[t, a]
+            own[CAPITAL, 0] += bound[t % bound.size]
+            free = own[CAPITAL, 0]
             for k in range(count):
                 if since[k] > t:
                     continue
@@ -189,6 +197,7 @@ def walk(
                         calls,
                         own,
                     )
+            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):
@@ -311,15 +320,17 @@ class JointRun:
             ``liquidated_loans``, ``borrow_capacity``, each (P,), as a desk of the market alone would find them.
         """
         state, paths = self._state, self._start.size - 1
+        capital = market.keeper.capital(1, state.grid)
         layout = market._layout(loans, lambda token: token.price)
         ltv, parameters = market._parameters(layout.tokens)
-        sums, residual, liquidated = np.zeros((9, paths)), np.zeros(paths), np.zeros(paths)
+        sums, residual, liquidated = np.zeros((CAPITAL + 1, paths)), np.zeros(paths), np.zeros(paths)
         above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         walk(
             self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
             state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
             state.delay, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
             sums, residual, liquidated,
         )  # fmt: skip
         lendable = scale * (state.start_collateral * ltv).sum(axis=0)

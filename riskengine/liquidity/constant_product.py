@@ -9,7 +9,7 @@ fee), arbitrage refills it with a half-life, and
 Selling q1 then q2 pays what q1 + q2 pays at once, so splitting a sale gains nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -31,11 +31,14 @@ class ConstantProduct:
         Share of the input kept by the pool.
     refill_half_life_hours : float
         Time in which half of what was sold has been arbitraged away.
+    source : tuple of str
+        Where the figures are from.
     """
 
     depth_usd: dict[str, float]
     fee: float = 0.003
     refill_half_life_hours: float = 1.0
+    source: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
     kind: ClassVar[str] = "constant_product"
     sources: ClassVar[int] = 1
     permanent_share: ClassVar[float] = 0.0

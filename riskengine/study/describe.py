@@ -114,6 +114,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             for m in study.lending.markets
             if getattr(m, "reaction", None) is not None
         ]
+        said += [
+            f"Keepers of {label} have {keeper.capital_usd:,.0f} USD in all; what a call spends is there again "
+            + (f"after {keeper.recycling_hours:g} hours." if keeper.recycling_hours else "at the next step.")
+            for label, m in zip(study.lending.labels, study.lending.markets, strict=True)
+            if (keeper := getattr(m, "keeper", None)) is not None and keeper.capital_usd is not None
+        ]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(

@@ -149,7 +149,8 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``liquidity``, ``exposures`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``liquidity``, ``exposures`` or
+        ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

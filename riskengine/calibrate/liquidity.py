@@ -2,8 +2,8 @@
 
 A ladder of sales is (USD at the mark, USD paid), from one snapshot or from many.  The fit minimises the sum over sales
 of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over those whose slippage is at most `within`:
-what a liquidator who is paid a bonus of that size can use.  Depths are fitted in logarithms, the fee (or half-spread) in
-[0, 2 %] where it is not given.  How far depth moved between snapshots is the factor on all depths that fits each best.
+what a liquidator who is paid a bonus of that size can use.  Depths are fitted in logarithms, the fee (or half-spread)
+in [0, 2 %] where it is not given.  How far depth moved between snapshots is the factor on depth that fits each best.
 """
 
 from collections.abc import Callable, Sequence

@@ -39,7 +39,8 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
     if out is not None:
         check_writable(out)
     named = _pairs("--asset", assets)
-    volatility = {a: _number("--daily-volatility", x) for a, x in _pairs("--daily-volatility", daily_volatility).items()}
+    told = _pairs("--daily-volatility", daily_volatility)
+    volatility = {a: _number("--daily-volatility", x) for a, x in told.items()}
     edges = tuple(_number("--distances", x) for x in distances.split(","))
     if (kind == "square_root") != bool(volatility) or (volatility and set(volatility) != set(named)):
         raise UsageError("--daily-volatility must be given for every asset of square_root, and for no other kind")
@@ -53,9 +54,7 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
                     ladder, digest = read_ladder(data, series, contract_usd)
                     when |= {stamp[:10] for stamp in ladder.stamps}
                     given = {"daily_volatility": volatility[asset]} if volatility else {}
-                    fits.append(
-                        fit_liquidity(kind, asset, ladder, distances=edges, fee=shared, within=within, **given)
-                    )
+                    fits.append(fit_liquidity(kind, asset, ladder, distances=edges, fee=shared, within=within, **given))
         command = ["riskengine", "fit", "liquidity", data.name, "--kind", kind]
         command += [x for a, s in named.items() for x in ("--asset", f"{a}={s}")]
         command += [x for a, s in volatility.items() for x in ("--daily-volatility", f"{a}={s:g}")]
@@ -64,8 +63,10 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
             if context.get_parameter_source(option) == click.core.ParameterSource.COMMANDLINE:
                 command += [f"--{option.replace('_', '-')}", str(context.params[option])]
         source = (f"{data.name}, {', '.join(sorted(when))}; SHA-256 {digest}", shlex.join(command))
-        said = (f"{f.asset}: slippage of {f.count} sales up to {within:g} within {f.rms:.2g} rms, {f.largest:.2g} at most"
-                for f in fits)  # fmt: skip
+        said = (
+            f"{f.asset}: slippage of {f.count} sales up to {within:g} within {f.rms:.2g} rms, {f.largest:.2g} at most"
+            for f in fits
+        )
         made = joined(fits, half_life, (*source, *said))
     except ValueError as error:
         raise UsageError(f"{data}: {error}") from None
@@ -74,8 +75,8 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
         title = f"# What sales of {', '.join(named)} bring: {kind} fitted to {data.name}, by riskengine fit liquidity"
         out.write_text(f"{title}\n{to_yaml(plain)}", encoding="utf-8")
     if json_:
-        found = {f.asset: {k: getattr(f, k) for k in ("count", "snapshots", "rms", "largest", "depth_range")} for f in fits}
-        as_json({"liquidity": plain, "fit": found})
+        shown = ("count", "snapshots", "rms", "largest", "depth_range")
+        as_json({"liquidity": plain, "fit": {f.asset: {k: getattr(f, k) for k in shown} for f in fits}})
         return 0
     rows = [
         (f.asset, str(f.snapshots), str(f.count), f"{f.rms * 1e4:.1f}", f"{f.largest * 1e4:.1f}",

@@ -1,10 +1,11 @@
 """`BlockMarket`: what every simulated lending market does on a block of paths, whatever its rules.
 
-A market on paths is a borrower book, an oracle, keepers and liquidity to sell into.  Each step accrues interest, lets the
-oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.  A
-protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
+A market on paths is a borrower book, an oracle, keepers and liquidity to sell into.  Each step accrues interest, lets
+the oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.
+A protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -306,7 +307,7 @@ class BlockMarket(ABC):
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
         capital = state.own.get("capital")
         sums = np.zeros((CAPITAL + 1, spot.shape[1]))
-        sums[CAPITAL] = np.inf if capital is None else capital.at(state.step, step)
+        sums[CAPITAL] = math.inf if capital is None else capital.at(state.step, step)
         state.step = step
         sold = np.zeros_like(spot)
         if self.reaction is not None:
@@ -348,9 +349,11 @@ class BlockMarket(ABC):
             returned_usd=sums[due.RETURNED],
         )
 
-    def left_of_sales(self, state: BookState, hours: float) -> Floats:
-        """Share of what was sold that is left after `hours`, shape (A * sources, 1)."""
-        each = np.atleast_1d(self.liquidity.decay(hours))
+    def left_of_sales(self, state: BookState, hours: float) -> float | Floats:
+        """Share of what was sold that is left after `hours`; of sources that differ (A * sources, 1)."""
+        each = self.liquidity.decay(hours)
+        if isinstance(each, float):
+            return each
         return np.repeat(each, len(state.outstanding) // each.size)[:, None]
 
     def _refill(self, state: BookState, hours: float) -> None:

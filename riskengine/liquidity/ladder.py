@@ -68,7 +68,7 @@ def stacked(assets: tuple[str, ...], own: dict[str, Floats]) -> Floats:
 
 @kernel
 def reached(table, a, source, sold):
-    """Square root of what the next USD pays in a `source` into which `sold` USD were sold; the end where it is empty."""
+    """Square root of what the next USD pays in a `source` after `sold` USD; the end of the ladder where it is empty."""
     rungs = table.shape[2] - 1
     for k in range(rungs):
         liquidity = table[a, 1 + source, k]

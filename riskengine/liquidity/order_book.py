@@ -1,7 +1,10 @@
 """A book of bids by distance from the mark.
 
-Bids of Q USD (coins times mark) stand between two distances d_k < d_{k+1} below the mark, so spread that 1 / sqrt(price)
-moves evenly as they fill: a rung of `riskengine.liquidity.ladder` with L = Q / (1 / sqrt(1 - d_{k+1}) - 1 / sqrt(1 - d_k)).
+Bids of Q USD (coins times mark) stand between two distances d_k < d_{k+1} below the mark, so spread that
+1 / sqrt(price) moves evenly as they fill: a rung of `riskengine.liquidity.ladder` with
+
+    L = Q / (1 / sqrt(1 - d_{k+1}) - 1 / sqrt(1 - d_k)).
+
 Within a band that is 1 % wide this is a flat density to 1.5 %.  Beyond the last distance nobody bids.
 """
 

@@ -1,7 +1,7 @@
 """What any kind of liquidity pays: `curve_sale` and `curve_range` for kernels, `range_at_once` for one question.
 
-The rank of `Liquidity.table` says which curve it holds, so the choice is made when a kernel is compiled: one number a
-row is the depth of a pool, (A,); one coefficient of the square-root law, (A, 1); or ladders, (A, 1 + sources, rungs + 1).
+The rank of `Liquidity.table` says which curve it holds, so the choice is made when a kernel is compiled: depths of
+pools, (A,); coefficients of the square-root law, (A, 1); or ladders, (A, 1 + sources, rungs + 1).
 """
 
 import numpy as np

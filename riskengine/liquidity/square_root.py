@@ -115,8 +115,11 @@ def impact_sale(table, a, outstanding, p, coins, price, keep):
 def impact_range(table, a, outstanding, p, cost, fixed, price, keep):
     """Smallest and largest sale (coins) with proceeds of at least `cost` a coin and `fixed`; (1, 0) for none.
 
-    With w = sqrt(Q) before and w + d after, the profit over `keep` is d (m (2 w + d) - 2/3 k (3 w^2 + 3 w d + d^2)) - f,
-    m = 1 - cost / (keep price): one hump in d > 0, whose sides Newton's method descends from outside and inside.
+    With w = sqrt(Q) before and w + d after and m = 1 - cost / (keep price), the profit over `keep` is
+
+        d (m (2 w + d) - 2/3 k (3 w^2 + 3 w d + d^2)) - f,
+
+    one hump in d > 0, whose sides Newton's method descends from outside and inside.
     """
     k = table[a, 0]
     m = 1.0 - cost / (keep * price)

@@ -129,11 +129,11 @@ def assumptions(study: CalibrationStudy) -> list[str]:
         if study.lending.compared_with:
             said.append(
                 "Every market has the same borrowers and paths, an oracle that is told the same prices, and "
-                f"{_venue(study.lending.markets)}. The penalty is collateral taken from borrowers less the debt it settled "
-                "and what was credited back; the protocol's result is its fees less bad debt, with what it gained or "
-                "lost on collateral that it took over itself. After sale, what it holds unsold and the collateral of "
-                "loans then liquidatable count for what the pool pays for all of it at the end, instead of at market "
-                "prices. Differences between markets hold together over all pairs."
+                f"{_venue(study.lending.markets)}. The penalty is collateral taken from borrowers less the debt it "
+                "settled and what was credited back; the protocol's result is its fees less bad debt, with what it "
+                "gained or lost on collateral that it took over itself. After sale, what it holds unsold and the "
+                "collateral of loans then liquidatable count for what the pool pays for all of it at the end, instead "
+                "of at market prices. Differences between markets hold together over all pairs."
             )
     said += [_STATE[lanes] for lanes in study.world.filled if lanes in _STATE]
     if study.feedback is None:

@@ -85,7 +85,7 @@ def test_keepers_never_lose_and_blocks_do_not_matter(kind, name, capital):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_capital_bounds_what_is_spent_until_it_is_back(kind):
-    """Spent in any two steps together: no more than there is; and with as much as is asked for, the bits of no limit."""
+    """Spent in any two steps: no more than there is.  With as much as is asked for, the bits of no limit."""
     spot, book, gas = paths_of(11), random_book(2), 25.0
     base = replace(market_of(kind), liquidity=pool(3e6))
     free = play(replace(base, keeper=Keeper(0.0, gas, 4)), book, spot)
@@ -148,7 +148,7 @@ def coupled_run(liquidity, spot, book, impact, kind="aave_v3"):
 
 
 def test_what_stays_moves_everybodys_price_where_prices_feed_back():
-    """By hand: the log-price moves by that share of the venue's own fall, for good, and sold coins move nothing more."""
+    """By hand: the log-price moves by that share of the venue's own fall, for good; coins sold move nothing more."""
     spot = np.array([START, (30_000.0, 1_900.0), (30_000.0, 2_500.0), (30_000.0, 2_500.0)])[:, :, None]
     book = book_of([10.0], [0.0], [15_500.0])
     law = SquareRoot(both(1e6), both(0.05), 1.0, 0.25, 1.0, 0.0)

@@ -272,7 +272,7 @@ class JointRun:
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             base.accrue(state, 1 if t else 0)
-            decay[t] = base.left_of_sales(state, seconds / 3600.0)[:, 0]
+            decay[t] = np.ravel(base.left_of_sales(state, seconds / 3600.0))
             oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
             market[t], indices[t] = state.prices(spot[t]), state.indices
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)

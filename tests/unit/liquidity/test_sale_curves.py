@@ -1,4 +1,4 @@
-"""Every kind of liquidity against brute force: proceeds are the integral of the marginal price, whatever was sold first."""
+"""Every kind of liquidity against brute force: proceeds are the integral of the marginal price."""
 
 from dataclasses import replace
 

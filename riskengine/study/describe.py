@@ -22,6 +22,11 @@ _STATE = {
 }
 
 
+def _permanent(market: Any) -> float:
+    """Share of the impact of a lending market's sales that stays."""
+    return market.liquidity.permanent_share if hasattr(market, "liquidity") else 0.0
+
+
 def _venue(markets: Sequence[Any]) -> str:
     """What lending markets sell into, each by itself."""
     kinds = {m.liquidity.kind for m in markets if hasattr(m, "liquidity")}
@@ -143,6 +148,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Price feedback is on: sales move the price, and the move halves every "
             f"{study.feedback.half_life_hours:g} h."
         )
+        stays = [] if study.lending is None else [m for m in study.lending.markets if _permanent(m)]
+        said += [
+            f"What keepers sell into {m.liquidity.kind} moves the price for good instead, by {_permanent(m):.3g} of the "
+            "impact on their own market."
+            for m in stays
+        ]
     said += _WEIGHTED.get(study.sampling.method, [])
     if study.target_error is not None:
         said.append(

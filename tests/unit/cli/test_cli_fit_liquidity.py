@@ -43,7 +43,10 @@ def test_a_fit_is_a_market_to_sell_into(capsys, here):
     pool = market.liquidity.pool
     assert pool.depth_usd["BTC"] == pytest.approx(2e7, rel=2e-3) and pool.refill_half_life_hours == 3.0
     assert "--half-life 3.0" in pool.source[1]
-    # an override reaches inside a named file
+    # an override reaches inside a named file, and inside what that one names
+    inner = "lending.market.liquidity.book.depth_usd.BTC.0=77"
+    deep = load_study("lending_mechanisms", (f"lending.market.liquidity={here / 'both.yaml'}", inner))
+    assert deep.study.lending.market.liquidity.book.depth_usd["BTC"][0] == 77.0
     deeper = load_study("lending_mechanisms", (f"lending.market.liquidity={here / 'pool.yaml'}",
                         "lending.market.liquidity.depth_usd.BTC=1e9"))  # fmt: skip
     assert deeper.study.lending.market.liquidity.depth_usd["BTC"] == 1e9

@@ -201,6 +201,10 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
             "kind must be a market whose step takes the price its oracle is told (told), as the world sets one, "
             f"got {market.kind}"
         )
+    if getattr(market, "reads_rates", False) and "borrow_rate_lanes" not in filled:
+        raise ValueError(
+            "world must have a state borrow_rate, which the yield of a principal token moves with, got none"
+        )
 
 
 class LendingDesk:
@@ -241,6 +245,8 @@ class LendingDesk:
         self._last_spot = spot
         oracle = self._paths.oracle_lanes
         told = {} if oracle is None else {"told": oracle[step]}
+        if getattr(self._market, "reads_rates", False):
+            told["rates"] = self._paths.borrow_rate_lanes[step]
         events = self._market.step(self._state, step, spot, **told)
         names = ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable")
         if self._incidence and isinstance(events, LiquidationEvents):

@@ -150,8 +150,8 @@ def assumptions(study: CalibrationStudy) -> list[str]:
         )
         stays = [] if study.lending is None else [m for m in study.lending.markets if _permanent(m)]
         said += [
-            f"What keepers sell into {m.liquidity.kind} moves the price for good instead, by {_permanent(m):.3g} of the "
-            "impact on their own market."
+            f"What keepers sell into {m.liquidity.kind} moves the price for good instead, by {_permanent(m):.3g} of "
+            "the impact on their own market."
             for m in stays
         ]
     said += _WEIGHTED.get(study.sampling.method, [])

@@ -24,6 +24,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.lending.outlet import left_of_sales
 from riskengine.lending.sale import CAPITAL
 from riskengine.market.paths import MarketPaths
 
@@ -261,6 +262,10 @@ class JointRun:
             )
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
+        if state.wrapped:
+            raise ValueError(
+                "markets must list coins only, got a token that wraps others: its parameters are chosen alone"
+            )
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():
@@ -272,7 +277,7 @@ class JointRun:
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             base.accrue(state, 1 if t else 0)
-            decay[t] = np.ravel(base.left_of_sales(state, seconds / 3600.0))
+            decay[t] = np.ravel(left_of_sales(base.liquidity, state, seconds / 3600.0))
             oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
             market[t], indices[t] = state.prices(spot[t]), state.indices
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)

@@ -87,6 +87,8 @@ class AaveV3(BlockMarket):
                     rules.min_leftover_usd,
                     self.keeper.gas_usd,
                     self.liquidity.keep,
+                    0.0,
+                    1.0,
                 ]
             ),
         }

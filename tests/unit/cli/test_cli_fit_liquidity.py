@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cli_files import call
 
+from riskengine.config.check import check_file
 from riskengine.config.study import load_study
 from riskengine.liquidity.hybrid import Hybrid
 
@@ -38,7 +39,7 @@ def test_a_fit_is_a_market_to_sell_into(capsys, here):
     (here / "both.yaml").write_text("kind: hybrid\nbook: book.yaml\npool: pool.yaml\n")
     for name, kind in (("pool.yaml", "constant_product"), ("book.yaml", "order_book"), ("both.yaml", "hybrid")):
         market = load_study("lending_mechanisms", (f"lending.market.liquidity={here / name}",)).study.lending.market
-        assert market.liquidity.kind == kind
+        assert market.liquidity.kind == kind and check_file(here / name) == f"parameter set of {kind}"
     assert isinstance(market.liquidity, Hybrid)
     pool = market.liquidity.pool
     assert pool.depth_usd["BTC"] == pytest.approx(2e7, rel=2e-3) and pool.refill_half_life_hours == 3.0

@@ -122,6 +122,33 @@ def test_a_keeper_calls_what_pays_and_no_more(kind):
         assert total(events, "keeper_profit_usd")[0] >= -1e-6 * owed
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    wraps=st.sampled_from(
+        [
+            Staked(rate=1.2, growth=1.0),
+            Pool(25.0),
+            Pool(80.0, low=1_700.0, high=2_300.0),
+            Principal(6.0, FLAT, coins=2.0),
+        ]
+    ),
+)
+def test_what_borrowers_lose_is_what_the_others_get(kind, seed, wraps):
+    """In a market without costs: seized = settled + credited back + fee + keepers' profit, at every step and path."""
+    market, spot, book = wrapped(kind, wraps), paths_of(seed, volatility=0.1), random_book(seed)
+    worth = market.init(book, ASSETS, spot[0], TimeGrid(3600, 1)).prices(spot[0])[0, 0]
+    held = replace(book, collateral=book.collateral * np.array([2_000.0 / worth, 1.0, 1.0]))
+    _, events, closing = play(market, held, spot)
+    for e in events:
+        spent = e.volume_usd + e.returned_usd + e.protocol_fee_usd + e.keeper_profit_usd
+        np.testing.assert_allclose(spent, e.seized_usd, rtol=1e-8, atol=1e-4)
+    owed = book.debt.sum()
+    gone = total(events, "volume_usd") + total(events, "deficit_usd")
+    np.testing.assert_allclose(owed - closing["debt"], gone, rtol=2e-6, atol=2e-6 * owed)
+
+
 def test_all_dollars_are_sold_at_par():
     """Above its range a pool token is dollars, which need no pool: a loan short from the start is repaid in full."""
     wraps = Pool(100.0, low=1_000.0, high=1_500.0)

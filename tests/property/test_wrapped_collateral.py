@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mechanisms import ASSETS, KINDS, START, book_of, market_of, play, total
+from test_lending_liquidity import LIQUIDITY
 from test_lending_mechanisms import paths_of, random_book
 
 from riskengine.config.build import Builder
@@ -65,6 +66,20 @@ def test_a_token_of_one_coin_is_that_coin(kind, seed):
     double = figures(play(wrapped(kind, Staked(rate=2.0), **settings_), halved, spot))
     for a, b in zip(plain, double, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LIQUIDITY)
+def test_so_it_is_in_every_kind_of_liquidity(kind, name):
+    """To the bit; and a keeper of pool tokens sells what pays, no more."""
+    spot, book = paths_of(5), random_book(5)
+    plain, token = market_of(kind, gas=20.0), wrapped(kind, Staked(), gas=20.0)
+    played = [figures(play(replace(m, liquidity=LIQUIDITY[name]), book, spot)) for m in (plain, token)]
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*played, strict=True))
+    pools = replace(wrapped(kind, Pool(np.sqrt(START[1]) / 2), gas=20.0), liquidity=LIQUIDITY[name])
+    _, events, _ = play(pools, book, spot)
+    assert total(events, "liquidations").sum() > 0
+    assert (total(events, "keeper_profit_usd") >= -1e-6 * (1.0 + total(events, "seized_usd"))).all()
 
 
 def test_what_a_token_is_made_of():

@@ -123,6 +123,7 @@ TERMS = {
     "world": "A scenario model with parameters, a surface, and the source of each number. A file in scenarios/.",
     "worst account": "The account that a margin model covers worst among those that instruments make up; a search "
     "finds one, not the last.",
+    "wrapped token": "Collateral that is coins and dollars by a rule: a staked, pool or principal token.",
 }
 
 # abbreviations and other spellings

@@ -42,7 +42,7 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
     who = ("auctions", "auction_discount", "bidder_profit", "maker_notional", "maker_charge", "maker_profit",
            "maker_loss_probability", "maker_loss_p99")  # fmt: skip
     # one column for each measure
-    effect = [replace(r, measure=r.parameters["measure"], parameters={}) for r in effect]
+    effect = [replace(r, measure=r.parameters["measure"], parameters=_target(r)) for r in effect]
     return Chapter(
         "routes",
         "Which way of closing accounts?",
@@ -51,10 +51,16 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
             (pictures and dots("routes", "Ways to close accounts", panels)) or None,
             pivot("Fund for a probability of exhaustion, by way of closing", own, ("fund_size",), lead=("target",)),
             pivot("Who loses what, means over paths", own, measures),
+            pivot("Fund less that of the venue's own way", select(effect, measure="fund_size"), ("fund_size",)),
             pivot("Less the venue's own way, on the same paths", effect, ("liquidated_notional", *measures)),
             pivot("Bidders and the maker of options, means over paths", own, who),
         ],
     )
+
+
+def _target(row: Row) -> dict:
+    """The target of a row that has one."""
+    return {name: value for name, value in row.parameters.items() if name == "target"}
 
 
 def fund_size(result: Result, rows: list[Row], pictures: bool) -> Chapter:

@@ -1,38 +1,61 @@
 """Adapters of the lending mechanisms: from the inputs of a reference case to the results of this engine.
 
-An adapter only translates.  Integers may come as numbers or as strings; results are Python integers, exact.
+An adapter only translates.  Integers may come as numbers or as strings, 1e27 among them; results are Python integers,
+exact.
 """
 
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from riskengine.verify.cases import Spellings
+
 Inputs = dict[str, Any]
 Results = dict[str, Any]
 
 
+def _whole(key: str, value: Any) -> int:
+    """`value` as an integer; ValueError where it is not a whole number."""
+    if isinstance(value, bool):
+        raise ValueError(f"{key} must be a whole number, got {value!r}")
+    # by its decimals: the float nearest to 1e27 is another integer
+    exact = Fraction(str(value))
+    if exact.denominator != 1:
+        raise ValueError(f"{key} must be a whole number, got {value!r}")
+    return exact.numerator
+
+
 def _ints(x: Inputs, *keys: str) -> tuple[int, ...]:
-    return tuple(int(x[k]) for k in keys)
+    return tuple(_whole(k, x[k]) for k in keys)
+
+
+def _or(x: Inputs, key: str, default: int) -> int:
+    return _whole(key, x.get(key, default))
+
+
+def _reverted(contract: str, reason: str | None) -> Spellings | None:
+    return None if reason is None else Spellings((reason, f"{contract}/{reason}"))
 
 
 def _aave_liquidation(x: Inputs) -> Results:
     from riskengine.lending.aave_v3.integer import CollateralPosition, DebtPosition, liquidation_call
 
-    fields = ("balance", "price", "unit", "LT_bps", "LB_bps", "protocol_fee_bps")
-    at = int(x["liquidate_debt_index"])
-    cover = None if x["cover"] == "max" else int(x["cover"])
+    fields = ("balance", "price", "unit", "LT_bps", "LB_bps")
+    at = _whole("liquidate_debt_index", x["liquidate_debt_index"])
+    cover = x.get("cover", "max")
     call = liquidation_call(
-        tuple(CollateralPosition(*_ints(c, *fields)) for c in x["collaterals"]),
+        tuple(CollateralPosition(*_ints(c, *fields), _or(c, "protocol_fee_bps", 0)) for c in x["collaterals"]),
         tuple(DebtPosition(*_ints(d, "balance", "price", "unit")) for d in x["debts"]),
-        int(x["liquidate_collateral_index"]),
+        _whole("liquidate_collateral_index", x["liquidate_collateral_index"]),
         at,
-        cover,
+        None if cover == "max" else _whole("cover", cover),
     )
     others = [amount for i, amount in enumerate(call.deficits) if i != at]
     return {
         "health_factor": call.health_factor,
         "max_liquidatable_debt": call.max_liquidatable_debt,
-        "close_factor_applied": "100%" if call.full_close else "50%",
+        # of the total debt, which is why half of it may be all of one reserve's
+        "close_factor_applied": "100%" if call.full_close else Spellings(("50%", "50% of total")),
         "reverts": call.reverts,
         "debt_repaid": call.debt_repaid,
         "collateral_to_liquidator": call.collateral_to_liquidator,
@@ -49,7 +72,7 @@ def _aave_rates(x: Inputs) -> Results:
 
     curve = _ints(x, "optimal_usage_bps", "base_bps", "slope1_bps", "slope2_bps", "reserve_factor_bps")
     rates = exact_rates(
-        *curve, *_ints(x, "total_debt", "available_liquidity"), int(x.get("unbacked", 0)), int(x["elapsed_seconds"])
+        *curve, *_ints(x, "total_debt", "available_liquidity"), _or(x, "unbacked", 0), _or(x, "elapsed_seconds", 0)
     )
     return {
         "borrow_rate_ray": rates.borrow_rate,
@@ -109,11 +132,12 @@ def _comet_quote(x: Inputs) -> Results:
 
 
 def _comet_rates(x: Inputs) -> Results:
+    from riskengine.pricing.fixed_point import SECONDS_PER_YEAR
     from riskengine.rates.comet import CometCurve
 
     def rate(side: Inputs) -> int:
         curve = CometCurve(*_ints(side, "kink", "base", "slope_low", "slope_high"))
-        return curve.per_second(int(x["utilization"]), int(x["seconds_per_year"]))
+        return curve.per_second(*_ints(x, "utilization"), _or(x, "seconds_per_year", SECONDS_PER_YEAR))
 
     return {"supply_rate_per_second": rate(x["supply"]), "borrow_rate_per_second": rate(x["borrow"])}
 
@@ -123,14 +147,14 @@ def _morpho_liquidate(x: Inputs) -> Results:
 
     position = ("lltv", "price_1e36", "collateral", "borrow_shares")
     totals = ("total_borrow_assets", "total_borrow_shares", "total_supply_assets")
-    done = liquidate(*_ints(x, *position, *totals), int(x.get("seized_assets", 0)), int(x.get("repaid_shares", 0)))
-    return {"liquidation_incentive_factor": liquidation_incentive_factor(int(x["lltv"])), **vars(done)}
+    done = liquidate(*_ints(x, *position, *totals), _or(x, "seized_assets", 0), _or(x, "repaid_shares", 0))
+    return {"liquidation_incentive_factor": liquidation_incentive_factor(*_ints(x, "lltv")), **vars(done)}
 
 
 def _morpho_lif(x: Inputs) -> Results:
     from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor
 
-    return {"lif_wad": [liquidation_incentive_factor(int(v)) for v in x["lltv_wad"]]}
+    return {"lif_wad": [liquidation_incentive_factor(_whole("lltv_wad", v)) for v in x["lltv_wad"]]}
 
 
 def _morpho_accrue(x: Inputs) -> Results:
@@ -161,13 +185,15 @@ def _euler(x: Inputs) -> Results:
     from riskengine.lending.euler_evk.integer import max_liquidation
 
     sizes = ("collateral_balance", "collateral_value", "liquidation_ltv_bps", "debt", "debt_value")
-    return vars(max_liquidation(*_ints(x, *sizes, "max_liquidation_discount_bps")))
+    other = _or(x, "other_adjusted_value", 0)
+    return vars(max_liquidation(*_ints(x, *sizes, "max_liquidation_discount_bps"), other))
 
 
 def _maker_take(x: Inputs) -> Results:
     from riskengine.lending.maker import take
 
-    return vars(take(*_ints(x, "tab", "lot", "price", "amt", "chost")))
+    done = take(*_ints(x, "tab", "lot", "price", "amt", "chost"))
+    return {**vars(done), "reverts": _reverted("Clipper", done.reverts)}
 
 
 def _maker_auction(x: Inputs) -> Results:
@@ -176,7 +202,7 @@ def _maker_auction(x: Inputs) -> Results:
     price = stairstep_price(*_ints(x, "top", "cut", "step_s", "elapsed_s"))
     done = take(*_ints(x, "tab", "lot"), price, *_ints(x, "amt", "chost"))
     uncovered = done.tab if done.lot == 0 else 0
-    return {**vars(done), "price": price, "uncovered_tab": uncovered}
+    return {**vars(done), "reverts": _reverted("Clipper", done.reverts), "price": price, "uncovered_tab": uncovered}
 
 
 def _maker_takes(x: Inputs) -> Results:
@@ -186,10 +212,11 @@ def _maker_takes(x: Inputs) -> Results:
     out: Results = {}
     paid = 0
     for name, bid in zip(("first", "second", "third", "fourth", "fifth"), x["bids"], strict=False):
-        price = stairstep_price(*_ints(x, "top", "cut", "step_s"), int(bid["t"]))
-        done = take(tab, lot, price, int(bid["amt"]), chost)
+        at, amount = _ints(bid, "t", "amt")
+        price = stairstep_price(*_ints(x, "top", "cut", "step_s"), at)
+        done = take(tab, lot, price, amount, chost)
         tab, lot, paid = done.tab, done.lot, paid + done.owe
-        out[f"price_at_{int(bid['t'])}s"] = price
+        out[f"price_at_{at}s"] = price
         out[name] = {**vars(done), "tab_after": tab, "lot_after": lot}
         out[f"{name}_slice"] = done.slice
     returned = lot if tab == 0 else 0
@@ -199,7 +226,8 @@ def _maker_takes(x: Inputs) -> Results:
 def _maker_bark(x: Inputs) -> Results:
     from riskengine.lending.maker import bark
 
-    return vars(bark(*_ints(x, "ink", "art", "rate", "spot", "dust", "Hole", "Dirt", "hole", "dirt", "chop")))
+    done = bark(*_ints(x, "ink", "art", "rate", "spot", "dust", "Hole", "Dirt", "hole", "dirt", "chop"))
+    return {**vars(done), "reverts": _reverted("Dog", done.reverts)}
 
 
 def _maker_osm(x: Inputs) -> Results:
@@ -207,9 +235,9 @@ def _maker_osm(x: Inputs) -> Results:
 
     found = osm_history(
         *_ints(x, "hop", "zzz0", "cur0", "nxt0"),
-        [(int(t), int(p)) for t, p in x["source_price"]],
-        [int(t) for t in x["poke_times"]],
-        int(x["liquidation_price"]),
+        [(_whole("source_price", t), _whole("source_price", p)) for t, p in x["source_price"]],
+        [_whole("poke_times", t) for t in x["poke_times"]],
+        *_ints(x, "liquidation_price"),
     )
     return {
         "poke_ok": list(found.allowed),
@@ -223,7 +251,7 @@ def _maker_osm(x: Inputs) -> Results:
 def _liquity(x: Inputs) -> Results:
     from riskengine.lending.liquity_v1 import liquidate
 
-    done = liquidate(*_ints(x, "debt", "coll", "stability_pool"), int(x.get("gas_comp_divisor", 200)))
+    done = liquidate(*_ints(x, "debt", "coll", "stability_pool"), _or(x, "gas_comp_divisor", 200))
     return {
         "coll_gas_compensation": done.gas_compensation,
         "debt_offset": done.debt_offset,
@@ -263,9 +291,9 @@ def _push_oracle(x: Inputs) -> Results:
 
     updates, reported = exact_sequence(
         x["prices"],
-        int(x["step_s"]),
+        *_ints(x, "step_s"),
         x["deviation"],
-        int(x["heartbeat_s"]),
+        *_ints(x, "heartbeat_s"),
         bool(x.get("first_observation_published", True)),
     )
     return {"update_indices": updates, "reported": reported}
@@ -317,7 +345,7 @@ def _merton_quantile(x: Inputs) -> Results:
 def _order_statistics(x: Inputs) -> Results:
     from riskengine.stats.quantile import order_statistic_ranks
 
-    ranks = order_statistic_ranks(int(x["n"]), float(x["quantile"]), float(x["confidence"]))
+    ranks = order_statistic_ranks(*_ints(x, "n"), float(x["quantile"]), float(x.get("confidence", 0.95)))
     return {"lower_rank": ranks.lower, "upper_rank": ranks.upper, "actual_coverage": ranks.coverage}
 
 

@@ -9,7 +9,7 @@ integers.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,11 @@ _DECIMAL = 1e-12
 
 class Spellings(tuple[str, ...]):
     """One answer that sources write in several ways; any of them is what is expected."""
+
+
+def spelled(contract: str, reason: str | None) -> Spellings | None:
+    """Why a contract reverts, with or without its name in front; None where it does not."""
+    return None if reason is None else Spellings((reason, f"{contract}/{reason}"))
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class CaseResult:
         Every expected value that was not met.
     compared : int
         Number of values compared.
+    results : dict
+        Everything the engine found, compared or not; empty where it did not get that far.
     """
 
     name: str
@@ -79,6 +86,7 @@ class CaseResult:
     verdict: Verdict
     mismatches: tuple[Mismatch, ...] = ()
     compared: int = 0
+    results: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         head = f"{self.verdict} {self.name} ({self.mechanism})"
@@ -146,9 +154,9 @@ def _case(raw: Any, place: str, file: str, faults: list[Fault]) -> Case | None:
 
 def all_adapters() -> dict[str, Adapter]:
     """Every adapter of the project, by mechanism."""
-    from riskengine.verify import lending, margin
+    from riskengine.verify import calculators, lending, margin
 
-    return {**margin.ADAPTERS, **lending.ADAPTERS}
+    return {**margin.ADAPTERS, **lending.ADAPTERS, **calculators.ADAPTERS}
 
 
 def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
@@ -166,7 +174,7 @@ def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
     for key, expected in case.expected.items():
         compared += _compare(key, expected, got.get(key, _MISSING), case, mismatches)
     verdict: Verdict = "FAIL" if mismatches else "PASS"
-    return CaseResult(case.name, case.mechanism, case.source, verdict, tuple(mismatches), compared)
+    return CaseResult(case.name, case.mechanism, case.source, verdict, tuple(mismatches), compared, _plain(got))
 
 
 def run_file(path: str | Path, adapters: Mapping[str, Adapter] | None = None) -> list[CaseResult]:
@@ -186,6 +194,17 @@ def summary(results: list[CaseResult]) -> str:
     """``N passed, N failed, N unsupported``."""
     count = {v: sum(r.verdict == v for r in results) for v in ("PASS", "FAIL", "UNSUPPORTED")}
     return f"{count['PASS']} passed, {count['FAIL']} failed, {count['UNSUPPORTED']} unsupported"
+
+
+def _plain(value: Any) -> Any:
+    """`value` without arrays and with one spelling of every name."""
+    if isinstance(value, Spellings):
+        return value[0]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _compare(key: str, expected: Any, got: Any, case: Case, out: list[Mismatch]) -> int:

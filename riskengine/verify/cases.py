@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from riskengine.errors import Fault, InputError
+from riskengine.errors import Fault, InputError, refuse_pointer
 
 Adapter = Callable[[dict[str, Any]], dict[str, Any]]
 Verdict = Literal["PASS", "FAIL", "UNSUPPORTED"]
@@ -108,7 +108,9 @@ def read_cases(path: str | Path) -> tuple[Case, ...]:
     try:
         if file.stat().st_size > _MAX_BYTES:
             raise InputError(Fault(f"a file of cases must be smaller than {_MAX_BYTES} bytes", str(file)))
-        document = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        refuse_pointer(text, str(file))
+        document = json.loads(text)
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror or error}", str(file))) from None
     except UnicodeDecodeError:

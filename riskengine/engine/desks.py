@@ -12,6 +12,7 @@ from riskengine.engine.accounts import AccountLife
 from riskengine.engine.coverage import Coverage
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import MarginQuestion
+from riskengine.lending.block_market import BlockMarket
 from riskengine.lending.keeper import LiquidationEvents
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
@@ -202,6 +203,10 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
         )
 
 
+# below this many loans the search costs more than it saves
+FORESEEN_FROM = 4_000
+
+
 class LendingDesk:
     """One lending market under one shift of its liquidation thresholds; its oracle is told the market price, or what
     the world's ``oracle_lanes`` say.
@@ -222,10 +227,16 @@ class LendingDesk:
         losses: bool = False,
     ):
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
-        self._losses = losses
+        self._losses, self._loans = losses, len(loans.names)
         self._state = market.init(loans, paths.assets, spot, paths.grid)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
+
+    def foresee(self) -> None:
+        """Nothing will move the prices of the paths: a large book is searched for its breaches at once."""
+        told = self._paths.spot_lanes if self._paths.oracle_lanes is None else self._paths.oracle_lanes
+        if isinstance(self._market, BlockMarket) and self._loans >= FORESEEN_FROM:
+            self._market.foresee(self._state, told)
 
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Participant of the step loop: oracle, keepers, liquidations."""

@@ -9,7 +9,10 @@ from riskengine.market.paths import MarketPaths
 
 
 class Participant(Protocol):
-    """Someone who lives on a path and may sell into the market."""
+    """Someone who lives on a path and may sell into the market.
+
+    One who can make use of knowing that nothing moves the prices has `foresee`, called before the first step.
+    """
 
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Live through one step at prices `spot` (A, P); return net coins sold (A, P), or None for nothing."""
@@ -46,6 +49,10 @@ def run_loop(paths: MarketPaths, participants: list[Participant], impact: Impact
     uncoupled result exactly; with it, all of them see prices moved by what any of them sold.
     """
     displaced = np.zeros(paths.spot_lanes.shape[1:])
+    for participant in participants if impact is None else ():
+        foresee = getattr(participant, "foresee", None)
+        if foresee is not None:
+            foresee()
     for step in range(paths.grid.steps + 1):
         spot = paths.spot_lanes[step] if impact is None else paths.spot_lanes[step] * np.exp(displaced)
         sold = np.zeros_like(displaced)

@@ -33,7 +33,7 @@ class FirstBreaches:
     ----------
     wake : ndarray of int32, shape (L, G)
         Of each loan on any lane of each group of `due.GROUP`; the number of steps given where there is none.
-    step : ndarray of int32, shape (L, P) or (0, P)
+    step : ndarray of int16, shape (L, P) or (0, P)
         Of each loan on each lane, likewise, where it was asked for.
     """
 
@@ -66,15 +66,22 @@ def first_breaches(
         Whether to keep the step of every lane.
     bounded : bool
         False walks every step of every loan: the same answer, for comparison.
+
+    Raises
+    ------
+    ValueError
+        For more than 32,767 steps.
     """
     steps, tokens, count = prices.shape
+    if steps > np.iinfo(np.int16).max:
+        raise ValueError(f"prices must be given at most at {np.iinfo(np.int16).max} steps, got {steps}")
     groups, segments = -(-count // GROUP), -(-steps // SEGMENT)
     wake = np.full((len(collateral), groups), steps, dtype=np.int32)
-    step = np.empty((len(collateral) if lanes else 0, count), dtype=np.int32)
+    step = np.empty((len(collateral) if lanes else 0, count), dtype=np.int16)
     bounds = np.empty((groups, segments + 1, 2, tokens))
     room = (
         np.empty((2, tokens)), np.empty((TILE, tokens)), np.empty(GROUP), np.empty((TILE, tokens), np.int64),
-        np.empty((TILE, GROUP), np.int32), np.empty(TILE, np.int64),
+        np.empty((TILE, GROUP), np.int16), np.empty(TILE, np.int64),
     )  # fmt: skip
     moving = bool((indices[1:] != indices[0]).any())
     search(
@@ -152,7 +159,7 @@ def search(
                         count[i] = 0
                 if count[i] > 0 and step.shape[0] > 0:
                     for p in range(width):
-                        met[i, p] = np.int32(steps)
+                        met[i, p] = np.int16(steps)
             # with the step of every lane backwards, so that the last one noted is the first; else up to the first
             back = step.shape[0] > 0
             for j in range(segments):
@@ -176,7 +183,7 @@ def search(
                         if weigh(n, at, own, prices[t], low, width, surplus) > 0:
                             wake[loan, g] = min(wake[loan, g], t)
                             if back:
-                                found, now = met[i], np.int32(t)
+                                found, now = met[i], np.int16(t)
                                 for p in range(width):
                                     found[p] = now if surplus[p] < 0.0 else found[p]
             if back:
@@ -184,4 +191,4 @@ def search(
                     out = step[start + i, low : low + width]
                     found = met[i]
                     for p in range(width):
-                        out[p] = found[p] if count[i] > 0 else np.int32(steps)
+                        out[p] = found[p] if count[i] > 0 else np.int16(steps)

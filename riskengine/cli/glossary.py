@@ -12,6 +12,8 @@ TERMS = {
     "basis": "Price of a future or perpetual less spot.",
     "block": "A fixed number of paths, drawn, run, stored and merged together; the unit of work and of resumption.",
     "book": "Accounts with their positions (margin) or borrowers with collateral and debt (lending).",
+    "borrow capacity": "What a book may borrow at the loan-to-value limits: collateral times LTV. Parameter sets are "
+    "compared where it is the same.",
     "breach": "A loss strictly greater than the requirement it is held against.",
     "calibration error": "How wrong a tail estimate is: estimate less the true quantile of the world, known exactly.",
     "capital": "Mean initial requirement of a whole book: what coverage costs.",
@@ -30,6 +32,7 @@ TERMS = {
     "deficit": "Bad debt as a lending protocol books it.",
     "depeg": "A fall of a pegged asset away from its peg, which may recover.",
     "draw group": "What shares random numbers: worlds and candidate parameters of one study, by default.",
+    "dutch auction": "Sale of an under-margined account at a price that falls until a bidder takes a share of it.",
     "e-process": "Evidence against a forecast that may be looked at at any time: it passes 1 / a with probability a "
     "at most if the forecast is right.",
     "edge": "Value of what is bought less its price, expected under the true law.",
@@ -50,6 +53,7 @@ TERMS = {
     "hedge": "Trades that change what an account may lose; `riskengine hedge` finds those of least margin.",
     "identified": "Said of a parameter that the data decide; one that they do not moves along a valley with others at "
     "nearly equal fit.",
+    "impermanent loss": "What a pool token is worth over what its coins at deposit would be, minus 1, without fees.",
     "importance sampling": "Drawing paths from a mixture tilted towards rare events, each weighted by its exact "
     "likelihood ratio.",
     "initial margin": "Requirement to open and hold; covers the loss over the margin period at the level.",
@@ -67,6 +71,7 @@ TERMS = {
     "liquidation threshold": "Share of collateral value that may be owed before liquidation.",
     "maintenance margin": "Requirement below which positions are closed.",
     "maintenance-margin breach": "Worst loss within the liquidation latency above the maintenance margin at its start.",
+    "maker": "Who quotes options around their marks, further away the more vega and delta it holds.",
     "margin call": "An account found below its maintenance requirement.",
     "margin period": "Margin period of risk: the time over which initial margin must cover losses.",
     "mark": "Price or volatility at which a venue values positions; what an attacker moves.",
@@ -82,10 +87,14 @@ TERMS = {
     "path": "One simulated history of the market; the unit of every interval.",
     "pathwise derivative": "How a figure moves with a parameter, from the same simulated paths a small step of it "
     "either side; the score of the number of jumps where a path cannot show it.",
+    "payload": "Parameters to set, each with the value that must be found there before: what executes one step of a "
+    "recommendation.",
     "pilot": "Paths of their own on which the tilts of importance sampling, or the shares of strata, are chosen.",
     "pinball": "Score whose expectation is least at the true quantile; its regret is what a wrong quantile costs over "
     "the true one.",
+    "pool token": "A share of a pool of two coins; over all prices its liquidity is the root of their product.",
     "power": "Probability that a test finds a fault of a stated size. Without it a test that is passed says little.",
+    "replay": "A dated book put into the real prices of an event: one history, without a sampling error.",
     "requirement": "Resources needed above liquidation value, positive, USD.",
     "resources": "All that an account can lose: its equity at the start of the window.",
     "scenario": "A joint move of prices and volatilities under which a model revalues a book; also a world file.",
@@ -93,6 +102,8 @@ TERMS = {
     "shortfall": "Loss beyond a requirement, or beyond resources.",
     "size": "Probability that a test rejects a right forecast; its true size may differ from the nominal one.",
     "socialised loss": "Loss beyond resources and insurance fund, borne by other accounts.",
+    "soft liquidation": "Collateral sold by the market maker of crvUSD as the price falls through a loan's bands, and "
+    "bought back as it rises.",
     "spread": "Ask less bid, or what a quote adds to the price it is made from.",
     "stamp": "What a world's numbers rest on. FIT: its tail losses lie in the data's block-bootstrap bands at every "
     "horizon; UNFIT: at some they do not; NOT FITTED: no comparison was made; DATA: paths are the data.",
@@ -112,6 +123,7 @@ TERMS = {
     "world": "A scenario model with parameters, a surface, and the source of each number. A file in scenarios/.",
     "worst account": "The account that a margin model covers worst among those that instruments make up; a search "
     "finds one, not the last.",
+    "wrapped token": "Collateral that is coins and dollars by a rule: a staked, pool or principal token.",
 }
 
 # abbreviations and other spellings
@@ -119,6 +131,7 @@ ALIASES = {
     "data": "stamp",
     "feller": "feller condition",
     "fit": "stamp",
+    "llamma": "soft liquidation",
     "mcs": "model confidence set",
     "not fitted": "stamp",
     "unfit": "stamp",

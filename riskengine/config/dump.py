@@ -10,6 +10,7 @@ from riskengine import registry
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.book import dump_portfolio
+from riskengine.config.build import PLAIN
 from riskengine.config.data_files import DATA, dump_data
 from riskengine.config.loans import dump_loans
 from riskengine.config.reader import needs_quotes
@@ -18,7 +19,7 @@ from riskengine.config.reader import needs_quotes
 def dump(record: Any) -> Any:
     """A record, with its defaults, as dicts, lists, words and numbers; models carry their registered ``kind``."""
     if isinstance(record, Portfolio):
-        return dump_portfolio(record)
+        return record.origin or dump_portfolio(record)
     if isinstance(record, Loans):
         return dump_loans(record)
     if type(record) in DATA:
@@ -48,6 +49,8 @@ def _written(f: Any, record: Any) -> bool:
 
 
 def _kind(record: Any) -> str | None:
+    if type(record) in PLAIN.values():
+        return None
     return next((k for k in (registry.kind_of(f, record) for f in registry.MODELS) if k is not None), None)
 
 

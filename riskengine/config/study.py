@@ -16,6 +16,7 @@ from riskengine.config.loans import build_loans
 from riskengine.config.locate import find
 from riskengine.config.reader import Tree, dotted, parse_yaml, read_yaml
 from riskengine.errors import Fault, InputError
+from riskengine.lending.aave_v3.rules import AaveV3Rules
 from riskengine.scenario.world import World
 from riskengine.study.checks import surface_fault
 from riskengine.study.kind import Study
@@ -26,6 +27,7 @@ _REFERENCES = {
     "book": "books",
     "parameters": "protocols",
     "rules": "protocols",
+    "liquidity": "protocols",
     "study": "studies",
 }
 
@@ -97,6 +99,12 @@ def load_loans(name: str | Path) -> Loans:
     return builder.done(build_loans(builder, ()))
 
 
+def load_rules(name: str | Path, cls: type = AaveV3Rules) -> Any:
+    """A dated parameter set of class `cls` by the name of a shipped one or by file; InputError with every fault."""
+    builder = Builder(read_yaml(find("protocols", str(name))))
+    return builder.done(builder.record(cls, ()))
+
+
 def _build(tree: Tree, book_file: Path | None = None) -> Study:
     faults = _changed(tree)
     if faults:
@@ -118,6 +126,13 @@ def _changed(tree: Tree) -> list[Fault]:
     return [f for path, value in changes.items() for f in _override(tree, f"study.{path}={json.dumps(value)}", file)]
 
 
+def _family(path: list[str | int]) -> str | None:
+    """Kind of file that a word at `path` names, None where it names none; parts of a liquidity are liquidity."""
+    if path and path[-1] in ("book", "pool") and "liquidity" in path:
+        return "protocols"
+    return _REFERENCES.get(str(path[-1])) if path else None
+
+
 def _override(tree: Tree, text: str, where: str = "") -> list[Fault]:
     """Apply ``a.b=value``; the faults where it cannot be."""
     target, equals, value = text.partition("=")
@@ -131,10 +146,11 @@ def _override(tree: Tree, text: str, where: str = "") -> list[Fault]:
         return [Fault(f.message, where) for f in error.faults]
     node = tree.value
     for n, part in enumerate(target.strip().split(".")):
-        if isinstance(node, str) and path and path[-1] in _REFERENCES:
+        family = _family(path)
+        if isinstance(node, str) and family is not None:
             try:
                 beside = Path(tree.place(tuple(path))[0]).parent
-                node = tree.graft(tuple(path), read_named(find(_REFERENCES[str(path[-1])], node, beside)))
+                node = tree.graft(tuple(path), read_named(find(family, node, beside)))
             except InputError as error:
                 return error.faults
         last = n == target.count(".")

@@ -18,7 +18,7 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import BUMP, account_values, close_costs, rounding, snapshot
+from riskengine.pricing.valuation import BUMP, account_values, close_costs, gross_notional, rounding, snapshot
 from riskengine.roles import LendingProtocol, MarginModel
 
 
@@ -133,6 +133,7 @@ class MarginDesk:
             question.funding_multiple,
             view.paths.log_weight is not None,
             question.procyclicality,
+            gross_notional(view.portfolio, view.paths.spot_lanes[0, :, 0]) if question.by_kind else None,
         )
         self._lives: list[tuple[int, float, AccountLife]] = []
         self._reference: dict[Key, Floats] = {}
@@ -201,6 +202,10 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
             "kind must be a market whose step takes the price its oracle is told (told), as the world sets one, "
             f"got {market.kind}"
         )
+    if getattr(market, "reads_rates", False) and "borrow_rate_lanes" not in filled:
+        raise ValueError(
+            "world must have a state borrow_rate, which the yield of a principal token moves with, got none"
+        )
 
 
 # below this many loans the search costs more than it saves
@@ -213,7 +218,9 @@ class LendingDesk:
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
-    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.
+    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `coupled` tells a market
+    whose liquidity says what its sales move for good that they move the price that everyone sees.  `label` is the name
+    of the market among those of the study, its kind by default.
     """
 
     def __init__(
@@ -225,10 +232,16 @@ class LendingDesk:
         spot: Floats,
         incidence: bool = False,
         losses: bool = False,
+        coupled: bool = False,
+        label: str | None = None,
     ):
+        self.moved: Floats | None = None
+        self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._losses, self._loans = losses, len(loans.names)
         self._state = market.init(loans, paths.assets, spot, paths.grid)
+        if coupled and isinstance(market, BlockMarket):
+            market.couple(self._state)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
 
@@ -243,6 +256,8 @@ class LendingDesk:
         self._last_spot = spot
         oracle = self._paths.oracle_lanes
         told = {} if oracle is None else {"told": oracle[step]}
+        if getattr(self._market, "reads_rates", False):
+            told["rates"] = self._paths.borrow_rate_lanes[step]
         events = self._market.step(self._state, step, spot, **told)
         names = ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable")
         if self._incidence and isinstance(events, LiquidationEvents):
@@ -250,6 +265,7 @@ class LendingDesk:
         for name in names:
             column = getattr(events, name)
             self._sums[name] = self._sums[name] + column if name in self._sums else column.copy()
+        self.moved = events.moved
         return events.sold
 
     def columns(self) -> dict[Key, Floats]:
@@ -277,4 +293,4 @@ class LendingDesk:
         if "seized_usd" in sums and self._losses:
             columns["supplier_loss"] = np.maximum(-columns["protocol_result"], 0.0)
             columns["liquidatable_at_start"] = closing["initially_liquidatable"]
-        return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}
+        return {("lending", self._label, None, self._shift, "all", k): v for k, v in columns.items()}

@@ -32,6 +32,34 @@ class Feedback:
 
 
 @dataclass(frozen=True)
+class VolatilityFeedback:
+    """Volatility feedback of liquidations: what is closed raises the variance that options are marked at; it decays.
+
+    Closing x USD of notional adds ``elasticity x / depth_usd`` to the logarithm of the variance state that the surface
+    reads.  Prices, depth and the variance that the path moves with are left alone.
+
+    Attributes
+    ----------
+    elasticity : float
+        Log-variance added by closing `depth_usd`.
+    depth_usd : dict of str to float
+        Per asset; times the world's depth, where it has one.
+    half_life_hours : float
+        Half-life of what was added.
+    """
+
+    elasticity: float
+    depth_usd: dict[str, float]
+    half_life_hours: float
+
+    def __post_init__(self) -> None:
+        check_range("elasticity", self.elasticity, 0.0, 10.0)
+        check_range("half_life_hours", self.half_life_hours, 0.0, 1e6, open_low=True)
+        for asset, depth in self.depth_usd.items():
+            check_range(f"depth_usd of {asset}", depth, 0.0, 1e15, open_low=True)
+
+
+@dataclass(frozen=True)
 class MarginQuestion:
     """Margin models on a book of accounts.
 
@@ -57,6 +85,8 @@ class MarginQuestion:
     procyclicality : bool
         Report how the requirement of positions left alone rises over the margin periods of a path: peak to trough, and
         the largest rise over 1, 5 and 30 of them where the horizon holds as many.
+    by_kind : bool
+        Report capital and shortfalls of each kind of account too, and capital as a share of notional.
     """
 
     book: Portfolio
@@ -69,6 +99,7 @@ class MarginQuestion:
     reference_accounts: tuple[str, ...] = ()
     reference_levels: tuple[float, ...] = ()
     procyclicality: bool = field(default=False, metadata={"written": "unless empty"})
+    by_kind: bool = field(default=False, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -111,7 +142,8 @@ class LendingQuestion:
     threshold_shifts : tuple of float
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
     compared_with : tuple of LendingProtocol
-        Other markets, each of another kind.  With any, who pays for a liquidation is reported for all.
+        Other markets, each of another kind or told apart by a setting.  With any, who pays for a liquidation is
+        reported for all.
     who_pays : bool
         Report it with one market too, with what suppliers lose and how many loans are liquidatable at the start.
     """
@@ -125,9 +157,11 @@ class LendingQuestion:
     def __post_init__(self) -> None:
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
-        kinds = [m.kind for m in self.markets]
-        if len(set(kinds)) != len(kinds):
-            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {kinds}")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(
+                "compared_with must hold markets of other kinds, or that a setting tells apart, each once, "
+                f"got {list(self.labels)}"
+            )
 
     @property
     def markets(self) -> tuple[LendingProtocol, ...]:
@@ -135,9 +169,19 @@ class LendingQuestion:
         return (self.market, *self.compared_with)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each of `markets`: its kind, with what tells it from others of the kind."""
+        return told_apart(self.markets)
+
+    def label(self, market: LendingProtocol) -> str:
+        """The name of one of `markets`."""
+        return next(name for held, name in zip(self.markets, self.labels, strict=True) if held is market)
+
+    @property
     def free(self) -> frozenset[str]:
-        """Kinds of the markets whose rules leave the protocol no fee."""
-        return frozenset(m.kind for m in self.markets if not getattr(m, "charges", True))
+        """Names of the markets whose rules leave the protocol no fee."""
+        charges = (getattr(m, "charges", True) for m in self.markets)
+        return frozenset(name for name, some in zip(self.labels, charges, strict=True) if not some)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """`BlockMarket`: what every simulated lending market does on a block of paths, whatever its rules.
 
-A market on paths is a borrower book, an oracle, keepers and a pool to sell into.  Each step accrues interest, lets the
-oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.  A
-protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
+A market on paths is a borrower book, an oracle, keepers and liquidity to sell into.  Each step accrues interest, lets
+the oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.
+A protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -18,14 +19,20 @@ from riskengine.book.loans import Loans
 from riskengine.lending import closing, due
 from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper, LiquidationEvents
+from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
-from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
+from riskengine.lending.sale import CAPITAL
+from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
+from riskengine.roles import Liquidity
 
 
 class Listed(Protocol):
-    """A token as a market lists it: the market asset that its price follows, None where the price is fixed."""
+    """A token as a market lists it: the market asset that its price follows, None where the price is fixed.
+
+    A token that is not one coin of its asset says in ``wraps`` what it is made of (`riskengine.lending.wrapping`).
+    """
 
     symbol: str
     asset: str | None
@@ -59,8 +66,8 @@ class BookState:
     indices : ndarray, shape (2, R)
         Supply and borrow indices.
     oracle : OracleState
-    outstanding : ndarray, shape (A, P)
-        Coins sold into the pools and not yet refilled.
+    outstanding : ndarray, shape (A * sources, P)
+        Coins sold and not yet refilled, of each source of liquidity.
     liquidated : ndarray of uint8, shape (borrowers, P)
         Borrowers liquidated at least once.
     deficit_usd : ndarray, shape (P,)
@@ -71,10 +78,16 @@ class BookState:
         The protocol's own, per token; the first row is the liquidation threshold.
     wake : ndarray of int32, shape (L, G)
         Step before which a loan is known to be healthy on every lane of a group of `due.GROUP`.
+    depth : ndarray, first axis A
+        `Liquidity.table`.
     step : int
         Last step taken.
     own : dict
         What only one protocol has.
+    wrapped : tuple of Wrapped
+        Tokens that are not one coin of their asset.
+    yields : tuple of ndarray, shape (A, P), or empty
+        Borrow rates of the world at time 0 and now, where it has them.
     """
 
     start_collateral: Floats
@@ -105,6 +118,8 @@ class BookState:
     ltv: Floats
     depth: Floats
     own: dict[str, Any] = field(default_factory=dict)
+    wrapped: tuple[Wrapped, ...] = ()
+    yields: tuple[Floats, ...] = ()
 
     def _whole(self, start: Floats, lanes: Floats) -> Floats:
         out = np.repeat(start[:, :, None], lanes.shape[2], axis=2)
@@ -130,12 +145,39 @@ class BookState:
         out[rows] = _sum_products(lanes[rows], price)
         return out
 
-    def prices(self, spot: Floats) -> Floats:
-        """USD price of each token of the book at `spot` (A, P), shape (R, P)."""
+    def prices(self, spot: Floats, told: bool = False) -> Floats:
+        """USD price of each token of the book at `spot` (A, P), shape (R, P); `told`: as the protocol sees it."""
         out = np.empty((len(self.reserve_asset), spot.shape[1]))
         for r, asset in enumerate(self.reserve_asset):
             out[r] = spot[asset] if asset >= 0 else self.fixed_price[r]
+        for token in self.wrapped:
+            out[token.row] = self._parts(token, spot, told)[2]
         return out
+
+    def _parts(self, token: Wrapped, spot: Floats, told: bool = False) -> tuple[Floats, Floats, Floats]:
+        moved = self.yields[1] - self.yields[0] if self.yields else None
+        return token.parts(spot, self.step * self.grid.step_seconds / 3600.0, moved, told)
+
+    def at(self, step: int, rates: Floats | None = None) -> None:
+        """Move the clock to time index `step`, at borrow rates (A, P) where a token's yield follows them."""
+        self.step = step
+        if rates is not None:
+            self.yields = (self.yields[0] if self.yields else rates, rates)
+
+    def sold_as(self, spot: Floats) -> Floats:
+        """Price of a coin, coins and dollars that each token of the book is sold as, shape (3, R, P)."""
+        plain = self.prices(spot)
+        out = np.stack([plain, np.ones_like(plain), np.zeros_like(plain)])
+        for token in self.wrapped:
+            coins, dollars, _ = self._parts(token, spot)
+            keep = 1.0 - token.rule.exit_cost
+            out[:, token.row] = spot[token.asset], keep * coins, keep * dollars * np.ones_like(coins)
+        return out
+
+    def market(self, spot: Floats) -> Floats:
+        """Prices at `spot`, followed by `sold_as` where a token wraps others, as `riskengine.lending.sale` reads it."""
+        plain = self.prices(spot)
+        return np.concatenate([plain, *self.sold_as(spot)]) if self.wrapped else plain
 
 
 def _sum_products(balance: Floats, price: Floats) -> Floats:
@@ -156,7 +198,7 @@ class BlockMarket(ABC):
     kind: ClassVar[str]
     rules: Any
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PushOracle | None
     reaction: Reaction | None
 
@@ -173,10 +215,10 @@ class BlockMarket(ABC):
     def _check_depth(self, collaterals: Sequence[Listed]) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
         followed = {c.asset for c in collaterals if c.asset is not None}
-        if followed != set(self.liquidity.depth_usd):
+        if followed != set(self.liquidity.assets):
             raise ValueError(
                 f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
-                f"got {sorted(self.liquidity.depth_usd)}"
+                f"got {sorted(self.liquidity.assets)}"
             )
 
     @property
@@ -221,6 +263,8 @@ class BlockMarket(ABC):
 
         def price_of(token: Listed) -> Floats:
             known = token.asset in assets
+            for own in wrapped_rows([token], assets) if known else ():
+                return own.parts(spot, 0.0, None, True)[2]
             return spot[assets.index(token.asset)] if known else np.full(spot.shape[1], token.price)
 
         book = self._layout(loans, lambda token: float(price_of(token)[0]))
@@ -228,6 +272,11 @@ class BlockMarket(ABC):
         unknown = sorted({t.asset for t in tokens if t.asset is not None} - set(assets))
         if unknown:
             raise ValueError(f"world must have the assets {unknown} that reserves follow, got {assets}")
+        wrapped = wrapped_rows(tokens, assets)
+        if wrapped and self.reaction is not None and self.reaction.action == "deleverage":
+            raise ValueError(
+                "reaction must not be deleverage where a token wraps others: its sales are counted in coins"
+            )
         count, reserves = collateral.shape
         paths = spot.shape[1]
         ltv, parameters = self._parameters(tokens)
@@ -239,9 +288,13 @@ class BlockMarket(ABC):
         owed = _sum_products(debt[:, :, None], start)
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
-        depth = np.array([self.liquidity.depth_usd.get(a, np.inf) for a in assets], dtype=np.float64)
         own = self._own(book, paths)
         groups = -(-paths // due.GROUP)
+        capital = self.keeper.capital(paths, grid)
+        if capital is not None:
+            own["capital"] = capital
+        if self.liquidity.permanent_share:
+            own["stays"] = np.zeros((len(assets), paths))
         if self.reaction is not None:
             reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
             own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
@@ -254,7 +307,7 @@ class BlockMarket(ABC):
             owner=np.asarray(owner, dtype=np.int64),
             indices=np.ones((2, reserves)),
             oracle=self.feed.init(spot, grid),
-            outstanding=np.zeros((len(assets), paths)),
+            outstanding=np.zeros((len(assets) * self.liquidity.sources, paths)),
             liquidated=np.zeros((len(loans.names), paths), dtype=np.uint8),
             deficit_usd=np.zeros(paths),
             borrow_capacity=capacity,
@@ -280,8 +333,9 @@ class BlockMarket(ABC):
             fixed_price=np.array([t.price for t in tokens]),
             parameters=parameters,
             ltv=ltv,
-            depth=depth,
+            depth=self.liquidity.table(assets),
             own=own,
+            wrapped=wrapped,
         )
 
     def accrue(self, state: BookState, steps: int) -> None:
@@ -294,34 +348,45 @@ class BlockMarket(ABC):
 
         The same results, found with less work: a loan is not looked at before the first step at which it is
         liquidatable (`riskengine.lending.ahead`).  Only for prices that nothing moves; steps must be taken one by one.
-        Where borrowers act nothing is known ahead.
+        Where borrowers act, or a token's yield follows rates, nothing is known ahead.
         """
-        if self.reaction is not None:
+        if self.reaction is not None or self.reads_rates:
             return
         twin = replace(state, indices=state.indices.copy(), own=deepcopy(state.own), oracle=deepcopy(state.oracle))
         prices = np.empty((len(told), len(state.reserve_asset), told.shape[2]))
         indices = np.empty((len(told), *state.indices.shape))
         for t, spot in enumerate(told):
             self.accrue(twin, min(t, 1))
-            prices[t] = state.prices(self.feed.step(twin.oracle, spot, min(t, 1) * state.grid.step_seconds))
+            twin.at(t)
+            seen = self.feed.step(twin.oracle, spot, min(t, 1) * state.grid.step_seconds)
+            prices[t] = twin.prices(seen, told=True)
             indices[t] = twin.indices
         state.wake = first_breaches(
             state.start_collateral, state.start_debt, state.parameters[0], indices, prices, lanes=False
         ).wake
 
-    def step(self, state: BookState, step: int, spot: Floats, told: Floats | None = None) -> LiquidationEvents:
+    @property
+    def reads_rates(self) -> bool:
+        """Whether a token's yield moves with the borrow rate of its asset."""
+        return any(token.wraps.yield_weight for token in listed_wrappings(self.rules))
+
+    def step(
+        self, state: BookState, step: int, spot: Floats, told: Floats | None = None, rates: Floats | None = None
+    ) -> LiquidationEvents:
         """Advance `state` to time index `step` at market prices `spot` (A, P) and report what happened.
 
-        The oracle publishes from `told` (A, P) where given, from `spot` otherwise.
+        The oracle publishes from `told` (A, P) where given, from `spot` otherwise; `rates` (A, P) are borrow rates.
         """
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
-        state.outstanding *= self.liquidity.decay(seconds / 3600.0)
-        published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
-        state.step = step
-        sums = np.zeros((9, spot.shape[1]))
-        sold = np.zeros_like(state.outstanding)
+        refill(self.liquidity, state, seconds / 3600.0)
+        capital = state.own.get("capital")
+        sums = np.zeros((CAPITAL + 1, spot.shape[1]))
+        sums[CAPITAL] = math.inf if capital is None else capital.at(state.step, step)
+        state.at(step, rates)
+        published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
+        sold = np.zeros_like(spot)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
         due.find_due(
@@ -341,7 +406,12 @@ class BlockMarket(ABC):
             published,
             *state.room,
         )
-        self._liquidate(state, published, state.prices(spot), sold, sums)
+        before = np.sqrt(state.outstanding) if "stays" in state.own else None
+        by_borrowers = sold.copy() if state.own.get("coupled") else sold
+        self._liquidate(state, published, state.market(spot), sold, sums)
+        if capital is not None:
+            capital.spend(step, sums[CAPITAL])
+        moved = None if before is None else stay(self.liquidity, state, before, spot)
         state.deficit_usd += sums[due.DEFICIT]
         return LiquidationEvents(
             liquidations=sums[due.CALLS],
@@ -350,11 +420,16 @@ class BlockMarket(ABC):
             deficit_usd=sums[due.DEFICIT],
             protocol_fee_usd=sums[due.FEE],
             skipped_unprofitable=sums[due.SKIPPED],
-            sold=sold,
+            sold=by_borrowers,
+            moved=moved,
             seized_usd=sums[due.SEIZED],
             keeper_profit_usd=sums[due.PROFIT],
             returned_usd=sums[due.RETURNED],
         )
+
+    def couple(self, state: BookState) -> None:
+        """From here on what stays of a sale's impact moves the price that everyone sees, instead of this market's."""
+        state.own["coupled"] = "stays" in state.own
 
     def health(self, state: BookState, spot: Floats) -> Floats:
         """Health factor of every loan at prices `spot` (A, P), shape (L, P); infinite without debt."""
@@ -367,20 +442,6 @@ class BlockMarket(ABC):
     def _inventory(self, state: BookState) -> Floats:
         """Coins of each token that the protocol took over and has not sold, shape (R, P) or broadcast to it."""
         return np.zeros((len(state.reserve_asset), 1))
-
-    def _sale_prices(self, state: BookState, coins: Floats, price: Floats) -> Floats:
-        """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
-        out, keep = price.copy(), 1.0 - self.liquidity.fee
-        # an asset without a pool is that of debt: nothing of it is for sale
-        for asset in np.flatnonzero(np.isfinite(state.depth)):
-            own = state.reserve_asset == asset
-            if not own.any():
-                continue
-            total = coins[own].sum(axis=0)
-            market = price[own][0]
-            paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)
-            out[own] = np.divide(paid, total, out=market.copy(), where=total > 0)
-        return out
 
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
         """Where the market stands at prices `spot` (A, P); every entry has shape (P,), amounts in USD.
@@ -410,7 +471,7 @@ class BlockMarket(ABC):
         inventory = self._inventory(state)
         # what is no collateral waits for nobody
         waiting = below * state.indices[0][:, None] * (state.parameters[0] > 0)[:, None]
-        fetched = self._sale_prices(state, waiting + inventory, price)
+        fetched = sale_prices(self.liquidity, state, waiting + inventory, spot)
         sold = (state.indices[0] * (state.parameters[0] > 0))[:, None] * fetched
         closing.sell(*book, enabled, owing, weighted, sold, totals, room)
         shortfall, missing = totals[closing.SHORTFALL], totals[closing.MISSING]

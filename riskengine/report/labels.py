@@ -1,7 +1,9 @@
 """Names that people read: models, tests, parameters and their values."""
 
+import re
 from typing import Any
 
+from riskengine.registry import MODELS
 from riskengine.report.measures import MEASURES
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -57,6 +59,7 @@ VALUES = {
     "breaches": "days of breaches",
     "breaches_and_tail": "breaches and tail",
     "battery": "all tests",
+    "own": "its own",
 }
 
 PARAMETERS = {
@@ -87,6 +90,8 @@ def model_of(name: str) -> str:
     if name in TESTS:
         return TESTS[name]
     kind, bracket, rest = name.partition(" (")
+    if kind in MODELS["lending"]:
+        rest = re.sub(r"\.0(?=[,)])", "", rest.replace("_", " "))
     if kind in PROTOCOLS:
         return PROTOCOLS[kind] + bracket + rest
     parts = [ACRONYMS.get(part, part) for part in kind.split("_") if part]
@@ -110,9 +115,9 @@ def value_of(name: str, value: Any) -> str:
         return model_of(str(value))
     if name == "test":
         return TESTS.get(str(value), words(str(value)))
-    if name == "series":
+    if name in ("series", "parameter_set"):
         return str(value)
-    if name in ("p_value", "procedure", "alternative", "family"):
+    if name in ("p_value", "procedure", "alternative", "family", "capacity"):
         return VALUES.get(str(value), words(str(value)))
     return words(str(value)) if isinstance(value, str) else plain(value)
 

@@ -12,6 +12,7 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "capital_of_notional": "share",
     "requirement_error": "share",
     "peak_to_trough": "number",
     "largest_rise_1": "number",
@@ -32,7 +33,12 @@ MEANS = {
 # of those, known without an error where all paths start at the same prices
 FIXED = {"liquidatable_at_start": "count"}
 # an amount that may be negative: its mean is reported, and its mean over the worst 1 % of paths
-SIGNED = {"protocol_result": "USD", "protocol_result_sold": "USD", "reserves": "USD"}
+SIGNED = {
+    "protocol_result": "USD",
+    "protocol_result_sold": "USD",
+    "reserves": "USD",
+    "impermanent_loss": "share",
+}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
@@ -102,6 +108,7 @@ CHOICE = (
     "risk_fresh",
     "risk_upper_bound",
     "cost_fresh",
+    "swing_fresh",
     "cost_ratio",
     "variants_passed",
     "safe_share_of_fit",
@@ -117,7 +124,8 @@ EXPERIMENT = {
 }
 
 # of a lending market replayed over real crises: each of one history
-REPLAY = {
+REPLAY = FIXED | {
+    "borrow_capacity": "USD",
     "deepest_fall": "return",
     "replayed_seized": "USD",
     "replayed_seized_least": "USD",
@@ -129,6 +137,20 @@ REPLAY = {
     "happened_borrowers": "count",
     "order_correlation": "number",
     "order_p_value": "probability",
+    "seized_difference": "USD",
+    "seized_difference_least": "USD",
+    "seized_difference_most": "USD",
+    "bad_debt_difference": "USD",
+    "bad_debt_difference_least": "USD",
+    "bad_debt_difference_most": "USD",
+    "borrowers_difference": "count",
+    "borrowers_difference_least": "count",
+    "borrowers_difference_most": "count",
+    "events_lower": "count",
+    "events_higher": "count",
+    "sign_p_value": "probability",
+    "events_dominant": "count",
+    "events_dominated": "count",
 }
 # of a study of backtests
 BACKTEST_POWER = {
@@ -275,10 +297,19 @@ LIFE_MEANS = {
     "liquidation_fees": "USD",
     "uncovered_loss": "USD",
 }
+# of auctions and of a maker of options, where a venue has them; and what routes are compared by
+LIFE_ROUTES = {
+    "auctions": "count",
+    "auction_discount": "USD",
+    "bidder_profit": "USD",
+    "maker_notional": "USD",
+    "maker_charge": "USD",
+    "maker_profit": "USD",
+}
 LIFE_AMOUNTS = ("liquidated_notional", "account_shortfall", "fund_draw", "deleveraged_notional", "deleveraging_loss",
                 "socialised_loss")  # fmt: skip
-LIFE = ("deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion", "conservation_error",
-        "need_mismatch")  # fmt: skip
+LIFE = ("closing_cost", "deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion",
+        "conservation_error", "need_mismatch")  # fmt: skip
 # parameters of a row, and what else tells rows apart: what `where` may name
 PLACES = (
     "account",
@@ -332,6 +363,8 @@ PLACES = (
     "observations",
     "cap",
     "total_volatility",
+    "parameter_set",
+    "capacity",
 )
 
 
@@ -342,7 +375,7 @@ def amount_name(amount: str, level: float) -> str:
 
 def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
-    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need"}
+    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need", "maker_loss"}
     amounts = {f"{a}_{part}" for a in known for part in ("probability", "mean", "given_positive", "es_99")}
     amounts |= {amount_name(a, level) for a in known for level in TAIL_LEVELS}
     named = {
@@ -374,6 +407,7 @@ def all_measures() -> frozenset[str]:
         *SCHEME,
         *LIFE_BY_KIND,
         *LIFE_MEANS,
+        *LIFE_ROUTES,
         *LIFE,
     }
     return frozenset(named | amounts)

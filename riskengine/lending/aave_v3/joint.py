@@ -24,6 +24,8 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.lending.outlet import left_of_sales
+from riskengine.lending.sale import CAPITAL
 from riskengine.market.paths import MarketPaths
 
 # far above the rounding of a sum of a few products, far below any price move
@@ -112,6 +114,8 @@ def walk(
     indices,
     reserve_asset,
     depth,
+    capital,
+    bound,
     sums,
     residual,
     liquidated,
@@ -121,8 +125,10 @@ def walk(
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
     which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
     the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
-    (P, T, R, 1) are prices, `decay` (T,) what is left of the pools' imbalance from one step to the next.
-    `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    (P, T, R, 1) are prices, `market` followed by what `riskengine.lending.sale` reads of wrapped tokens, `decay`
+    (T, A * sources) what is left of coins sold from one step to the next.  Keepers have `capital` USD, and what they
+    spend is there again as many steps later as `bound` has room for.
+    `sums` (10, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -133,8 +139,8 @@ def walk(
     due = np.empty(most, dtype=np.int64)
     since = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
-    outstanding = np.zeros((depth.size, 1))
-    sold = np.zeros((depth.size, 1))
+    outstanding = np.zeros((decay.shape[1], 1))
+    sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
     for p in range(paths):
         count = 0
@@ -155,9 +161,13 @@ def walk(
             continue
         outstanding[:] = 0.0
         own[:] = 0.0
+        bound[:] = 0.0
+        own[CAPITAL, 0] = capital
         for t in range(earliest, steps):
-            for a in range(depth.size):
-                outstanding[a, 0] *= decay[t]
+            for a in range(decay.shape[1]):
+                outstanding[a, 0] *= decay[t, a]
+            own[CAPITAL, 0] += bound[t % bound.size]
+            free = own[CAPITAL, 0]
             for k in range(count):
                 if since[k] > t:
                     continue
@@ -189,6 +199,7 @@ def walk(
                         calls,
                         own,
                     )
+            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):
@@ -240,11 +251,16 @@ class JointRun:
         Raises
         ------
         ValueError
-            Where a token is collateral in one market and not in another, or borrowers react.
+            Where a token is collateral in one market and not in another, borrowers react, or impact stays for good.
         """
         base = markets[0]
         if any(m.reaction is not None for m in markets):
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
+        if base.liquidity.permanent_share:
+            raise ValueError(
+                "permanent_share must be 0 where parameter sets share paths, as what stays of a sale is not kept for "
+                f"each set, got {base.liquidity.permanent_share:g}"
+            )
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
         tokens = [base.rules.reserve(s) for s in loans.reserves]
@@ -252,15 +268,18 @@ class JointRun:
         if ((own > 0) != (own[0] > 0)).any():
             raise ValueError("markets must have the same tokens as collateral, got some that differ")
         oracle = np.empty((steps, len(tokens), paths.count))
-        market = np.empty_like(oracle)
-        indices, decay = np.empty((steps, 2, len(tokens))), np.ones(steps)
+        market = np.empty((steps, *state.market(spot[0]).shape))
+        start = state.prices(spot[0], told=True)
+        indices, decay = np.empty((steps, 2, len(tokens))), np.ones((steps, len(state.outstanding)))
         told = paths.oracle_lanes
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             base.accrue(state, 1 if t else 0)
-            decay[t] = base.liquidity.decay(seconds / 3600.0)
-            oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
-            market[t], indices[t] = state.prices(spot[t]), state.indices
+            decay[t] = np.ravel(left_of_sales(base.liquidity, state, seconds / 3600.0))
+            state.at(t, paths.borrow_rate_lanes[t] if base.reads_rates else None)
+            answers = base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds)
+            oracle[t] = state.prices(answers, told=True)
+            market[t], indices[t] = state.market(spot[t]), state.indices
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
         first, worst, gap = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         first_breach(
@@ -269,7 +288,8 @@ class JointRun:
         )  # fmt: skip
         elsewhere = np.zeros(paths.count)
         enabled = (own[0] > 0).astype(np.float64)
-        untouched_gap(state.start_collateral, state.start_debt, first, enabled, market[-1], indices[-1], gap, elsewhere)
+        last = market[-1, : len(tokens)]
+        untouched_gap(state.start_collateral, state.start_debt, first, enabled, last, indices[-1], gap, elsewhere)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
         return cls(
@@ -286,7 +306,7 @@ class JointRun:
             np.ascontiguousarray(market.transpose(2, 0, 1))[..., None],
             indices,
             elsewhere,
-            market[0],
+            start,
         )
 
     def columns(self, market: AaveV3, loans: Loans, scale: float = 1.0) -> dict[str, Floats]:
@@ -306,15 +326,17 @@ class JointRun:
             ``liquidated_loans``, ``borrow_capacity``, each (P,), as a desk of the market alone would find them.
         """
         state, paths = self._state, self._start.size - 1
+        capital = market.keeper.capital(1, state.grid)
         layout = market._layout(loans, lambda token: token.price)
         ltv, parameters = market._parameters(layout.tokens)
-        sums, residual, liquidated = np.zeros((9, paths)), np.zeros(paths), np.zeros(paths)
+        sums, residual, liquidated = np.zeros((CAPITAL + 1, paths)), np.zeros(paths), np.zeros(paths)
         above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         walk(
             self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
             state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
             state.delay, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
             sums, residual, liquidated,
         )  # fmt: skip
         lendable = scale * (state.start_collateral * ltv).sum(axis=0)

@@ -458,36 +458,8 @@ class BlockMarket(ABC):
             part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`;
             with a reaction ``reacting_borrowers``, who acted at least once.
         """
-        price = state.prices(spot)
-        reacted = state.own.get("reacted")
-        reacting = {} if reacted is None else {"reacting_borrowers": reacted.sum(axis=0, dtype=np.float64)}
-        enabled = (state.indices[0] * (state.parameters[0] > 0))[:, None] * price
-        owing = state.indices[1][:, None] * price
-        weighted = (state.indices[0] * state.parameters[0])[:, None] * price
-        lendable = (state.indices[0] * state.ltv)[:, None] * price
-        book = state.start_collateral, state.start_debt, state.collateral_lanes, state.debt_lanes, state.touched
-        totals, below, room = np.zeros((6, price.shape[1])), np.zeros_like(price), np.empty((4, due.GROUP))
-        closing.stand(*book, enabled, owing, lendable, weighted, totals, below, room)
-        inventory = self._inventory(state)
-        # what is no collateral waits for nobody
-        waiting = below * state.indices[0][:, None] * (state.parameters[0] > 0)[:, None]
-        fetched = sale_prices(self.liquidity, state, waiting + inventory, spot)
-        sold = (state.indices[0] * (state.parameters[0] > 0))[:, None] * fetched
-        closing.sell(*book, enabled, owing, weighted, sold, totals, room)
-        shortfall, missing = totals[closing.SHORTFALL], totals[closing.MISSING]
-        for coins, each, got in zip(inventory, price, fetched, strict=True):
-            missing = missing + coins * (each - got)
-        return {
-            "residual_shortfall": shortfall,
-            "deficit": state.deficit_usd.copy(),
-            "bad_debt": state.deficit_usd + shortfall,
-            "liquidatable": totals[closing.BELOW],
-            "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
-            "collateral": totals[closing.HELD],
-            "debt": totals[closing.OWED],
-            "borrow_capacity": state.borrow_capacity.copy(),
-            "borrow_capacity_at_close": totals[closing.CAPACITY],
-            "initially_liquidatable": state.initially_liquidatable.copy(),
-            "inventory_result": np.zeros_like(shortfall),
-            "sale_loss": missing,
-        } | reacting
+
+        def fetched(coins: Floats) -> Floats:
+            return sale_prices(self.liquidity, state, coins, spot)
+
+        return closing.figures(state, state.prices(spot), self._inventory(state), fetched)

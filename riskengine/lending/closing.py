@@ -3,8 +3,17 @@
 Sums are taken loan after loan, so that their bits do not depend on how lanes are split.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riskengine.arrays import Floats
 from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.due import GROUP, LESS
+
+if TYPE_CHECKING:
+    from riskengine.lending.block_market import BookState
 
 # rows of `totals`
 HELD, OWED, CAPACITY, SHORTFALL, BELOW, MISSING = range(6)
@@ -112,3 +121,50 @@ def sell(
                 gap, more = owed[p] - held[p], owed[p] - sold[p]
                 extra = (0.0 if more <= 0.0 else more) - (0.0 if gap <= 0.0 else gap)
                 missing[p] += extra if (owed[p] > 0.0) & (safe[p] / owed[p] < LESS) else 0.0
+
+
+def figures(
+    state: "BookState", price: Floats, inventory: Floats, fetched: Callable[[Floats], Floats]
+) -> dict[str, Floats]:
+    """What `BlockMarket.close` reports.
+
+    Parameters
+    ----------
+    state : BookState
+    price : ndarray, shape (R, P)
+        USD of each token.
+    inventory : ndarray, shape (R, P) or broadcast to it
+        Coins that the protocol took over and has not sold.
+    fetched : callable
+        USD that each coin brings where so many (R, P) are sold at once.
+    """
+    enabled = state.indices[0] * (state.parameters[0] > 0)
+    owing = state.indices[1][:, None] * price
+    weighted = (state.indices[0] * state.parameters[0])[:, None] * price
+    lendable = (state.indices[0] * state.ltv)[:, None] * price
+    book = state.start_collateral, state.start_debt, state.collateral_lanes, state.debt_lanes, state.touched
+    totals, below, room = np.zeros((6, price.shape[1])), np.zeros_like(price), np.empty((4, GROUP))
+    held = enabled[:, None] * price
+    stand(*book, held, owing, lendable, weighted, totals, below, room)
+    # what is no collateral waits for nobody
+    waiting = below * state.indices[0][:, None] * (state.parameters[0] > 0)[:, None]
+    paid = fetched(waiting + inventory)
+    sell(*book, held, owing, weighted, enabled[:, None] * paid, totals, room)
+    missing = totals[MISSING]
+    for coins, each, got in zip(inventory, price, paid, strict=True):
+        missing = missing + coins * (each - got)
+    reacted = state.own.get("reacted")
+    return {
+        "residual_shortfall": totals[SHORTFALL],
+        "deficit": state.deficit_usd.copy(),
+        "bad_debt": state.deficit_usd + totals[SHORTFALL],
+        "liquidatable": totals[BELOW],
+        "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
+        "collateral": totals[HELD],
+        "debt": totals[OWED],
+        "borrow_capacity": state.borrow_capacity.copy(),
+        "borrow_capacity_at_close": totals[CAPACITY],
+        "initially_liquidatable": state.initially_liquidatable.copy(),
+        "inventory_result": np.zeros_like(totals[SHORTFALL]),
+        "sale_loss": missing,
+    } | ({} if reacted is None else {"reacting_borrowers": reacted.sum(axis=0, dtype=np.float64)})

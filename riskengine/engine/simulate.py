@@ -14,6 +14,7 @@ from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.scheme import Scheme
+from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
@@ -45,6 +46,8 @@ class Simulation:
         Margin settings to run; all of the question by default.
     sets : tuple of ParameterSet
         Changes of the lending market's parameters, each run on the same paths; only without feedback.
+    growth : BookGrowth or None
+        How large the book is under each of `sets`; None is as large as its ``caps`` say.
     """
 
     world: World
@@ -60,6 +63,7 @@ class Simulation:
     checked: bool = True
     only: frozenset[tuple[str, float | None, float]] | None = None
     sets: tuple[ParameterSet, ...] = ()
+    growth: BookGrowth | None = None
 
     @cached_property
     def lab(self) -> Lab:
@@ -118,11 +122,18 @@ class Simulation:
         """Columns of every parameter set on the book of the lending question; the subject is the name of the set."""
         lending = self.lending
         markets = [lending.market.with_parameters(s) for s in self.sets]
+        sizes: list[float | np.ndarray] = [s.caps for s in self.sets]
+        if self.growth is not None:
+            now, spot = lending.market.rules, dict(zip(paths.assets, paths.spot_lanes[0, :, 0], strict=True))
+            listed = [now.reserve(s) for s in lending.book.reserves]
+            price = np.array([r.price if r.asset is None else spot[r.asset] for r in listed])
+            sizes = [self.growth.sizes(now, m.rules, lending.book, price) for m in markets]
+            markets = [replace(m, rules=self.growth.market(now, m.rules)) for m in markets]
         joint = JointRun.prepare(markets, lending.book, paths)
         return {
             ("lending", lending.market.kind, None, None, own.name, measure): column
-            for own, market in zip(self.sets, markets, strict=True)
-            for measure, column in joint.columns(market, lending.book, own.caps).items()
+            for own, market, size in zip(self.sets, markets, sizes, strict=True)
+            for measure, column in joint.columns(market, lending.book, size).items()
         }
 
     def _impact(self, paths: MarketPaths) -> Impact | None:

@@ -37,10 +37,16 @@ LENDING_RISKS = {
 RISKS = MARGIN_RISKS | LENDING_RISKS
 MARGIN_COSTS = {"capital": "USD"}
 # what borrowers pay for a low threshold, and lenders for a high one
-LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_capacity": "USD", "bad_debt": "USD"}
+LENDING_COSTS = {
+    "liquidated_volume": "USD",
+    "liquidations": "count",
+    "borrow_capacity": "USD",
+    "bad_debt": "USD",
+    "protocol_revenue": "USD",
+}
 COSTS = MARGIN_COSTS | LENDING_COSTS
 # of which more is better
-GOODS = ("borrow_capacity",)
+GOODS = ("borrow_capacity", "protocol_revenue")
 # axes of the lending market
 LENDING_AXES = ("threshold_shift", "parameter_set")
 # what stands for the model where the choice is among models
@@ -76,7 +82,8 @@ class Choice:
         Setting in force.  None is multiplier 1 or shift 0; for levels, none.
     cost : str or None
         ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations``, ``borrow_capacity`` (the
-        default for parameter sets) or ``bad_debt`` (the default where the risk is liquidation).
+        default for parameter sets), ``bad_debt`` (the default where the risk is liquidation) or, for parameter sets,
+        ``protocol_revenue``.
     bound : {"betting", "hoeffding-bentkus"}
         For shares; what happens or not on a path gets the exact binomial bound.
     beyond_usd : float
@@ -108,6 +115,8 @@ class Choice:
             raise ValueError(f"risk must be one of {', '.join(risks)} on axis {self.axis}, got {self.risk!r}")
         if self.cost is not None and self.cost not in costs:
             raise ValueError(f"cost must be one of {', '.join(costs)} on axis {self.axis}, got {self.cost!r}")
+        if self.cost == "protocol_revenue" and self.axis != "parameter_set":
+            raise ValueError(f"cost protocol_revenue must be asked of axis parameter_set, got {self.axis}")
         if self.level is not None and self.axis != "multiplier":
             raise ValueError(f"level must be left out on axis {self.axis}, got {self.level!r}")
         if self.beyond_usd and self.risk not in ("bad_debt_probability", "bad_debt_share"):

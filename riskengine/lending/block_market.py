@@ -17,6 +17,7 @@ from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.utilisation import PathUtilisation, Pools
 from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
@@ -155,7 +156,8 @@ class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
-    rules) and ``reaction`` (None: borrowers do nothing), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
+    rules), ``reaction`` (None: borrowers do nothing) and ``utilisation`` (None: it stays where the rules say), and says
+    `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
     """
 
     kind: ClassVar[str]
@@ -164,6 +166,7 @@ class BlockMarket(ABC):
     liquidity: ConstantProduct
     oracle: PushOracle | None
     reaction: Reaction | None
+    utilisation: PathUtilisation | None
 
     @property
     def feed(self) -> PushOracle:
@@ -204,6 +207,10 @@ class BlockMarket(ABC):
     @abstractmethod
     def _grow(self, state: BookState, steps: int) -> None:
         """Move the indices of `state` by `steps` grid steps."""
+
+    @abstractmethod
+    def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
+        """Pools of the tokens that the book of `state` owes, where utilisation moves with the path."""
 
     @abstractmethod
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
@@ -250,7 +257,7 @@ class BlockMarket(ABC):
             reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
             own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
 
-        return BookState(
+        state = BookState(
             start_collateral=np.array(collateral, dtype=np.float64),
             start_debt=np.array(debt, dtype=np.float64),
             collateral_lanes=np.empty((count, reserves, paths)),
@@ -280,11 +287,22 @@ class BlockMarket(ABC):
             depth=depth,
             own=own,
         )
+        if self.utilisation is not None:
+            own["pools"] = self._pools(state, tokens)
+            own["pools"].weigh(price)
+        return state
 
     def accrue(self, state: BookState, steps: int) -> None:
         """Move both indices of every token by `steps` grid steps at the stated utilisation."""
         if steps:
             self._grow(state, steps)
+
+    def _move_pools(self, pools: Pools, state: BookState, step: int, elapsed: int, market: Floats) -> None:
+        """Interest and answers of the pools on the path; the indices of their tokens stay 1."""
+        if elapsed:
+            state.indices[:, pools.columns] = 1.0
+            pools.accrue(state, elapsed, market)
+            pools.respond(state, step, elapsed, market)
 
     def step(self, state: BookState, step: int, spot: Floats, told: Floats | None = None) -> LiquidationEvents:
         """Advance `state` to time index `step` at market prices `spot` (A, P) and report what happened.
@@ -294,13 +312,18 @@ class BlockMarket(ABC):
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
+        pools: Pools | None = state.own.get("pools")
+        if pools is not None:
+            self._move_pools(pools, state, step, elapsed, state.prices(spot))
         state.outstanding *= self.liquidity.decay(seconds / 3600.0)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
         state.step = step
-        sums = np.zeros((9, spot.shape[1]))
+        sums = np.zeros((due.REPAID_OF + (0 if pools is None else len(published)), spot.shape[1]))
         sold = np.zeros_like(state.outstanding)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
+            if pools is not None:
+                pools.refresh(state)
         due.find_due(
             step,
             state.delay,
@@ -318,6 +341,9 @@ class BlockMarket(ABC):
             state.surplus,
         )
         self._liquidate(state, published, state.prices(spot), sold, sums)
+        if pools is not None:
+            worth = published[pools.columns]
+            pools.settle(state, sums[due.REPAID_OF + pools.columns] / worth, sums[due.RETURNED] / worth[0])
         state.deficit_usd += sums[due.DEFICIT]
         return LiquidationEvents(
             liquidations=sums[due.CALLS],
@@ -371,11 +397,14 @@ class BlockMarket(ABC):
             ``inventory_result``: what the protocol gained or lost on collateral that it took over itself, the unsold
             part at `spot`; ``sale_loss``: what protocol and suppliers lose besides where all that is for sale, that
             part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`;
-            with a reaction ``reacting_borrowers``, who acted at least once.
+            with a reaction ``reacting_borrowers``, who acted at least once; with utilisation on the path what
+            `riskengine.lending.utilisation.Pools.columns_at` says.
         """
         price = state.prices(spot)
         reacted = state.own.get("reacted")
         reacting = {} if reacted is None else {"reacting_borrowers": reacted.sum(axis=0, dtype=np.float64)}
+        pools: Pools | None = state.own.get("pools")
+        lent = {} if pools is None else pools.columns_at(state.step * state.grid.step_seconds / 3600.0)
         enabled = state.indices[0] * (state.parameters[0] > 0)
         held = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * price)
         owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
@@ -390,17 +419,21 @@ class BlockMarket(ABC):
         missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
         for coins, each, got in zip(inventory, price, fetched, strict=True):
             missing = missing + coins * (each - got)
-        return {
-            "residual_shortfall": shortfall,
-            "deficit": state.deficit_usd.copy(),
-            "bad_debt": state.deficit_usd + shortfall,
-            "liquidatable": below.sum(axis=0).astype(np.float64),
-            "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
-            "collateral": held.sum(axis=0),
-            "debt": owed.sum(axis=0),
-            "borrow_capacity": state.borrow_capacity.copy(),
-            "borrow_capacity_at_close": capacity,
-            "initially_liquidatable": state.initially_liquidatable.copy(),
-            "inventory_result": np.zeros_like(shortfall),
-            "sale_loss": missing,
-        } | reacting
+        return (
+            {
+                "residual_shortfall": shortfall,
+                "deficit": state.deficit_usd.copy(),
+                "bad_debt": state.deficit_usd + shortfall,
+                "liquidatable": below.sum(axis=0).astype(np.float64),
+                "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
+                "collateral": held.sum(axis=0),
+                "debt": owed.sum(axis=0),
+                "borrow_capacity": state.borrow_capacity.copy(),
+                "borrow_capacity_at_close": capacity,
+                "initially_liquidatable": state.initially_liquidatable.copy(),
+                "inventory_result": np.zeros_like(shortfall),
+                "sale_loss": missing,
+            }
+            | reacting
+            | lent
+        )

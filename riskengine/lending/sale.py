@@ -2,7 +2,7 @@
 follows, at par where its price is fixed."""
 
 from riskengine.jit import kernel
-from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, SEIZED
+from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, REPAID_OF, SEIZED
 from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
 
 
@@ -73,5 +73,7 @@ def settle(
     sums[CALLS, p] += 1.0
     sums[SEIZED, p] += seized
     sums[REPAID, p] += repaid
+    if sums.shape[0] > REPAID_OF:
+        sums[REPAID_OF + d, p] += repaid
     sums[FEE, p] += fee
     sums[PROFIT, p] += paid - repaid * market[d, p] / oracle[d, p] - gas

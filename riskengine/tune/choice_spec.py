@@ -234,6 +234,8 @@ class CertifiedChoiceStudy(Study):
                 raise ValueError(f"collateral needs a lending part with a market of kind aave_v3, got {got}")
             if self.lending.market.reaction is not None:
                 raise ValueError("collateral needs a market whose borrowers do not act, got one with a reaction")
+            if self.lending.market.utilisation is not None:
+                raise ValueError("collateral needs a market at a stated utilisation, got one that moves with the path")
             self.collateral.check(self.lending.market.rules)
         for simulation in self.simulations:
             self._check_independent(simulation.world, simulation.grid)

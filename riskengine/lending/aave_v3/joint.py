@@ -264,6 +264,8 @@ class JointRun:
         base = markets[0]
         if any(m.reaction is not None for m in markets):
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
+        if any(m.utilisation is not None for m in markets):
+            raise ValueError("markets must be at a stated utilisation: on the path it depends on the set")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
         tokens = [base.rules.reserve(s) for s in loans.reserves]

@@ -1,0 +1,327 @@
+"""`PathUtilisation`: how far a pool is lent out moves with the path, and its rates with that.
+
+By default a market's utilisation stays where its rules say.  With this option every token that the book owes has a pool
+on every path: the book is all of its debt at the start, suppliers' claims follow from the stated utilisation, and in
+every step, in this order,
+
+    1  interest accrues over the step at the rates of its start; borrowers' interest = suppliers' + the protocol's
+    2  borrowers and suppliers move towards what they want at the rates that their moves lead to, which before shocks is
+
+           debt    (r / r0)^-e_b        supply    (s / s0)^e_s        each as a multiple of the start
+
+       the logarithm of what they have goes a share 1 - 2^(-t / half-life) of the way, and jumps with a shock.  The
+       step is implicit, one root in the utilisation per path: past a kink rates answer so steeply that a step at the
+       rates of before would swing across it
+    3  liquidations repay debt and write it off
+    4  utilisation and rates are read again.
+
+Who repays does so in proportion; who borrows anew is somebody else, whose loan is not followed: a loan of the book
+never owes more than with interest alone.  Repayments and deposits come before withdrawals, withdrawals before new
+loans, and neither may take more than the idle cash: at full utilisation suppliers wait, and ask again in every step.
+An answer to a rate below a hundredth of what it was is that to a hundredth.
+
+Balances of loans that owe or supply a pool's token are kept on every path (a growth factor on each would be the same),
+which makes a run dearer than at a stated utilisation, where two numbers per token serve all paths.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from riskengine.arrays import Floats, Ints, check_range
+from riskengine.jit import kernel, wide_vectors
+from riskengine.rates.pool import Balances, PoolCurve, share
+
+_LEAST_RATIO = 0.01
+# halvings of the interval in which utilisation lies: to the last bits of a double
+_HALVINGS = 48
+# cash below this share of supply is none
+_EMPTY = 1e-9
+# who bears debt that is written off: nobody yet (it stays a claim), suppliers at once, the protocol's own reserves
+CLAIM, SUPPLIERS, RESERVES = range(3)
+
+
+@dataclass(frozen=True)
+class RateShock:
+    """Something that happens at one hour of every path.
+
+    Attributes
+    ----------
+    hours : float
+        After the start; a whole number of grid steps.
+    withdrawn : float
+        Share of their supply that suppliers want out at once.
+    demand : float
+        What borrowers want then, as a multiple of what they wanted before; what is above 1 comes as new loans.
+    """
+
+    hours: float
+    withdrawn: float = 0.0
+    demand: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("hours", self.hours, 0.0, 87600.0, open_low=True)
+        check_range("withdrawn", self.withdrawn, 0.0, 1.0, open_high=True)
+        check_range("demand", self.demand, 0.0, 1e3, open_low=True)
+
+
+@dataclass(frozen=True)
+class PathUtilisation:
+    """How borrowers and suppliers answer the rates of a pool.
+
+    Attributes
+    ----------
+    borrower_elasticity, supplier_elasticity : float
+        Fall of the debt wanted, and rise of the supply wanted, in per cent for a rise of their rate by one per cent.
+    half_life_hours : float
+        In which half of what is missing (in logarithms) is made up.
+    shocks : tuple of RateShock
+    """
+
+    borrower_elasticity: float = 0.0
+    supplier_elasticity: float = 0.0
+    half_life_hours: float = 24.0
+    shocks: tuple[RateShock, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_range("borrower_elasticity", self.borrower_elasticity, 0.0, 10.0)
+        check_range("supplier_elasticity", self.supplier_elasticity, 0.0, 10.0)
+        check_range("half_life_hours", self.half_life_hours, 0.0, 87600.0, open_low=True)
+
+    def start(
+        self,
+        columns: Sequence[int],
+        curves: Sequence[PoolCurve],
+        utilisation: Sequence[float],
+        bearer: int,
+        state: Any,
+        reserves: Floats | None = None,
+    ) -> "Pools":
+        """Pools of the debt `columns` of a book's `state` at the stated `utilisation` of each.
+
+        `bearer` says who bears bad debt; `reserves` (P,) are protocol tokens that the pool lends too, kept by others.
+        """
+        for at, used, curve in zip(columns, utilisation, curves, strict=True):
+            check_range(f"utilisation of token {at} on the path", used, 0.0, 1.0, open_low=True)
+            paid, earned = (float(x[0]) for x in curve.rates(np.array([used]), curve.start(1)))
+            if self.borrower_elasticity and paid <= 0.0 or self.supplier_elasticity and earned <= 0.0:
+                got = f"{paid:g} paid and {earned:g} earned"
+                raise ValueError(f"rates must be above 0 at the start where an elasticity is, got {got}")
+        steps = {state.grid.index("shock hours", s.hours): s for s in self.shocks}
+        if len(steps) < len(self.shocks):
+            raise ValueError("shocks must be at different hours, got two at one")
+        return Pools(self, np.asarray(columns), tuple(curves), np.asarray(utilisation), bearer, steps, state, reserves)
+
+
+@kernel
+def scale_column(lanes, rows, column, factor, total):
+    """Multiply what `rows` of `lanes` (L, R, P) hold in `column` by `factor` (P,); their sum into `total` (P,)."""
+    wide_vectors()
+    for p in range(total.size):
+        total[p] = 0.0
+    for row in rows:
+        for p in range(total.size):
+            lanes[row, column, p] *= factor[p]
+            total[p] += lanes[row, column, p]
+
+
+@dataclass
+class Figures:
+    """What is measured of the pools, (P,) each; money in USD at market prices."""
+
+    mean: Floats
+    peak: Floats
+    above_kink: Floats
+    full: Floats
+    refused: Floats
+    paid: Floats
+    earned: Floats
+    kept: Floats
+
+
+class Pools:
+    """The pools of one block of paths; see the module. Arrays are (K, P) for K pools."""
+
+    def __init__(
+        self,
+        rule: PathUtilisation,
+        columns: Ints,
+        curves: tuple[PoolCurve, ...],
+        utilisation: Floats,
+        bearer: int,
+        shocks: dict[int, RateShock],
+        state: Any,
+        reserves: Floats | None,
+    ):
+        self.rule, self.columns, self.curves, self.bearer = rule, columns, curves, bearer
+        self._shocks, self._reserves, self.grid = shocks, reserves, state.grid
+        count, paths = len(columns), state.debt_lanes.shape[2]
+        self._in_debt = np.flatnonzero((state.start_debt[:, columns] > 0).any(axis=1))
+        self._in_supply = np.flatnonzero((state.start_collateral[:, columns] > 0).any(axis=1))
+        rows = np.union1d(self._in_debt, self._in_supply)
+        state.collateral_lanes[rows] = state.start_collateral[rows][:, :, None]
+        state.debt_lanes[rows] = state.start_debt[rows][:, :, None]
+        state.touched[rows] = 2
+        self.book = np.repeat(state.start_debt[:, columns].sum(axis=0)[:, None], paths, axis=1)
+        self.others, self.protocol, self.deficit, self.refused = np.zeros((4, count, paths))
+        self.supply = self.book / utilisation[:, None]
+        self.memory = np.array([c.start(paths) for c in curves])
+        # what borrowers and suppliers want, shocks apart, and what they have: multiples of the start
+        self._wanted, self._held = np.ones((2, 2, count, paths))
+        self._jumped = np.ones(2)
+        self.used = np.empty((count, paths))
+        self._read()
+        self._first = self._rates()
+        # each pool's part in the mean utilisation: its debt at the start; `weigh` makes it one of USD
+        self.weigh(np.ones((state.start_debt.shape[1], 1)))
+        self.figures = Figures(*np.zeros((8, paths)))
+        self.figures.peak[:] = self.used.max(axis=0)
+
+    def weigh(self, price: Floats) -> None:
+        """Let the pools count by the USD value of their debt at `price` (R, P) in the mean utilisation."""
+        worth = self.book * price[self.columns]
+        self._weight = worth / worth.sum(axis=0)
+
+    @property
+    def debt(self) -> Floats:
+        """Owed by the book and by others."""
+        return self.book + self.others
+
+    @property
+    def cash(self) -> Floats:
+        """Idle tokens: all claims less what is lent out or lost."""
+        own = self.protocol if self._reserves is None else self.protocol + self._reserves
+        return self.supply + own - self.debt - self.deficit
+
+    def _balances(self, k: int) -> Balances:
+        debt, cash = self.debt[k], np.maximum(self.cash[k], 0.0)
+        return Balances(debt, cash, self.supply[k], self.protocol[k], self.deficit[k])
+
+    def _read(self) -> None:
+        for k, curve in enumerate(self.curves):
+            self.used[k] = curve.utilisation(self._balances(k))
+
+    def _rates(self) -> Floats:
+        """Borrow and supply rates per year, (2, K, P)."""
+        found = [c.rates(u, m) for c, u, m in zip(self.curves, self.used, self.memory, strict=True)]
+        return np.array(found).swapaxes(0, 1)
+
+    def _scale(self, lanes: Floats, rows: Ints, factor: Floats) -> Floats:
+        totals = np.empty_like(factor)
+        for k, column in enumerate(self.columns):
+            scale_column(lanes, rows, column, factor[k], totals[k])
+        return totals
+
+    def accrue(self, state: Any, steps: int, price: Floats) -> None:
+        """Interest over `steps` at the rates in force; `price` (R, P) turns it into USD."""
+        seconds, hours = steps * self.grid.step_seconds, steps * self.grid.step_seconds / 3600.0
+        self.figures.mean += hours * (self._weight * self.used).sum(axis=0)
+        above = self.used > np.array([c.kink for c in self.curves])[:, None] + 1e-12
+        self.figures.above_kink += hours * above.any(axis=0)
+        self.figures.full += hours * (self.cash <= _EMPTY * self.supply).any(axis=0)
+        factor, growth, before = np.empty_like(self.book), np.ones_like(self.book), self.debt
+        for k, curve in enumerate(self.curves):
+            found = curve.accrue(self._balances(k), self.used[k], self.memory[k], seconds)
+            factor[k], earned, self.memory[k] = found
+            worth = price[self.columns[k]]
+            paid = before[k] * (factor[k] - 1.0)
+            growth[k] += share(earned, self.supply[k])
+            self.supply[k] += earned
+            self.protocol[k] += paid - earned
+            self.others[k] *= factor[k]
+            self.figures.paid += paid * worth
+            self.figures.earned += earned * worth
+            self.figures.kept += (paid - earned) * worth
+        self.book = self._scale(state.debt_lanes, self._in_debt, factor)
+        if self._in_supply.size:
+            self._scale(state.collateral_lanes, self._in_supply, growth)
+
+    def respond(self, state: Any, step: int, steps: int, price: Floats) -> None:
+        """Let borrowers and suppliers move, at most as far as the idle cash allows."""
+        rule, (wanted, held) = self.rule, (self._wanted, self._held)
+        shock = self._shocks.get(step)
+        if shock is not None:
+            self._jumped *= (shock.demand, 1.0 - shock.withdrawn)
+        hours = steps * self.grid.step_seconds / 3600.0
+        if rule.borrower_elasticity or rule.supplier_elasticity:
+            for k in range(len(self.columns)):
+                wanted[:, k] = self._answers(k, 1.0 - 2.0 ** (-hours / rule.half_life_hours))
+        debt, supply = (self._jumped[side] * wanted[side] / held[side] for side in range(2))
+        repaid = np.minimum(debt, 1.0)
+        if (repaid < 1.0).any():
+            self.book = self._scale(state.debt_lanes, self._in_debt, repaid)
+            self.others *= repaid
+            held[0] *= repaid
+        asked, before = self.supply * (supply - 1.0), self.supply.copy()
+        self.supply = before + np.maximum(asked, 0.0)
+        taken = np.minimum(np.maximum(-asked, 0.0), np.maximum(self.cash, 0.0))
+        self.supply -= taken
+        self.refused = np.maximum(-asked, 0.0) - taken
+        held[1] *= np.divide(self.supply, before, out=np.ones_like(before), where=before > 0)
+        total = self.debt
+        new = np.minimum(np.maximum(total * (debt / repaid - 1.0), 0.0), np.maximum(self.cash, 0.0))
+        self.others = self.others + new
+        held[0] *= 1.0 + share(new, total)
+        self.figures.refused = np.maximum(self.figures.refused, (self.refused * price[self.columns]).sum(axis=0))
+
+    def _answers(self, k: int, way: float) -> Floats:
+        """What borrowers and suppliers of pool `k` want, (2, P), once they have gone a share `way` of the way there."""
+        powers = (-self.rule.borrower_elasticity, self.rule.supplier_elasticity)
+        before = [self._wanted[side, k] ** (1.0 - way) for side in range(2)]
+        scale = [self._jumped[side] / self._held[side, k] for side in range(2)]
+        curve, at, first = self.curves[k], self._balances(k), self._first[:, k]
+        lendable = self.cash[k] + at.debt - at.supply
+
+        def wanted(used: Floats) -> list[Floats]:
+            ratios = np.maximum(np.array(curve.rates(used, self.memory[k])) / first, _LEAST_RATIO)
+            return [b * ratio ** (power * way) for b, ratio, power in zip(before, ratios, powers, strict=True)]
+
+        low = np.zeros_like(at.debt)
+        high = 1.0 if self._reserves is None else 1.0 + share(np.maximum(self._reserves, 0.0), at.supply)
+        high = low + high
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            debt, supply = (w * s * x for w, s, x in zip(wanted(middle), scale, (at.debt, at.supply), strict=True))
+            cash = supply + lendable - debt
+            more = curve.utilisation(Balances(debt, cash, supply, at.protocol, at.deficit)) > middle
+            low, high = np.where(more, middle, low), np.where(more, high, middle)
+        return np.array(wanted(0.5 * (low + high)))
+
+    def settle(self, state: Any, repaid: Floats, credited: Floats) -> None:
+        """After the liquidations of a step, which `repaid` so many tokens of each pool (K, P): who bears the rest.
+
+        `credited` (P,) are tokens that borrowers became suppliers of.
+        """
+        before, ones = self.book, np.ones_like(self.book)
+        self.book = self._scale(state.debt_lanes, self._in_debt, ones)
+        lost = np.maximum(before - self.book - repaid, 0.0)
+        if self.bearer == CLAIM:
+            self.deficit += lost
+        elif self.bearer == SUPPLIERS:
+            own = share(self.supply, self.supply + self.protocol)
+            self.supply -= lost * own
+            self.protocol -= lost * (1.0 - own)
+        else:
+            self.supply += credited
+        self._read()
+        self.figures.peak = np.maximum(self.figures.peak, self.used.max(axis=0))
+
+    def refresh(self, state: Any) -> None:
+        """Read the debt of the book again, after somebody else moved it."""
+        self.book = self._scale(state.debt_lanes, self._in_debt, np.ones_like(self.book))
+
+    def columns_at(self, hours: float) -> dict[str, Floats]:
+        """Figures of the whole run of `hours`, (P,) each."""
+        f = self.figures
+        return {
+            "utilisation_mean": f.mean / hours if hours else self.used.mean(axis=0),
+            "utilisation_peak": f.peak,
+            "hours_above_kink": f.above_kink,
+            "hours_fully_lent": f.full,
+            "withdrawals_refused": f.refused,
+            "borrower_interest": f.paid,
+            "supplier_interest": f.earned,
+            "interest_kept": f.kept,
+        }

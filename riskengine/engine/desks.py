@@ -193,6 +193,11 @@ class MarginDesk:
         return out
 
 
+# of a market whose utilisation moves with the path, as its closing names them
+UTILISATION = ("utilisation_mean", "utilisation_peak", "hours_above_kink", "hours_fully_lent", "withdrawals_refused",
+               "borrower_interest", "supplier_interest")  # fmt: skip
+
+
 def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
     """ValueError where the world tells oracles a price of their own and `market` cannot take it."""
     if "oracle_lanes" in filled and "told" not in signature(market.step).parameters:
@@ -204,7 +209,8 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
 
 class LendingDesk:
     """One lending market under one shift of its liquidation thresholds; its oracle is told the market price, or what
-    the world's ``oracle_lanes`` say.
+    the world's ``oracle_lanes`` say.  Where its utilisation moves with the path, the columns say how far it was lent
+    out, what interest was paid and what is left of it, with the fees, as the protocol's revenue.
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
@@ -224,6 +230,8 @@ class LendingDesk:
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._losses = losses
         self._state = market.init(loans, paths.assets, spot, paths.grid)
+        if paths.borrow_rate_lanes is not None and getattr(market, "utilisation", None) is not None:
+            self._state.own["pools"].follow(paths.borrow_rate_lanes, self._state.reserve_asset)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
 
@@ -258,6 +266,10 @@ class LendingDesk:
         if "reacting_borrowers" in closing:
             columns["reacting_borrowers"] = closing["reacting_borrowers"]
         columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
+        if "utilisation_mean" in closing:
+            columns |= {k: closing[k] for k in UTILISATION}
+            columns["fully_lent"] = (closing["hours_fully_lent"] > 0).astype(np.float64)
+            columns["protocol_revenue"] = closing["interest_kept"] + columns["protocol_fee"]
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]

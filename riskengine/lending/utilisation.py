@@ -11,7 +11,8 @@ every step, in this order,
 
        the logarithm of what they have goes a share 1 - 2^(-t / half-life) of the way, and jumps with a shock.  The
        step is implicit, one root in the utilisation per path: past a kink rates answer so steeply that a step at the
-       rates of before would swing across it
+       rates of before would swing across it.  Where the world has a borrow rate of the asset that the token follows, r
+       counts relative to it
     3  liquidations repay debt and write it off
     4  utilisation and rates are read again.
 
@@ -24,7 +25,7 @@ Balances of loans that owe or supply a pool's token are kept on every path (a gr
 which makes a run dearer than at a stated utilisation, where two numbers per token serve all paths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,8 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.rates.pool import Balances, PoolCurve, share
 
 _LEAST_RATIO = 0.01
-# halvings of the interval in which utilisation lies: to the last bits of a double
-_HALVINGS = 48
+# of a root in utilisation, and how far from the utilisation of before it is looked for first
+_TOLERANCE, _NEAR = 1e-13, 0.01
 # cash below this share of supply is none
 _EMPTY = 1e-9
 # who bears debt that is written off: nobody yet (it stays a claim), suppliers at once, the protocol's own reserves
@@ -89,6 +90,19 @@ class PathUtilisation:
         check_range("borrower_elasticity", self.borrower_elasticity, 0.0, 10.0)
         check_range("supplier_elasticity", self.supplier_elasticity, 0.0, 10.0)
         check_range("half_life_hours", self.half_life_hours, 0.0, 87600.0, open_low=True)
+
+    @property
+    def said(self) -> str:
+        """The answers and shocks in a sentence, for a report."""
+        told = []
+        for s in self.shocks:
+            what = [f"{100 * s.withdrawn:g} % of supply is wanted out"] if s.withdrawn else []
+            what += [f"borrowers want {s.demand:g} times as much"] if s.demand != 1.0 else []
+            told.append(f"; at hour {s.hours:g} {' and '.join(what) or 'nothing happens'}")
+        return (
+            f"borrowers answer their rate with elasticity {self.borrower_elasticity:g}, suppliers theirs with "
+            f"{self.supplier_elasticity:g}, half of the way in {self.half_life_hours:g} h{''.join(told)}."
+        )
 
     def start(
         self,
@@ -171,6 +185,7 @@ class Pools:
         # what borrowers and suppliers want, shocks apart, and what they have: multiples of the start
         self._wanted, self._held = np.ones((2, 2, count, paths))
         self._jumped = np.ones(2)
+        self._elsewhere: dict[int, Floats] = {}
         self.used = np.empty((count, paths))
         self._read()
         self._first = self._rates()
@@ -183,6 +198,15 @@ class Pools:
         """Let the pools count by the USD value of their debt at `price` (R, P) in the mean utilisation."""
         worth = self.book * price[self.columns]
         self._weight = worth / worth.sum(axis=0)
+
+    def follow(self, lanes: Floats, asset_of: Ints) -> None:
+        """Let borrowers compare with what their token costs elsewhere: `lanes` (T + 1, A, P), a rate per year.
+
+        `asset_of` (R,) is the asset that each token follows, -1 for none: of those nothing is known.
+        """
+        for k, asset in enumerate(asset_of[self.columns]):
+            if asset >= 0:
+                self._elsewhere[k] = lanes[:, asset] / lanes[0, asset]
 
     @property
     def debt(self) -> Floats:
@@ -247,7 +271,7 @@ class Pools:
         hours = steps * self.grid.step_seconds / 3600.0
         if rule.borrower_elasticity or rule.supplier_elasticity:
             for k in range(len(self.columns)):
-                wanted[:, k] = self._answers(k, 1.0 - 2.0 ** (-hours / rule.half_life_hours))
+                wanted[:, k] = self._answers(k, step, 1.0 - 2.0 ** (-hours / rule.half_life_hours))
         debt, supply = (self._jumped[side] * wanted[side] / held[side] for side in range(2))
         repaid = np.minimum(debt, 1.0)
         if (repaid < 1.0).any():
@@ -266,28 +290,28 @@ class Pools:
         held[0] *= 1.0 + share(new, total)
         self.figures.refused = np.maximum(self.figures.refused, (self.refused * price[self.columns]).sum(axis=0))
 
-    def _answers(self, k: int, way: float) -> Floats:
+    def _answers(self, k: int, step: int, way: float) -> Floats:
         """What borrowers and suppliers of pool `k` want, (2, P), once they have gone a share `way` of the way there."""
         powers = (-self.rule.borrower_elasticity, self.rule.supplier_elasticity)
         before = [self._wanted[side, k] ** (1.0 - way) for side in range(2)]
         scale = [self._jumped[side] / self._held[side, k] for side in range(2)]
-        curve, at, first = self.curves[k], self._balances(k), self._first[:, k]
+        curve, at, first = self.curves[k], self._balances(k), self._first[:, k].copy()
+        if k in self._elsewhere:
+            first[0] *= self._elsewhere[k][step]
         lendable = self.cash[k] + at.debt - at.supply
 
         def wanted(used: Floats) -> list[Floats]:
-            ratios = np.maximum(np.array(curve.rates(used, self.memory[k])) / first, _LEAST_RATIO)
-            return [b * ratio ** (power * way) for b, ratio, power in zip(before, ratios, powers, strict=True)]
+            rates = curve.rates(used, self.memory[k])
+            ratios = [np.log(np.maximum(r / f, _LEAST_RATIO)) for r, f in zip(rates, first, strict=True)]
+            return [b * np.exp(way * p * x) for b, p, x in zip(before, powers, ratios, strict=True)]
 
-        low = np.zeros_like(at.debt)
-        high = 1.0 if self._reserves is None else 1.0 + share(np.maximum(self._reserves, 0.0), at.supply)
-        high = low + high
-        for _ in range(_HALVINGS):
-            middle = 0.5 * (low + high)
-            debt, supply = (w * s * x for w, s, x in zip(wanted(middle), scale, (at.debt, at.supply), strict=True))
-            cash = supply + lendable - debt
-            more = curve.utilisation(Balances(debt, cash, supply, at.protocol, at.deficit)) > middle
-            low, high = np.where(more, middle, low), np.where(more, high, middle)
-        return np.array(wanted(0.5 * (low + high)))
+        def gap(used: Floats) -> Floats:
+            debt, supply = (w * s * x for w, s, x in zip(wanted(used), scale, (at.debt, at.supply), strict=True))
+            pool = Balances(debt, supply + lendable - debt, supply, at.protocol, at.deficit)
+            return curve.utilisation(pool) - used
+
+        own = 0.0 if self._reserves is None else share(np.maximum(self._reserves, 0.0), at.supply)
+        return np.array(wanted(_root(gap, self.used[k], 1.0 + own + np.zeros_like(at.debt))))
 
     def settle(self, state: Any, repaid: Floats, credited: Floats) -> None:
         """After the liquidations of a step, which `repaid` so many tokens of each pool (K, P): who bears the rest.
@@ -325,3 +349,39 @@ class Pools:
             "supplier_interest": f.earned,
             "interest_kept": f.kept,
         }
+
+
+def _root(gap: Callable[[Floats], Floats], near: Floats, most: Floats) -> Floats:
+    """Where `gap`, positive at 0 and falling, is 0 on every lane; `most` where it is positive up to there.
+
+    Regula falsi with the Illinois rule, by halves where that is slow, from a narrow bracket at `near` where there is
+    one.  A lane that is done is left alone, so its bits do not depend on others.
+    """
+    low, high = np.zeros_like(most), most.copy()
+    at_low, at_high = np.full_like(most, np.nan), gap(most)
+    x, todo = most.copy(), at_high < 0.0
+    for try_ in (near - _NEAR, near + _NEAR):
+        here = gap(np.clip(try_, 0.0, most))
+        left, right = todo & (here > 0.0) & (try_ > low), todo & (here <= 0.0) & (try_ < high)
+        low, at_low = np.where(left, try_, low), np.where(left, here, at_low)
+        high, at_high = np.where(right, try_, high), np.where(right, here, at_high)
+    side, wide = np.zeros(most.shape), np.isnan(at_low)
+    if wide.any():
+        at_low = np.where(wide, gap(low), at_low)
+    for k in range(100):
+        if not todo.any():
+            break
+        with np.errstate(divide="ignore", invalid="ignore"):
+            secant = high - at_high * (high - low) / (at_high - at_low)
+        x = np.where(todo, 0.5 * (low + high) if k % 8 == 7 else secant, x)
+        here = gap(x)
+        left = todo & (here > 0.0)
+        right = todo & ~left
+        # an end that stays twice gives up half of its weight
+        at_high = np.where(left & (side > 0), 0.5 * at_high, at_high)
+        at_low = np.where(right & (side < 0), 0.5 * at_low, at_low)
+        side = np.where(left, 1, np.where(right, -1, side))
+        low, at_low = np.where(left, x, low), np.where(left, here, at_low)
+        high, at_high = np.where(right, x, high), np.where(right, here, at_high)
+        todo &= (np.abs(here) > _TOLERANCE) & (high - low > _TOLERANCE)
+    return x

@@ -10,8 +10,9 @@ protocol Z: how far it is used, and what it charges over an interval in which th
     KinkPool         D / (D + C)     (1 + r per second)^t             the interest less a fee
 
 What borrowers pay and suppliers do not earn is the protocol's; of a two-slope pool that is the reserve factor's share
-and what compounding adds, which the contract leaves unassigned.  Rates per second are whole numbers of 1e-18 (Euler: of
-1e-27, at a whole number of its 2^32 steps) as in the contracts: a rate of 4 % a year has ten digits there.
+and what compounding adds, which the contract leaves unassigned.  Interest accrues at rates per second that are whole
+numbers of 1e-18 (Euler: of 1e-27, at a whole number of its 2^32 steps) as in the contracts, where 4 % a year has ten
+digits; the rates that people answer are those before rounding.
 """
 
 from dataclasses import dataclass
@@ -116,20 +117,21 @@ class CometPool:
         return share(pool.debt, pool.supply)
 
     def _per_second(self, curve: CometCurve, used: Floats) -> Floats:
+        """Of one side, 1e-18 a second: the base, what comes below the kink, what comes above it."""
         base, low, high = (v // SECONDS_PER_YEAR for v in (curve.base, curve.slope_low, curve.slope_high))
         kink = curve.kink / WAD
-        below, above = np.floor(low * np.minimum(used, kink)), np.floor(high * np.maximum(used - kink, 0.0))
-        return (base + below + above) / WAD
+        return np.array([base + 0.0 * used, low * np.minimum(used, kink), high * np.maximum(used - kink, 0.0)])
 
     def rates(self, used: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Borrow and supply rate per year."""
-        borrow, supply = (self._per_second(c, used) * SECONDS_PER_YEAR for c in (self.borrow, self.supply))
+        parts = (self._per_second(c, used).sum(axis=0) for c in (self.borrow, self.supply))
+        borrow, supply = (p * (SECONDS_PER_YEAR / WAD) for p in parts)
         return borrow, supply
 
     def accrue(self, pool: Balances, used: Floats, state: Floats, seconds: int) -> tuple[Floats, Floats, Floats]:
         """(growth factor of debt, tokens that suppliers earn, state at the end)."""
-        earned = pool.supply * self._per_second(self.supply, used) * seconds
-        return 1.0 + self._per_second(self.borrow, used) * seconds, earned, state
+        paid, earned = (np.floor(self._per_second(c, used)).sum(axis=0) / WAD for c in (self.borrow, self.supply))
+        return 1.0 + paid * seconds, pool.supply * earned * seconds, state
 
 
 @dataclass(frozen=True)
@@ -152,18 +154,18 @@ class KinkPool:
         """Share lent out of what is there."""
         return share(pool.debt, pool.debt + pool.cash)
 
-    def _per_second(self, used: Floats) -> Floats:
-        c, steps = self.curve, np.floor(used * (2**32 - 1))
+    def _per_second(self, steps: Floats) -> Floats:
+        c = self.curve
         return (c.base + c.slope1 * np.minimum(steps, c.kink) + c.slope2 * np.maximum(steps - c.kink, 0.0)) / RAY
 
     def rates(self, used: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Borrow and supply rate per year."""
-        rate = self._per_second(used) * SECONDS_PER_YEAR
+        rate = self._per_second(used * (2**32 - 1)) * SECONDS_PER_YEAR
         return rate, rate * used * (1.0 - self.fee)
 
     def accrue(self, pool: Balances, used: Floats, state: Floats, seconds: int) -> tuple[Floats, Floats, Floats]:
         """(growth factor of debt, tokens that suppliers earn, state at the end)."""
-        more = np.expm1(seconds * np.log1p(self._per_second(used)))
+        more = np.expm1(seconds * np.log1p(self._per_second(np.floor(used * (2**32 - 1)))))
         return 1.0 + more, pool.debt * more * (1.0 - self.fee), state
 
 
@@ -189,11 +191,11 @@ class AdaptivePool:
     def _charged(self, used: Floats, at_target: Floats) -> Floats:
         steep = adaptive_curve.STEEPNESS / WAD
         far = self._distance(used)
-        return np.floor(at_target * (1.0 + np.where(far < 0, 1.0 - 1.0 / steep, steep - 1.0) * far)) / WAD
+        return at_target * (1.0 + np.where(far < 0, 1.0 - 1.0 / steep, steep - 1.0) * far)
 
     def rates(self, used: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Borrow and supply rate per year, now."""
-        rate = self._charged(used, state) * SECONDS_PER_YEAR
+        rate = self._charged(used, state) * (SECONDS_PER_YEAR / WAD)
         return rate, rate * used * (1.0 - self.fee)
 
     def accrue(self, pool: Balances, used: Floats, state: Floats, seconds: int) -> tuple[Floats, Floats, Floats]:
@@ -205,7 +207,7 @@ class AdaptivePool:
         still = speed == 0.0
         end = np.where(still, state, end)
         average = np.where(still, state, np.floor(0.25 * (state + end + 2.0 * middle)))
-        factor = growth(self._charged(used, average), float(seconds))[0]
+        factor = growth(np.floor(self._charged(used, average)) / WAD, float(seconds))[0]
         return factor, pool.debt * (factor - 1.0) * (1.0 - self.fee), end
 
 

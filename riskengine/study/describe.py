@@ -107,6 +107,11 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             for m in study.lending.markets
             if getattr(m, "reaction", None) is not None
         ]
+        said += [
+            f"Utilisation of {m.kind} moves with the path: {m.utilisation.said}"
+            for m in study.lending.markets
+            if getattr(m, "utilisation", None) is not None
+        ]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(

@@ -9,6 +9,8 @@ import pytest
 from scipy.optimize import brentq
 
 from riskengine.book.loans import Loans
+from riskengine.engine.desks import LendingDesk
+from riskengine.engine.loop import run_loop
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.comet.market import Comet
@@ -23,6 +25,7 @@ from riskengine.lending.morpho_blue.rules import IsolatedMarket, MorphoRules
 from riskengine.lending.utilisation import PathUtilisation, RateShock
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.grid import TimeGrid
+from riskengine.market.paths import MarketPaths
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, SECONDS_PER_YEAR, WAD
 from riskengine.rates.adaptive_curve import adaptive_rate
@@ -104,23 +107,24 @@ class Account:
         whole = {"comet": self.supply, "morpho_blue": self.supply + self.protocol}
         return self.owed() / whole.get(self.kind, self.owed() + self.cash)
 
-    def exact(self, seconds):
-        raw = (round(x * 10**12) for x in (self.owed(), max(self.cash, 0.0), self.deficit))
-        return exact_rates(8000, 100, 400, 9000, 1000, *raw, seconds)
-
     def rates(self, u=None):
-        """Borrow and supply rate per year from the contracts' integers."""
+        """Borrow and supply rate per year before they are rounded."""
         u = self.used() if u is None else u
         if self.kind == "aave_v3":
-            rate = exact_rates(8000, 100, 400, 9000, 1000, round(u * 10**24), 10**24 - round(u * 10**24)).borrow_rate
-            rate /= RAY
-            return rate, rate * u * 0.9
-        if self.kind == "comet":
-            return tuple(c.per_second(u) / WAD * SECONDS_PER_YEAR for c in COMET)
-        if self.kind == "morpho_blue":
-            rate = adaptive_rate(self.at_target, round(u * WAD), 0).average_borrow_rate / WAD * SECONDS_PER_YEAR
+            rate = 0.01 + 0.04 * min(u / 0.8, 1.0) + 0.9 * max(u - 0.8, 0.0) / 0.2
+        elif self.kind == "comet":
+            per_second = [
+                [v // SECONDS_PER_YEAR for v in (c.exact.base, c.exact.slope_low, c.exact.slope_high)] for c in COMET
+            ]
+            year = SECONDS_PER_YEAR / WAD
+            return tuple((b + low * min(u, 0.8) + high * max(u - 0.8, 0.0)) * year for b, low, high in per_second)
+        elif self.kind == "morpho_blue":
+            far = (u - 0.9) / (0.1 if u > 0.9 else 0.9)
+            rate = self.at_target / WAD * SECONDS_PER_YEAR * (1.0 + (3.0 if far > 0 else 0.75) * far)
         else:
-            rate = EULER.per_second(round(u * 10**24), 10**24 - round(u * 10**24)) / RAY * SECONDS_PER_YEAR
+            steps = u * (2**32 - 1)
+            slopes = EULER.slope1 * min(steps, EULER.kink) + EULER.slope2 * max(steps - EULER.kink, 0.0)
+            rate = slopes / RAY * SECONDS_PER_YEAR
         return rate, rate * u * 0.9
 
     def accrue(self):
@@ -130,7 +134,8 @@ class Account:
         self.above += u > kink + 1e-12
         self.full += self.cash <= 1e-9 * self.supply
         if self.kind == "aave_v3":
-            found = self.exact(HOUR)
+            raw = (round(x * 10**12) for x in (self.owed(), max(self.cash, 0.0), self.deficit))
+            found = exact_rates(8000, 100, 400, 9000, 1000, *raw, HOUR)
             factor, earned = found.borrow_index_factor / RAY, self.supply * (found.supply_index_factor / RAY - 1.0)
         elif self.kind == "comet":
             factor = 1.0 + COMET[0].per_second(u) * HOUR / WAD
@@ -406,3 +411,20 @@ def test_bad_rules_are_refused():
     comet = market("comet", STILL)
     with pytest.raises(ValueError, match="supply_rates must be given"):
         lived(replace(comet, rules=replace(comet.rules, supply_rates=None)), CALM)
+
+
+def test_borrowers_compare_with_the_rate_elsewhere():
+    book = Loans(("WETH", "USDC"), np.array([[0.0, 30_000.0]]), np.array([[8.0, 0.0]]), ("b",))
+    flat = TwoSlope(0.8, 0.03, 0.0, 0.0)
+    weth, usdc = (Reserve(s, a, 18, 0.7, 0.8, 0.05, 0.0, flat, 0.5) for s, a in (("WETH", "ETH"), ("USDC", None)))
+    rules = AaveV3Rules("t", "2025-01-01", "t", (weth, usdc), ORACLE)
+    model = AaveV3(rules, **DEEP, utilisation=PathUtilisation(0.5, 0.0, 1.0))
+    paths = MarketPaths(TimeGrid(HOUR, STEPS), ("ETH",), 0, CALM)
+    dear = np.full_like(CALM, 0.05)
+    dear[1:, :, 1] = 0.10
+    desks = [LendingDesk(model, 0.0, book, own, CALM[0]) for own in (paths, replace(paths, borrow_rate_lanes=dear))]
+    for desk in desks:
+        run_loop(paths, [desk])
+    alone, beside = (d._state.own["pools"].debt[0] for d in desks)
+    # the pool's own rate stays: twice the rate elsewhere makes borrowers want 2^0.5 of what they did
+    np.testing.assert_allclose(beside / alone, [1.0, 2.0**0.5], rtol=1e-12)

@@ -205,6 +205,10 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
             "kind must be a market whose step takes the price its oracle is told (told), as the world sets one, "
             f"got {market.kind}"
         )
+    if getattr(market, "reads_rates", False) and "borrow_rate_lanes" not in filled:
+        raise ValueError(
+            "world must have a state borrow_rate, which the yield of a principal token moves with, got none"
+        )
 
 
 class LendingDesk:
@@ -214,7 +218,8 @@ class LendingDesk:
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
-    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.
+    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `label` is the name of the
+    market among those of the study, its kind by default.
     """
 
     def __init__(
@@ -226,12 +231,12 @@ class LendingDesk:
         spot: Floats,
         incidence: bool = False,
         losses: bool = False,
+        label: str | None = None,
     ):
+        self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._losses = losses
         self._state = market.init(loans, paths.assets, spot, paths.grid)
-        if paths.borrow_rate_lanes is not None and getattr(market, "utilisation", None) is not None:
-            self._state.own["pools"].follow(paths.borrow_rate_lanes, self._state.reserve_asset)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
 
@@ -240,6 +245,10 @@ class LendingDesk:
         self._last_spot = spot
         oracle = self._paths.oracle_lanes
         told = {} if oracle is None else {"told": oracle[step]}
+        rates = self._paths.borrow_rate_lanes
+        answers = rates is not None and getattr(self._market, "utilisation", None) is not None
+        if answers or getattr(self._market, "reads_rates", False):
+            told["rates"] = rates[step]
         events = self._market.step(self._state, step, spot, **told)
         names = ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable")
         if self._incidence and isinstance(events, LiquidationEvents):
@@ -278,4 +287,4 @@ class LendingDesk:
         if "seized_usd" in sums and self._losses:
             columns["supplier_loss"] = np.maximum(-columns["protocol_result"], 0.0)
             columns["liquidatable_at_start"] = closing["initially_liquidatable"]
-        return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}
+        return {("lending", self._label, None, self._shift, "all", k): v for k, v in columns.items()}

@@ -111,7 +111,8 @@ class LendingQuestion:
     threshold_shifts : tuple of float
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
     compared_with : tuple of LendingProtocol
-        Other markets, each of another kind.  With any, who pays for a liquidation is reported for all.
+        Other markets, each of another kind or told apart by a setting.  With any, who pays for a liquidation is
+        reported for all.
     who_pays : bool
         Report it with one market too, with what suppliers lose and how many loans are liquidatable at the start.
     """
@@ -125,9 +126,11 @@ class LendingQuestion:
     def __post_init__(self) -> None:
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
-        kinds = [m.kind for m in self.markets]
-        if len(set(kinds)) != len(kinds):
-            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {kinds}")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(
+                "compared_with must hold markets of other kinds, or that a setting tells apart, each once, "
+                f"got {list(self.labels)}"
+            )
 
     @property
     def markets(self) -> tuple[LendingProtocol, ...]:
@@ -135,9 +138,19 @@ class LendingQuestion:
         return (self.market, *self.compared_with)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each of `markets`: its kind, with what tells it from others of the kind."""
+        return told_apart(self.markets)
+
+    def label(self, market: LendingProtocol) -> str:
+        """The name of one of `markets`."""
+        return next(name for held, name in zip(self.markets, self.labels, strict=True) if held is market)
+
+    @property
     def free(self) -> frozenset[str]:
-        """Kinds of the markets whose rules leave the protocol no fee."""
-        return frozenset(m.kind for m in self.markets if not getattr(m, "charges", True))
+        """Names of the markets whose rules leave the protocol no fee."""
+        charges = (getattr(m, "charges", True) for m in self.markets)
+        return frozenset(name for name, some in zip(self.labels, charges, strict=True) if not some)
 
 
 @dataclass(frozen=True)

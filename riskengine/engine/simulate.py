@@ -12,6 +12,7 @@ from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
 from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
+from riskengine.engine.pools import pool_columns
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.scheme import Scheme
 from riskengine.lending.aave_v3.book_growth import BookGrowth
@@ -116,6 +117,8 @@ class Simulation:
                 columns |= found
         if self.sets:
             columns |= self._parameter_sets(paths)
+        if self.margin is not None:
+            columns |= pool_columns(self.margin.book, paths)
         return PathOutcomes.from_columns(columns, paths.failed)
 
     def _parameter_sets(self, paths: MarketPaths) -> dict[Key, np.ndarray]:
@@ -212,7 +215,8 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
-        return LendingDesk(own, shift, lending.book, paths, paths.spot_lanes[0], incidence, lending.who_pays)
+        label, spot = lending.label(market), paths.spot_lanes[0]
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, label=label)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

@@ -185,6 +185,7 @@ class Pools:
         # what borrowers and suppliers want, shocks apart, and what they have: multiples of the start
         self._wanted, self._held = np.ones((2, 2, count, paths))
         self._jumped = np.ones(2)
+        self._usual: Floats | None = None
         self._elsewhere: dict[int, Floats] = {}
         self.used = np.empty((count, paths))
         self._read()
@@ -199,14 +200,15 @@ class Pools:
         worth = self.book * price[self.columns]
         self._weight = worth / worth.sum(axis=0)
 
-    def follow(self, lanes: Floats, asset_of: Ints) -> None:
-        """Let borrowers compare with what their token costs elsewhere: `lanes` (T + 1, A, P), a rate per year.
+    def compare(self, rates: Floats, asset_of: Ints) -> None:
+        """Let borrowers compare with what their token costs elsewhere now: `rates` (A, P) per year.
 
         `asset_of` (R,) is the asset that each token follows, -1 for none: of those nothing is known.
         """
+        self._usual = rates.copy() if self._usual is None else self._usual
         for k, asset in enumerate(asset_of[self.columns]):
             if asset >= 0:
-                self._elsewhere[k] = lanes[:, asset] / lanes[0, asset]
+                self._elsewhere[k] = rates[asset] / self._usual[asset]
 
     @property
     def debt(self) -> Floats:
@@ -271,7 +273,7 @@ class Pools:
         hours = steps * self.grid.step_seconds / 3600.0
         if rule.borrower_elasticity or rule.supplier_elasticity:
             for k in range(len(self.columns)):
-                wanted[:, k] = self._answers(k, step, 1.0 - 2.0 ** (-hours / rule.half_life_hours))
+                wanted[:, k] = self._answers(k, 1.0 - 2.0 ** (-hours / rule.half_life_hours))
         debt, supply = (self._jumped[side] * wanted[side] / held[side] for side in range(2))
         repaid = np.minimum(debt, 1.0)
         if (repaid < 1.0).any():
@@ -290,14 +292,14 @@ class Pools:
         held[0] *= 1.0 + share(new, total)
         self.figures.refused = np.maximum(self.figures.refused, (self.refused * price[self.columns]).sum(axis=0))
 
-    def _answers(self, k: int, step: int, way: float) -> Floats:
+    def _answers(self, k: int, way: float) -> Floats:
         """What borrowers and suppliers of pool `k` want, (2, P), once they have gone a share `way` of the way there."""
         powers = (-self.rule.borrower_elasticity, self.rule.supplier_elasticity)
         before = [self._wanted[side, k] ** (1.0 - way) for side in range(2)]
         scale = [self._jumped[side] / self._held[side, k] for side in range(2)]
         curve, at, first = self.curves[k], self._balances(k), self._first[:, k].copy()
         if k in self._elsewhere:
-            first[0] *= self._elsewhere[k][step]
+            first[0] *= self._elsewhere[k]
         lendable = self.cash[k] + at.debt - at.supply
 
         def wanted(used: Floats) -> list[Floats]:

@@ -51,13 +51,17 @@ class PoolCurve(Protocol):
 
     kink: float
 
-    def start(self, lanes: int) -> Floats: ...
+    def start(self, lanes: int) -> Floats:
+        """What the curve remembers at the start, (P,)."""
 
-    def utilisation(self, pool: Balances) -> Floats: ...
+    def utilisation(self, pool: Balances) -> Floats:
+        """How far the pool is lent out, (P,)."""
 
-    def rates(self, used: Floats, state: Floats) -> tuple[Floats, Floats]: ...
+    def rates(self, used: Floats, state: Floats) -> tuple[Floats, Floats]:
+        """Borrow and supply rate per year at utilisation `used`, before they are rounded, (P,) each."""
 
-    def accrue(self, pool: Balances, used: Floats, state: Floats, seconds: int) -> tuple[Floats, Floats, Floats]: ...
+    def accrue(self, pool: Balances, used: Floats, state: Floats, seconds: int) -> tuple[Floats, Floats, Floats]:
+        """(growth factor of debt, tokens that suppliers earn, state at the end) of an interval at `used`."""
 
 
 def share(part: Floats, whole: Floats) -> Floats:

@@ -38,7 +38,13 @@ MEANS = {
 # of those, known without an error where all paths start at the same prices
 FIXED = {"liquidatable_at_start": "count"}
 # an amount that may be negative: its mean is reported, and its mean over the worst 1 % of paths
-SIGNED = {"protocol_result": "USD", "protocol_result_sold": "USD", "reserves": "USD", "protocol_revenue": "USD"}
+SIGNED = {
+    "protocol_result": "USD",
+    "protocol_result_sold": "USD",
+    "reserves": "USD",
+    "impermanent_loss": "share",
+    "protocol_revenue": "USD",
+}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory",
            "withdrawals_refused")  # fmt: skip
@@ -109,6 +115,7 @@ CHOICE = (
     "risk_fresh",
     "risk_upper_bound",
     "cost_fresh",
+    "swing_fresh",
     "cost_ratio",
     "variants_passed",
     "safe_share_of_fit",
@@ -124,7 +131,8 @@ EXPERIMENT = {
 }
 
 # of a lending market replayed over real crises: each of one history
-REPLAY = {
+REPLAY = FIXED | {
+    "borrow_capacity": "USD",
     "deepest_fall": "return",
     "replayed_seized": "USD",
     "replayed_seized_least": "USD",
@@ -136,6 +144,20 @@ REPLAY = {
     "happened_borrowers": "count",
     "order_correlation": "number",
     "order_p_value": "probability",
+    "seized_difference": "USD",
+    "seized_difference_least": "USD",
+    "seized_difference_most": "USD",
+    "bad_debt_difference": "USD",
+    "bad_debt_difference_least": "USD",
+    "bad_debt_difference_most": "USD",
+    "borrowers_difference": "count",
+    "borrowers_difference_least": "count",
+    "borrowers_difference_most": "count",
+    "events_lower": "count",
+    "events_higher": "count",
+    "sign_p_value": "probability",
+    "events_dominant": "count",
+    "events_dominated": "count",
 }
 # of a study of backtests
 BACKTEST_POWER = {
@@ -339,6 +361,8 @@ PLACES = (
     "observations",
     "cap",
     "total_volatility",
+    "parameter_set",
+    "capacity",
 )
 
 

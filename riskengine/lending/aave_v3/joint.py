@@ -268,6 +268,10 @@ class JointRun:
             raise ValueError("markets must be at a stated utilisation: on the path it depends on the set")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
+        if state.wrapped:
+            raise ValueError(
+                "markets must list coins only, got a token that wraps others: its parameters are chosen alone"
+            )
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
+from riskengine.lending.aave_v3.history import ChangeLog
 from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_CURVE, OF_SIZE, OF_TOKEN, Constraints, ParameterSet, TokenChange
+from riskengine.lending.wrapping import Wrapping, check_wraps
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
@@ -65,6 +67,8 @@ class Reserve:
         Whole tokens; None is no cap.  They stop new supply and new debt: a run holds a book that is there already.
     emode : int
         Efficiency-mode category the token belongs to, 0 for none.
+    wraps : Wrapping or None
+        What a token is made of that is not one coin of its asset.
     """
 
     symbol: str
@@ -80,6 +84,7 @@ class Reserve:
     supply_cap: float | None = None
     borrow_cap: float | None = None
     emode: int = 0
+    wraps: Wrapping | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_collateral(self.symbol, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
@@ -89,6 +94,7 @@ class Reserve:
         to_bps(f"{self.symbol} liquidation_protocol_fee", self.liquidation_protocol_fee)
         check_range(f"{self.symbol} utilisation", self.utilisation, 0.0, 1.0)
         check_range(f"{self.symbol} price", self.price, 0.0, float("inf"), open_low=True, open_high=True)
+        check_wraps(self)
 
     @property
     def unit(self) -> int:
@@ -143,6 +149,8 @@ class AaveV3Rules:
         As does a call on a reserve whose collateral or debt is worth less than this.
     min_leftover_usd : float
         A call that leaves both collateral and debt in the two touched reserves must leave this much of each.
+    history : ChangeLog or None
+        Changes by governance, by which `riskengine.lending.aave_v3.history.stepped` brings the set to another date.
     """
 
     name: str
@@ -156,6 +164,7 @@ class AaveV3Rules:
     full_close_health: float = 0.95
     full_close_below_usd: float = 2000.0
     min_leftover_usd: float = 1000.0
+    history: ChangeLog | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         symbols = [r.symbol for r in self.reserves]

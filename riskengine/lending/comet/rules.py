@@ -101,10 +101,10 @@ class CometRules:
     target_reserves: float
     rates: BorrowCurve
     oracle: PushOracle
-    supply_rates: BorrowCurve | None = field(default=None, metadata={"written": "unless none"})
     reserves: float = 0.0
     utilisation: float = 0.0
     reference_spot: dict[str, float] = field(default_factory=dict)
+    supply_rates: BorrowCurve | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         check_listed(self.collaterals, self.base_token)

@@ -60,7 +60,9 @@ def market(kind, path=None, **changes):
     if kind == "comet":
         weth = CometAsset("WETH", "ETH", 18, borrow_collateral_factor=0.7, liquidate_collateral_factor=0.83,
                           liquidation_factor=0.95)  # fmt: skip
-        rules = CometRules("t", "t", "t", USDC, (weth,), 0.5, 1e15, COMET[0], ORACLE, COMET[1], 4_000.0, USED[kind])
+        rules = CometRules(
+            "t", "t", "t", USDC, (weth,), 0.5, 1e15, COMET[0], ORACLE, 4_000.0, USED[kind], supply_rates=COMET[1]
+        )
         return Comet(rules, **DEEP, utilisation=path)
     if kind == "morpho_blue":
         weth = IsolatedMarket("WETH", "ETH", 18, lltv=0.83, utilisation=USED[kind], rate_at_target=0.05, fee=0.1)

@@ -216,7 +216,7 @@ def test_caps_and_curves_are_axes_and_revenue_is_on_the_front(tmp_path):
     ]
     rules = loaded.study.lending.market.rules
     assert executed(rules, plan["payload"]) == rules.with_parameters(loaded.study.walk[2])
-    assert "Protocol revenue" in (out / "report.md").read_text()
+    assert "Protocol's revenue" in (out / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

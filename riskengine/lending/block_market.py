@@ -328,7 +328,7 @@ class BlockMarket(ABC):
         )
         if self.utilisation is not None:
             own["pools"] = self._pools(state, tokens)
-            own["pools"].weigh(price)
+            own["pools"].open(price)
         return state
 
     def accrue(self, state: BookState, steps: int) -> None:

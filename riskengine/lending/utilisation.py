@@ -26,13 +26,14 @@ which makes a run dearer than at a stated utilisation, where two numbers per tok
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_range
 from riskengine.jit import kernel, wide_vectors
+from riskengine.rates.crvusd_policy import CrvusdPolicy
 from riskengine.rates.pool import Balances, PoolCurve, share
 
 _LEAST_RATIO = 0.01
@@ -79,17 +80,25 @@ class PathUtilisation:
     half_life_hours : float
         In which half of what is missing (in logarithms) is made up.
     shocks : tuple of RateShock
+    policy : CrvusdPolicy or None
+        Replaces the curve of the rules by crvUSD's monetary policy: debt is minted, the ceiling is what the start's
+        utilisation makes of it, and nobody supplies.  The price that it reads is the market's price of the debt token.
     """
 
     borrower_elasticity: float = 0.0
     supplier_elasticity: float = 0.0
     half_life_hours: float = 24.0
     shocks: tuple[RateShock, ...] = ()
+    policy: CrvusdPolicy | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         check_range("borrower_elasticity", self.borrower_elasticity, 0.0, 10.0)
         check_range("supplier_elasticity", self.supplier_elasticity, 0.0, 10.0)
         check_range("half_life_hours", self.half_life_hours, 0.0, 87600.0, open_low=True)
+        if self.policy is not None and (self.supplier_elasticity or any(s.withdrawn for s in self.shocks)):
+            raise ValueError(
+                "suppliers must do nothing under a policy, whose debt is minted, got some who answer or leave"
+            )
 
     @property
     def said(self) -> str:
@@ -99,9 +108,10 @@ class PathUtilisation:
             what = [f"{100 * s.withdrawn:g} % of supply is wanted out"] if s.withdrawn else []
             what += [f"borrowers want {s.demand:g} times as much"] if s.demand != 1.0 else []
             told.append(f"; at hour {s.hours:g} {' and '.join(what) or 'nothing happens'}")
+        minted = "; debt is minted at the rate of crvUSD's policy up to a ceiling" if self.policy is not None else ""
         return (
             f"borrowers answer their rate with elasticity {self.borrower_elasticity:g}, suppliers theirs with "
-            f"{self.supplier_elasticity:g}, half of the way in {self.half_life_hours:g} h{''.join(told)}."
+            f"{self.supplier_elasticity:g}, half of the way in {self.half_life_hours:g} h{''.join(told)}{minted}."
         )
 
     def start(
@@ -117,6 +127,8 @@ class PathUtilisation:
 
         `bearer` says who bears bad debt; `reserves` (P,) are protocol tokens that the pool lends too, kept by others.
         """
+        if self.policy is not None:
+            curves, bearer = [self.policy] * len(curves), CLAIM
         for at, used, curve in zip(columns, utilisation, curves, strict=True):
             check_range(f"utilisation of token {at} on the path", used, 0.0, 1.0, open_low=True)
             paid, earned = (float(x[0]) for x in curve.rates(np.array([used]), curve.start(1)))
@@ -189,16 +201,21 @@ class Pools:
         self._elsewhere: dict[int, Floats] = {}
         self.used = np.empty((count, paths))
         self._read()
-        self._first = self._rates()
-        # each pool's part in the mean utilisation: its debt at the start; `weigh` makes it one of USD
-        self.weigh(np.ones((state.start_debt.shape[1], 1)))
         self.figures = Figures(*np.zeros((8, paths)))
         self.figures.peak[:] = self.used.max(axis=0)
 
-    def weigh(self, price: Floats) -> None:
-        """Let the pools count by the USD value of their debt at `price` (R, P) in the mean utilisation."""
+    def open(self, price: Floats) -> None:
+        """Rates of the start, and the part of each pool in the mean utilisation, at prices `price` (R, P) in USD."""
+        self._see(price)
+        self._first = self._rates()
         worth = self.book * price[self.columns]
         self._weight = worth / worth.sum(axis=0)
+
+    def _see(self, price: Floats) -> None:
+        """Tell curves that read it the price of their own token, of `price` (R, P)."""
+        for k, curve in enumerate(self.curves):
+            if isinstance(curve, CrvusdPolicy):
+                self.memory[k] = curve.see(price[self.columns[k]])
 
     def compare(self, rates: Floats, asset_of: Ints) -> None:
         """Let borrowers compare with what their token costs elsewhere now: `rates` (A, P) per year.
@@ -260,6 +277,7 @@ class Pools:
             self.figures.paid += paid * worth
             self.figures.earned += earned * worth
             self.figures.kept += (paid - earned) * worth
+        self._see(price)
         self.book = self._scale(state.debt_lanes, self._in_debt, factor)
         if self._in_supply.size:
             self._scale(state.collateral_lanes, self._in_supply, growth)
@@ -303,9 +321,9 @@ class Pools:
         lendable = self.cash[k] + at.debt - at.supply
 
         def wanted(used: Floats) -> list[Floats]:
-            rates = curve.rates(used, self.memory[k])
-            ratios = [np.log(np.maximum(r / f, _LEAST_RATIO)) for r, f in zip(rates, first, strict=True)]
-            return [b * np.exp(way * p * x) for b, p, x in zip(before, powers, ratios, strict=True)]
+            # a side that does not answer may have a rate of 0
+            sides = zip(curve.rates(used, self.memory[k]), first, before, powers, strict=True)
+            return [b * np.maximum(r / f, _LEAST_RATIO) ** (way * p) if p else b for r, f, b, p in sides]
 
         def gap(used: Floats) -> Floats:
             debt, supply = (w * s * x for w, s, x in zip(wanted(used), scale, (at.debt, at.supply), strict=True))

@@ -96,6 +96,8 @@ class Comet(BlockMarket):
 
     def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
         rules, own = self.rules, state.own
+        if self.utilisation.policy is not None:
+            raise ValueError("policy must be left out of a market of kind comet, whose reserves repay what it absorbs")
         if rules.supply_rates is None:
             raise ValueError("rules supply_rates must be given where utilisation moves with the path, got none")
         curve = CometPool(rules.rates.exact, rules.supply_rates.exact)

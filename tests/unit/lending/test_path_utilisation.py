@@ -29,6 +29,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, SECONDS_PER_YEAR, WAD
 from riskengine.rates.adaptive_curve import adaptive_rate
+from riskengine.rates.crvusd_policy import CrvusdPolicy
 from riskengine.rates.linear_kink import LinearKink
 from riskengine.rates.two_slope import TwoSlope, exact_rates
 
@@ -413,6 +414,8 @@ def test_bad_rules_are_refused():
     comet = market("comet", STILL)
     with pytest.raises(ValueError, match="supply_rates must be given"):
         lived(replace(comet, rules=replace(comet.rules, supply_rates=None)), CALM)
+    with pytest.raises(ValueError, match="policy must be left out of a market of kind comet"):
+        lived(market("comet", PathUtilisation(policy=CrvusdPolicy(0.1))), CALM)
 
 
 def test_borrowers_compare_with_the_rate_elsewhere():

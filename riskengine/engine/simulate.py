@@ -127,9 +127,9 @@ class Simulation:
         markets = [lending.market.with_parameters(s) for s in self.sets]
         sizes: list[float | np.ndarray] = [s.caps for s in self.sets]
         if self.growth is not None:
-            now, spot = lending.market.rules, dict(zip(paths.assets, paths.spot_lanes[0, :, 0], strict=True))
-            listed = [now.reserve(s) for s in lending.book.reserves]
-            price = np.array([r.price if r.asset is None else spot[r.asset] for r in listed])
+            # at the world's own spot: paths may start elsewhere, and sizes must not depend on the block
+            now, spot = lending.market.rules, np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
+            price = lending.market.init(lending.book, paths.assets, spot, self.grid).prices(spot)[:, 0]
             sizes = [self.growth.sizes(now, m.rules, lending.book, price) for m in markets]
             markets = [replace(m, rules=self.growth.market(now, m.rules)) for m in markets]
         joint = JointRun.prepare(markets, lending.book, paths)

@@ -123,9 +123,10 @@ def walk(
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
     which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
     the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `scale` (L,)
-    multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `decay` (T,) what is left of
-    the pools' imbalance from one step to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the
-    results, and `forgone` (P,) the interest on debt that calls ended, times the `share` (R,) that the protocol keeps.
+    multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
+    `riskengine.lending.sale` reads of wrapped tokens, `decay` (T,) what is left of the pools' imbalance from one step
+    to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the results, and `forgone` (P,) the interest
+    on debt that calls ended, times the `share` (R,) that the protocol keeps.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -268,27 +269,27 @@ class JointRun:
             raise ValueError("markets must be at a stated utilisation: on the path it depends on the set")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid)
-        if state.wrapped:
-            raise ValueError(
-                "markets must list coins only, got a token that wraps others: its parameters are chosen alone"
-            )
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():
             raise ValueError("markets must have the same tokens as collateral, got some that differ")
         oracle = np.empty((steps, len(tokens), paths.count))
-        market, decay = np.empty_like(oracle), np.ones(steps)
+        market, decay = np.empty((steps, *state.market(spot[0]).shape)), np.ones(steps)
+        start = state.prices(spot[0], told=True)
         told = paths.oracle_lanes
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             decay[t] = base.liquidity.decay(seconds / 3600.0)
-            oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
-            market[t] = state.prices(spot[t])
+            state.at(t, paths.borrow_rate_lanes[t] if base.reads_rates else None)
+            answers = base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds)
+            oracle[t] = state.prices(answers, told=True)
+            market[t] = state.market(spot[t])
+        price = market[:, : len(tokens)]
         curves = {}
         for m in markets:
             if (key := _curve_of(m, loans)) not in curves:
                 grown = _indices(m, loans, state, steps)
-                curves[key] = grown, (np.diff(grown[:, 1], axis=0)[:, :, None] * market[1:]).sum(axis=0)
+                curves[key] = grown, (np.diff(grown[:, 1], axis=0)[:, :, None] * price[1:]).sum(axis=0)
         every = np.array([grown for grown, _ in curves.values()])
         worst_case = np.stack([every[:, :, 0].min(axis=0), every[:, :, 1].max(axis=0)], axis=1)
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
@@ -298,11 +299,11 @@ class JointRun:
             oracle.max(axis=0), first, worst,
         )  # fmt: skip
         enabled = (own[0] > 0).astype(np.float64)
-        untouched_gap(state.start_collateral, state.start_debt, enabled, market[-1], worst_case[-1], gap)
+        untouched_gap(state.start_collateral, state.start_debt, enabled, price[-1], worst_case[-1], gap)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
         others = np.nonzero((gap > 0) & (first < 0))
-        owed = (state.start_debt * market[0][:, 0]).sum(axis=1)
+        owed = (state.start_debt * start[:, 0]).sum(axis=1)
         return cls(
             lane.size,
             np.searchsorted(lane, np.arange(paths.count + 1)).astype(np.int64),
@@ -315,14 +316,14 @@ class JointRun:
             lowest,
             enabled,
             owed,
-            bool((market[0] == market[0][:, :1]).all()),
+            bool((start == start[:, :1]).all()),
             state,
             decay,
             np.ascontiguousarray(oracle.transpose(2, 0, 1))[..., None],
             np.ascontiguousarray(market.transpose(2, 0, 1))[..., None],
             curves,
-            market[0],
-            market[-1],
+            start,
+            price[-1],
         )
 
     def columns(self, market: AaveV3, loans: Loans, scale: float | Floats = 1.0) -> dict[str, Floats]:

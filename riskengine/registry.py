@@ -56,11 +56,18 @@ MODELS: dict[str, dict[str, str]] = {
         "speed_limited": "riskengine.margin.speed_limited:SpeedLimited",
     },
     "lending": {
-        "aave_v2": "riskengine.lending.aave_v2:AaveV2",
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
+        "aave_v2": "riskengine.lending.aave_v2:AaveV2",
         "comet": "riskengine.lending.comet:Comet",
         "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
         "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
+    },
+    "liquidity": {
+        "constant_product": "riskengine.liquidity.constant_product:ConstantProduct",
+        "concentrated": "riskengine.liquidity.concentrated:Concentrated",
+        "order_book": "riskengine.liquidity.order_book:BookLadder",
+        "hybrid": "riskengine.liquidity.hybrid:Hybrid",
+        "square_root": "riskengine.liquidity.square_root:SquareRoot",
     },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",
@@ -143,7 +150,8 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``exposures`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``liquidity``, ``exposures`` or
+        ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

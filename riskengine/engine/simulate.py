@@ -215,8 +215,9 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
-        label, spot = lending.label(market), paths.spot_lanes[0]
-        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, label=label)
+        coupled, label = self.feedback is not None, lending.label(market)
+        spot = paths.spot_lanes[0]
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, coupled, label)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

@@ -17,8 +17,6 @@ MORE = 1.0 + 1e-12
 
 # positions in `sums`, accumulated per path
 CALLS, NEW_LOANS, SEIZED, REPAID, DEFICIT, FEE, PROFIT, SKIPPED, RETURNED = range(9)
-# from here on, where `sums` has rows for it: what was repaid of each token
-REPAID_OF = 9
 
 
 @kernel(scratch=True)

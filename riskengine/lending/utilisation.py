@@ -33,6 +33,8 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_range
 from riskengine.jit import kernel, wide_vectors
+from riskengine.lending.due import RETURNED
+from riskengine.lending.sale import REPAID_OF
 from riskengine.rates.crvusd_policy import CrvusdPolicy
 from riskengine.rates.pool import Balances, PoolCurve, share
 
@@ -257,6 +259,18 @@ class Pools:
             scale_column(lanes, rows, column, factor[k], totals[k])
         return totals
 
+    def move(self, state: Any, step: int, steps: int, price: Floats, rates: Floats | None) -> None:
+        """Interest and answers over the `steps` up to `step`, at market prices (R, P).
+
+        The indices of tokens with a pool stay 1.  `rates` (A, P) are what assets cost elsewhere, None for unknown.
+        """
+        if rates is not None:
+            self.compare(rates, state.reserve_asset)
+        if steps:
+            state.indices[:, self.columns] = 1.0
+            self.accrue(state, steps, price)
+            self.respond(state, step, steps, price)
+
     def accrue(self, state: Any, steps: int, price: Floats) -> None:
         """Interest over `steps` at the rates in force; `price` (R, P) turns it into USD."""
         seconds, hours = steps * self.grid.step_seconds, steps * self.grid.step_seconds / 3600.0
@@ -333,11 +347,10 @@ class Pools:
         own = 0.0 if self._reserves is None else share(np.maximum(self._reserves, 0.0), at.supply)
         return np.array(wanted(_root(gap, self.used[k], 1.0 + own + np.zeros_like(at.debt))))
 
-    def settle(self, state: Any, repaid: Floats, credited: Floats) -> None:
-        """After the liquidations of a step, which `repaid` so many tokens of each pool (K, P): who bears the rest.
-
-        `credited` (P,) are tokens that borrowers became suppliers of.
-        """
+    def settle(self, state: Any, sums: Floats, oracle: Floats) -> None:
+        """After the liquidations of a step, what they did in `sums` at prices `oracle` (R, P): who bears the rest."""
+        worth = oracle[self.columns]
+        repaid, credited = sums[REPAID_OF + self.columns] / worth, sums[RETURNED] / worth[0]
         before, ones = self.book, np.ones_like(self.book)
         self.book = self._scale(state.debt_lanes, self._in_debt, ones)
         lost = np.maximum(before - self.book - repaid, 0.0)

@@ -44,7 +44,7 @@ from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.rates_chapter import rates
 from riskengine.report.reliability_chapter import reliability
-from riskengine.report.replay_chapter import recommended, replay
+from riskengine.report.replay_chapter import compared, recommended, replay
 from riskengine.report.rolling_chapters import (
     rolling_by_series,
     rolling_portfolios,
@@ -95,6 +95,7 @@ ORDER: tuple[Maker, ...] = (
     rolling_power,
     replay,
     recommended,
+    compared,
     chain_disclosure,
     chain_accounts,
     chain_cost,

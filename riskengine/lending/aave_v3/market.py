@@ -15,10 +15,10 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import CLAIM, PathUtilisation, Pools
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.rates.pool import TwoSlopePool
 from riskengine.rates.two_slope import growth
+from riskengine.roles import Liquidity
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class AaveV3(BlockMarket):
     ----------
     rules : AaveV3Rules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -47,7 +47,7 @@ class AaveV3(BlockMarket):
 
     rules: AaveV3Rules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
@@ -91,7 +91,7 @@ class AaveV3(BlockMarket):
                     rules.full_close_below_usd,
                     rules.min_leftover_usd,
                     self.keeper.gas_usd,
-                    1.0 - self.liquidity.fee,
+                    self.liquidity.keep,
                     0.0,
                     1.0,
                 ]

@@ -15,10 +15,10 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import RESERVES, PathUtilisation, Pools
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import WAD
 from riskengine.rates.pool import CometPool
+from riskengine.roles import Liquidity
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Comet(BlockMarket):
     ----------
     rules : CometRules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -47,7 +47,7 @@ class Comet(BlockMarket):
 
     rules: CometRules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
@@ -87,7 +87,7 @@ class Comet(BlockMarket):
             "reserves": np.full(paths, rules.reserves),
             "booked_usd": np.zeros(paths),
             "rate": rules.rates.per_second(rules.utilisation) / WAD,
-            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee, rules.target_reserves]),
+            "terms": np.array([self.keeper.gas_usd, self.liquidity.keep, rules.target_reserves]),
         }
 
     def _grow(self, state: BookState, steps: int) -> None:

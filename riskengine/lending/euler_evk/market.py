@@ -15,10 +15,10 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book, wad
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import SUPPLIERS, PathUtilisation, Pools
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, WAD
 from riskengine.rates.pool import KinkPool
+from riskengine.roles import Liquidity
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class EulerEvk(BlockMarket):
     ----------
     rules : EulerRules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PushOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -45,7 +45,7 @@ class EulerEvk(BlockMarket):
 
     rules: EulerRules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
@@ -68,7 +68,7 @@ class EulerEvk(BlockMarket):
         return {
             "debt_column": book.tokens.index(rules.loan),
             "rate": rules.rates.per_second(borrowed, WAD - borrowed) / RAY,
-            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee, 1.0 - rules.max_liquidation_discount]),
+            "terms": np.array([self.keeper.gas_usd, self.liquidity.keep, 1.0 - rules.max_liquidation_discount]),
         }
 
     def _grow(self, state: BookState, steps: int) -> None:

@@ -9,11 +9,13 @@ bounds that pass over accounts that are safe on a whole path; all three find the
 ``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
 ``joint search``: 200 parameter sets on common paths, thresholds four points down to eight up with bonus, fee and close
 factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
+``with caps and curves``: the same with 40 rate curves and five caps among the sets; loans then differ in size by set.
 """
 
 import json
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import _one_core  # noqa: F401
@@ -24,6 +26,7 @@ from riskengine.config.study import load_world
 from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
 from riskengine.lending.aave_v3 import AaveV3
+from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.ahead import first_breaches
@@ -40,13 +43,16 @@ SPOT = {"BTC": 34_814.0, "ETH": 1_816.85}
 THRESHOLD = {"WETH": 0.83, "WBTC": 0.78}
 
 
-def build_market(gas_usd: float, delay_hours: float = 0.0) -> AaveV3:
+FREE = TwoSlope(0.8, 0.0, 0.0, 0.0)
+USDC = TwoSlope(0.9, 0.0, 0.035, 0.6, 0.1)
+
+
+def build_market(gas_usd: float, delay_hours: float = 0.0, rates: TwoSlope = FREE) -> AaveV3:
     """Aave v3 Ethereum's thresholds; no interest, and an oracle that follows the market, as the baseline has none."""
-    free = TwoSlope(0.8, 0.0, 0.0, 0.0)
     reserves = (
-        Reserve("WETH", "ETH", 18, 0.8, THRESHOLD["WETH"], 0.05, 0.1, free),
-        Reserve("WBTC", "BTC", 8, 0.73, THRESHOLD["WBTC"], 0.05, 0.1, free),
-        Reserve("USDC", None, 6, 0.0, 0.0, 0.0, 0.0, free),
+        Reserve("WETH", "ETH", 18, 0.8, THRESHOLD["WETH"], 0.05, 0.1, FREE, supply_cap=1_800_000.0),
+        Reserve("WBTC", "BTC", 8, 0.73, THRESHOLD["WBTC"], 0.05, 0.1, FREE),
+        Reserve("USDC", None, 6, 0.0, 0.0, 0.0, 0.0, rates, 0.9),
     )
     rules = AaveV3Rules("benchmark", "2023-10-31", "benchmark", reserves, PushOracle(0.0, 1.0))
     return AaveV3(rules, Keeper(delay_hours, gas_usd, 8), ConstantProduct({"BTC": 6.5e8, "ETH": 2e9}))
@@ -86,8 +92,8 @@ def run_market(model: AaveV3, loans, spot: np.ndarray) -> tuple[np.ndarray, np.n
 SEARCHED = 200
 
 
-def parameter_sets() -> list[ParameterSet]:
-    """200 sets around the market of `build_market`."""
+def parameter_sets(sized: bool) -> list[ParameterSet]:
+    """200 sets around the market of `build_market`; `sized`, with caps and curves of their own."""
     out = []
     for k in range(SEARCHED):
         shift = round(-0.04 + 0.12 * (k % 25) / 24, 3)
@@ -100,24 +106,32 @@ def parameter_sets() -> list[ParameterSet]:
             )
             for symbol, threshold in THRESHOLD.items()
         }
+        if sized:
+            tokens["WETH"] = replace(tokens["WETH"], supply_cap=1_800_000.0 * (1 + k % 5))
+            tokens["USDC"] = TokenChange(slope1=round(0.02 + 0.001 * (k % 40), 4))
         out.append(ParameterSet(f"set {k}", tokens, 0.5 if k % 50 < 25 else 1.0))
     return out
 
 
-def joint_search(loans, steps: int, paths: int, count: int) -> None:
+def joint_search(loans, steps: int, paths: int, count: int, sized: bool = False) -> None:
     """Draw the paths of a fitted world and let `count` sets live on them; one set runs as a study without sets does."""
     world = load_world("btc_eth")
     market = world.sample(TimeGrid(3600, steps), 0, paths, DrawKeys(1))
-    base = build_market(50.0, 1.0)
+    base = build_market(50.0, 1.0, USDC if sized else FREE)
     if count == 1:
         desk = LendingDesk(base, 0.0, loans, market, market.spot_lanes[0])
         run_loop(market, [desk])
         desk.columns()
         return
-    markets = [base.with_parameters(s) for s in parameter_sets()]
+    markets = [base.with_parameters(s) for s in parameter_sets(sized)]
+    sizes: list = [1.0] * count
+    if sized:
+        growth, price = BookGrowth(3.0, borrower_elasticity=0.5), np.array([SPOT["ETH"], SPOT["BTC"], 1.0])
+        sizes = [growth.sizes(base.rules, m.rules, loans, price) for m in markets]
+        markets = [replace(m, rules=growth.market(base.rules, m.rules)) for m in markets]
     joint = JointRun.prepare(markets, loans, market)
-    for own in markets:
-        joint.columns(own, loans)
+    for own, size in zip(markets, sizes, strict=True):
+        joint.columns(own, loans, size)
 
 
 ACCOUNTS, FEW_PATHS, DAYS, TOKENS = 100_000, 100, 30, 4
@@ -210,12 +224,14 @@ def main(repeats: int = 9) -> dict:
     rows["first breaches, 100,000 accounts"] = first_breach_row(max(3, repeats // 2))
     world = load_world("btc_eth")
     near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
-    one, many = (best(partial(joint_search, near, steps, paths, n), max(3, repeats // 3)) for n in (1, SEARCHED))
-    rows["joint search"] = {
-        "one_set_s": round(one, 4),
-        f"{SEARCHED}_sets_s": round(many, 4),
-        "ratio": round(many / one, 2),
-    }
+    for name, sized in (("joint search", False), ("joint search, with caps and curves", True)):
+        calls = [partial(joint_search, near, steps, paths, n, sized) for n in (1, SEARCHED)]
+        one, many = (best(call, max(3, repeats // 3)) for call in calls)
+        rows[name] = {
+            "one_set_s": round(one, 4),
+            f"{SEARCHED}_sets_s": round(many, 4),
+            "ratio": round(many / one, 2),
+        }
     print(f"{borrowers} loans x {paths} paths x {steps} steps, one core, CPU seconds, best of {repeats}")
     for name, row in rows.items():
         print(name)

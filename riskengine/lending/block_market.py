@@ -21,7 +21,8 @@ from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
-from riskengine.lending.sale import CAPITAL
+from riskengine.lending.sale import CAPITAL, REPAID_OF
+from riskengine.lending.utilisation import PathUtilisation, Pools
 from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
@@ -192,7 +193,8 @@ class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
-    rules) and ``reaction`` (None: borrowers do nothing), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
+    rules), ``reaction`` (None: borrowers do nothing) and ``utilisation`` (None: it stays where the rules say), and says
+    `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
     """
 
     kind: ClassVar[str]
@@ -201,6 +203,7 @@ class BlockMarket(ABC):
     liquidity: Liquidity
     oracle: PushOracle | None
     reaction: Reaction | None
+    utilisation: PathUtilisation | None
 
     @property
     def feed(self) -> PushOracle:
@@ -241,6 +244,10 @@ class BlockMarket(ABC):
     @abstractmethod
     def _grow(self, state: BookState, steps: int) -> None:
         """Move the indices of `state` by `steps` grid steps."""
+
+    @abstractmethod
+    def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
+        """Pools of the tokens that the book of `state` owes, where utilisation moves with the path."""
 
     @abstractmethod
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
@@ -299,7 +306,7 @@ class BlockMarket(ABC):
             reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
             own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
 
-        return BookState(
+        state = BookState(
             start_collateral=np.array(collateral, dtype=np.float64),
             start_debt=np.array(debt, dtype=np.float64),
             collateral_lanes=np.empty((count, reserves, paths)),
@@ -337,6 +344,10 @@ class BlockMarket(ABC):
             own=own,
             wrapped=wrapped,
         )
+        if self.utilisation is not None:
+            own["pools"] = self._pools(state, tokens)
+            own["pools"].open(price)
+        return state
 
     def accrue(self, state: BookState, steps: int) -> None:
         """Move both indices of every token by `steps` grid steps at the stated utilisation."""
@@ -348,9 +359,9 @@ class BlockMarket(ABC):
 
         The same results, found with less work: a loan is not looked at before the first step at which it is
         liquidatable (`riskengine.lending.ahead`).  Only for prices that nothing moves; steps must be taken one by one.
-        Where borrowers act, or a token's yield follows rates, nothing is known ahead.
+        Where borrowers act, pools move or a token's yield follows rates, nothing is known ahead.
         """
-        if self.reaction is not None or self.reads_rates:
+        if self.reaction is not None or self.reads_rates or "pools" in state.own:
             return
         twin = replace(state, indices=state.indices.copy(), own=deepcopy(state.own), oracle=deepcopy(state.oracle))
         prices = np.empty((len(told), len(state.reserve_asset), told.shape[2]))
@@ -381,14 +392,18 @@ class BlockMarket(ABC):
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
         refill(self.liquidity, state, seconds / 3600.0)
-        capital = state.own.get("capital")
-        sums = np.zeros((CAPITAL + 1, spot.shape[1]))
+        capital, pools = state.own.get("capital"), state.own.get("pools")
+        sums = np.zeros((REPAID_OF + (0 if pools is None else len(state.reserve_asset)), spot.shape[1]))
         sums[CAPITAL] = math.inf if capital is None else capital.at(state.step, step)
         state.at(step, rates)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
+        if pools is not None:
+            pools.move(state, step, elapsed, state.prices(spot), rates)
         sold = np.zeros_like(spot)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
+            if pools is not None:
+                pools.refresh(state)
         due.find_due(
             step,
             state.delay,
@@ -409,6 +424,8 @@ class BlockMarket(ABC):
         before = np.sqrt(state.outstanding) if "stays" in state.own else None
         by_borrowers = sold.copy() if state.own.get("coupled") else sold
         self._liquidate(state, published, state.market(spot), sold, sums)
+        if pools is not None:
+            pools.settle(state, sums, published)
         if capital is not None:
             capital.spend(step, sums[CAPITAL])
         moved = None if before is None else stay(self.liquidity, state, before, spot)
@@ -456,10 +473,13 @@ class BlockMarket(ABC):
             ``inventory_result``: what the protocol gained or lost on collateral that it took over itself, the unsold
             part at `spot`; ``sale_loss``: what protocol and suppliers lose besides where all that is for sale, that
             part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`;
-            with a reaction ``reacting_borrowers``, who acted at least once.
+            with a reaction ``reacting_borrowers``, who acted at least once; with utilisation on the path what
+            `riskengine.lending.utilisation.Pools.columns_at` says.
         """
 
         def fetched(coins: Floats) -> Floats:
             return sale_prices(self.liquidity, state, coins, spot)
 
-        return closing.figures(state, state.prices(spot), self._inventory(state), fetched)
+        pools: Pools | None = state.own.get("pools")
+        lent = {} if pools is None else pools.columns_at(state.step * state.grid.step_seconds / 3600.0)
+        return closing.figures(state, state.prices(spot), self._inventory(state), fetched) | lent

@@ -271,6 +271,14 @@ def _crvusd_loan(x: Inputs) -> Results:
     }
 
 
+def _crvusd_policy(x: Inputs) -> Results:
+    from riskengine.rates.crvusd_policy import policy_rate
+
+    keys = ("rate0", "sigma", "target_debt_fraction", "price", "peg_keeper_debt", "total_debt")
+    filled = (integer_or(x, k, 0) for k in ("market_debt", "ceiling"))
+    return {"rate_per_second": policy_rate(*integers(x, *keys), *filled)}
+
+
 def _uniswap_v2(x: Inputs) -> Results:
     from riskengine.liquidity.constant_product import exact_output
 
@@ -380,6 +388,7 @@ ADAPTERS: dict[str, Callable[[Inputs], Results]] = {
     "Liquity v1 liquidation (normal path; 0.5% gas compensation)": _liquity,
     "Silo PartialLiquidationLib": _silo,
     "crvUSD LLAMMA loan": _crvusd_loan,
+    "crvUSD AggMonetaryPolicy2": _crvusd_policy,
     "Uniswap v2 swap": _uniswap_v2,
     "Uniswap v3 SwapMath.computeSwapStep": _uniswap_v3,
     "deviation/heartbeat oracle": _push_oracle,

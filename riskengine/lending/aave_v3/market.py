@@ -14,7 +14,9 @@ from riskengine.lending.block_market import BlockMarket, BookState, Layout, List
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.utilisation import CLAIM, PathUtilisation, Pools
 from riskengine.oracle.push import PushOracle
+from riskengine.rates.pool import TwoSlopePool
 from riskengine.rates.two_slope import growth
 from riskengine.roles import Liquidity
 
@@ -37,6 +39,8 @@ class AaveV3(BlockMarket):
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
+    utilisation : PathUtilisation or None
+        How utilisation and rates move with the path; None keeps those of `rules`.
     """
 
     kind: ClassVar[str] = "aave_v3"
@@ -46,6 +50,7 @@ class AaveV3(BlockMarket):
     liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
+    utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         self._check_depth([r for r in self.rules.reserves if r.liquidation_threshold > 0])
@@ -101,6 +106,11 @@ class AaveV3(BlockMarket):
         years = steps * state.grid.dt
         state.indices[0] *= growth(state.own["supply_rate"], years)[1]
         state.indices[1] *= growth(state.own["borrow_rate"], years)[0]
+
+    def _pools(self, state: BookState, tokens: Sequence[Reserve]) -> Pools:
+        owed = np.flatnonzero(state.start_debt.any(axis=0))
+        curves = [TwoSlopePool(tokens[c].rates) for c in owed]
+        return self.utilisation.start(owed, curves, [tokens[c].utilisation for c in owed], CLAIM, state)
 
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         lanes.liquidate_due(

@@ -128,7 +128,7 @@ class Portfolio:
         return np.array([isinstance(x, own) and x.settlement == "inverse" for x in self.instruments], dtype=bool)
 
     def sizes(self, spot: Floats) -> Floats:
-        """Coins of each position at `spot` (A,), none negative, shape (K, M): of inverse ones what their dollars buy."""
+        """Coins of each position at `spot` (A,), none negative, shape (K, M): of inverse ones what dollars buy."""
         held = np.abs(self.quantity)
         own = self.inverse
         held[:, own] *= self.entry[:, own] / spot[self.asset_index[own]]

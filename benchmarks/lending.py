@@ -6,6 +6,8 @@ both find the same is checked first: with gas made prohibitive the market counts
 ``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
 ``joint search``: 200 parameter sets on common paths, thresholds four points down to eight up with bonus, fee and close
 factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
+``utilisation on the path``: the stressed whole run with interest, at a stated utilisation, with pools in which nobody
+answers, and with answers.
 ``with caps and curves``: the same with 40 rate curves and five caps among the sets; loans then differ in size by set.
 """
 
@@ -28,6 +30,7 @@ from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
+from riskengine.lending.utilisation import PathUtilisation
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import PushOracle
@@ -165,6 +168,12 @@ def main(repeats: int = 9) -> dict:
             "liquidatable_share": float(f"{counts.mean() / borrowers:.3g}"),
             "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
         }
+    stated, spot = build_market(50.0, 0.0, USDC), sample(steps, paths, 1.5)
+    ways = {"stated_s": None, "pools_s": PathUtilisation(), "answers_s": PathUtilisation(0.4, 0.3)}
+    rows["utilisation on the path"] = {
+        name: round(best(partial(run_market, replace(stated, utilisation=way), loans, spot), repeats), 4)
+        for name, way in ways.items()
+    }
     world = load_world("btc_eth")
     near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
     for name, sized in (("joint search", False), ("joint search, with caps and curves", True)):

@@ -214,10 +214,12 @@ class Simulation:
     def _lending(self, paths: MarketPaths, market: LendingProtocol, shift: float) -> LendingDesk:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
-        incidence = bool(lending.compared_with) or lending.who_pays
+        # where suppliers answer rates, what they lose is asked
+        losses = lending.who_pays or getattr(market, "utilisation", None) is not None
+        incidence = bool(lending.compared_with) or losses
         coupled, label = self.feedback is not None, lending.label(market)
         spot = paths.spot_lanes[0]
-        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, coupled, label)
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, losses, coupled, label)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

@@ -425,11 +425,10 @@ def _curve_of(market: AaveV3, loans: Loans) -> tuple[Any, ...]:
 
 
 def _indices(market: AaveV3, loans: Loans, state: Any, steps: int) -> Floats:
-    """Indices (T, 2, R) along the grid."""
+    """Indices (T, 2, R) along the grid: at a stated utilisation every step multiplies by the same factors."""
     layout = market._layout(loans, lambda token: token.price)
-    own = replace(state, indices=np.ones_like(state.indices), own=market._own(layout, 0))
-    out = np.empty((steps, *own.indices.shape))
-    for t in range(steps):
-        market.accrue(own, 1 if t else 0)
-        out[t] = own.indices
-    return out
+    one = replace(state, indices=np.ones_like(state.indices), own=market._own(layout, 0))
+    market.accrue(one, 1)
+    out = np.repeat(one.indices[None], steps, axis=0)
+    out[0] = 1.0
+    return np.cumprod(out, axis=0)

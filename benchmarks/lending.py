@@ -3,6 +3,9 @@
 ``breach check``: which loans are liquidatable, at every step and path, against numpy's matrix product.  The market runs
 with keepers that never arrive in time, so that it finds breaches and keeps their clocks and does nothing else.  That
 both find the same is checked first: with gas made prohibitive the market counts every breach as unprofitable.
+``first breaches``: 100,000 accounts of four assets, a debt in one of them, on 100 paths of 30 days; when each account
+first falls below health 1 on each path, against numpy's matrix product path by path.  Walked at every step, and with
+bounds that pass over accounts that are safe on a whole path; all three find the same steps.
 ``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
 ``joint search``: 200 parameter sets on common paths, thresholds four points down to eight up with bonus, fee and close
 factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
@@ -28,6 +31,7 @@ from riskengine.lending.aave_v3 import AaveV3
 from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
+from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
 from riskengine.lending.utilisation import PathUtilisation
@@ -133,6 +137,58 @@ def joint_search(loans, steps: int, paths: int, count: int, sized: bool = False)
         joint.columns(own, loans, size)
 
 
+ACCOUNTS, FEW_PATHS, DAYS, TOKENS = 100_000, 100, 30, 4
+LIMITS = np.array([0.8, 0.75, 0.65, 0.9])
+
+
+def many_accounts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Collateral and debt (L, R) of accounts in four assets, and prices (T, R, P) of correlated diffusions."""
+    rng = np.random.default_rng(3)
+    collateral = rng.lognormal(0, 1.5, (ACCOUNTS, TOKENS)) * (rng.random((ACCOUNTS, TOKENS)) < 0.5)
+    collateral[:, 0] += 0.01
+    debt = np.zeros((ACCOUNTS, TOKENS))
+    owed = rng.integers(0, TOKENS, ACCOUNTS)
+    health = 1.02 + rng.gamma(1.5, 0.6, ACCOUNTS)
+    debt[np.arange(ACCOUNTS), owed] = (collateral * LIMITS).sum(axis=1) / health
+    root = np.linalg.cholesky(0.6 * np.ones((TOKENS, TOKENS)) + 0.4 * np.eye(TOKENS))
+    z = rng.standard_normal((FEW_PATHS, DAYS, TOKENS)) @ root.T
+    daily = np.array([0.6, 0.8, 1.0, 0.05]) / np.sqrt(365)
+    prices = np.exp(np.cumsum(z * daily - 0.5 * daily**2, axis=1))
+    return collateral, debt, np.ascontiguousarray(prices.transpose(1, 2, 0))
+
+
+def numpy_first(weight: np.ndarray, prices: np.ndarray, out: np.ndarray) -> None:
+    """First steps (P, L), `weight` (R, L) and `prices` (P, T, R); T where there is none."""
+    for p in range(len(prices)):
+        below = prices[p] @ weight < 0.0
+        out[p] = np.where(below.any(axis=0), below.argmax(axis=0), len(prices[p]))
+
+
+def first_breach_row(repeats: int) -> dict:
+    """Times of the three ways, which must find the same steps."""
+    collateral, debt, prices = many_accounts()
+    weight = np.ascontiguousarray((collateral * LIMITS - debt).T)
+    by_path = np.ascontiguousarray(prices.transpose(2, 0, 1))
+    indices = np.ones((DAYS, 2, TOKENS))
+    found = np.empty((FEW_PATHS, ACCOUNTS), dtype=np.int32)
+    numpy_first(weight, by_path, found)
+    times = {}
+    for name, bounded in (("walked_s", False), ("bounded_s", True)):
+        run = partial(first_breaches, collateral, debt, LIMITS, indices, prices, bounded=bounded)
+        wrong = int((run().step.T != found).sum())
+        if wrong:
+            raise SystemExit(f"first steps differ at {wrong} of {found.size} places")
+        times[name] = best(run, repeats)
+    base = best(partial(numpy_first, weight, by_path, found), repeats)
+    return {
+        "numpy_s": round(base, 3),
+        **{name: round(t, 4) for name, t in times.items()},
+        **{name.replace("_s", "_ratio"): round(base / t, 1) for name, t in times.items()},
+        "million_account_steps_per_s": round(ACCOUNTS * FEW_PATHS * DAYS / times["bounded_s"] / 1e6),
+        "ever_below_share": float(f"{(found < DAYS).mean():.3g}"),
+    }
+
+
 def best(call, repeats: int) -> float:
     """Smallest CPU seconds of `repeats` calls."""
     times = []
@@ -168,12 +224,16 @@ def main(repeats: int = 9) -> dict:
             "liquidatable_share": float(f"{counts.mean() / borrowers:.3g}"),
             "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
         }
+<<<<<<< HEAD
     stated, spot = build_market(50.0, 0.0, USDC), sample(steps, paths, 1.5)
     ways = {"stated_s": None, "pools_s": PathUtilisation(), "answers_s": PathUtilisation(0.4, 0.3)}
     rows["utilisation on the path"] = {
         name: round(best(partial(run_market, replace(stated, utilisation=way), loans, spot), repeats), 4)
         for name, way in ways.items()
     }
+=======
+    rows["first breaches, 100,000 accounts"] = first_breach_row(max(3, repeats // 2))
+>>>>>>> main
     world = load_world("btc_eth")
     near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
     for name, sized in (("joint search", False), ("joint search, with caps and curves", True)):

@@ -213,6 +213,10 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
         )
 
 
+# below this many loans the search costs more than it saves
+FORESEEN_FROM = 4_000
+
+
 class LendingDesk:
     """One lending market under one shift of its liquidation thresholds; its oracle is told the market price, or what
     the world's ``oracle_lanes`` say.  Where its utilisation moves with the path, the columns say how far it was lent
@@ -240,12 +244,18 @@ class LendingDesk:
         self.moved: Floats | None = None
         self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
-        self._losses = losses
+        self._losses, self._loans = losses, len(loans.names)
         self._state = market.init(loans, paths.assets, spot, paths.grid)
         if coupled and isinstance(market, BlockMarket):
             market.couple(self._state)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
+
+    def foresee(self) -> None:
+        """Nothing will move the prices of the paths: a large book is searched for its breaches at once."""
+        told = self._paths.spot_lanes if self._paths.oracle_lanes is None else self._paths.oracle_lanes
+        if isinstance(self._market, BlockMarket) and self._loans >= FORESEEN_FROM:
+            self._market.foresee(self._state, told)
 
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Participant of the step loop: oracle, keepers, liquidations."""

@@ -8,6 +8,7 @@ A protocol says how a book is laid out, what its parameters are, how debt grows,
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
-from riskengine.lending import due
+from riskengine.lending import closing, due
+from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
@@ -75,6 +77,8 @@ class BookState:
         At the start: sum of collateral times LTV, and loans already liquidatable.
     parameters : ndarray, shape (K, R)
         The protocol's own, per token; the first row is the liquidation threshold.
+    wake : ndarray of int32, shape (L, G)
+        Step before which a loan is known to be healthy on every lane of a group of `due.GROUP`.
     depth : ndarray, first axis A
         `Liquidity.table`.
     step : int
@@ -107,7 +111,8 @@ class BookState:
     pending: np.ndarray
     due: np.ndarray
     ready: np.ndarray
-    surplus: Floats
+    wake: Ints
+    room: tuple[Any, ...]
     reserve_asset: Ints
     fixed_price: Floats
     parameters: Floats
@@ -139,16 +144,6 @@ class BookState:
         out = _sum_products(start[:, :, None], price)
         rows = np.flatnonzero(self.touched)
         out[rows] = _sum_products(lanes[rows], price)
-        return out
-
-    def held_by(self, chosen: np.ndarray) -> Floats:
-        """Coins of each token that the `chosen` loans (L, P) hold as collateral, shape (R, P)."""
-        rows = np.flatnonzero(self.touched)
-        out = np.empty((len(self.reserve_asset), chosen.shape[1]))
-        for r, index in enumerate(self.indices[0]):
-            coins = np.where(chosen, self.start_collateral[:, r, None], 0.0)
-            coins[rows] = np.where(chosen[rows], self.collateral_lanes[rows, r], 0.0)
-            out[r] = coins.sum(axis=0) * index
         return out
 
     def prices(self, spot: Floats, told: bool = False) -> Floats:
@@ -225,7 +220,7 @@ class BlockMarket(ABC):
         followed = {c.asset for c in collaterals if c.asset is not None}
         if followed != set(self.liquidity.assets):
             raise ValueError(
-                f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
+                f"liquidity must name the assets that collateral follows, {sorted(followed)}, "
                 f"got {sorted(self.liquidity.assets)}"
             )
 
@@ -301,6 +296,7 @@ class BlockMarket(ABC):
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
         own = self._own(book, paths)
+        groups = -(-paths // due.GROUP)
         capital = self.keeper.capital(paths, grid)
         if capital is not None:
             own["capital"] = capital
@@ -332,7 +328,14 @@ class BlockMarket(ABC):
             pending=np.zeros(count, dtype=np.uint8),
             due=np.empty((count, paths), dtype=np.int32),
             ready=np.zeros(count, dtype=np.uint8),
-            surplus=np.empty(paths),
+            # nothing is known ahead: every loan may be liquidatable at once
+            wake=np.zeros((count, groups), dtype=np.int32),
+            room=(
+                np.empty((groups, 2, reserves)),
+                np.empty(reserves, np.int64),
+                np.empty(reserves),
+                np.empty(due.GROUP),
+            ),
             reserve_asset=np.array([-1 if t.asset is None else assets.index(t.asset) for t in tokens]),
             fixed_price=np.array([t.price for t in tokens]),
             parameters=parameters,
@@ -350,6 +353,28 @@ class BlockMarket(ABC):
         """Move both indices of every token by `steps` grid steps at the stated utilisation."""
         if steps:
             self._grow(state, steps)
+
+    def foresee(self, state: BookState, told: Floats) -> None:
+        """Tell a market that has not stepped yet every price that its oracle will be told, (T + 1, A, P).
+
+        The same results, found with less work: a loan is not looked at before the first step at which it is
+        liquidatable (`riskengine.lending.ahead`).  Only for prices that nothing moves; steps must be taken one by one.
+        Where borrowers act, pools move or a token's yield follows rates, nothing is known ahead.
+        """
+        if self.reaction is not None or self.reads_rates or "pools" in state.own:
+            return
+        twin = replace(state, indices=state.indices.copy(), own=deepcopy(state.own), oracle=deepcopy(state.oracle))
+        prices = np.empty((len(told), len(state.reserve_asset), told.shape[2]))
+        indices = np.empty((len(told), *state.indices.shape))
+        for t, spot in enumerate(told):
+            self.accrue(twin, min(t, 1))
+            twin.at(t)
+            seen = self.feed.step(twin.oracle, spot, min(t, 1) * state.grid.step_seconds)
+            prices[t] = twin.prices(seen, told=True)
+            indices[t] = twin.indices
+        state.wake = first_breaches(
+            state.start_collateral, state.start_debt, state.parameters[0], indices, prices, lanes=False
+        ).wake
 
     @property
     def reads_rates(self) -> bool:
@@ -390,10 +415,11 @@ class BlockMarket(ABC):
             state.pending,
             state.due,
             state.ready,
+            state.wake,
             state.indices,
             state.parameters[0],
             published,
-            state.surplus,
+            *state.room,
         )
         before = np.sqrt(state.outstanding) if "stays" in state.own else None
         by_borrowers = sold.copy() if state.own.get("coupled") else sold
@@ -450,42 +476,10 @@ class BlockMarket(ABC):
             with a reaction ``reacting_borrowers``, who acted at least once; with utilisation on the path what
             `riskengine.lending.utilisation.Pools.columns_at` says.
         """
-        price = state.prices(spot)
-        reacted = state.own.get("reacted")
-        reacting = {} if reacted is None else {"reacting_borrowers": reacted.sum(axis=0, dtype=np.float64)}
+
+        def fetched(coins: Floats) -> Floats:
+            return sale_prices(self.liquidity, state, coins, spot)
+
         pools: Pools | None = state.own.get("pools")
         lent = {} if pools is None else pools.columns_at(state.step * state.grid.step_seconds / 3600.0)
-        enabled = state.indices[0] * (state.parameters[0] > 0)
-        held = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * price)
-        owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
-        lendable = (state.indices[0] * state.ltv)[:, None] * price
-        capacity = state.value(state.start_collateral, state.collateral_lanes, lendable).sum(axis=0)
-        short = np.maximum(owed - held, 0.0)
-        shortfall = short.sum(axis=0)
-        below = self.health(state, spot) < due.LESS
-        inventory = self._inventory(state)
-        fetched = sale_prices(
-            self.liquidity, state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, spot
-        )
-        sold = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * fetched)
-        missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
-        for coins, each, got in zip(inventory, price, fetched, strict=True):
-            missing = missing + coins * (each - got)
-        return (
-            {
-                "residual_shortfall": shortfall,
-                "deficit": state.deficit_usd.copy(),
-                "bad_debt": state.deficit_usd + shortfall,
-                "liquidatable": below.sum(axis=0).astype(np.float64),
-                "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
-                "collateral": held.sum(axis=0),
-                "debt": owed.sum(axis=0),
-                "borrow_capacity": state.borrow_capacity.copy(),
-                "borrow_capacity_at_close": capacity,
-                "initially_liquidatable": state.initially_liquidatable.copy(),
-                "inventory_result": np.zeros_like(shortfall),
-                "sale_loss": missing,
-            }
-            | reacting
-            | lent
-        )
+        return closing.figures(state, state.prices(spot), self._inventory(state), fetched) | lent

@@ -139,6 +139,19 @@ def grid(axes: Sequence[ParameterAxis], gap: dict[str, float]) -> Iterator[Param
         yield ParameterSet(name, {s: TokenChange(**v) for s, v in tokens.items()}, **market)
 
 
+def at_an_end(axes: Sequence[ParameterAxis], name: str) -> tuple[str, ...]:
+    """Which settings of the set `name` of a `grid` stand at an end of their axis: beyond it nobody looked.
+
+    An axis of two values is a choice between the two, and has no inside.
+    """
+    parts = name.split(", ")
+    return tuple(
+        part
+        for part, axis in zip(parts, axes, strict=True)
+        if len(axis.values) > 2 and part in (axis.said(axis.values[0]), axis.said(axis.values[-1]))
+    )
+
+
 def at_capacity(changes: ParameterSet, now: Mapping[str, Any], worth: Mapping[str, float]) -> ParameterSet:
     """`changes` shrunk or stretched until the tokens that they name offer a book what they offer it now.
 

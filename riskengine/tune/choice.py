@@ -347,6 +347,7 @@ def _result(
                     "method": m.choice.method,
                 }
                 | ({"names": names} if (names := study.names(m.choice)) else {})
+                | ({"ends": ends} if (ends := study.ends(m.choice)) else {})
                 for m in made
             ],
             "fronts": fronts(made, study.confidence),

@@ -9,7 +9,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, check_range
 from riskengine.engine.questions import LendingQuestion, MarginQuestion
-from riskengine.lending.parameter_set import ParameterSet
+from riskengine.lending.parameter_set import ParameterSet, at_an_end
 from riskengine.market.grid import TimeGrid
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found
@@ -425,6 +425,12 @@ class CertifiedChoiceStudy(Study):
         kinds = {m.kind for m in self.margin.models}
         own = [n.removeprefix(f"{k} (").removesuffix(")") for k in kinds for n in self.margin.labels]
         return [n.replace("_", " ") for n in own] if len(kinds) == 1 else list(self.margin.labels)
+
+    def ends(self, choice: Choice) -> list[list[str]]:
+        """Of each candidate the settings at an end of an axis; empty where candidates are no grid."""
+        if choice.axis != "parameter_set" or self.collateral is None or self.collateral.parameter_sets:
+            return []
+        return [list(at_an_end(self.collateral.parameter_grid, s.name)) for s in self.walk]
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""

@@ -48,8 +48,8 @@ def wrapped(kind, wraps, symbol="WETH", asset=None, **changes):
 
 def figures(played):
     _, events, closing = played
-    told = [getattr(e, f.name) for e in events for f in fields(e)] + list(closing.values())
-    return [x for x in told if x is not None]
+    found = [getattr(e, f.name) for e in events for f in fields(e)] + list(closing.values())
+    return [f for f in found if f is not None]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,6 +16,9 @@ from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
 
+# in the name of a token: what is behind it is the efficiency mode of its holder
+MODE = "@"
+
 
 def to_bps(name: str, value: float) -> int:
     """`value` (0.83) in basis points (8300); ValueError unless it is a whole number of them, as on chain."""
@@ -66,7 +69,7 @@ class Reserve:
     supply_cap, borrow_cap : float or None
         Whole tokens; None is no cap.  They stop new supply and new debt: a run holds a book that is there already.
     emode : int
-        Efficiency-mode category the token belongs to, 0 for none.
+        Efficiency-mode category the token belongs to, 0 for none; see `EfficiencyMode`.
     wraps : Wrapping or None
         What a token is made of that is not one coin of its asset.
     """
@@ -115,13 +118,28 @@ class Reserve:
 
 @dataclass(frozen=True)
 class EfficiencyMode:
-    """A category of correlated tokens with its own parameters; kept as data, no borrower of a run is in one."""
+    """A category of correlated tokens with parameters of its own.
+
+    A borrower in category 1 holds ``WETH@1`` in a book: WETH under the parameters of the category where it is one of
+    the category's collaterals, under its own where it is not.
+
+    Attributes
+    ----------
+    category : int
+    label : str
+    ltv, liquidation_threshold, liquidation_bonus : float
+    collateral, borrowable : tuple of str
+        Symbols of the category's two bitmaps; where one is empty it holds the reserves that name the category as their
+        ``emode`` (one category a token, as before v3.2).
+    """
 
     category: int
     label: str
     ltv: float
     liquidation_threshold: float
     liquidation_bonus: float
+    collateral: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
+    borrowable: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_collateral(self.label, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
@@ -177,9 +195,42 @@ class AaveV3Rules:
         unknown = sorted({r.emode for r in self.reserves} - {0} - {e.category for e in self.emodes})
         if unknown:
             raise ValueError(f"emode of every reserve must be listed in emodes, got unlisted {unknown}")
+        lost = sorted({s for e in self.emodes for s in (*e.collateral, *e.borrowable)} - set(symbols))
+        categories = [e.category for e in self.emodes]
+        if lost:
+            raise ValueError(f"collateral and borrowable of emodes must be reserves, got {lost}")
+        if len(set(categories)) != len(categories) or min(categories, default=1) < 1:
+            raise ValueError(f"categories of emodes must be positive, each once, got {categories}")
+        if any(MODE in s for s in symbols):
+            raise ValueError(
+                f"symbols of reserves must not hold {MODE!r}, which marks an efficiency mode, got {symbols}"
+            )
+
+    def mode(self, category: int) -> EfficiencyMode:
+        """The efficiency mode `category` with its bitmaps filled; ValueError where there is none."""
+        for found in self.emodes:
+            if found.category == category:
+                members = tuple(r.symbol for r in self.reserves if r.emode == category)
+                return replace(found, collateral=found.collateral or members, borrowable=found.borrowable or members)
+        raise ValueError(f"efficiency mode must be one of {[e.category for e in self.emodes]}, got {category}")
 
     def reserve(self, symbol: str) -> Reserve:
-        """The reserve called `symbol`; ValueError naming the listed ones where there is none."""
+        """The reserve called `symbol`, ``WETH@1`` as a borrower in category 1 holds it; ValueError naming the listed
+        ones where there is none."""
+        if MODE in symbol:
+            plain, _, category = symbol.partition(MODE)
+            if not category.isdigit():
+                raise ValueError(f"efficiency mode must be a number, got {symbol!r}")
+            own, mode = self.reserve(plain), self.mode(int(category))
+            if plain not in mode.collateral:
+                return replace(own, symbol=symbol)
+            return replace(
+                own,
+                symbol=symbol,
+                ltv=mode.ltv,
+                liquidation_threshold=mode.liquidation_threshold,
+                liquidation_bonus=mode.liquidation_bonus,
+            )
         for found in self.reserves:
             if found.symbol == symbol:
                 return found

@@ -224,16 +224,13 @@ def main(repeats: int = 9) -> dict:
             "liquidatable_share": float(f"{counts.mean() / borrowers:.3g}"),
             "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
         }
-<<<<<<< HEAD
+    rows["first breaches, 100,000 accounts"] = first_breach_row(max(3, repeats // 2))
     stated, spot = build_market(50.0, 0.0, USDC), sample(steps, paths, 1.5)
     ways = {"stated_s": None, "pools_s": PathUtilisation(), "answers_s": PathUtilisation(0.4, 0.3)}
     rows["utilisation on the path"] = {
         name: round(best(partial(run_market, replace(stated, utilisation=way), loans, spot), repeats), 4)
         for name, way in ways.items()
     }
-=======
-    rows["first breaches, 100,000 accounts"] = first_breach_row(max(3, repeats // 2))
->>>>>>> main
     world = load_world("btc_eth")
     near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
     for name, sized in (("joint search", False), ("joint search, with caps and curves", True)):

@@ -32,6 +32,8 @@ from riskengine.market.paths import MarketPaths
 
 # far above the rounding of a sum of a few products, far below any price move
 _SAFE = 1e-9
+# health is known to have fallen below 1, 1 / (1 + 1 %), 1 / (1 + 2 %) ... of the lowest thresholds
+_LEVEL, _LEVELS = 0.01, 16
 
 
 @kernel(scratch=True)
@@ -81,6 +83,29 @@ def first_breach(collateral, debt, threshold, price, indices, low, high, first, 
 
 
 @kernel
+def first_below(loans, lane, first, collateral, debt, threshold, price, indices, below):
+    """First step at which each pair's health is below 1 / (1 + 0.01 j), into `below` (N, J); the number of steps where
+    it never is."""
+    steps, reserves = price.shape[0], price.shape[1]
+    for n in range(loans.size):
+        loan, p = loans[n], lane[n]
+        reached = 0
+        for t in range(first[n], steps):
+            weighted = 0.0
+            total = 0.0
+            for r in range(reserves):
+                weighted += collateral[loan, r] * indices[t, 0, r] * threshold[r] * price[t, r, p]
+                total += debt[loan, r] * indices[t, 1, r] * price[t, r, p]
+            while reached < below.shape[1] and weighted * (1.0 + _LEVEL * reached) < total * (1.0 + _SAFE):
+                below[n, reached] = t
+                reached += 1
+            if reached == below.shape[1]:
+                break
+        for j in range(reached, below.shape[1]):
+            below[n, j] = steps
+
+
+@kernel
 def untouched_gap(collateral, debt, enabled, price, indices, gap):
     """Debt above collateral at prices `price` (R, P) of loans left alone, into `gap` (L, P)."""
     reserves, lanes = price.shape
@@ -97,7 +122,7 @@ def untouched_gap(collateral, debt, enabled, price, indices, gap):
 def walk(
     start,
     loans,
-    first,
+    below,
     worst,
     gaps,
     relief,
@@ -124,15 +149,17 @@ def walk(
 ):
     """Let the pairs of every path live under one set.
 
-    `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
-    which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
-    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `scale` (L,)
+    `start` (P + 1) says where in `loans`, `below` (N, J), `worst` and `gaps` (N,) the pairs of a path begin, in the
+    order in which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's
+    thresholds to the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  Others
+    are looked at from the step on at which `below` says that so much relief may be too little.  `scale` (L,)
     multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
     `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A * sources) what is left of coins sold from one step
     to the next.  Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has room
     for.  `sums` (10, P), `residual` and `liquidated` (P,) receive the results, and `forgone` (P,) the interest on debt
     that calls ended, times the `share` (R,) that the protocol keeps.
     """
+    wide_vectors()
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
     for p in range(paths):
@@ -143,54 +170,73 @@ def walk(
     since = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     ended = np.empty(reserves)
+    # the same balances with loans side by side, and what they leave: one pass over all pairs of a path
+    kept = np.empty((reserves, most))
+    due_to = np.empty((reserves, most))
+    surplus = np.empty(most)
+    gain = np.empty((steps, reserves))
+    due_of = np.empty((steps, reserves))
+    for t in range(steps):
+        for r in range(reserves):
+            gain[t, r] = indices[t, 0, r] * parameters[0, r]
+            due_of[t, r] = indices[t, 1, r] * LESS
     outstanding = np.zeros((decay.shape[1], 1))
     sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
+    limited = capital < np.inf
     for p in range(paths):
         count = 0
         earliest = steps
         for n in range(start[p], start[p + 1]):
-            if worst[n] * relief[loans[n]] >= 1.0 + _SAFE:
+            level = int((relief[loans[n]] - 1.0) / _LEVEL - _SAFE)
+            begins = below[n, max(0, min(level, below.shape[1] - 1))]
+            if worst[n] * relief[loans[n]] >= 1.0 + _SAFE or begins == steps:
                 residual[p] += gaps[n] * scale[loans[n]]
                 continue
-            earliest = min(earliest, first[n])
-            since[count] = first[n]
+            earliest = min(earliest, begins)
+            since[count] = begins
             due[count] = -1
             called[count] = 0
             for r in range(reserves):
                 held[count, r, 0] = collateral[loans[n], r] * scale[loans[n]]
                 owed[count, r, 0] = debt[loans[n], r] * scale[loans[n]]
+                kept[r, count] = held[count, r, 0]
+                due_to[r, count] = owed[count, r, 0]
             count += 1
         if count == 0:
             continue
         outstanding[:] = 0.0
         own[:] = 0.0
         ended[:] = 0.0
+        any_call = False
         bound[:] = 0.0
         own[CAPITAL, 0] = capital
         for t in range(earliest, steps):
-            for a in range(decay.shape[1]):
-                outstanding[a, 0] *= decay[t, a]
-            if t > 0:
+            if any_call:
+                for a in range(decay.shape[1]):
+                    outstanding[a, 0] *= decay[t, a]
                 for r in range(reserves):
                     grown = share[r] * (indices[t, 1, r] - indices[t - 1, 1, r])
                     forgone[p] += ended[r] * grown * market[p, t, r, 0]
-            own[CAPITAL, 0] += bound[t % bound.size]
+            if limited:
+                own[CAPITAL, 0] += bound[t % bound.size]
             free = own[CAPITAL, 0]
             for k in range(count):
-                if since[k] > t:
-                    continue
-                surplus = 0.0
-                for r in range(reserves):
-                    surplus += (
-                        held[k, r, 0] * indices[t, 0, r] * parameters[0, r] - owed[k, r, 0] * indices[t, 1, r] * LESS
-                    ) * oracle[p, t, r, 0]
-                if surplus >= 0.0:
+                surplus[k] = 0.0
+            for r in range(reserves):
+                up, down, price = gain[t, r], due_of[t, r], oracle[p, t, r, 0]
+                for k in range(count):
+                    surplus[k] += (kept[r, k] * up - due_to[r, k] * down) * price
+            for k in range(count):
+                if surplus[k] >= 0.0:
                     due[k] = -1
+                    continue
+                if since[k] > t:
                     continue
                 if due[k] < 0:
                     due[k] = t + delay
                 if due[k] <= t:
+                    any_call = True
                     for r in range(reserves):
                         ended[r] += owed[k, r, 0]
                     called[k] += liquidate_account(
@@ -212,7 +258,10 @@ def walk(
                     )
                     for r in range(reserves):
                         ended[r] -= owed[k, r, 0]
-            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
+                        kept[r, k] = held[k, r, 0]
+                        due_to[r, k] = owed[k, r, 0]
+            if limited:
+                bound[t % bound.size] = free - own[CAPITAL, 0]
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):
@@ -238,7 +287,7 @@ class JointRun:
     _start: np.ndarray
     _lane: np.ndarray
     _loans: np.ndarray
-    _first: np.ndarray
+    _below: np.ndarray
     _worst: Floats
     _gap: Floats
     _elsewhere: tuple[np.ndarray, np.ndarray, Floats]
@@ -317,6 +366,10 @@ class JointRun:
         untouched_gap(state.start_collateral, state.start_debt, enabled, price[-1], worst_case[-1], gap)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
+        below = np.empty((lane.size, _LEVELS), dtype=np.int32)
+        first_below(
+            found, lane, first[found, lane], state.start_collateral, state.start_debt, lowest, oracle, worst_case, below
+        )
         others = np.nonzero((gap > 0) & (first < 0))
         owed = (state.start_debt * start[:, 0]).sum(axis=1)
         return cls(
@@ -324,7 +377,7 @@ class JointRun:
             np.searchsorted(lane, np.arange(paths.count + 1)).astype(np.int64),
             lane,
             found,
-            first[found, lane],
+            below,
             worst[found, lane],
             gap[found, lane],
             (*others, gap[others]),
@@ -372,7 +425,7 @@ class JointRun:
         away = self._elsewhere[:2]
         np.add.at(elsewhere, away[1], size[away[0]] * self._gaps(*away, self._elsewhere[2], indices[-1]))
         walk(
-            self._start, self._loans[at], self._first[at], self._worst[at],
+            self._start, self._loans[at], self._below[at], self._worst[at],
             self._gaps(self._loans, self._lane, self._gap, indices[-1])[at], relief,
             state.start_collateral, state.start_debt, size, share, parameters, market._own(layout, paths)["terms"],
             market.keeper.calls_per_step, state.delay, self._decay, self._oracle, self._market, indices,

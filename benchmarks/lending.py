@@ -11,7 +11,7 @@ bounds that pass over accounts that are safe on a whole path; all three find the
 factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
 ``utilisation on the path``: the stressed whole run with interest, at a stated utilisation, with pools in which nobody
 answers, and with answers.
-``with caps and curves``: the same with 40 rate curves and five caps among the sets; loans then differ in size by set.
+``with caps and curves``: the same with ten rate curves and five caps among the sets; loans then differ in size by set.
 """
 
 import json
@@ -111,7 +111,7 @@ def parameter_sets(sized: bool) -> list[ParameterSet]:
         }
         if sized:
             tokens["WETH"] = replace(tokens["WETH"], supply_cap=1_800_000.0 * (1 + k % 5))
-            tokens["USDC"] = TokenChange(slope1=round(0.02 + 0.001 * (k % 40), 4))
+            tokens["USDC"] = TokenChange(slope1=round(0.02 + 0.004 * (k % 10), 4))
         out.append(ParameterSet(f"set {k}", tokens, 0.5 if k % 50 < 25 else 1.0))
     return out
 

@@ -122,10 +122,7 @@ def untouched_gap(collateral, debt, enabled, price, indices, gap):
 def walk(
     start,
     loans,
-    below,
-    worst,
-    gaps,
-    relief,
+    since,
     collateral,
     debt,
     scale,
@@ -149,10 +146,8 @@ def walk(
 ):
     """Let the pairs of every path live under one set.
 
-    `start` (P + 1) says where in `loans`, `below` (N, J), `worst` and `gaps` (N,) the pairs of a path begin, in the
-    order in which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's
-    thresholds to the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  Others
-    are looked at from the step on at which `below` says that so much relief may be too little.  `scale` (L,)
+    `start` (P + 1) says where in `loans` and `since` (N,) the pairs of a path begin, in the order in which keepers take
+    them; a pair is looked at from the step `since` on.  `scale` (L,)
     multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
     `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A * sources) what is left of coins sold from one step
     to the next.  Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has room
@@ -167,7 +162,6 @@ def walk(
     held = np.empty((most, reserves, 1))
     owed = np.empty((most, reserves, 1))
     due = np.empty(most, dtype=np.int64)
-    since = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     ended = np.empty(reserves)
     # the same balances with loans side by side, and what they leave: one pass over all pairs of a path
@@ -188,13 +182,7 @@ def walk(
         count = 0
         earliest = steps
         for n in range(start[p], start[p + 1]):
-            level = int((relief[loans[n]] - 1.0) / _LEVEL - _SAFE)
-            begins = below[n, max(0, min(level, below.shape[1] - 1))]
-            if worst[n] * relief[loans[n]] >= 1.0 + _SAFE or begins == steps:
-                residual[p] += gaps[n] * scale[loans[n]]
-                continue
-            earliest = min(earliest, begins)
-            since[count] = begins
+            earliest = min(earliest, since[n])
             due[count] = -1
             called[count] = 0
             for r in range(reserves):
@@ -221,9 +209,10 @@ def walk(
             if limited:
                 own[CAPITAL, 0] += bound[t % bound.size]
             free = own[CAPITAL, 0]
+            up, down, price = gain[t, 0], due_of[t, 0], oracle[p, t, 0, 0]
             for k in range(count):
-                surplus[k] = 0.0
-            for r in range(reserves):
+                surplus[k] = (kept[0, k] * up - due_to[0, k] * down) * price
+            for r in range(1, reserves):
                 up, down, price = gain[t, r], due_of[t, r], oracle[p, t, r, 0]
                 for k in range(count):
                     surplus[k] += (kept[r, k] * up - due_to[r, k] * down) * price
@@ -231,7 +220,7 @@ def walk(
                 if surplus[k] >= 0.0:
                     due[k] = -1
                     continue
-                if since[k] > t:
+                if since[start[p] + k] > t:
                     continue
                 if due[k] < 0:
                     due[k] = t + delay
@@ -353,7 +342,10 @@ class JointRun:
         for m in markets:
             if (key := _curve_of(m, loans)) not in curves:
                 grown = _indices(m, loans, state, steps)
-                curves[key] = grown, (np.diff(grown[:, 1], axis=0)[:, :, None] * price[1:]).sum(axis=0)
+                interest = np.zeros(price.shape[1:])
+                for more, worth in zip(np.diff(grown[:, 1], axis=0), price[1:], strict=True):
+                    interest += more[:, None] * worth
+                curves[key] = grown, interest
         every = np.array([grown for grown, _ in curves.values()])
         worst_case = np.stack([every[:, :, 0].min(axis=0), every[:, :, 1].max(axis=0)], axis=1)
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
@@ -421,13 +413,21 @@ class JointRun:
         above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         share = np.array([t.rates.reserve_factor for t in layout.tokens])
-        at = self._taken(size)
         away = self._elsewhere[:2]
         np.add.at(elsewhere, away[1], size[away[0]] * self._gaps(*away, self._elsewhere[2], indices[-1]))
+        # what the set's own thresholds lift above one for good is never touched: it ends with debt above collateral
+        level = np.clip((relief - 1.0) / _LEVEL - _SAFE, 0, _LEVELS - 1).astype(np.int64)[self._loans]
+        since = self._below[np.arange(self.pairs), level]
+        walked = (self._worst * relief[self._loans] < 1.0 + _SAFE) & (since < len(indices))
+        left = np.flatnonzero(~walked & (self._gap > 0))
+        loan, lane = self._loans[left], self._lane[left]
+        np.add.at(residual, lane, size[loan] * self._gaps(loan, lane, self._gap[left], indices[-1]))
+        at = self._taken(size)
+        at = at[walked[at]]
+        start = np.concatenate([[0], np.cumsum(np.bincount(self._lane[walked], minlength=paths))])
         walk(
-            self._start, self._loans[at], self._below[at], self._worst[at],
-            self._gaps(self._loans, self._lane, self._gap, indices[-1])[at], relief,
-            state.start_collateral, state.start_debt, size, share, parameters, market._own(layout, paths)["terms"],
+            start, self._loans[at], since[at], state.start_collateral, state.start_debt, size, share, parameters,
+            market._own(layout, paths)["terms"],
             market.keeper.calls_per_step, state.delay, self._decay, self._oracle, self._market, indices,
             state.reserve_asset, state.depth,
             np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
@@ -446,10 +446,10 @@ class JointRun:
             "protocol_revenue": sums[FEE] + (kept[:, None] * interest).sum(axis=0) - forgone,
         }
 
-    def _taken(self, size: Floats) -> "np.ndarray | slice":
+    def _taken(self, size: Floats) -> np.ndarray:
         """Places of the pairs in the order in which keepers take loans of these sizes: the largest debts first."""
         if not self._ranked or (size == size[0]).all():
-            return slice(None)
+            return np.arange(self.pairs)
         order = np.argsort(-(self._owed * size), kind="stable")
         key = order.tobytes()
         if key not in self._order:

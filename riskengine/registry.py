@@ -61,6 +61,14 @@ MODELS: dict[str, dict[str, str]] = {
         "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
         "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
     },
+    "oracles": {
+        "push": "riskengine.oracle.push:PushOracle",
+        "chained": "riskengine.oracle.chained:ChainedOracle",
+        "twap": "riskengine.oracle.twap:TwapOracle",
+        "ema": "riskengine.oracle.ema:EmaOracle",
+        "osm": "riskengine.oracle.osm:OsmOracle",
+        "stale": "riskengine.oracle.stale:StaleOracle",
+    },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",
         "health_factor": "riskengine.exposure.health_factor:HealthFactorExposure",
@@ -142,7 +150,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``exposures`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``oracles``, ``exposures`` or ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

@@ -14,7 +14,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.random import DrawKeys
+from riskengine.random import FIXED, DrawKeys, PathDraws
 
 
 @runtime_checkable
@@ -225,6 +225,30 @@ class ExposureModel(Protocol):
         """The position in a world; ValueError where the world cannot price it."""
 
 
+@runtime_checkable
+class PriceOracle(Protocol):
+    """What price a lending protocol sees, on P lanes at once.
+
+    Attributes
+    ----------
+    kind : str
+    """
+
+    kind: str
+
+    def init(self, spot: Floats, grid: TimeGrid, assets: tuple[str, ...] = (), draws: PathDraws = FIXED) -> Any:
+        """State at time 0, when market and oracle say `spot`, shape (A, P).
+
+        ValueError where hours are off the grid, or a name is not among `assets`, the rows of `spot`.
+        """
+
+    def step(self, state: Any, spot: Floats, seconds: float) -> Floats:
+        """Advance `state` by `seconds`, whole steps or none, to market prices `spot`; what the protocol sees (A, P)."""
+
+    def unseen_fall(self, asset: str) -> float | None:
+        """Share by which the market can lie below the oracle without its telling; None where no share bounds it."""
+
+
 @dataclass(frozen=True)
 class LendingEvents:
     """What one step did, per lane, shape (P,) each.
@@ -290,7 +314,9 @@ def _settings(own: Any, like: Sequence[Any]) -> list[str]:
         if held and all(list(map(type, x)) == list(map(type, held)) for x in theirs):
             told += [said for own, *rest in zip(held, *theirs, strict=True) for said in _settings(own, rest)]
         else:
-            told.append(_said(f.name, value))
+            said, alike = _said(f.name, value), [x for x in others if type(x) is type(value)]
+            more = _settings(value, alike) if is_dataclass(value) and not hasattr(value, "name") else []
+            told.append(f"{said} {' '.join(more)}" if more else said)
     return told
 
 

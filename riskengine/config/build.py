@@ -27,7 +27,16 @@ from riskengine.config.reader import Path_, Tree, dotted, read_yaml
 from riskengine.errors import Fault, InputError, RepairWarning, UsageError
 from riskengine.exposure.unit import Exposure
 from riskengine.market.surface import FactorSurface
-from riskengine.roles import Estimator, ExposureModel, LendingProtocol, MarginModel, ScenarioModel, StateComponent
+from riskengine.oracle.push import PushOracle
+from riskengine.roles import (
+    Estimator,
+    ExposureModel,
+    LendingProtocol,
+    MarginModel,
+    PriceOracle,
+    ScenarioModel,
+    StateComponent,
+)
 from riskengine.scenario.world import Stress, World
 from riskengine.study.kind import Study
 
@@ -38,11 +47,12 @@ FAMILY: dict[Any, str] = {
     FactorSurface: "surfaces",
     MarginModel: "margin",
     LendingProtocol: "lending",
+    PriceOracle: "oracles",
     Estimator: "estimators",
     ExposureModel: "exposures",
 }
 # what a mapping without ``kind`` is in the place of a model
-PLAIN: dict[Any, type] = {ExposureModel: Exposure}
+PLAIN: dict[Any, type] = {ExposureModel: Exposure, PriceOracle: PushOracle}
 # kind of file that a word in the place of a record names
 NAMED: dict[Any, str] = {World: "scenarios", Portfolio: "books", Loans: "books"}
 

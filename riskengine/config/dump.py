@@ -10,6 +10,7 @@ from riskengine import registry
 from riskengine.book.loans import Loans
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.book import dump_portfolio
+from riskengine.config.build import PLAIN
 from riskengine.config.data_files import DATA, dump_data
 from riskengine.config.loans import dump_loans
 from riskengine.config.reader import needs_quotes
@@ -48,6 +49,9 @@ def _written(f: Any, record: Any) -> bool:
 
 
 def _kind(record: Any) -> str | None:
+    """Registered kind of a model; None of a record that needs none because a mapping without ``kind`` is one."""
+    if type(record) in PLAIN.values():
+        return None
     return next((k for k in (registry.kind_of(f, record) for f in registry.MODELS) if k is not None), None)
 
 

@@ -18,6 +18,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import BUMP, account_values, close_costs, rounding, snapshot
+from riskengine.random import FIXED, DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 
 
@@ -208,7 +209,8 @@ class LendingDesk:
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
-    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.
+    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  Figures stand under
+    `label`, the market's kind by default; what keepers and oracle draw follows from `keys`.
     """
 
     def __init__(
@@ -220,10 +222,14 @@ class LendingDesk:
         spot: Floats,
         incidence: bool = False,
         losses: bool = False,
+        label: str | None = None,
+        keys: DrawKeys = FIXED.keys,
     ):
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
-        self._losses = losses
-        self._state = market.init(loans, paths.assets, spot, paths.grid)
+        self._losses, self._label = losses, label or market.kind
+        takes = "draws" in signature(market.init).parameters
+        drawn = {"draws": PathDraws(keys, paths.first_path)} if takes else {}
+        self._state = market.init(loans, paths.assets, spot, paths.grid, **drawn)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
 
@@ -266,4 +272,4 @@ class LendingDesk:
         if "seized_usd" in sums and self._losses:
             columns["supplier_loss"] = np.maximum(-columns["protocol_result"], 0.0)
             columns["liquidatable_at_start"] = closing["initially_liquidatable"]
-        return {("lending", self._market.kind, None, self._shift, "all", k): v for k, v in columns.items()}
+        return {("lending", self._label, None, self._shift, "all", k): v for k, v in columns.items()}

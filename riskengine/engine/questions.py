@@ -111,7 +111,8 @@ class LendingQuestion:
     threshold_shifts : tuple of float
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
     compared_with : tuple of LendingProtocol
-        Other markets, each of another kind.  With any, who pays for a liquidation is reported for all.
+        Other markets: of other kinds, or of one kind with other settings, which their names then say.  With any, who
+        pays for a liquidation is reported for all.
     who_pays : bool
         Report it with one market too, with what suppliers lose and how many loans are liquidatable at the start.
     """
@@ -125,9 +126,8 @@ class LendingQuestion:
     def __post_init__(self) -> None:
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
-        kinds = [m.kind for m in self.markets]
-        if len(set(kinds)) != len(kinds):
-            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {kinds}")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"compared_with must hold markets that all differ, each once, got {list(self.labels)}")
 
     @property
     def markets(self) -> tuple[LendingProtocol, ...]:
@@ -135,9 +135,19 @@ class LendingQuestion:
         return (self.market, *self.compared_with)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each market: its kind, with what tells it from others of the kind."""
+        return told_apart(self.markets)
+
+    def label(self, market: LendingProtocol) -> str:
+        """The name of one of `markets`."""
+        return next(name for held, name in zip(self.markets, self.labels, strict=True) if held is market)
+
+    @property
     def free(self) -> frozenset[str]:
-        """Kinds of the markets whose rules leave the protocol no fee."""
-        return frozenset(m.kind for m in self.markets if not getattr(m, "charges", True))
+        """Names of the markets whose rules leave the protocol no fee."""
+        named = zip(self.markets, self.labels, strict=True)
+        return frozenset(name for m, name in named if not getattr(m, "charges", True))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.random import DrawKeys
+from riskengine.random import DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
@@ -118,7 +118,7 @@ class Simulation:
         """Columns of every parameter set on the book of the lending question; the subject is the name of the set."""
         lending = self.lending
         markets = [lending.market.with_parameters(s) for s in self.sets]
-        joint = JointRun.prepare(markets, lending.book, paths)
+        joint = JointRun.prepare(markets, lending.book, paths, PathDraws(self.keys, paths.first_path))
         return {
             ("lending", lending.market.kind, None, None, own.name, measure): column
             for own, market in zip(self.sets, markets, strict=True)
@@ -201,7 +201,17 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
-        return LendingDesk(own, shift, lending.book, paths, paths.spot_lanes[0], incidence, lending.who_pays)
+        return LendingDesk(
+            own,
+            shift,
+            lending.book,
+            paths,
+            paths.spot_lanes[0],
+            incidence,
+            lending.who_pays,
+            lending.label(market),
+            self.keys,
+        )
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

@@ -19,7 +19,8 @@ from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
-from riskengine.oracle.push import OracleState, PushOracle
+from riskengine.random import FIXED, PathDraws
+from riskengine.roles import PriceOracle
 
 
 class Listed(Protocol):
@@ -56,7 +57,8 @@ class BookState:
         Borrower of each loan.
     indices : ndarray, shape (2, R)
         Supply and borrow indices.
-    oracle : OracleState
+    oracle : object
+        State of the market's oracle.
     outstanding : ndarray, shape (A, P)
         Coins sold into the pools and not yet refilled.
     liquidated : ndarray of uint8, shape (borrowers, P)
@@ -79,7 +81,7 @@ class BookState:
     debt_lanes: Floats
     owner: Ints
     indices: Floats
-    oracle: OracleState
+    oracle: Any
     outstanding: Floats
     liquidated: np.ndarray
     deficit_usd: Floats
@@ -87,7 +89,7 @@ class BookState:
     initially_liquidatable: Floats
     step: int
     grid: TimeGrid
-    delay: int
+    clock: tuple[Any, ...]
     order: Ints
     touched: np.ndarray
     pending: np.ndarray
@@ -162,13 +164,18 @@ class BlockMarket(ABC):
     rules: Any
     keeper: Keeper
     liquidity: ConstantProduct
-    oracle: PushOracle | None
+    oracle: PriceOracle | None
     reaction: Reaction | None
 
     @property
-    def feed(self) -> PushOracle:
+    def feed(self) -> PriceOracle:
         """The oracle the market reads."""
         return self.oracle or self.rules.oracle
+
+    @property
+    def drawn(self) -> bool:
+        """Whether keepers or oracle draw random numbers of their own."""
+        return self.keeper.extra_delay is not None or getattr(self.feed, "drawn", False)
 
     def with_threshold_shift(self, shift: float) -> Self:
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is illegal."""
@@ -209,7 +216,9 @@ class BlockMarket(ABC):
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         """Liquidate the loans that are ready, at oracle and market prices of every token, (R, P) each."""
 
-    def init(self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid) -> BookState:
+    def init(
+        self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid, draws: PathDraws = FIXED
+    ) -> BookState:
         """State of a block at time 0.
 
         Parameters
@@ -220,7 +229,9 @@ class BlockMarket(ABC):
         spot : ndarray, shape (A, P)
             Market prices at time 0, which the oracle publishes.
         grid : TimeGrid
-            Oracle heartbeat and keeper delay must fall on it.
+            Hours of oracle and keepers must fall on it.
+        draws : PathDraws
+            Of what keepers and oracle draw.
         """
         assets = tuple(assets)
 
@@ -257,7 +268,7 @@ class BlockMarket(ABC):
             debt_lanes=np.empty((count, reserves, paths)),
             owner=np.asarray(owner, dtype=np.int64),
             indices=np.ones((2, reserves)),
-            oracle=self.feed.init(spot, grid),
+            oracle=self.feed.init(spot, grid, assets, draws),
             outstanding=np.zeros((len(assets), paths)),
             liquidated=np.zeros((len(loans.names), paths), dtype=np.uint8),
             deficit_usd=np.zeros(paths),
@@ -265,7 +276,7 @@ class BlockMarket(ABC):
             initially_liquidatable=np.broadcast_to(liquidatable, (paths,)),
             step=0,
             grid=grid,
-            delay=grid.index("keeper delay", self.keeper.delay_hours),
+            clock=self.keeper.clock(grid, loans.names, np.asarray(owner, dtype=np.int64), draws),
             # keepers take the largest debts first; in book order where no one ranking holds for all lanes
             order=np.argsort(-owed[:, 0], kind="stable") if one_start else np.arange(count),
             touched=np.zeros(count, dtype=np.uint8),
@@ -303,7 +314,7 @@ class BlockMarket(ABC):
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
         due.find_due(
             step,
-            state.delay,
+            state.clock,
             state.start_collateral,
             state.start_debt,
             state.collateral_lanes,

@@ -11,6 +11,8 @@ product cannot push a position across a boundary that it is on.
 import numpy as np
 
 from riskengine.jit import kernel, wide_vectors
+from riskengine.random import Purpose, draw
+from riskengine.vecmath import uniform
 
 LESS = 1.0 - 1e-12
 MORE = 1.0 + 1e-12
@@ -19,10 +21,28 @@ MORE = 1.0 + 1e-12
 CALLS, NEW_LOANS, SEIZED, REPAID, DEFICIT, FEE, PROFIT, SKIPPED, RETURNED = range(9)
 
 
+_PURPOSE = np.uint64(Purpose.KEEPER_DELAY)
+
+
+@kernel(inline=True)
+def arrival(step, loan, lane, clock):
+    """Step at which a keeper comes to a loan that becomes liquidatable at `step`; `clock` is `Keeper.clock`'s."""
+    least, beyond, keys, number, first_path, step_seconds = clock
+    late = step + least
+    if beyond.size > 0:
+        word, _ = draw(first_path + lane, step * step_seconds, _PURPOSE, number[loan], keys[loan, 0], keys[loan, 1])
+        u = uniform(word)
+        k = 0
+        while k < beyond.size and u < beyond[k]:
+            k += 1
+        late += k
+    return late
+
+
 @kernel(scratch=True)
 def find_due(
     step,
-    delay,
+    clock,
     start_collateral,
     start_debt,
     collateral,
@@ -41,8 +61,8 @@ def find_due(
     Rows of `collateral` and `debt` (L, R, P) hold a loan from its first call on: `touched` is 0 before
     (`start_collateral`, `start_debt` (L, R) hold on all lanes), 1 where the rows are filled and still equal on all
     lanes, 2 where they differ.  A loan below 2 is passed over in one comparison where even the worst prices of the
-    block keep it safe.  `due` (L, P) receives the step at which a keeper is there, -1 for none; `ready` (L,) marks
-    loans with a lane at which one is there now, whose rows are filled.
+    block keep it safe.  `due` (L, P) receives the step at which a keeper is there by `clock` (`Keeper.clock`), -1 for
+    none; `ready` (L,) marks loans with a lane at which one is there now, whose rows are filled.
     """
     wide_vectors()
     reserves, lanes = oracle.shape
@@ -98,9 +118,13 @@ def find_due(
             for p in range(lanes):
                 due[loan, p] = -1
         pending[loan] = 1 if below > 0 else 0
+        if clock[1].size > 0:
+            for p in range(lanes):
+                if surplus[p] < 0.0 and due[loan, p] < 0:
+                    due[loan, p] = arrival(step, loan, p, clock)
         arrived = 0
         for p in range(lanes):
-            waiting = due[loan, p] if due[loan, p] >= 0 else np.int32(step + delay)
+            waiting = due[loan, p] if due[loan, p] >= 0 else np.int32(step + clock[0])
             due[loan, p] = waiting if surplus[p] < 0.0 else np.int32(-1)
             arrived += 1 if surplus[p] < 0.0 and waiting <= step else 0
         if arrived == 0:

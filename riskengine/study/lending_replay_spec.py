@@ -144,6 +144,8 @@ class LendingReplayStudy(Study):
         """As `Study.faults`."""
         from dataclasses import replace
 
+        if getattr(self.market, "drawn", False):
+            yield "market must draw nothing (extra_delay, missed_share), since a replay is one history", ("market",)
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
         for i, event in enumerate(self.events):
             try:

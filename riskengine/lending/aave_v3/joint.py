@@ -23,8 +23,9 @@ from riskengine.book.loans import Loans
 from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
-from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID, arrival
 from riskengine.market.paths import MarketPaths
+from riskengine.random import FIXED, PathDraws
 
 # far above the rounding of a sum of a few products, far below any price move
 _SAFE = 1e-9
@@ -105,7 +106,7 @@ def walk(
     parameters,
     terms,
     calls,
-    delay,
+    clock,
     decay,
     oracle,
     market,
@@ -119,10 +120,10 @@ def walk(
     """Let the pairs of every path live under one set.
 
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
-    which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
-    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
-    (P, T, R, 1) are prices, `decay` (T,) what is left of the pools' imbalance from one step to the next.
-    `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    which keepers take them; `clock` says when those come (`Keeper.clock`).  A pair whose `worst` health, times the
+    least ratio `relief` (L,) of a loan's thresholds to the lowest, stays above one is never touched: it ends with its
+    gap of debt above collateral.  `oracle` and `market` (P, T, R, 1) are prices, `decay` (T,) what is left of the
+    pools' imbalance from one step to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -132,6 +133,7 @@ def walk(
     owed = np.empty((most, reserves, 1))
     due = np.empty(most, dtype=np.int64)
     since = np.empty(most, dtype=np.int64)
+    who = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     outstanding = np.zeros((depth.size, 1))
     sold = np.zeros((depth.size, 1))
@@ -145,6 +147,7 @@ def walk(
                 continue
             earliest = min(earliest, first[n])
             since[count] = first[n]
+            who[count] = loans[n]
             due[count] = -1
             called[count] = 0
             for r in range(reserves):
@@ -170,7 +173,7 @@ def walk(
                     due[k] = -1
                     continue
                 if due[k] < 0:
-                    due[k] = t + delay
+                    due[k] = arrival(t, who[k], p, clock)
                 if due[k] <= t:
                     called[k] += liquidate_account(
                         k,
@@ -226,7 +229,9 @@ class JointRun:
     _price: Floats
 
     @classmethod
-    def prepare(cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths) -> "JointRun":
+    def prepare(
+        cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths, draws: PathDraws = FIXED
+    ) -> "JointRun":
         """Do once what all `markets` share.
 
         Parameters
@@ -236,6 +241,8 @@ class JointRun:
             nothing else.
         loans : Loans
         paths : MarketPaths
+        draws : PathDraws
+            Of what keepers and oracle draw.
 
         Raises
         ------
@@ -246,7 +253,7 @@ class JointRun:
         if any(m.reaction is not None for m in markets):
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
-        state = base.init(loans, paths.assets, spot[0], paths.grid)
+        state = base.init(loans, paths.assets, spot[0], paths.grid, draws)
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():
@@ -314,7 +321,7 @@ class JointRun:
         walk(
             self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
             state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
-            state.delay, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            state.clock, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
             sums, residual, liquidated,
         )  # fmt: skip
         lendable = scale * (state.start_collateral * ltv).sum(axis=0)

@@ -15,8 +15,8 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
-from riskengine.oracle.push import PushOracle
 from riskengine.rates.two_slope import growth
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class AaveV3(BlockMarket):
     keeper : Keeper
     liquidity : ConstantProduct
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -44,7 +44,7 @@ class AaveV3(BlockMarket):
     rules: AaveV3Rules
     keeper: Keeper
     liquidity: ConstantProduct
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from riskengine.arrays import check_range
 from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
+from riskengine.roles import PriceOracle
 
 
 def to_bps(name: str, value: float) -> int:
@@ -118,7 +118,7 @@ class AaveV3Rules:
     name, as_of, source : str
         Market, date of the parameters (ISO), where they were read.
     reserves : tuple of Reserve
-    oracle : PushOracle
+    oracle : PriceOracle
         Feed the deployment reads.
     emodes : tuple of EfficiencyMode
     reference_spot : dict of str to float
@@ -137,7 +137,7 @@ class AaveV3Rules:
     as_of: str
     source: str
     reserves: tuple[Reserve, ...]
-    oracle: PushOracle
+    oracle: PriceOracle
     emodes: tuple[EfficiencyMode, ...] = ()
     reference_spot: dict[str, float] = field(default_factory=dict)
     close_factor: float = 0.5

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.listing import Token, check_listed, check_order, moved, wad
-from riskengine.oracle.push import PushOracle
 from riskengine.rates.comet import CometCurve
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class CometRules:
     rates : BorrowCurve
     utilisation : float
         At which the market stays during a run; sets the rate that accrues.
-    oracle : PushOracle
+    oracle : PriceOracle
     reference_spot : dict of str to float
         Prices (USD) of the market assets at `as_of`; data, not read by a run.
     """
@@ -94,7 +94,7 @@ class CometRules:
     store_front_price_factor: float
     target_reserves: float
     rates: BorrowCurve
-    oracle: PushOracle
+    oracle: PriceOracle
     reserves: float = 0.0
     utilisation: float = 0.0
     reference_spot: dict[str, float] = field(default_factory=dict)

@@ -15,8 +15,8 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book, wad
 from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, WAD
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EulerEvk(BlockMarket):
     keeper : Keeper
     liquidity : ConstantProduct
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -42,7 +42,7 @@ class EulerEvk(BlockMarket):
     rules: EulerRules
     keeper: Keeper
     liquidity: ConstantProduct
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:

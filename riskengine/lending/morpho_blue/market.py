@@ -16,9 +16,9 @@ from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor,
 from riskengine.lending.morpho_blue.rules import IsolatedMarket, MorphoRules
 from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.constant_product import ConstantProduct
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD
 from riskengine.rates.adaptive_curve import adaptive_rate
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MorphoBlue(BlockMarket):
     keeper : Keeper
     liquidity : ConstantProduct
         Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -45,7 +45,7 @@ class MorphoBlue(BlockMarket):
     rules: MorphoRules
     keeper: Keeper
     liquidity: ConstantProduct
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:

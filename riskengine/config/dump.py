@@ -49,7 +49,6 @@ def _written(f: Any, record: Any) -> bool:
 
 
 def _kind(record: Any) -> str | None:
-    """Registered kind of a model; None of a record that needs none because a mapping without ``kind`` is one."""
     if type(record) in PLAIN.values():
         return None
     return next((k for k in (registry.kind_of(f, record) for f in registry.MODELS) if k is not None), None)

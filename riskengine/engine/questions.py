@@ -111,8 +111,8 @@ class LendingQuestion:
     threshold_shifts : tuple of float
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
     compared_with : tuple of LendingProtocol
-        Other markets: of other kinds, or of one kind with other settings, which their names then say.  With any, who
-        pays for a liquidation is reported for all.
+        Other markets, each of another kind or told apart by a setting.  With any, who pays for a liquidation is
+        reported for all.
     who_pays : bool
         Report it with one market too, with what suppliers lose and how many loans are liquidatable at the start.
     """
@@ -127,7 +127,10 @@ class LendingQuestion:
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
         if len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"compared_with must hold markets that all differ, each once, got {list(self.labels)}")
+            raise ValueError(
+                "compared_with must hold markets of other kinds, or that a setting tells apart, each once, "
+                f"got {list(self.labels)}"
+            )
 
     @property
     def markets(self) -> tuple[LendingProtocol, ...]:
@@ -136,7 +139,7 @@ class LendingQuestion:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name for each market: its kind, with what tells it from others of the kind."""
+        """A name for each of `markets`: its kind, with what tells it from others of the kind."""
         return told_apart(self.markets)
 
     def label(self, market: LendingProtocol) -> str:
@@ -146,8 +149,8 @@ class LendingQuestion:
     @property
     def free(self) -> frozenset[str]:
         """Names of the markets whose rules leave the protocol no fee."""
-        named = zip(self.markets, self.labels, strict=True)
-        return frozenset(name for m, name in named if not getattr(m, "charges", True))
+        charges = (getattr(m, "charges", True) for m in self.markets)
+        return frozenset(name for name, some in zip(self.labels, charges, strict=True) if not some)
 
 
 @dataclass(frozen=True)

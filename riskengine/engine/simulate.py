@@ -201,16 +201,9 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
+        spot, label = paths.spot_lanes[0], lending.label(market)
         return LendingDesk(
-            own,
-            shift,
-            lending.book,
-            paths,
-            paths.spot_lanes[0],
-            incidence,
-            lending.who_pays,
-            lending.label(market),
-            self.keys,
+            own, shift, lending.book, paths, spot, incidence, lending.who_pays, label=label, keys=self.keys
         )
 
 

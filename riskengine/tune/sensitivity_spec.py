@@ -347,8 +347,8 @@ def settings(study: CalibrationStudy, output: Output) -> Iterator[dict[str, Any]
         given = {k: v for k, v in where.items() if k != "threshold_shift"}
     elif output.section == "lending" and study.lending is not None:
         places = [
-            {"model": market.kind, "threshold_shift": shift}
-            for market in study.lending.markets
+            {"model": label, "threshold_shift": shift}
+            for label in study.lending.labels
             for shift in study.lending.threshold_shifts
         ]
         given = {k: v for k, v in where.items() if k != "multiplier"}

@@ -10,6 +10,7 @@ from riskengine.config.build import FAMILY, NAMED, Builder
 from riskengine.config.reader import Tree, read_text, read_yaml
 from riskengine.config.study import load_loans, load_study, load_world
 from riskengine.errors import Fault, InputError
+from riskengine.lending.oracle_notes import hidden_falls
 
 
 def check_file(file: Path) -> str:
@@ -45,9 +46,20 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         load_loans(str(file.absolute()))
         return "borrower book", ()
     if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:
-        worlds = load_study(str(file.absolute())).study.all_worlds()
-        return "study", tuple(dict.fromkeys(said for world in worlds for said in _notes(world)))
+        study = load_study(str(file.absolute())).study
+        said = [*(n for world in study.all_worlds() for n in _notes(world)), *_market_notes(study)]
+        return "study", tuple(dict.fromkeys(said))
     return _check_parameters(tree, keys), ()
+
+
+def _market_notes(study: Any) -> list[str]:
+    """What the oracles of the lending markets of a study, or of the study it is about, may hide, each by its name."""
+    about = getattr(study, "study", study)
+    lending = getattr(about, "lending", None)
+    named = [] if lending is None else zip(lending.labels, lending.markets, strict=True)
+    if lending is None and hasattr(about, "market"):
+        named = [(about.market.kind, about.market)]
+    return [f"{name}: {said}" for name, market in named for said in hidden_falls(market)]
 
 
 def _notes(world: Any) -> tuple[str, ...]:

@@ -157,7 +157,8 @@ class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
-    rules) and ``reaction`` (None: borrowers do nothing), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
+    rules) and ``reaction`` (None: borrowers do nothing), and says `collaterals`, `_layout`, `_parameters`, `_grow` and
+    `_liquidate`.
     """
 
     kind: ClassVar[str]
@@ -182,9 +183,18 @@ class BlockMarket(ABC):
         own: Any = self
         return replace(own, rules=self.rules.with_threshold_shift(shift)) if shift else own
 
-    def _check_depth(self, collaterals: Sequence[Listed]) -> None:
+    @property
+    @abstractmethod
+    def collaterals(self) -> Sequence[Listed]:
+        """Tokens that may be borrowed against."""
+
+    def paid(self, parameters: Floats) -> Floats:
+        """Collateral at oracle prices that leaves a loan per USD repaid when it falls just below 1, per token."""
+        return parameters[1]
+
+    def _check_depth(self) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
-        followed = {c.asset for c in collaterals if c.asset is not None}
+        followed = {c.asset for c in self.collaterals if c.asset is not None}
         if followed != set(self.liquidity.depth_usd):
             raise ValueError(
                 f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "

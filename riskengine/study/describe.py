@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from riskengine.book.loans import Loans
+from riskengine.lending.oracle_notes import oracle_words
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.world import World
@@ -107,6 +108,8 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             for m in study.lending.markets
             if getattr(m, "reaction", None) is not None
         ]
+        named = zip(study.lending.labels, study.lending.markets, strict=True)
+        said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market)]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(

@@ -48,7 +48,12 @@ class AaveV3(BlockMarket):
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
-        self._check_depth([r for r in self.rules.reserves if r.liquidation_threshold > 0])
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return [r for r in self.rules.reserves if r.liquidation_threshold > 0]
 
     @property
     def charges(self) -> bool:

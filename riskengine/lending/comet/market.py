@@ -48,7 +48,16 @@ class Comet(BlockMarket):
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
-        self._check_depth(self.rules.collaterals)
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return self.rules.collaterals
+
+    def paid(self, parameters: Floats) -> Floats:
+        """As `BlockMarket.paid`: what buyers get for a base token."""
+        return 1.0 / parameters[2]
 
     @property
     def charges(self) -> bool:

@@ -46,7 +46,16 @@ class EulerEvk(BlockMarket):
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
-        self._check_depth(self.rules.collaterals)
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return self.rules.collaterals
+
+    def paid(self, parameters: Floats) -> Floats:
+        """As `BlockMarket.paid`: the discount is that of the health score, none at 1."""
+        return np.ones_like(parameters[0])
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = one_debt_book(loans, self.rules.collaterals, self.rules.loan)

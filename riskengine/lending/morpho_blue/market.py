@@ -49,7 +49,12 @@ class MorphoBlue(BlockMarket):
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
-        self._check_depth(self.rules.markets)
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return self.rules.markets
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         markets, loan = self.rules.markets, self.rules.loan

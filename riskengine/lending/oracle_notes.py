@@ -35,7 +35,7 @@ def hidden_falls(market: Any) -> Iterator[str]:
 
 
 def oracle_words(market: Any) -> Iterator[str]:
-    """Oracle and keepers in sentences, where they are more than a push feed and one delay; then what the oracle hides."""
+    """Oracle and keepers, where they are more than a push feed and one delay; then what the oracle hides."""
     if not isinstance(market, BlockMarket):
         return
     if market.feed.kind != "push":

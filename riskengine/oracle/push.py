@@ -78,6 +78,11 @@ class PushOracle:
         """The deviation: a larger fall is published."""
         return self.deviation
 
+    def moved(self, push: Floats, held_seconds: Floats) -> Floats:
+        """Relative move of the answer after the market price was held up by `push` for so long: all or nothing."""
+        told = (np.abs(push) >= self.deviation) | (np.asarray(held_seconds) >= 3600.0 * self.heartbeat_hours)
+        return np.where(told, push, 0.0)
+
 
 def exact_sequence(
     prices: Sequence, step_seconds: int, deviation: object, heartbeat_seconds: int, publish_first: bool = True

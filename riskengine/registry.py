@@ -56,6 +56,7 @@ MODELS: dict[str, dict[str, str]] = {
         "speed_limited": "riskengine.margin.speed_limited:SpeedLimited",
     },
     "lending": {
+        "aave_v2": "riskengine.lending.aave_v2:AaveV2",
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
         "comet": "riskengine.lending.comet:Comet",
         "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",

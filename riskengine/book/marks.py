@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual, PrincipalToken
+from riskengine.instrument.terms import EuropeanOption, Instrument, Perpetual, PoolToken, PrincipalToken
 from riskengine.market.snapshot import MarketSnapshot
 
 
@@ -40,7 +40,7 @@ class Marks:
 
     def of(self, terms: Instrument) -> dict[str, float]:
         """Marks of one instrument, by the words of a book's file."""
-        if isinstance(terms, PrincipalToken):
+        if isinstance(terms, (PrincipalToken, PoolToken)):
             return {}
         if isinstance(terms, Perpetual):
             found = {"mark": self.perpetual.get(terms.asset)}

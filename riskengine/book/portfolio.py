@@ -7,7 +7,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_shape
 from riskengine.book.marks import Marks
-from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PrincipalToken
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PoolToken, PrincipalToken
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Portfolio:
     instruments : tuple of Instrument
         Distinct instruments.
     quantity : ndarray, shape (K, M)
-        Signed positions: + long, - short, in coins of the underlying.
+        Signed positions: + long, - short, in coins of the underlying; liquidity of pool tokens, never negative.
     entry : ndarray, shape (K, M)
-        Entry price of perpetuals and futures in USD (0 elsewhere).
+        Entry price of perpetuals and futures in USD; of pool tokens the price at deposit or 0 (0 elsewhere).
     cash : ndarray, shape (K, 1 + A)
         USD, then coins of each asset.
     names, kinds : tuple of str
@@ -48,12 +48,16 @@ class Portfolio:
         check_shape("cash", self.cash, (k, 1 + len(self.assets)))
         if len(set(self.instruments)) != m:
             raise ValueError("instruments must be distinct")
-        unknown = sorted({i.asset for i in self.instruments} - set(self.assets))
+        against = {self.instruments[m].against for m in self.pools} - {"USD"}
+        unknown = sorted(({i.asset for i in self.instruments} | against) - set(self.assets))
         if unknown:
             raise ValueError(f"instruments must be on assets {self.assets}, got {unknown}")
         quotes = {getattr(i, "quote", "USD") for i in self.instruments} - {"USD", *self.assets}
         if quotes:
             raise ValueError(f"quote of an instrument must be USD or one of {self.assets}, got {sorted(quotes)}")
+        owed = [self.instruments[m].name for m in self.pools if (self.quantity[:, m] < 0.0).any()]
+        if owed:
+            raise ValueError(f"quantity of a pool token must not be negative, got one that is of {', '.join(owed)}")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -86,11 +90,32 @@ class Portfolio:
         """Positions of the principal tokens in `instruments`."""
         return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, PrincipalToken)], dtype=np.int64)
 
-    def refuse_principals(self, listed: str) -> None:
-        """ValueError naming the principal tokens, for a venue that has `listed` only."""
-        if self.principals.size:
-            named = ", ".join(self.instruments[m].name for m in self.principals)
+    @cached_property
+    def pools(self) -> Ints:
+        """Positions of the pool tokens in `instruments`, shape (L,)."""
+        return np.array([i for i, x in enumerate(self.instruments) if isinstance(x, PoolToken)], dtype=np.int64)
+
+    @cached_property
+    def against_index(self) -> Ints:
+        """Second asset of each pool token, -1 for USD, shape (L,)."""
+        names = [self.instruments[m].against for m in self.pools]
+        return np.array([-1 if a == "USD" else self.assets.index(a) for a in names], dtype=np.int64)
+
+    def without(self, columns: Ints) -> "Portfolio":
+        """The same accounts without some instruments."""
+        kept = np.setdiff1d(np.arange(len(self.instruments)), columns)
+        named = tuple(self.instruments[m] for m in kept)
+        return replace(self, instruments=named, quantity=self.quantity[:, kept], entry=self.entry[:, kept])
+
+    def refuse(self, columns: Ints, listed: str) -> None:
+        """ValueError naming the instruments at `columns`, for a venue that has `listed` only."""
+        if len(columns):
+            named = ", ".join(self.instruments[m].name for m in columns)
             raise ValueError(f"instruments must be {listed}, as the venue lists, got {named}")
+
+    def refuse_tokens(self, listed: str) -> None:
+        """The same for principal and pool tokens."""
+        self.refuse(np.sort(np.concatenate([self.principals, self.pools])), listed)
 
     @cached_property
     def inverse_dated(self) -> np.ndarray:

@@ -145,6 +145,22 @@ def without_spikes(seconds: Ints, prices: Floats) -> tuple[Ints, Floats, int]:
     return at[~spike], price[~spike], int(spike.sum())
 
 
+def between_quotes(seconds: Ints, quotes: tuple[Ints, Floats], apart: int = _APART) -> Floats:
+    """Price at each of `seconds`, by linear interpolation of its logarithm between neighbouring quotes at most `apart`
+    seconds from each other; NaN where there are none."""
+    at, price = quotes
+    after = np.clip(np.searchsorted(at, seconds), 1, at.size - 1)
+    near = (at[after - 1] <= seconds) & (seconds <= at[after]) & (at[after] - at[after - 1] <= apart)
+    return np.where(near, np.exp(np.interp(seconds, at, np.log(price))), np.nan)
+
+
+def over_par(quotes: tuple[Ints, Floats], par: tuple[Ints, Floats], apart: int = _APART) -> tuple[Ints, Floats]:
+    """Quotes over par at their own times, so that stamps of different minutes make no deviation (`between_quotes`)."""
+    theirs = between_quotes(quotes[0], par, apart)
+    known = np.isfinite(theirs)
+    return quotes[0][known], quotes[1][known] / theirs[known]
+
+
 def peg_sample(asset: str, quotes: tuple[Ints, Floats], par: tuple[Ints, Floats] | None = None) -> QuoteSample:
     """Hourly ratio of an asset to its par: the last quote of each hour over par at that quote's own time.
 
@@ -154,16 +170,9 @@ def peg_sample(asset: str, quotes: tuple[Ints, Floats], par: tuple[Ints, Floats]
     quotes : tuple of (seconds, prices)
         Of the asset, in time order, from `without_spikes`.
     par : tuple of (seconds, prices), optional
-        Of what it is pegged to; read at the time of a quote by linear interpolation of its logarithm between
-        neighbours at most two hours apart, so that stamps of different minutes make no deviation.  1 where not given.
+        Of what it is pegged to (`over_par`); 1 where not given.
     """
-    seconds, price = quotes
-    if par is not None:
-        at, theirs = par
-        after = np.clip(np.searchsorted(at, seconds), 1, at.size - 1)
-        near = (at[after - 1] <= seconds) & (seconds <= at[after]) & (at[after] - at[after - 1] <= _APART)
-        seconds, price = seconds[near], price[near]
-        price = price / np.exp(np.interp(seconds, at, np.log(theirs)))
+    seconds, price = quotes if par is None else over_par(quotes, par)
     hours = seconds // 3600
     last = np.append(hours[1:] != hours[:-1], True)
     return QuoteSample((asset,), hours[last], price[last][:, None])

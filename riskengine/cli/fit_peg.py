@@ -39,6 +39,7 @@ def peg(data, asset, to, par, base, depegs, start, end, source, out, json_) -> i
     from riskengine.cli.output import as_json, table
     from riskengine.cli.progress import compile_notice
     from riskengine.config.study import load_world
+    from riskengine.data.quotes import load_quotes
 
     check_writable(out)
     stated = tuple(_depeg(text) for text in depegs)
@@ -48,7 +49,8 @@ def peg(data, asset, to, par, base, depegs, start, end, source, out, json_) -> i
     if par is not None and to == "USD":
         raise UsageError(f"--par must be left out where the asset is pegged to USD, got {par!r}")
     symbol = None if to == "USD" else par or to
-    quotes, spikes, digest = _quotes(data, (asset,) if symbol is None else (asset, symbol), start, end, source)
+    symbols = (asset,) if symbol is None else (asset, symbol)
+    quotes, spikes, digest = load_quotes(data, symbols, start, end, source)
     command = ["riskengine", "fit", "peg", data.name, "--asset", asset, "--to", to]
     for name, value in (("--par", par), ("--start", start), ("--end", end), ("--source", source)):
         command += [name, value] if value is not None else []
@@ -85,23 +87,3 @@ def _depeg(text: str):
         return Dislocation(*values)
     except ValueError as error:
         raise UsageError(f"--depeg must be RATE,MEAN,HOURS such as 0.2,-0.09,12, got {text!r}: {error}") from None
-
-
-def _quotes(data: Path, symbols: tuple[str, ...], start, end, source):
-    """(quotes of each symbol, quotes dropped, hash of the file)."""
-    import numpy as np
-
-    from riskengine.calibrate.peg import without_spikes
-    from riskengine.data.prices import within
-    from riskengine.data.table import read_table
-
-    table = within(read_table(data, symbols, source), start, end, str(data))
-    out, spikes = [], 0
-    for number, symbol in enumerate(symbols):
-        mine = (table.asset == number) & np.isfinite(table.price) & (table.price > 0.0)
-        if mine.sum() < 3:
-            raise UsageError(f"{data}: {symbol} must have at least three prices, got {int(mine.sum())}")
-        seconds, price, dropped = without_spikes(table.seconds[mine], table.price[mine])
-        out.append((seconds, price))
-        spikes += dropped
-    return out, spikes, table.sha256

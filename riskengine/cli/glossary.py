@@ -50,6 +50,7 @@ TERMS = {
     "hedge": "Trades that change what an account may lose; `riskengine hedge` finds those of least margin.",
     "identified": "Said of a parameter that the data decide; one that they do not moves along a valley with others at "
     "nearly equal fit.",
+    "impermanent loss": "What a pool token is worth over what its coins at deposit would be, minus 1, without fees.",
     "importance sampling": "Drawing paths from a mixture tilted towards rare events, each weighted by its exact "
     "likelihood ratio.",
     "initial margin": "Requirement to open and hold; covers the loss over the margin period at the level.",
@@ -85,6 +86,7 @@ TERMS = {
     "pilot": "Paths of their own on which the tilts of importance sampling, or the shares of strata, are chosen.",
     "pinball": "Score whose expectation is least at the true quantile; its regret is what a wrong quantile costs over "
     "the true one.",
+    "pool token": "A share of a pool of two coins; over all prices its liquidity is the root of their product.",
     "power": "Probability that a test finds a fault of a stated size. Without it a test that is passed says little.",
     "requirement": "Resources needed above liquidation value, positive, USD.",
     "resources": "All that an account can lose: its equity at the start of the window.",

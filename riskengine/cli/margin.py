@@ -147,6 +147,7 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
             if found.std_error is not None:
                 row["std_error"] = float(found.std_error[k].mean())
             row["equity"] = float(value[k].mean())
+            row |= _pools(book, now, k)
             if explained:
                 row |= _parts(model, book, found, k)
             if asked.positions:
@@ -157,6 +158,23 @@ def _requirements(model, asked, world, period: float, windows: int, seed: int, e
                 ]
             rows.append(row)
     return rows
+
+
+def _pools(book, now, k: int) -> dict[str, Any]:
+    """What the pool tokens of account `k` hold, are worth, and have lost against the coins of their deposit."""
+    from riskengine.pricing.pool import against_holding, pool_legs, prices
+
+    found = []
+    legs, (first, second) = pool_legs(book, now), prices(book, now.spot)
+    for j, m in enumerate(book.pools):
+        if not book.quantity[k, m]:
+            continue
+        coins, other = (float((book.quantity[k, m] * leg[j]).mean()) for leg in legs)
+        terms, entry = book.instruments[m], float(book.entry[k, m])
+        lost = float(against_holding(terms, entry, first[j], second[j]).mean()) if entry else None
+        token = {"token": terms.name, "value": coins + other, "in": {terms.asset: coins, terms.against: other}}
+        found.append(token | {"deposit_price": entry or None, "impermanent_loss": lost})
+    return {"pools": found} if found else {}
 
 
 def _marginal(figure) -> float:
@@ -192,6 +210,15 @@ def _show(rows: list[dict[str, Any]]) -> None:
         figures = [f"{row[name]:,.0f}" for name in ("initial", "maintenance", "equity")]
         cells.append([row["model"], level, row["account"], *figures, spread])
     table(cells, ("model", "level", "account", "initial USD", "maintenance USD", "equity USD", "initial, how sure"))
+    told = {(row["account"], p["token"]): p for row in rows for p in row.get("pools", ())}
+    if told:
+        click.echo("")
+        cells = [
+            [account, token, f"{p['value']:,.0f}", ", ".join(f"{x:,.0f} in {name}" for name, x in p["in"].items()),
+             "no entry" if p["impermanent_loss"] is None else f"{p['impermanent_loss']:.2%}"]
+            for (account, token), p in told.items()
+        ]  # fmt: skip
+        table(cells, ("account", "pool token", "value USD", "of which USD", "against holding"))
     for row in rows:
         if "components" not in row:
             continue

@@ -63,11 +63,16 @@ def run(study, overrides, paths, seed, workers, resume, dry_run, out, json_, dat
             source=source,
             max_missing_share=loaded.study.max_missing_share,
         )
+    rest = files[1:]
+    if getattr(loaded.study, "quoted", None):
+        from riskengine.data.quotes import with_quoted
+
+        prices, rest = with_quoted(prices, rest[0], loaded.study.quoted), rest[1:]
     happened = None
-    if "happened" in loaded.study.options and len(files) > 1:
+    if "happened" in loaded.study.options and rest:
         from riskengine.data.liquidations import load_liquidations
 
-        happened = load_liquidations(files[1], loaded.study.happened)
+        happened = load_liquidations(rest[0], loaded.study.happened)
     if dry_run:
         _describe(loaded, prices, records, chains, json_)
         return 0
@@ -168,9 +173,13 @@ def _agree(study, data: tuple[Path, ...], price_options: dict, resume: bool) -> 
         raise UsageError(f"{study.named} needs {needs if 'chains' in takes else 'prices: --data FILE'}")
     if "chains" in takes and len(data) > 2:
         raise UsageError(f"--data must be given once or twice for {study.named}, got {len(data)} files")
-    most = 2 if "happened" in study.options else 1
+    quoted = bool(getattr(study, "quoted", None))
+    if quoted and len(data) < 2:
+        raise UsageError(f"{study.named} with quoted assets needs prices and then quotes: --data FILE --data FILE")
+    most = 2 + quoted if "happened" in study.options else 1
     if "history" in takes and len(data) > most:
         times = "once" if most == 1 else "once or twice, after its book where that is not in the study,"
+        times = times.replace("once or twice", "two or three times") if quoted else times
         raise UsageError(f"--data must be given {times} for {study.named}, got {len(data)} files")
     given = [name for name, value in {"--data": data or None, **price_options}.items() if value is not None]
     if not takes and given:

@@ -1,4 +1,4 @@
-"""Margin books: accounts of perpetuals, dated futures and European options from YAML or CSV, and back.
+"""Margin books: accounts of perpetuals, futures, European options and tokens from YAML or CSV, and back.
 
 YAML::
 
@@ -18,11 +18,12 @@ YAML::
 ``entry`` defaults to spot, ``settlement`` to ``linear``, ``quote`` (the dollar of a linear contract) to ``USD``; an
 option has a ``strike`` or a ``moneyness`` (strike over spot); options, futures and principals (zero-coupon claims on a
 coin, ``{instrument: principal, asset: USDC, expiry_days: 90, quantity: 5000}``) have ``expiry_days`` or
-``expiry_hours``.
+``expiry_hours``; a pool token (``{instrument: pool, asset: ETH, against: USDC, quantity: 2e4}``) counts liquidity, may
+have a range ``low``, ``high`` or a ``fee_rate``, and the price at deposit as its ``entry``.
 
 CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
-moneyness, expiry_days, expiry_hours, quantity, entry, quote``; a row whose instrument is ``cash`` gives `quantity` of
-the currency in `asset`.  Columns that no row needs may be absent.
+moneyness, expiry_days, expiry_hours, quantity, entry, quote, against, low, high, fee_rate``; a row whose instrument is
+``cash`` gives `quantity` of the currency in `asset`.  Columns that no row needs may be absent.
 
 A book that was marked at a venue says when and by whom with ``as_of`` and ``mark_source``; its ``spot`` is then the
 index of that time, and positions may have the venue's ``mark`` (perpetuals), ``forward`` and ``mark_volatility``.  Such
@@ -43,7 +44,7 @@ from riskengine.config.csv_book import read_csv_book
 from riskengine.config.faults import BAD
 from riskengine.config.reader import Path_, Tree, read_yaml
 from riskengine.errors import Fault, InputError
-from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PrincipalToken
+from riskengine.instrument.terms import EuropeanOption, Future, Instrument, Perpetual, PoolToken, PrincipalToken
 from riskengine.registry import suggest
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ _MOST = 1e15
 
 @dataclass(frozen=True)
 class _Position:
-    instrument: Literal["perpetual", "option", "future", "principal"]
+    instrument: Literal["perpetual", "option", "future", "principal", "pool"]
     asset: str
     quantity: float
     settlement: Literal["linear", "inverse"] = "linear"
@@ -70,6 +71,10 @@ class _Position:
     forward: float | None = None
     mark_volatility: float | None = None
     quote: str = "USD"
+    against: str | None = None
+    low: float | None = None
+    high: float | None = None
+    fee_rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.quantity == 0.0:
@@ -91,8 +96,9 @@ class _Position:
                 raise ValueError(f"{what} must have one of {', '.join(names)}, got {', '.join(given) or 'none'}")
             if not needed and given:
                 raise ValueError(f"{given[0]} must not be given for {what}, got {getattr(self, given[0])!r}")
-        if self.instrument == "principal" and (self.settlement, self.quote) != ("linear", "USD"):
-            raise ValueError("settlement and quote must not be given for a principal: it pays its asset")
+        if self.instrument in ("principal", "pool") and (self.settlement, self.quote) != ("linear", "USD"):
+            said = "it pays its asset" if self.instrument == "principal" else "it holds its coins"
+            raise ValueError(f"settlement and quote must not be given for {what}: {said}")
         if self.quote != "USD" and (option or self.settlement == "inverse" or self.quote == self.asset):
             raise ValueError(f"quote must be USD, or another coin for a linear perpetual or future, got {self.quote!r}")
         legal = {
@@ -100,10 +106,19 @@ class _Position:
             "future": ("entry", "forward"),
             "perpetual": ("entry", "mark"),
             "principal": (),
+            "pool": ("entry", "against", "low", "high", "fee_rate"),
         }
-        for name in ("entry", "mark", "forward", "mark_volatility"):
+        for name in ("entry", "mark", "forward", "mark_volatility", "against", "low", "high", "fee_rate"):
             if name not in legal[self.instrument] and getattr(self, name) is not None:
                 raise ValueError(f"{name} must not be given for {what}, got {getattr(self, name)!r}")
+        if self.instrument == "pool":
+            check_range("quantity of a pool", self.quantity, 0.0, _MOST, open_low=True)
+            self.pool()
+
+    def pool(self) -> PoolToken:
+        """Terms of a pool token."""
+        given = {name: getattr(self, name) for name in ("against", "low", "high", "fee_rate")}
+        return PoolToken(self.asset, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -236,7 +251,8 @@ def _check_names(builder: "Builder", path: Path_) -> tuple[str, ...]:
         for i, position in enumerate(positions if isinstance(positions, list) else []):
             if isinstance(position, dict):
                 check(position.get("asset"), assets, "asset", (*here, "positions", i, "asset"))
-                check(position.get("quote"), ("USD", *assets), "quote", (*here, "positions", i, "quote"))
+                for name in ("quote", "against"):
+                    check(position.get(name), ("USD", *assets), name, (*here, "positions", i, name))
     return assets
 
 
@@ -277,9 +293,9 @@ def _positions(
     row: dict[Instrument, tuple[float, float]] = {}
     for i, position in enumerate(account.positions):
         place = (*here, "positions", i)
-        if position.asset not in assets or position.quote not in ("USD", *assets):
+        if position.asset not in assets or not {position.quote, position.against or "USD"} <= {"USD", *assets}:
             continue
-        needs_spot = {"option": position.strike is None, "principal": False}.get(
+        needs_spot = {"option": position.strike is None, "principal": False, "pool": False}.get(
             position.instrument, position.entry is None
         )
         if needs_spot and position.asset not in spot:
@@ -289,6 +305,8 @@ def _positions(
         instrument, entry = _instrument(position, spot.get(position.asset, 0.0))
         if instrument in row:
             builder.fault(f"instruments of an account must be distinct, got {instrument.name} again", place)
+        if position.instrument == "pool" and account.margining != "cross":
+            builder.fault(f"margining must be cross for an account with a pool token, got {account.margining}", here)
         row[instrument] = (position.quantity, entry)
     return row
 
@@ -297,6 +315,8 @@ def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
     entry = spot if position.entry is None else position.entry
     if position.instrument == "perpetual":
         return Perpetual(position.asset, position.settlement, position.quote), entry
+    if position.instrument == "pool":
+        return position.pool(), position.entry or 0.0
     hours = position.expiry_days * 24.0 if position.expiry_hours is None else position.expiry_hours
     if position.instrument == "principal":
         return PrincipalToken(position.asset, hours), 0.0
@@ -312,6 +332,8 @@ def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
     asset = assets.index(instrument.asset)
     if isinstance(instrument, Perpetual):
         return (asset, 0, 0.0, 0.0, instrument.quote, instrument.settlement)
+    if isinstance(instrument, PoolToken):
+        return (asset, 4, instrument.low, instrument.high, instrument.against, instrument.fee_rate)
     if isinstance(instrument, PrincipalToken):
         return (asset, 3, instrument.expiry_hours, 0.0, "", "")
     if isinstance(instrument, Future):
@@ -331,6 +353,9 @@ def dump_portfolio(book: Portfolio) -> dict[str, Any]:
             if isinstance(terms, PrincipalToken):
                 row = {"instrument": "principal", "asset": terms.asset, "expiry_hours": float(terms.expiry_hours)}
                 row["quantity"] = quantity
+            elif isinstance(terms, PoolToken):
+                row = _dump_pool(terms) | {"quantity": quantity}
+                row |= {"entry": float(book.entry[k, m])} if book.entry[k, m] else {}
             elif isinstance(terms, EuropeanOption):
                 row = {"instrument": "option", **row, "type": terms.kind, "strike": float(terms.strike)}
                 row |= {"expiry_hours": float(terms.expiry_hours), "quantity": quantity}
@@ -343,6 +368,12 @@ def dump_portfolio(book: Portfolio) -> dict[str, Any]:
         accounts.append({"name": name, "kind": kind, "cash": cash, "positions": positions})
     marked = {} if book.marks is None else _dump_marks(book.marks)
     return {"assets": list(book.assets), **marked, "accounts": accounts}
+
+
+def _dump_pool(terms: PoolToken) -> dict[str, Any]:
+    own = {"low": float(terms.low), "high": float(terms.high)} if terms.low else {}
+    own |= {"fee_rate": float(terms.fee_rate)} if terms.fee_rate else {}
+    return {"instrument": "pool", "asset": terms.asset, "against": terms.against, **own}
 
 
 def _dump_marks(marks: Marks) -> dict[str, Any]:

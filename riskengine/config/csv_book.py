@@ -24,10 +24,14 @@ COLUMNS = (
     "quantity",
     "entry",
     "quote",
+    "against",
+    "low",
+    "high",
+    "fee_rate",
 )
 _OF_ACCOUNT = {"kind": "account", "margining": "cross"}
 _REQUIRED = ("account", "instrument", "asset", "quantity")
-_NUMBERS = ("strike", "moneyness", "expiry_days", "expiry_hours", "quantity", "entry")
+_NUMBERS = ("strike", "moneyness", "expiry_days", "expiry_hours", "quantity", "entry", "low", "high", "fee_rate")
 
 
 def read_csv_book(file: Path) -> Tree:
@@ -104,6 +108,6 @@ def _take(
     if cells["asset"] not in tree.value["assets"]:
         tree.places[("assets", len(tree.value["assets"]))] = (tree.file, line)
         tree.value["assets"].append(cells["asset"])
-    words = {c: cells[c] for c in ("instrument", "asset", "settlement", "type", "quote") if c in cells}
+    words = {c: cells[c] for c in ("instrument", "asset", "settlement", "type", "quote", "against") if c in cells}
     tree.places[("accounts", k, "positions", len(account["positions"]))] = (tree.file, line)
     account["positions"].append(words | numbers)

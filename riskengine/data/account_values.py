@@ -38,7 +38,8 @@ class AccountValues(LoanDump):
     """One row per account: value of collateral and debt, weighted threshold, and health factor where the file has it.
 
     A value of several tokens is split between the two whose thresholds lie around that which reproduces the account's
-    own weighted threshold; where several columns are of that kind, all stand at the same place in their range.
+    own weighted threshold; of several columns of that kind the last, ``rest``, gives way first, from its highest
+    threshold down, and the one before it only where that does not suffice.
 
     Attributes
     ----------
@@ -113,24 +114,19 @@ class AccountValues(LoanDump):
 
     def _split(self, parts: dict, total: Floats, threshold: Floats) -> dict:
         """Value of each (column, token), given that of each column under its first token."""
-        ranges = {}
-        low, room = np.zeros_like(total), np.zeros_like(total)
-        for (column, _), part in parts.items():
-            steps = np.sort([self.tokens[n].threshold for n in self.collateral[column]])
-            ranges[column] = steps
-            low += part * steps[0]
-            room += part * (steps[-1] - steps[0])
-        wanted = np.divide(threshold * total - low, room, out=np.zeros_like(total), where=room > 0)
-        place = np.clip(wanted, 0.0, 1.0)
+        ladders = {c: sorted(self.collateral[c], key=lambda n: self.tokens[n].threshold) for c, _ in parts}
+        steps = {c: np.array([self.tokens[n].threshold for n in names]) for c, names in ladders.items()}
+        # every part at its highest threshold, less what is too much for the account, taken from the last part first
+        over = sum((part * steps[c][-1] for (c, _), part in parts.items()), -threshold * total)
         out = {}
-        for (column, _), part in parts.items():
-            names = sorted(self.collateral[column], key=lambda n: self.tokens[n].threshold)
-            steps = ranges[column]
-            at = steps[0] + place * (steps[-1] - steps[0])
-            for i, name in enumerate(names):
+        for (column, _), part in reversed(parts.items()):
+            room = part * (steps[column][-1] - steps[column][0])
+            cut = np.clip(over, 0.0, room)
+            over = over - cut
+            at = steps[column][-1] - np.divide(cut, part, out=np.zeros_like(part), where=part > 0)
+            for i, name in enumerate(ladders[column]):
                 # a hat function: shares of neighbours sum to one and reproduce the threshold
-                share = np.interp(at, steps, np.eye(len(steps))[i])
-                out[column, name] = part * share
+                out[column, name] = part * np.interp(at, steps[column], np.eye(len(steps[column]))[i])
         return out
 
 

@@ -41,6 +41,8 @@ class Prices:
         Bars without volume (an exchange halt), where the file tells.
     name, sha256 : str
         File name and the hash of its bytes.
+    added : tuple of (str, str)
+        Name and hash of files that added assets.
     """
 
     assets: tuple[str, ...]
@@ -51,6 +53,7 @@ class Prices:
     flat_bars: int
     name: str
     sha256: str
+    added: tuple[tuple[str, str], ...] = ()
 
     @property
     def missing_share(self) -> float:

@@ -201,6 +201,10 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
             "kind must be a market whose step takes the price its oracle is told (told), as the world sets one, "
             f"got {market.kind}"
         )
+    if getattr(market, "reads_rates", False) and "borrow_rate_lanes" not in filled:
+        raise ValueError(
+            "world must have a state borrow_rate, which the yield of a principal token moves with, got none"
+        )
 
 
 class LendingDesk:
@@ -209,8 +213,8 @@ class LendingDesk:
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
-    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  Figures stand under
-    `label`, the market's kind by default; what keepers and oracle draw follows from `keys`.
+    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `label` is the name of the
+    market among those of the study, its kind by default; what keepers and oracle draw follows from `keys`.
     """
 
     def __init__(
@@ -225,8 +229,9 @@ class LendingDesk:
         label: str | None = None,
         keys: DrawKeys = FIXED.keys,
     ):
+        self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
-        self._losses, self._label = losses, label or market.kind
+        self._losses = losses
         takes = "draws" in signature(market.init).parameters
         drawn = {"draws": PathDraws(keys, paths.first_path)} if takes else {}
         self._state = market.init(loans, paths.assets, spot, paths.grid, **drawn)
@@ -238,6 +243,8 @@ class LendingDesk:
         self._last_spot = spot
         oracle = self._paths.oracle_lanes
         told = {} if oracle is None else {"told": oracle[step]}
+        if getattr(self._market, "reads_rates", False):
+            told["rates"] = self._paths.borrow_rate_lanes[step]
         events = self._market.step(self._state, step, spot, **told)
         names = ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable")
         if self._incidence and isinstance(events, LiquidationEvents):

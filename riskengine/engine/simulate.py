@@ -12,6 +12,7 @@ from riskengine.engine.desks import BookView, LendingDesk, MarginDesk
 from riskengine.engine.lab import Lab
 from riskengine.engine.loop import Impact, run_loop
 from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
+from riskengine.engine.pools import pool_columns
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.scheme import Scheme
 from riskengine.lending.aave_v3.joint import JointRun
@@ -112,6 +113,8 @@ class Simulation:
                 columns |= found
         if self.sets:
             columns |= self._parameter_sets(paths)
+        if self.margin is not None:
+            columns |= pool_columns(self.margin.book, paths)
         return PathOutcomes.from_columns(columns, paths.failed)
 
     def _parameter_sets(self, paths: MarketPaths) -> dict[Key, np.ndarray]:
@@ -201,10 +204,9 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
-        spot, label = paths.spot_lanes[0], lending.label(market)
-        return LendingDesk(
-            own, shift, lending.book, paths, spot, incidence, lending.who_pays, label=label, keys=self.keys
-        )
+        label, spot = lending.label(market), paths.spot_lanes[0]
+        named = {"label": label, "keys": self.keys}
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, **named)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

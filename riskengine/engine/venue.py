@@ -95,11 +95,11 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
     ]
     if book.options.size and (execution.options is None or execution.book is None):
         faults.append("execution must have a book and a book of options for a book with options, got none")
-    entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals])
+    entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals, *book.pools])
     if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
         faults.append("entry must be positive for every perpetual and future, got one that is not")
-    if book.principals.size:
-        faults.append(f"instruments must be traded at the venue, got {book.instruments[book.principals[0]].name}")
+    for m in (*book.principals, *book.pools):
+        faults.append(f"instruments must be traded at the venue, got {book.instruments[m].name}")
     if faults:
         return faults
     desk = VenueDesk(book, terms, surface, np.inf, paths)

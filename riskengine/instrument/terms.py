@@ -1,5 +1,6 @@
-"""Perpetuals, dated futures and European options, linear and inverse; zero-coupon claims."""
+"""Perpetuals, dated futures and European options, linear and inverse; zero-coupon claims; shares of liquidity pools."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -118,4 +119,56 @@ class PrincipalToken:
         return f"PT-{self.asset}-{self.expiry_hours / 24.0:g}d"
 
 
-Instrument = Perpetual | EuropeanOption | Future | PrincipalToken
+@dataclass(frozen=True)
+class PoolToken:
+    """One unit of liquidity of a constant-product pool of `asset` and `against`, over all prices or a range of them.
+
+    With p the price of the asset in `against` and r = sqrt(p) clamped to [sqrt(low), sqrt(high)], one unit holds
+
+        x = 1 / r - 1 / sqrt(high) coins of the asset,   y = r - sqrt(low) of `against`,
+
+    so a range is all in the asset below it and all in `against` above it, and a pool over all prices holds
+    x = 1 / sqrt(p), y = sqrt(p), with x y = 1.  Quantities count liquidity: sqrt(x y) of a deposit over all prices.
+    Entry, where given, is the price p at deposit: impermanent loss counts from it, no value does.
+
+    Attributes
+    ----------
+    asset, against : str
+        The coins of the pool; `against` may be ``USD``.
+    low, high : float
+        Prices between which the liquidity works; 0 and infinity: all.
+    fee_rate : float
+        Fees that liquidity earns and keeps, continuously, per year; 0 for a range, whose fees depend on the time that
+        the price spends in it.
+
+    References
+    ----------
+    Adams, Zinsmeister, Salem, Keefer, Robinson, Uniswap v3 Core (2021), section 6.
+    """
+
+    asset: str
+    against: str = "USD"
+    low: float = 0.0
+    high: float = math.inf
+    fee_rate: float = 0.0
+    settlement: ClassVar[Settlement] = "linear"
+    quote: ClassVar[str] = "USD"
+
+    def __post_init__(self) -> None:
+        if self.against == self.asset:
+            raise ValueError(f"against must be USD or another coin than {self.asset}, got {self.against!r}")
+        check_range("low", self.low, 0.0, self.high, open_high=True)
+        if (self.low == 0.0) != math.isinf(self.high):
+            raise ValueError(f"low and high must be given together, got {self.low:g} and {self.high:g}")
+        check_range("fee_rate", self.fee_rate, 0.0, 10.0)
+        if self.fee_rate and self.low:
+            raise ValueError(f"fee_rate must be 0 for a range of prices, got {self.fee_rate:g}")
+
+    @property
+    def name(self) -> str:
+        """For example ``LP-ETH-USD`` or ``LP-ETH-USD-1500-2500``."""
+        span = f"-{self.low:g}-{self.high:g}" if self.low else ""
+        return f"LP-{self.asset}-{self.against}{span}" + (f"-fee-{self.fee_rate:g}" if self.fee_rate else "")
+
+
+Instrument = Perpetual | EuropeanOption | Future | PrincipalToken | PoolToken

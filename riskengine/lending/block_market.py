@@ -17,6 +17,7 @@ from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
 from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
 from riskengine.random import FIXED, PathDraws
@@ -24,7 +25,10 @@ from riskengine.roles import PriceOracle
 
 
 class Listed(Protocol):
-    """A token as a market lists it: the market asset that its price follows, None where the price is fixed."""
+    """A token as a market lists it: the market asset that its price follows, None where the price is fixed.
+
+    A token that is not one coin of its asset says in ``wraps`` what it is made of (`riskengine.lending.wrapping`).
+    """
 
     symbol: str
     asset: str | None
@@ -73,6 +77,10 @@ class BookState:
         Last step taken.
     own : dict
         What only one protocol has.
+    wrapped : tuple of Wrapped
+        Tokens that are not one coin of their asset.
+    yields : tuple of ndarray, shape (A, P), or empty
+        Borrow rates of the world at time 0 and now, where it has them.
     """
 
     start_collateral: Floats
@@ -102,6 +110,8 @@ class BookState:
     ltv: Floats
     depth: Floats
     own: dict[str, Any] = field(default_factory=dict)
+    wrapped: tuple[Wrapped, ...] = ()
+    yields: tuple[Floats, ...] = ()
 
     def _whole(self, start: Floats, lanes: Floats) -> Floats:
         out = np.repeat(start[:, :, None], lanes.shape[2], axis=2)
@@ -137,12 +147,33 @@ class BookState:
             out[r] = coins.sum(axis=0) * index
         return out
 
-    def prices(self, spot: Floats) -> Floats:
-        """USD price of each token of the book at `spot` (A, P), shape (R, P)."""
+    def prices(self, spot: Floats, told: bool = False) -> Floats:
+        """USD price of each token of the book at `spot` (A, P), shape (R, P); `told`: as the protocol sees it."""
         out = np.empty((len(self.reserve_asset), spot.shape[1]))
         for r, asset in enumerate(self.reserve_asset):
             out[r] = spot[asset] if asset >= 0 else self.fixed_price[r]
+        for token in self.wrapped:
+            out[token.row] = self._parts(token, spot, told)[2]
         return out
+
+    def _parts(self, token: Wrapped, spot: Floats, told: bool = False) -> tuple[Floats, Floats, Floats]:
+        moved = self.yields[1] - self.yields[0] if self.yields else None
+        return token.parts(spot, self.step * self.grid.step_seconds / 3600.0, moved, told)
+
+    def sold_as(self, spot: Floats) -> Floats:
+        """Price of a coin, coins and dollars that each token of the book is sold as, shape (3, R, P)."""
+        plain = self.prices(spot)
+        out = np.stack([plain, np.ones_like(plain), np.zeros_like(plain)])
+        for token in self.wrapped:
+            coins, dollars, _ = self._parts(token, spot)
+            keep = 1.0 - token.rule.exit_cost
+            out[:, token.row] = spot[token.asset], keep * coins, keep * dollars * np.ones_like(coins)
+        return out
+
+    def market(self, spot: Floats) -> Floats:
+        """Prices at `spot`, followed by `sold_as` where a token wraps others, as `riskengine.lending.sale` reads it."""
+        plain = self.prices(spot)
+        return np.concatenate([plain, *self.sold_as(spot)]) if self.wrapped else plain
 
 
 def _sum_products(balance: Floats, price: Floats) -> Floats:
@@ -247,6 +278,8 @@ class BlockMarket(ABC):
 
         def price_of(token: Listed) -> Floats:
             known = token.asset in assets
+            for own in wrapped_rows([token], assets) if known else ():
+                return own.parts(spot, 0.0, None, True)[2]
             return spot[assets.index(token.asset)] if known else np.full(spot.shape[1], token.price)
 
         book = self._layout(loans, lambda token: float(price_of(token)[0]))
@@ -254,6 +287,11 @@ class BlockMarket(ABC):
         unknown = sorted({t.asset for t in tokens if t.asset is not None} - set(assets))
         if unknown:
             raise ValueError(f"world must have the assets {unknown} that reserves follow, got {assets}")
+        wrapped = wrapped_rows(tokens, assets)
+        if wrapped and self.reaction is not None and self.reaction.action == "deleverage":
+            raise ValueError(
+                "reaction must not be deleverage where a token wraps others: its sales are counted in coins"
+            )
         count, reserves = collateral.shape
         paths = spot.shape[1]
         ltv, parameters = self._parameters(tokens)
@@ -300,6 +338,7 @@ class BlockMarket(ABC):
             ltv=ltv,
             depth=depth,
             own=own,
+            wrapped=wrapped,
         )
 
     def accrue(self, state: BookState, steps: int) -> None:
@@ -307,17 +346,26 @@ class BlockMarket(ABC):
         if steps:
             self._grow(state, steps)
 
-    def step(self, state: BookState, step: int, spot: Floats, told: Floats | None = None) -> LiquidationEvents:
+    @property
+    def reads_rates(self) -> bool:
+        """Whether a token's yield moves with the borrow rate of its asset."""
+        return any(token.wraps.yield_weight for token in listed_wrappings(self.rules))
+
+    def step(
+        self, state: BookState, step: int, spot: Floats, told: Floats | None = None, rates: Floats | None = None
+    ) -> LiquidationEvents:
         """Advance `state` to time index `step` at market prices `spot` (A, P) and report what happened.
 
-        The oracle publishes from `told` (A, P) where given, from `spot` otherwise.
+        The oracle publishes from `told` (A, P) where given, from `spot` otherwise; `rates` (A, P) are borrow rates.
         """
+        if rates is not None:
+            state.yields = (state.yields[0] if state.yields else rates, rates)
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
         state.outstanding *= self.liquidity.decay(seconds / 3600.0)
-        published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds))
         state.step = step
+        published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
         sums = np.zeros((9, spot.shape[1]))
         sold = np.zeros_like(state.outstanding)
         if self.reaction is not None:
@@ -338,7 +386,7 @@ class BlockMarket(ABC):
             published,
             state.surplus,
         )
-        self._liquidate(state, published, state.prices(spot), sold, sums)
+        self._liquidate(state, published, state.market(spot), sold, sums)
         state.deficit_usd += sums[due.DEFICIT]
         return LiquidationEvents(
             liquidations=sums[due.CALLS],
@@ -365,18 +413,19 @@ class BlockMarket(ABC):
         """Coins of each token that the protocol took over and has not sold, shape (R, P) or broadcast to it."""
         return np.zeros((len(state.reserve_asset), 1))
 
-    def _sale_prices(self, state: BookState, coins: Floats, price: Floats) -> Floats:
+    def _sale_prices(self, state: BookState, coins: Floats, spot: Floats) -> Floats:
         """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
+        price, each, dollars = state.sold_as(spot)
         out, keep = price.copy(), 1.0 - self.liquidity.fee
         # an asset without a pool is that of debt: nothing of it is for sale
         for asset in np.flatnonzero(np.isfinite(state.depth)):
             own = state.reserve_asset == asset
             if not own.any():
                 continue
-            total = coins[own].sum(axis=0)
+            total = (coins[own] * each[own]).sum(axis=0)
             market = price[own][0]
             paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)
-            out[own] = np.divide(paid, total, out=market.copy(), where=total > 0)
+            out[own] = np.divide(paid, total, out=market.copy(), where=total > 0) * each[own] + dollars[own]
         return out
 
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
@@ -406,7 +455,7 @@ class BlockMarket(ABC):
         shortfall = short.sum(axis=0)
         below = self.health(state, spot) < due.LESS
         inventory = self._inventory(state)
-        fetched = self._sale_prices(state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, price)
+        fetched = self._sale_prices(state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, spot)
         sold = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * fetched)
         missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
         for coins, each, got in zip(inventory, price, fetched, strict=True):

@@ -1,11 +1,12 @@
 """`Token`, and what markets with one borrowed token ask of a borrower book."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from riskengine.arrays import check_range
 from riskengine.book.loans import Loans
+from riskengine.lending.wrapping import Wrapping, check_wraps
 from riskengine.pricing.fixed_point import WAD
 
 
@@ -22,16 +23,20 @@ class Token:
         Of the token's raw units.
     price : float
         USD, where `asset` is None.
+    wraps : Wrapping or None
+        What a token is made of that is not one coin of its asset.
     """
 
     symbol: str
     asset: str | None
     decimals: int
     price: float = 1.0
+    wraps: Wrapping | None = field(default=None, kw_only=True, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_range(f"{self.symbol} decimals", self.decimals, 0, 36)
         check_range(f"{self.symbol} price", self.price, 0.0, float("inf"), open_low=True, open_high=True)
+        check_wraps(self)
 
 
 def check_listed(collaterals: Sequence[Any], borrowed: Token) -> None:

@@ -23,7 +23,9 @@ def hidden_falls(market: Any) -> Iterator[str]:
     ltv, parameters = market._parameters(market.collaterals)
     paid = market.paid(parameters)
     for r, token in enumerate(market.collaterals):
-        hidden = None if token.asset is None else market.feed.unseen_fall(token.asset)
+        # what a token follows by a rate and the feed of another asset nobody tells
+        blind = token.asset is None or getattr(getattr(token, "wraps", None), "priced_by", None) is not None
+        hidden = None if blind else market.feed.unseen_fall(token.asset)
         left, new = (1.0 - share[r] * paid[r] for share in (parameters[0], ltv))
         if hidden is None or hidden <= left:
             continue

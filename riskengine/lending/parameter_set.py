@@ -3,11 +3,13 @@
 A market that takes parameter sets has ``with_parameters(set)`` and checks that the result could be configured.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 from riskengine.arrays import check_range
+from riskengine.pricing.fixed_point import BPS
 
 # parameters of one token that a set may change, and those of the whole market
 OF_TOKEN = ("ltv", "liquidation_threshold", "liquidation_bonus", "liquidation_protocol_fee")
@@ -119,6 +121,45 @@ def grid(axes: Sequence[ParameterAxis], gap: dict[str, float]) -> Iterator[Param
                 tokens.setdefault(axis.token, {})[axis.parameter] = value
         name = ", ".join(a.said(a.values[k]) for a, k in zip(axes, at, strict=True))
         yield ParameterSet(name, {s: TokenChange(**v) for s, v in tokens.items()}, **market)
+
+
+def at_capacity(changes: ParameterSet, now: Mapping[str, Any], worth: Mapping[str, float]) -> ParameterSet:
+    """`changes` shrunk or stretched until the tokens that they name offer a book what they offer it now.
+
+    LTV and threshold of every named token are multiplied by one factor, so the proportions between tokens and between a
+    threshold and its LTV stay those of the set: k = sum(C LTV now) / sum(C LTV of the set) over named tokens, C the
+    book's collateral in them.  Results are whole basis points, to which the capacity is equal.
+
+    Parameters
+    ----------
+    changes : ParameterSet
+    now : mapping of str to token
+        What is listed now, by symbol; each with ``ltv`` and ``liquidation_threshold``.
+    worth : mapping of str to float
+        USD of collateral that the book holds, by symbol.
+
+    Raises
+    ------
+    ValueError
+        Where the book holds nothing that the set or the market lends against.
+    """
+    own = {
+        s: (
+            now[s].ltv if c.ltv is None else c.ltv,
+            now[s].liquidation_threshold if c.liquidation_threshold is None else c.liquidation_threshold,
+        )
+        for s, c in changes.tokens.items()
+    }
+    is_offered = sum(worth.get(s, 0.0) * now[s].ltv for s in own)
+    would_be = sum(worth.get(s, 0.0) * ltv for s, (ltv, _) in own.items())
+    if own and not (is_offered > 0.0 and would_be > 0.0):
+        raise ValueError(f"{changes.name}: tokens must be collateral that the book borrows against, got {list(own)}")
+    k = is_offered / would_be if own else 1.0
+    tokens = {
+        s: replace(changes.tokens[s], ltv=round(k * ltv * BPS) / BPS, liquidation_threshold=round(k * lt * BPS) / BPS)
+        for s, (ltv, lt) in own.items()
+    }
+    return replace(changes, name=f"{changes.name} at equal borrow capacity", tokens=tokens)
 
 
 @dataclass(frozen=True)

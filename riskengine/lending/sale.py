@@ -1,5 +1,9 @@
 """What a call does once its amount is known: balances move, and seized collateral is sold into the pool of the asset it
-follows, at par where its price is fixed."""
+follows, at par where its price is fixed.
+
+`market` holds the prices of the R tokens, (R, P).  Where one of them wraps others (`riskengine.lending.wrapping`) three
+more blocks of R rows say what each is sold as: the price of a coin, how many coins a token is, and dollars at par.
+"""
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, SEIZED
@@ -9,11 +13,34 @@ from riskengine.liquidity.constant_product import profitable_range, sale_proceed
 @kernel(inline=True)
 def sale_range(c, p, cost, gas, market, reserve_asset, depth, outstanding, keep):
     """Smallest and largest sale of token `c` (coins) that pays `cost` USD a coin and `gas`; (1, 0) for none."""
+    if market.shape[0] == reserve_asset.size:
+        return coin_range(c, p, cost, gas, market[c, p], reserve_asset, depth, outstanding, keep)
+    price, coins, dollars = sold_as(c, p, market, reserve_asset)
+    if coins <= 0.0:
+        # all of it is dollars
+        spare = dollars - cost
+        return (gas / spare, 1e300) if spare > 0.0 else (1.0, 0.0)
+    # what the dollars leave for the coins to pay; next to nothing where they pay for all
+    left = max((cost - dollars) / coins, 1e-9 * price)
+    low, high = coin_range(c, p, left, gas, price, reserve_asset, depth, outstanding, keep)
+    return low / coins, high / coins
+
+
+@kernel(inline=True)
+def sold_as(c, p, market, reserve_asset):
+    """Price of a coin, coins and dollars that one token `c` is sold as."""
+    tokens = reserve_asset.size
+    return market[tokens + c, p], market[2 * tokens + c, p], market[3 * tokens + c, p]
+
+
+@kernel(inline=True)
+def coin_range(c, p, cost, gas, price, reserve_asset, depth, outstanding, keep):
+    """As `sale_range`, of coins at market price `price`."""
     a = reserve_asset[c]
     # collateral of fixed price is not sold into a pool
     deep = depth[a] if a >= 0 else 1e300
     before = outstanding[a, p] if a >= 0 else 0.0
-    return profitable_range(cost, gas, market[c, p], deep, before, keep if a >= 0 else 1.0)
+    return profitable_range(cost, gas, price, deep, before, keep if a >= 0 else 1.0)
 
 
 @kernel(inline=True)
@@ -22,6 +49,12 @@ def sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, keep):
     a = reserve_asset[c]
     if a < 0:
         return coins * market[c, p]
+    if market.shape[0] > reserve_asset.size:
+        price, each, dollars = sold_as(c, p, market, reserve_asset)
+        paid = sale_proceeds(coins * each, price, depth[a], outstanding[a, p], keep) + coins * dollars
+        outstanding[a, p] += coins * each * keep
+        sold[a, p] += coins * each
+        return paid
     paid = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], keep)
     outstanding[a, p] += coins * keep
     sold[a, p] += coins

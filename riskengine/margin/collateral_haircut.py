@@ -1,4 +1,4 @@
-"""What coins held as collateral are short of their price: a haircut on each, on top of a model's requirement.
+"""What coins and pool tokens held as collateral are short of their price: a haircut on each, on top of a requirement.
 
 A venue that counts collateral at (1 - h_c) of its price lets an account stand while
 
@@ -7,6 +7,8 @@ A venue that counts collateral at (1 - h_c) of its price lets an account stand w
 so the haircut is a resource needed above liquidation value; coins that are owed count h_c more than their price.  It
 goes around rules that leave coins out of their risk (the Deribit models).  Rules that revalue coins with everything
 else (quantiles, sensitivities), or have a haircut of their own (Derive PM2), would count them twice.
+A pool token is counted once whatever the rules: the model inside does not see it, so that a venue that lists none can
+take it as collateral, and nothing that the token would lose is netted against the positions.
 Reference: collateral value ratios of venues (OKX discount rates, Binance collateral rates), one rate a coin.
 """
 
@@ -21,12 +23,13 @@ from riskengine.margin.combination import Wrapper
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.pool import pool_values
 from riskengine.roles import MarginModel, Requirement
 
 
 @dataclass(frozen=True)
 class State:
-    """State of the model, and the book."""
+    """State of the model, which sees no pool tokens, and the whole book."""
 
     model: Any
     book: Portfolio
@@ -40,9 +43,9 @@ class CollateralHaircut(Wrapper):
     ----------
     model : MarginModel
     haircuts : dict of str to float
-        Share of the price of each coin that does not count for initial margin.
+        Share of the price of each coin and pool token, by name, that does not count for initial margin.
     maintenance : dict of str to float
-        The same for maintenance margin, no larger; a coin that is not named has its haircut above.
+        The same for maintenance margin, no larger; what is not named has its haircut above.
     levels : tuple of float
         Confidence levels of the model; by default its own.
     """
@@ -61,12 +64,16 @@ class CollateralHaircut(Wrapper):
         self._settle("model")
 
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> State:
-        """State of the model and the book; ValueError where a coin held has no haircut."""
-        held = (portfolio.cash[:, 1:] != 0.0).any(axis=0)
-        missing = [a for a, some in zip(portfolio.assets, held, strict=True) if some and a not in self.haircuts]
+        """State of the model and the book; ValueError where a coin or pool token held has no haircut."""
+        missing = [
+            name
+            for name, held in zip(*self._collateral(portfolio), strict=True)
+            if held.any() and name not in self.haircuts
+        ]
         if missing:
-            raise ValueError(f"haircuts must name every coin held, got none of {', '.join(missing)}")
-        return State(super().init(portfolio, surface), portfolio)
+            raise ValueError(f"haircuts must name every coin and pool token held, got none of {', '.join(missing)}")
+        seen = portfolio.without(portfolio.pools) if portfolio.pools.size else portfolio
+        return State(super().init(seen, surface), portfolio)
 
     def step(self, state: State, paths: MarketPaths, step: int) -> State:
         """State at time index `step`."""
@@ -88,4 +95,14 @@ class CollateralHaircut(Wrapper):
 
     @staticmethod
     def _charge(book: Portfolio, now: MarketSnapshot, shares: dict[str, float]) -> Floats:
-        return np.abs(book.cash[:, 1:]) @ (np.array([shares.get(a, 0.0) for a in book.assets])[:, None] * now.spot)
+        charge = np.abs(book.cash[:, 1:]) @ (np.array([shares.get(a, 0.0) for a in book.assets])[:, None] * now.spot)
+        if book.pools.size:
+            own = np.array([shares.get(book.instruments[m].name, 0.0) for m in book.pools])
+            charge = charge + book.quantity[:, book.pools] @ (own[:, None] * pool_values(book, now))
+        return charge
+
+    @staticmethod
+    def _collateral(book: Portfolio) -> tuple[tuple[str, ...], list[Floats]]:
+        """Name of each coin and pool token, and what the accounts hold of it."""
+        tokens = tuple(book.instruments[m].name for m in book.pools)
+        return book.assets + tokens, [*book.cash[:, 1:].T, *book.quantity[:, book.pools].T]

@@ -109,7 +109,7 @@ class DeribitPortfolio:
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> State:
         """Index maps of the book; ValueError where it trades an asset for which there are no parameters."""
-        portfolio.refuse_principals("options, perpetuals and futures")
+        portfolio.refuse_tokens("options, perpetuals and futures")
         traded = [a for a in portfolio.assets if a in {x.asset for x in portfolio.instruments}]
         missing = [a for a in traded if a not in self.parameters.underlyings]
         if missing:

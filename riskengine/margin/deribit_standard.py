@@ -57,8 +57,8 @@ class DeribitStandard:
         check_range("slope", self.slope, 0.0, 1.0)
 
     def init(self, portfolio: Portfolio, surface: FactorSurface | None = None) -> Portfolio:
-        """The book itself; ValueError where it has principal tokens."""
-        portfolio.refuse_principals("options, perpetuals and futures")
+        """The book itself; ValueError where it has principal or pool tokens."""
+        portfolio.refuse_tokens("options, perpetuals and futures")
         return portfolio
 
     def step(self, state: Portfolio, paths: MarketPaths | None = None, step: int = 0) -> Portfolio:

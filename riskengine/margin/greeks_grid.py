@@ -5,7 +5,8 @@ Per asset, with every forward moved by a share m of itself and every implied vol
     PnL(m, u) = D m + G m^2 / 2 + V u,   D = sum q Delta F,  G = sum q Gamma F^2,  V = sum q vega sigma,
     requirement = max(-min over (m, u) of PnL, 0),   maintenance = maintenance_ratio * requirement,
 
-summed over assets, with perpetuals, futures and coins in D alone.  It needs one valuation where full revaluation
+summed over assets, with perpetuals, futures and coins in D alone; a pool token bends in both of its coins, each moved
+with the other left alone.  It needs one valuation where full revaluation
 needs one per scenario; the price is the Taylor error, which `requirement(explain=True)` gives: the requirement of the
 same grid by full revaluation less this one.  It is small for moves that are short against the strike's distance and the
 option's life, and large for short options far out of the money, whose curvature is not there yet.
@@ -25,6 +26,7 @@ from riskengine.margin.sensitivities import linear_delta, sensitivities
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.pool import pool_sensitivities, pool_values
 from riskengine.roles import PROPORTIONAL, Requirement
 
 
@@ -109,6 +111,9 @@ class GreeksGrid:
         held, unit = book.quantity[:, book.options[mine]], sensitivities(book, now)
         delta = linear_delta(book, now, asset) + held @ unit.delta[mine]
         curvature, vega = held @ unit.curvature[mine], held @ unit.vega[mine]
+        if book.pools.size:
+            slope, bend = pool_sensitivities(book, now, asset)
+            delta, curvature = delta + slope, curvature + bend
         for m, u in zip(*self._moves(), strict=True):
             yield delta * m + 0.5 * curvature * m * m + vega * u
 
@@ -130,4 +135,12 @@ class GreeksGrid:
         )  # fmt: skip
         linear = linear_delta(book, now, asset)
         for s, m in enumerate(price):
-            yield out[:, s] - out[:, -1] + linear * m
+            yield out[:, s] - out[:, -1] + linear * m + self._pool_gain(book, now, asset, m)
+
+    @staticmethod
+    def _pool_gain(book: Portfolio, now: MarketSnapshot, asset: int, move: float) -> Floats | float:
+        if not book.pools.size:
+            return 0.0
+        spot = now.spot.copy()
+        spot[asset] *= 1.0 + move
+        return book.quantity[:, book.pools] @ (pool_values(book, replace(now, spot=spot)) - pool_values(book, now))

@@ -1,8 +1,8 @@
 """What it costs to close a large account, on top of a model's requirement: spread, impact and concentration.
 
-With D_a the net delta of the account in an asset (options, perpetuals, futures and coins, USD), V_b its net vega in a
-bucket of asset, tenor and delta, n days the liquidation period, and `depth` what the market takes relative to usual (1
-where the world does not say),
+With D_a the net delta of the account in an asset (of all that it holds, USD), V_b its net vega in a bucket of asset,
+tenor and delta, n days the liquidation period, and `depth` what the market takes relative to usual (1 where the world
+does not say),
 
     spread        = sum_a s |D_a| / depth_a + sum_b s_b |V_b| / depth_a
     impact        = sum_a 2/3 Y sigma_a |D_a| sqrt(|D_a| / (W_a depth_a))
@@ -33,6 +33,7 @@ from riskengine.margin.sensitivities import linear_delta, sensitivities
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.pool import pool_sensitivities
 from riskengine.roles import MarginModel, Requirement
 
 
@@ -167,7 +168,8 @@ class LiquidityAddon(Wrapper):
         longer = np.ones_like(spread)
         for a, name in enumerate(book.assets):
             mine = np.flatnonzero(book.asset_index[book.options] == a)
-            size = np.abs(held[:, mine] @ greeks.delta[mine] + linear_delta(book, now, a))
+            net = held[:, mine] @ greeks.delta[mine] + linear_delta(book, now, a)
+            size = np.abs(net + pool_sensitivities(book, now, a)[0] if book.pools.size else net)
             volume = own.daily_volume[name] * depth[a]
             spread += own.delta_half_spread * size / depth[a]
             impact += 2.0 / 3.0 * own.impact * own.daily_volatility[name] * size * np.sqrt(size / volume)

@@ -4,14 +4,16 @@ On each path the window holds the last W returns over one margin period that are
 before time 0, then the margin periods completed on the path, oldest dropped.  Scenario w moves every spot by
 exp(r_w), rolls time forward by the margin period, and moves the volatility of each option along the surface,
 
-    vol' = vol * smile(k', tau') / smile(k, tau) * atm(tau, v_end_w) / atm(tau, v_start_w),
+    vol' = vol * surface(k', tau', v) / surface(k, tau, v) * atm(tau', v_end_w) / atm(tau', v_start_w),
 
-with k = ln(K / F), so that spot, skew and level risk all enter; the mark's own volatility is the anchor.  Where the
+with k = ln(K / F) and tau' the tenor left at the end, so that spot, skew and level risk all enter; the mark's own
+volatility is the anchor.  Where the
 scenarios are draws from the state of now, not moves of the past, the surface at their end is known, and
 
     vol' = vol * surface(k', tau', v_end_w) / surface(k, tau, v).
 
-An option that expires inside the margin period is worth its intrinsic value at the end of it.
+An option that expires inside the margin period is worth its intrinsic value at the end of it.  A pool token is revalued
+at the moved prices of both its coins; fees that it would earn inside the margin period are left out.
 
 Lanes are the W scenarios of one path: prices of a few dozen options stay in the second-level cache, accounts add,
 and only the tail is kept, so no loss vector is ever sorted.
@@ -30,6 +32,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import WING, FactorSurface, surface_smile, surface_state, surface_tenor
 from riskengine.pricing.black import black_forward, clip_total
+from riskengine.pricing.pool import liquidity_value, packed
 from riskengine.roles import Requirement
 from riskengine.vecmath import exp, log, root
 
@@ -44,7 +47,7 @@ class State:
     packed : ndarray, shape (A, columns)
         Parameters of the surface.
     offsets, column, quantity : ndarray
-        Option positions of each account, compressed rows.
+        Option and pool-token positions of each account, compressed rows, options first.
     linear, coins : ndarray, shape (K, A)
         Perpetual and coin positions.
     source : MarketPaths or None
@@ -92,7 +95,7 @@ def check_levels(levels: tuple[float, ...], margin_period_hours: float, maintena
 
 def init(portfolio: Portfolio, surface: FactorSurface) -> State:
     """Book maps; no market yet."""
-    options = portfolio.quantity[:, portfolio.options]
+    options = portfolio.quantity[:, np.concatenate([portfolio.options, portfolio.pools])]
     row, column = np.nonzero(options)
     linear = np.zeros((portfolio.accounts, len(portfolio.assets)))
     for m in portfolio.perpetuals:
@@ -230,7 +233,8 @@ def tail_losses(
     _revalue(
         state.packed, snapshot.expiry_asset, snapshot.tau, later, np.exp(-snapshot.rate * snapshot.tau),
         np.exp(-snapshot.rate * later), book.strikes, book.call_sign, book.option_expiry, state.offsets, state.column,
-        state.quantity, state.linear, state.coins, dated_delta(book, snapshot), snapshot.spot, snapshot.perpetual,
+        state.quantity, state.linear, state.coins, dated_delta(book, snapshot),
+        *packed(book, snapshot.elapsed_hours), snapshot.spot, snapshot.perpetual,
         snapshot.forward, snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end,
         state.drawn,
         state.first, state.length, ranks, weights, order, second,
@@ -309,6 +313,16 @@ def _scenarios(packed, asset, loading, skew, returns, start, end, growth, ratio)
 
 
 @kernel
+def _pool_pnl(asset, against, terms, growth, other, out):
+    """Profit and loss of one unit of a pool token; `growth` and `other` are those of the prices of its two coins."""
+    wide_vectors()
+    low, high, earned = terms[0], terms[1], terms[2]
+    base = liquidity_value(asset, against, low, high)
+    for w in range(out.size):
+        out[w] = earned * (liquidity_value(asset * growth[w], against * other[w], low, high) - base)
+
+
+@kernel
 def _add(scale, values, shift, out):
     wide_vectors()
     for w in range(out.size):
@@ -333,12 +347,12 @@ def _keep_tail(pnl, top):
 
 @kernel(scratch=True)
 def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike, sign, option_expiry, offsets, column,
-             quantity, linear, coins, dated, spot, perpetual, forward, volatility, variance, returns, start, end, drawn,
-             first, length, ranks, weights, order, second):  # fmt: skip
+             quantity, linear, coins, dated, pool_coins, pool_terms, spot, perpetual, forward, volatility, variance,
+             returns, start, end, drawn, first, length, ranks, weights, order, second):  # fmt: skip
     assets, expiries, options = spot.shape[0], tau.size, strike.size
     growth = np.empty((assets, length))
     ratio = np.empty((expiries, length))
-    unit = np.empty((options, length))
+    unit = np.empty((options + pool_coins.shape[1], length))
     pnl = np.empty(length)
     deepest = 1
     for r in range(ranks.size):
@@ -352,7 +366,7 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
                        growth[a], pnl)  # fmt: skip
         for e in range(expiries):
             a = expiry_asset[e]
-            _, loading, skew, _ = surface_tenor(packed, a, tau[e])
+            _, loading, skew, _ = surface_tenor(packed, a, later[e])
             _scenarios(packed, a, loading, skew, returns[p, a, first:last], start[p, a, first:last],
                        end[p, a, first:last], growth[a], ratio[e])  # fmt: skip
         for o in range(options):
@@ -376,6 +390,11 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
             square, slope = surface_state(packed, a, loading, skew, v)
             _option_pnl(f, k, sign[o], anchor, square, slope, curvature, years, inverse_wing, later[e],
                         discount_later[e], base, returns[p, a, first:last], growth[a], ratio[e], unit[o])  # fmt: skip
+        for j in range(pool_coins.shape[1]):
+            a, b = pool_coins[0, j], pool_coins[1, j]
+            for w in range(length):
+                pnl[w] = 1.0 if b < 0 else growth[b, w]
+            _pool_pnl(spot[a, p], 1.0 if b < 0 else spot[b, p], pool_terms[j], growth[a], pnl, unit[options + j])
         for i in range(offsets.size - 1):
             for w in range(length):
                 pnl[w] = 0.0

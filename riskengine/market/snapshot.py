@@ -27,6 +27,8 @@ class MarketSnapshot:
         Implied volatility of each option (decimal per square-root year).
     perpetual : ndarray, shape (A, P)
         Mark price of each asset's perpetual, USD.
+    elapsed_hours : float
+        Hours since time 0, over which pool tokens have earned fees.
     """
 
     spot: Floats
@@ -36,6 +38,7 @@ class MarketSnapshot:
     expiry_asset: Ints
     volatility: Floats
     perpetual: Floats
+    elapsed_hours: float = 0.0
 
     @property
     def count(self) -> int:

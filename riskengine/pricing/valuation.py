@@ -2,7 +2,8 @@
 
 Forwards equal spot times the carry to expiry, which the surface's curves say (none by default: perpetual-funded crypto
 books, zero rate); options are Black-76 at the surface's volatility; a perpetual is worth quantity x (mark - entry), a
-dated future the same with its forward, in coin where it is inverse; coins are worth spot.  Sums over an account's
+dated future the same with its forward, in coin where it is inverse; coins are worth spot, pool tokens their coins.
+Sums over an account's
 positions run in a fixed order, so the same book gives the same bits on any machine and thread count.
 """
 
@@ -16,6 +17,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.black import black_lanes
+from riskengine.pricing.pool import pool_legs, pool_values
 
 # a relative price move small enough for a delta and large enough for its rounding
 BUMP = 1e-4
@@ -34,7 +36,7 @@ class CostRates:
     option_premium : float
         Fraction of the option's own value, on top.
     coin : float
-        Fraction of the value of coins and principal tokens sold.
+        Fraction of the value of coins and principal tokens sold, and of the coins that pool tokens turn into.
     """
 
     perpetual: float = 0.001
@@ -119,6 +121,7 @@ def snapshot(
         expiry_asset=expiry_asset,
         volatility=volatility,
         perpetual=spot if perpetual is None else np.ascontiguousarray(perpetual, dtype=np.float64),
+        elapsed_hours=elapsed_hours,
     )
 
 
@@ -150,10 +153,12 @@ def dated_values(portfolio: Portfolio, market: MarketSnapshot) -> tuple[Floats, 
 
 
 def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
-    """USD value of every account: cash, coins, profit of perpetuals and futures, principal tokens, options; (K, P)."""
+    """USD value of every account: cash, coins, tokens, profit of perpetuals and futures, options; shape (K, P)."""
     values = np.empty((len(portfolio.instruments) + len(portfolio.assets), market.count))
     values[portfolio.options] = option_values(portfolio, market)
     values[portfolio.perpetuals] = market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
+    if portfolio.pools.size:
+        values[portfolio.pools] = pool_values(portfolio, market)
     values[len(portfolio.instruments) :] = market.spot
     paid_in_usd = portfolio.perpetuals[portfolio.quote_index[portfolio.perpetuals] < 0]
     constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, paid_in_usd].sum(axis=1)
@@ -185,8 +190,19 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, 
     unit[len(portfolio.instruments) :] = rates.coin * market.spot
     if depth is not None:
         unit /= np.concatenate([depth[portfolio.asset_index], depth])
+    if portfolio.pools.size:
+        unit[portfolio.pools] = _pool_costs(portfolio, market, rates.coin, depth)
     sizes = np.abs(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1))
     return _book_sums(sizes, unit, np.zeros(portfolio.accounts))
+
+
+def _pool_costs(portfolio: Portfolio, market: MarketSnapshot, rate: float, depth: Floats | None) -> Floats:
+    """Cost of selling the coins that one unit of each pool token turns into, each in its own market; (L, P)."""
+    first, second = pool_legs(portfolio, market)
+    dollar = portfolio.against_index < 0
+    if depth is not None:
+        first, second = first / depth[portfolio.asset_index[portfolio.pools]], second / depth[portfolio.against_index]
+    return rate * (first + np.where(dollar[:, None], 0.0, second))
 
 
 # share of an account's gross value below which a difference of two of its values is rounding, with room: sums of a few
@@ -201,8 +217,12 @@ def rounding(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     requirement are both zero but for rounding, and which of the two is larger is no breach.
     """
     unit = np.concatenate([market.spot[portfolio.asset_index], market.spot])
+    entry = portfolio.entry
+    if portfolio.pools.size:
+        unit[portfolio.pools], entry = pool_values(portfolio, market), entry.copy()
+        entry[:, portfolio.pools] = 0.0
     sizes = np.abs(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1))
-    paid = np.abs(portfolio.cash[:, 0]) + np.abs(portfolio.quantity * portfolio.entry).sum(axis=1)
+    paid = np.abs(portfolio.cash[:, 0]) + np.abs(portfolio.quantity * entry).sum(axis=1)
     return ROUNDING * _book_sums(sizes, unit, paid)
 
 

@@ -192,6 +192,17 @@ def log_axis(axes: Any, which: str, limits: tuple[float, float], unit: str) -> N
     unit_axis(axis, unit)
 
 
+def sparse_names(at: Sequence[float], names: Sequence[str], limits: tuple[float, float], panels: int) -> list[str]:
+    """Labels of ticks on a logarithmic axis, from the left; one that would run into the label before it is left out."""
+    inch = 7.4 / panels / log10(limits[1] / limits[0])
+    out, end = [], -9.0
+    for v, name in zip(at, names, strict=True):
+        middle, half = inch * log10(v / limits[0]), 0.04 * len(name) + 0.03
+        out.append(name if middle - half >= end else "")
+        end = middle + half if out[-1] else end
+    return out
+
+
 def marks(axes: Any, points: Sequence[Point], series: int, *, sideways: bool = False, line: bool = False) -> Any:
     """Draw points with their intervals; returns the handle for a legend.
 

@@ -156,45 +156,39 @@ def _walk(name: str, entry: Mapping[str, Any], rows: list[Row]) -> Figure | None
 
 
 def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, Any], rows: list[Row]) -> Figure | None:
-    """Risk against cost with joint error ellipses."""
-    from riskengine.tune.frontier import ellipse
-
+    """Risk against cost with joint error ellipses, and beside it how far a requirement rises where that was asked."""
     points, sign = found["points"], found["sign"]
     groups = unique((p["model"], p["choice"]) for p in points)
     known = {(e["model"], e["choice"]): e for e in entries}
     unit = next(r.unit for r in select(rows, "candidate", "cost_fresh") if (r.model, r.parameters["choice"]) in groups)
     risk, cost = in_text(found["risk"]), in_text(found["cost"])
+    rises = len(points[0]["mean"]) == 3
     title = f"Front: {risk} against {cost}, {found['world']}"
-    with sheet(1, 1, 4.3) as (figure, (ax,)):
-        for i, group in enumerate(groups):
-            colour, entry = SERIES[i % len(SERIES)], known[group]
-            own = [p for p in points if (p["model"], p["choice"]) == group]
-            made = chosen(rows_of_choice(rows, entry, "choice"), "certified")
-            for p in own:
-                y, x = p["mean"][0], sign * p["mean"][1]
-                outline = ellipse(p["covariance"], found["confidence"])
-                ax.fill(x + sign * outline[:, 1], y + outline[:, 0], color=colour, alpha=0.22, lw=0, zorder=2)
-                shape = {"marker": marker_of(i), "ms": 5.5, "mec": colour, "mew": 1.2, "lw": 0, "zorder": 3}
-                ax.plot(x, y, mfc=colour if p["on_front"] else PAPER, **shape)
-                if p["setting"] in (entry.get("current"), None if made is None else made.value):
-                    text = setting(entry, p["setting"])
-                    side = (6, 7) if i % 2 == 0 else (-6, -13)
-                    align = "left" if i % 2 == 0 else "right"
-                    ax.annotate(text, (x, y), side, textcoords="offset points", ha=align, color=colour, zorder=4)
+    with sheet(1, 1 + rises, 4.3) as (figure, axes):
+        for measure, ax in zip((0, 2), axes, strict=False):
+            for i, group in enumerate(groups):
+                own = [p for p in points if (p["model"], p["choice"]) == group]
+                made = chosen(rows_of_choice(rows, known[group], "choice"), "certified")
+                named = (known[group].get("current"), None if made is None else made.value)
+                _front_points(ax, own, measure, sign, found["confidence"], i, known[group], named)
+            ax.locator_params("x", nbins=5 if rises else 10)
+            unit_axis(ax.xaxis, unit)
+            ax.set_xlabel(cost)
         for target in unique(known[g]["target"] for g in groups):
-            ax.axhline(target, color=INK, lw=1.3, ls=_DASHED, zorder=1)
-        ax.set_ylim(0, None)
-        unit_axis(ax.yaxis, "probability")
-        unit_axis(ax.xaxis, unit)
-        ax.set_xlabel(cost)
-        ax.set_ylabel(risk)
+            axes[0].axhline(target, color=INK, lw=1.3, ls=_DASHED, zorder=1)
+        axes[0].set_ylim(0, None)
+        unit_axis(axes[0].yaxis, "probability")
+        axes[0].set_ylabel(risk)
+        if rises:
+            axes[1].set_ylabel("requirement, peak to trough")
         legend(figure, [handle(i) for i in range(len(groups))], [name_of(known[g]) for g in groups])
         drawing = svg(figure, name, title)
     off = [p for p in points if not p["on_front"]]
     sure = sum(p["surely_dominated"] for p in off)
+    among = "all three" if rises else "both"
     note = (
-        f"Ellipses: joint {percent(found['confidence'])} regions of the two means on fresh paths, n = "
-        f"{plain(found['n'])}. Filled: on the front; hollow: some other setting is no worse in both and better "
+        f"Ellipses: joint {percent(found['confidence'])} regions of two means on fresh paths, n = "
+        f"{plain(found['n'])}. Filled: on the front; hollow: some other setting is no worse in {among} and better "
         "in one. Dashed: the target. Named: in force, and certified. "
     )
     if off:
@@ -203,6 +197,27 @@ def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, 
         )
         note += "front (paired); what is not may be off it by noise."
     return Figure(name, title, drawing, note)
+
+
+def _front_points(
+    ax: Any, own: Sequence[Mapping[str, Any]], measure: int, sign: float, confidence: float, series: int,
+    entry: Mapping[str, Any], named: tuple[Any, Any],
+) -> None:  # fmt: skip
+    """Settings of one choice: a measure (its place in the means) against the cost."""
+    from riskengine.tune.frontier import ellipse
+
+    colour = SERIES[series % len(SERIES)]
+    for p in own:
+        y, x = p["mean"][measure], sign * p["mean"][1]
+        pair = [[p["covariance"][a][b] for b in (measure, 1)] for a in (measure, 1)]
+        outline = ellipse(pair, confidence)
+        ax.fill(x + sign * outline[:, 1], y + outline[:, 0], color=colour, alpha=0.22, lw=0, zorder=2)
+        shape = {"marker": marker_of(series), "ms": 5.5, "mec": colour, "mew": 1.2, "lw": 0, "zorder": 3}
+        ax.plot(x, y, mfc=colour if p["on_front"] else PAPER, **shape)
+        if p["setting"] in named:
+            side, align = ((6, 7), "left") if series % 2 == 0 else ((-6, -13), "right")
+            text = setting(entry, p["setting"])
+            ax.annotate(text, (x, y), side, textcoords="offset points", ha=align, color=colour, zorder=4)
 
 
 def _steps(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:
@@ -265,6 +280,7 @@ def _candidates(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:
     """Every candidate in every world."""
     own = rows_of_choice(rows, entry, "candidate")
     worlds = unique(r.parameters["world"] for r in own if not r.parameters.get("variant"))
+    swing = unique(r.measure for r in select(own, measure="swing_fresh"))
     lines = []
     for world in worlds:
         for value in entry["candidates"]:
@@ -273,11 +289,12 @@ def _candidates(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:
             told = (amount(bound.value, bound.unit), amount(bound.estimate["upper"], bound.unit))
             walk = str(bound.parameters["walk"])
             head = (Cell(world), Cell(setting(entry, value)))
-            measured = (cell(at.get("risk_fresh")), cell(at.get("cost_fresh")))
+            measured = tuple(cell(at.get(m)) for m in ("risk_fresh", "cost_fresh", *swing))
             lines.append(
                 (*head, *(Cell(t) for t in told), Cell(walk, "", "pass" if walk == "passed" else ""), *measured)
             )
     columns = ("World", "Setting", "Estimate", "Upper bound", "Walk", "Fresh paths", title_of(entry["cost"]))
+    columns = (*columns, *map(title_of, swing))
     needed = rows_of_choice(rows, entry, "choice")
     note = ""
     for r in select(needed, measure="paths_needed"):

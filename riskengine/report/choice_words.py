@@ -42,7 +42,8 @@ def setting(entry: Mapping[str, Any], value: float | None) -> str:
     """A setting as people write it on its axis; a parameter set by its name."""
     if value is not None and entry.get("names"):
         name = str(entry["names"][int(value)])
-        return model_of(name) if "_" in name and entry.get("axis") == "model" else name
+        # models of one kind are told apart by settings, which are words already
+        return model_of(name) if entry.get("axis") == "model" and " " not in name.partition(" (")[0] else name
     return "none" if value is None else value_of(str(entry["axis"]), value)
 
 

@@ -21,13 +21,22 @@ from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
 from riskengine.report.life_chapters import closed_accounts, feedback_effect, fund_size, life_checks, waterfall
-from riskengine.report.margin_chapters import backtest, coverage, glance, kinds, losses, procyclicality, scheme
+from riskengine.report.margin_chapters import (
+    backtest,
+    coverage,
+    glance,
+    kinds,
+    losses,
+    pool_tokens,
+    procyclicality,
+    scheme,
+)
 from riskengine.report.measures import MEASURES, Measure
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.reliability_chapter import reliability
-from riskengine.report.replay_chapter import replay
+from riskengine.report.replay_chapter import recommended, replay
 from riskengine.report.rolling_chapters import (
     rolling_by_series,
     rolling_portfolios,
@@ -54,6 +63,7 @@ ORDER: tuple[Maker, ...] = (
     coverage,
     procyclicality,
     losses,
+    pool_tokens,
     rare_events,
     liquidation_counts,
     bad_debt,
@@ -75,6 +85,7 @@ ORDER: tuple[Maker, ...] = (
     rolling_by_series,
     rolling_power,
     replay,
+    recommended,
     chain_disclosure,
     chain_accounts,
     chain_cost,

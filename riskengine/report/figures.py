@@ -16,6 +16,7 @@ from riskengine.report.chart import (
     log_range,
     marks,
     sheet,
+    sparse_names,
     svg,
     unit_axis,
 )
@@ -73,7 +74,7 @@ def against_nominal(
         for ax, (measure, shown) in zip(axes, panels, strict=True):
             log_axis(ax, "x", x_range, "probability")
             log_axis(ax, "y", y_range, "probability")
-            ax.set_xticks(tails, [percent(round(t, 12)) for t in tails])
+            ax.set_xticks(tails, sparse_names(tails, [percent(round(t, 12)) for t in tails], x_range, len(panels)))
             if measure in promised:
                 ax.plot(x_range, x_range, color=MUTED, lw=1.1, ls=(0, (4, 3)), zorder=1)
             for i, who in enumerate(names):

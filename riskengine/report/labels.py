@@ -57,6 +57,7 @@ VALUES = {
     "breaches": "days of breaches",
     "breaches_and_tail": "breaches and tail",
     "battery": "all tests",
+    "own": "its own",
 }
 
 PARAMETERS = {
@@ -110,9 +111,9 @@ def value_of(name: str, value: Any) -> str:
         return model_of(str(value))
     if name == "test":
         return TESTS.get(str(value), words(str(value)))
-    if name == "series":
+    if name in ("series", "parameter_set"):
         return str(value)
-    if name in ("p_value", "procedure", "alternative", "family"):
+    if name in ("p_value", "procedure", "alternative", "family", "capacity"):
         return VALUES.get(str(value), words(str(value)))
     return words(str(value)) if isinstance(value, str) else plain(value)
 

@@ -28,6 +28,7 @@ _ACCOUNT = (
     "christoffersen_independence_p",
     "e_process_p",
 )
+POOLS = ("impermanent_loss", "impermanent_loss_es_99")
 RISES = ("peak_to_trough", "largest_rise_1", "largest_rise_5", "largest_rise_30")
 CURVES = {"margin_shortfall_exceedance": "Loss beyond initial margin in the book: how often more than"}
 
@@ -100,6 +101,13 @@ def losses(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     paid = ("liquidation_cost", "fund_draw", "fund_exhausted", "socialised_loss_probability", "socialised_loss")
     table = pivot("Who pays", headline(rows), paid, lead=("level",), folded=pictures)
     return Chapter("losses", "How large are the losses?", (), [*figures, table])
+
+
+def pool_tokens(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """What pool tokens lose against their coins."""
+    lead = ("A pool sells what rises and buys what falls, so its token is worth less than its coins would be.",)
+    table = pivot("From the start to the end of a path", select(rows, "pools"), POOLS)
+    return Chapter("pool-tokens", "What do pool tokens lose against holding?", lead, [table])
 
 
 def kinds(result: Result, rows: list[Row], pictures: bool) -> Chapter:

@@ -62,6 +62,11 @@ def _results() -> dict[str, Measure]:
             "end at market prices, as if selling it cost nothing.",
         ),
         "reserves": ("Reserves", "Mean of the protocol's reserves at the end; coins that it holds unsold are not in."),
+        "impermanent_loss": (
+            "Impermanent loss",
+            "Mean of what a pool token is worth at the end, fees left out, over what its coins of the start would be, "
+            "minus 1.",
+        ),
     }
     worst = "Mean over the worst 1 % of paths of: {}."
     return {
@@ -327,6 +332,9 @@ MEASURES: dict[str, Measure] = {
         "Risk on the paths of the choice, with the one-sided upper bound that is held against the target.",
     ),
     "cost_fresh": _M("Cost", "Mean cost of a setting on fresh paths."),
+    "swing_fresh": _M(
+        "Peak to trough", "Mean over fresh paths of the largest rise of the whole requirement, as a ratio."
+    ),
     "cost_ratio": _M(
         "Cost of now", "Mean cost of a setting over that of the setting in force, on the same fresh paths."
     ),

@@ -22,4 +22,33 @@ REPLAY: dict[str, tuple[str, str]] = {
         "Rank correlation of collateral seized, replayed against real, over the events.",
     ),
     "order_p_value": ("p of the order", "Share of all orders of the events that agree with the real one as well."),
+    "seized_difference": (
+        "Collateral seized, against live",
+        "Collateral seized, less that under the parameters in force.",
+    ),
+    "seized_difference_least": ("Seized against live: least", "Least such difference over all starting hours."),
+    "seized_difference_most": ("Seized against live: most", "Most such difference over all starting hours."),
+    "bad_debt_difference": ("Bad debt, against live", "Bad debt, less that under the parameters in force."),
+    "bad_debt_difference_least": ("Bad debt against live: least", "Least such difference over all starting hours."),
+    "bad_debt_difference_most": ("Bad debt against live: most", "Most such difference over all starting hours."),
+    "borrowers_difference": (
+        "Borrowers, against live",
+        "Borrowers liquidated, less those under the parameters in force.",
+    ),
+    "borrowers_difference_least": ("Borrowers against live: least", "Least such difference over all starting hours."),
+    "borrowers_difference_most": ("Borrowers against live: most", "Most such difference over all starting hours."),
+    "events_lower": ("Events with less", "Events in which a set has less than the parameters in force."),
+    "events_higher": ("Events with more", "Events in which a set has more than the parameters in force."),
+    "sign_p_value": (
+        "p of the sign",
+        "Chance of a split at least as uneven, were less and more as likely; events without a difference left out.",
+    ),
+    "events_dominant": (
+        "Events that the set wins",
+        "Events with no more bad debt and no more collateral seized than in force, and less of one.",
+    ),
+    "events_dominated": (
+        "Events that live wins",
+        "Events with no less bad debt and no less collateral seized than in force, and more of one.",
+    ),
 }

@@ -2,10 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import log
 
 from riskengine.report.chapter import Chapter, Result
-from riskengine.report.chart import MUTED, Point, handle, legend, log_axis, marks, sheet, svg, unit_axis
+from riskengine.report.chart import (
+    MUTED,
+    Point,
+    handle,
+    legend,
+    log_axis,
+    marks,
+    sheet,
+    sparse_names,
+    svg,
+    unit_axis,
+)
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure, interval_note
 from riskengine.report.labels import model_of, value_of
@@ -242,17 +252,6 @@ def _against_multiple(
     return [_curves(name, title, panels, chosen, lambda r: r.parameters.get("multiple", 1.0), ticks, *marked)]
 
 
-def _sparse(at: Sequence[float], names: Sequence[str], panels: int) -> list[str]:
-    """Tick labels from the left; one that would run into the label before it is left out."""
-    inch = 7.4 / panels / log(max(at) / min(at))
-    out, end = [], -9.0
-    for v, name in zip(at, names, strict=True):
-        middle, half = inch * log(v / min(at)), 0.04 * len(name) + 0.03
-        out.append(name if middle - half >= end else "")
-        end = middle + half if out[-1] else end
-    return out
-
-
 def _curves(
     name: str,
     title: str,
@@ -277,7 +276,7 @@ def _curves(
             ax.set_xlim(min(at) / 1.12, max(at) * 1.12)
             ax.set_ylim(0.0, top)
             ax.minorticks_off()
-            ax.set_xticks(at, _sparse(at, names, len(panels)))
+            ax.set_xticks(at, sparse_names(at, names, (min(at), max(at)), len(panels)))
             unit_axis(ax.yaxis, "probability")
             for line in (nominal, target):
                 if line is not None:

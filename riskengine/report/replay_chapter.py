@@ -1,8 +1,10 @@
-"""The chapter and the sentences on a lending market replayed over real crises."""
+"""Chapters and sentences on a lending market replayed over real crises."""
+
+from dataclasses import replace
 
 from riskengine.report.chapter import Chapter, Result
 from riskengine.report.dots import Dot, dots
-from riskengine.report.rows import Row, select
+from riskengine.report.rows import Row, select, unique
 from riskengine.report.tables import pivot, records
 from riskengine.report.wording import amount
 
@@ -25,9 +27,10 @@ def replay(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     )
     marks = [Dot(event, label, r) for measure, label in shown for event, r in _base(rows, measure).items()]
     figure = pictures and dots("replay", "Collateral seized", [("Collateral seized (USD)", marks)])
+    real = "the real figure is of the market's own book on those days: orders of magnitude may be compared."
+    there = "The book did not stand there on the days of the events"
     lead = (
-        "The book did not stand there on the days of the events, and the real figure is of the market's own book on "
-        "those days: orders of magnitude may be compared.",
+        f"{there}, and {real}" if _base(rows, "happened_seized") else f"{there}.",
         f"Number of events: {len(result['series'])}, one history each. No figure here has a sampling error, and none "
         "says what another crisis would do.",
     )
@@ -49,7 +52,92 @@ def replay(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         pivot("Prices", select(own, measure="deepest_fall"), ("deepest_fall",), lead=("event", "asset")),
         records("Events", [{**r, "first": r["first"].replace("T", " ")} for r in result["series"]]),
     ]
-    return Chapter("replay", "What would the book have lost, and what was really liquidated?", lead, items)
+    heading = "What would the book have lost" + (", and what was really liquidated?" if real in lead[0] else "?")
+    return Chapter("replay", heading, lead, items)
+
+
+def recommended(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Recommended parameters beside those in force, as they stand and at equal borrow capacity."""
+    own = select(rows, "recommended")
+    if not own:
+        return Chapter("recommended", "", (), ())
+    live = [
+        replace(r, parameters={"event": r.parameters["event"], "parameter_set": "in force", "capacity": "equal"})
+        for r in select(rows, "replay", threshold_shift=0.0)
+        if r.parameters["event"] != "all"
+    ]
+    each = [r for r in own if r.parameters["event"] != "all"]
+    count = len(result["series"])
+    equal = select(each, capacity="equal")
+    shown = (
+        ("seized_difference_least", "least over starting hours"),
+        ("seized_difference", "at the stated start"),
+        ("seized_difference_most", "most over starting hours"),
+    )
+    sets = unique(r.parameters["parameter_set"] for r in equal)
+    panels = [
+        (name, [Dot(r.parameters["event"], label, r) for m, label in shown for r in select(equal, measure=m)
+                if r.parameters["parameter_set"] == name])
+        for name in sets
+    ]  # fmt: skip
+    figure = pictures and dots("recommended", "Collateral seized at equal capacity, against live", panels, zero=True)
+    lead = (
+        f"{_counted(count)} are {_counted(count).lower()}: events of one history each, chosen because prices fell, not "
+        "a sample of crises. The p-value of the sign counts events and nothing else; where a set only has higher "
+        "thresholds it liquidates less by construction, and a small p says no more than that.",
+        "Capacity equal: LTV and threshold of every token that a set names are multiplied by one factor, in whole "
+        "basis points, so that the book may borrow what it may borrow in force. Capacity its own: the set as it "
+        "stands. A liquidation reads no LTV, so these figures are also those of the set's thresholds with LTVs alone "
+        "brought down to the capacity in force.",
+    )
+    main = ("borrow_capacity", "liquidatable_at_start", "replayed_borrowers", "replayed_seized", "replayed_bad_debt")
+    gaps = ("seized_difference", "seized_difference_least", "seized_difference_most", "bad_debt_difference",
+            "bad_debt_difference_most")  # fmt: skip
+    axes = ("parameter_set", "capacity")
+    totals = [r for r in own if r.parameters["event"] == "all"]
+    signs = ("events_lower", "events_higher", "sign_p_value")
+    items = [
+        figure or None,
+        pivot("Events won and lost", totals, ("events_dominant", "events_dominated"), lead=axes),
+        pivot("Events with less and with more", totals, signs, lead=(*axes, "measure")),
+        pivot("Against the parameters in force", each, gaps, lead=("event", *axes)),
+        pivot("Recommended and in force", _by_event([*live, *each]), main, lead=("event", *axes)),
+    ]
+    return Chapter("recommended", "Would the recommended parameters have done better?", lead, items)
+
+
+def _by_event(rows: list[Row]) -> list[Row]:
+    order = unique(r.parameters["event"] for r in rows)
+    return sorted(rows, key=lambda r: order.index(r.parameters["event"]))
+
+
+def _counted(count: int) -> str:
+    small = "One Two Three Four Five Six Seven Eight Nine Ten".split()
+    return small[count - 1] if count <= len(small) else str(count)
+
+
+def recommended_sentence(result: Result, rows: list[Row]) -> str:
+    """In how many events each set does better and worse at equal borrow capacity."""
+    own = [r for r in select(rows, "recommended", capacity="equal") if r.parameters["event"] == "all"]
+    said = []
+    for name in unique(r.parameters["parameter_set"] for r in own):
+        found = {
+            (r.measure, r.parameters.get("measure")): r.value for r in own if r.parameters["parameter_set"] == name
+        }
+        less, more = (
+            [found[m, of] for of in ("replayed_seized", "replayed_bad_debt")] for m in ("events_lower", "events_higher")
+        )
+        p = found["sign_p_value", "replayed_seized"]
+        chance = "" if p is None else f" (exact sign test, p = {p:.2g})"
+        said.append(
+            f"{name} seizes less collateral in {less[0]:g} and more in {more[0]:g}{chance}, "
+            f"and leaves less bad debt in {less[1]:g} and more in {more[1]:g}"
+        )
+    if not said:
+        return ""
+    count = len(result["series"])
+    events = f"{count} event{'s' * (count != 1)} of one history each"
+    return f"Recommended against live parameters at equal borrow capacity, over {events}: {'; '.join(said)}."
 
 
 def replay_sentence(result: Result, rows: list[Row]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from riskengine.report.choice_words import told
 from riskengine.report.labels import model_of, setup_of, title_of, value_of
 from riskengine.report.power_summary import POWER, headline_power
-from riskengine.report.replay_chapter import order_sentence, replay_sentence
+from riskengine.report.replay_chapter import order_sentence, recommended_sentence, replay_sentence
 from riskengine.report.rows import (
     Row,
     as_it_stands,
@@ -90,7 +90,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
     makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
-    makers += (replay_sentence, order_sentence)
+    makers += (replay_sentence, recommended_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
     makers += (_routes, *LIFE, *BLACK_SCHOLES)
     return [*(text for text in (make(result, rows) for make in makers) if text), *told(result)][:6]

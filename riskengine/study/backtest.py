@@ -34,6 +34,8 @@ class PriceHistory:
     prices : ndarray, shape (N, A)
     name, sha256 : str
         File name and hash of its bytes.
+    added : tuple of (str, str)
+        Name and hash of files that added assets.
     """
 
     assets: tuple[str, ...]
@@ -41,6 +43,7 @@ class PriceHistory:
     prices: Floats
     name: str
     sha256: str
+    added: tuple[tuple[str, str], ...] = ()
 
 
 def run_backtest(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,20 @@ from typing import Any
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.engine.desks import LendingDesk
-from riskengine.engine.loop import run_loop
 from riskengine.errors import InputError
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.roles import LendingProtocol
 from riskengine.study.backtest import PriceHistory
 from riskengine.study.describe import book_data
 from riskengine.study.folder import RunFolder
 from riskengine.study.lending_replay_spec import LendingReplayStudy, ReplayEvent
 from riskengine.study.manifest import manifest
+from riskengine.study.names import REPLAY
+from riskengine.study.replay_recommended import ONE, order_of_sets, recommended_rows, replayed
 from riskengine.study.result import Row, StudyResult
 
 _MOST_RANKED = 8  # events whose orders are all looked at
-_ONE = "one history, no sampling error"
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,15 @@ def run_replay(
     """
     start = time.perf_counter()
     paths = [_paths(study, event, history) for event in study.events]
-    digests = [history.sha256, *([] if happened is None else [happened.sha256])]
+    digests = [history.sha256, *(sha256 for _, sha256 in history.added)]
+    digests += [] if happened is None else [happened.sha256]
     resolved = {**resolved, "data_sha256": digests}
     folder = RunFolder.open(name, resolved, out, resume=False)
     rows = [
         row for event, own in zip(study.events, paths, strict=True) for row in _event_rows(study, event, own, happened)
     ]
     rows += _order_rows(study, rows)
+    rows += order_of_sets(study, rows)
     result = StudyResult(_head(study, name, command, history, happened), tuple(rows))
     folder.write_json("manifest.json", manifest(resolved, sum(p.count for p in paths)))
     folder.write_json("result.json", result.as_dict())
@@ -119,11 +119,17 @@ def _paths(study: LendingReplayStudy, event: ReplayEvent, history: PriceHistory)
 def _event_rows(
     study: LendingReplayStudy, event: ReplayEvent, paths: MarketPaths, happened: RealLiquidations | None
 ) -> Iterator[Row]:
-    market = study.market if event.rules is None else replace(study.market, rules=event.rules)
+    market = study.market_at(event)
     spot = paths.spot_lanes
     for a, asset in enumerate(study.assets):
         fall = float((spot[:, a, 0] / spot[0, a, 0]).min() - 1.0)
         yield Row("replay", market.kind, {"event": event.name, "asset": asset}, "deepest_fall", "return", exact(fall))
+        if asset in study.quoted:
+            of = study.quoted[asset].of
+            peg = spot[:, a, 0] / spot[:, study.assets.index(of), 0]
+            where = {"event": event.name, "asset": f"{asset} in {of}"}
+            fall = float((peg / peg[0]).min() - 1.0)
+            yield Row("replay", market.kind, where, "deepest_fall", "return", exact(fall))
     if happened is not None:
         hits = happened.within(event.seconds, event.seconds + round(3600 * event.hours))
         found = (np.nan, np.nan)
@@ -135,34 +141,21 @@ def _event_rows(
             told = undetermined(0, "the file of liquidations does not cover the event")
             told = told if np.isnan(value) else exact(value, "counted")
             yield Row("replay", market.kind, {"event": event.name, "threshold_shift": 0.0}, measure, unit, told)
+    live = replayed(study, market, paths)
     for shift in study.threshold_shifts:
-        where = {"event": event.name, "threshold_shift": shift}
-        for measure, unit, estimate in _figures(study, market, shift, paths):
-            yield Row("replay", market.kind, where, measure, unit, estimate)
+        own = replayed(study, market.with_threshold_shift(shift), paths) if shift else live
+        for measure, unit, estimate in _figures(own):
+            yield Row("replay", market.kind, {"event": event.name, "threshold_shift": shift}, measure, unit, estimate)
+    yield from recommended_rows(study, event.name, market, paths, live)
 
 
-def _figures(
-    study: LendingReplayStudy, market: LendingProtocol, shift: float, paths: MarketPaths
-) -> Iterator[tuple[str, str, Estimate]]:
-    own = market.with_threshold_shift(shift) if shift else market
-    desk = LendingDesk(own, shift, study.book, paths, paths.spot_lanes[0], incidence=True, losses=True)
-    run_loop(paths, [desk])
-    columns = {key[-1]: column for key, column in desk.columns().items()}
-    # what is taken from borrowers and not handed back: debt settled, and what goes beyond it
-    seized = columns["liquidated_volume"] + columns["liquidation_penalty"]
-    figures = {
-        "liquidatable_at_start": ("count", columns["liquidatable_at_start"]),
-        "replayed_borrowers": ("count", columns["liquidated_loans"]),
-        "replayed_seized": ("USD", seized),
-        "replayed_bad_debt": ("USD", columns["bad_debt"]),
-        "replayed_penalty": ("USD", columns["liquidation_penalty"]),
-        "borrow_capacity": ("USD", columns["borrow_capacity"]),
-    }
-    for measure, (unit, column) in figures.items():
-        yield measure, unit, exact(column[0], _ONE)
-    if study.starts > 1:
-        yield "replayed_seized_least", "USD", exact(seized.min(), f"least of {study.starts} starting hours")
-        yield "replayed_seized_most", "USD", exact(seized.max(), f"most of {study.starts} starting hours")
+def _figures(columns: dict[str, Floats]) -> Iterator[tuple[str, str, Estimate]]:
+    for measure, column in columns.items():
+        yield measure, REPLAY[measure], exact(column[0], ONE)
+    seized = columns["replayed_seized"]
+    if seized.size > 1:
+        yield "replayed_seized_least", "USD", exact(seized.min(), f"least of {seized.size} starting hours")
+        yield "replayed_seized_most", "USD", exact(seized.max(), f"most of {seized.size} starting hours")
 
 
 def _order_rows(study: LendingReplayStudy, rows: list[Row]) -> list[Row]:
@@ -205,10 +198,10 @@ def _head(
     held = "a stated book"
     if study.imported is not None:
         held = f"accounts of {origin['file']}, as of {origin['as_of']}; source: {origin['source']}"
-    used = [study.market if e.rules is None else replace(study.market, rules=e.rules) for e in study.events]
-    dates = {e.name: getattr(getattr(m, "rules", None), "as_of", "") for e, m in zip(study.events, used, strict=True)}
+    dates = {e.name: getattr(getattr(study.market_at(e), "rules", None), "as_of", "") for e in study.events}
     data = [*book_data(study.imported)]
     data.append({"name": history.name, "sha256": history.sha256, "source": "prices, given by --data"})
+    data += [{"name": n, "sha256": s, "source": "quotes, given by --data"} for n, s in history.added]
     if happened is not None:
         data.append({"name": happened.name, "sha256": happened.sha256, "source": "liquidations, given by --data"})
     return {
@@ -228,12 +221,30 @@ def _head(
         "assumptions": [
             f"A counterfactual: the borrowers ({held}) did not stand there on the days of the events. Prices of every "
             "event are scaled so that it starts at the prices at which the book stands.",
-            "Parameters are those nearest in time to each event that are known; the rules of liquidation are today's.",
+            "Parameters are those nearest in time to each event that are known; liquidations follow one set of rules "
+            "throughout.",
+            *(
+                ["Recommended parameters replace those in force in every event, and borrowers hold and owe the same."]
+                if study.recommended
+                else []
+            ),
             "Borrowers do not react. Sales do not move the replayed prices, which already hold what was really sold.",
             "Every figure is of one history: it has no sampling error, and says nothing of another crisis. The range "
             "over starting hours says how much hangs on the moment at which the book is put into the event.",
-            "What really happened is of another book, the market's own on those days: its size may be compared, not "
-            "tested. Prices are the closes of bars, which leave out the wicks inside them.",
+            *(
+                []
+                if happened is None
+                else [
+                    "What really happened is of another book, the market's own on those days: its size may be "
+                    "compared, not tested."
+                ]
+            ),
+            "Prices are the closes of bars, which leave out the wicks inside them.",
+            *(
+                f"{name} is the price of {own.of} times the quote of {own.symbol} over {own.par}, scaled with it: only "
+                "what it moves from the start of an event on counts."
+                for name, own in study.quoted.items()
+            ),
         ],
         "data": data,
     }

@@ -1,14 +1,16 @@
 """What a replay of a lending market over real crises asks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from riskengine.arrays import check_range
 from riskengine.book.loans import Loans
+from riskengine.lending.aave_v3.history import stepped
 from riskengine.lending.aave_v3.rules import AaveV3Rules
+from riskengine.lending.parameter_set import ParameterSet, at_capacity
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import LendingProtocol
 from riskengine.scenario.world import World
@@ -28,7 +30,8 @@ class ReplayEvent:
     hours : float
         Length; a whole number of bars.
     rules : AaveV3Rules or None
-        Parameters nearest in time, of an Aave v3 market; None are those of the study's market.
+        Parameters nearest in time, of an Aave v3 market; None are those of the study's market.  Either are stepped to
+        the start where they have a log of changes.
     """
 
     name: str
@@ -68,13 +71,30 @@ class LiquidationColumns:
 
 
 @dataclass(frozen=True)
+class QuotedAsset:
+    """An asset whose price is that of another, times what a file of quotes says that it is worth of it.
+
+    Attributes
+    ----------
+    of : str
+        Asset of the price file that it stands for.
+    symbol, par : str
+        Names in the file of quotes: of the asset, and of what it is measured in there.
+    """
+
+    of: str
+    symbol: str
+    par: str
+
+
+@dataclass(frozen=True)
 class LendingReplayStudy(Study):
     """A dated borrower book in a lending market, replayed over real prices of one or more crises.
 
     Attributes
     ----------
     assets : tuple of str
-        Assets of the price file that tokens follow.
+        Assets that tokens follow: of the price file, or `quoted`.
     spot : tuple of float
         USD prices at which the book stands; the prices of an event are scaled so that it starts there.
     book : Loans
@@ -85,8 +105,12 @@ class LendingReplayStudy(Study):
     starts : int
         How many starting hours, the stated one and those before it, an event is replayed from: how much hangs on the
         moment at which the book is put into it.
+    quoted : dict of str to QuotedAsset
+        Assets that the price file does not hold; their quotes are a file of their own, given after it.
     happened : LiquidationColumns
-        Of a second data file, of real liquidations.
+        Of a further data file, of real liquidations.
+    recommended : tuple of ParameterSet
+        Replayed beside the parameters in force, each as it stands and at equal borrow capacity (`at_capacity`).
     """
 
     named: ClassVar[str] = "a replay of a lending market"
@@ -104,7 +128,9 @@ class LendingReplayStudy(Study):
     events: tuple[ReplayEvent, ...]
     threshold_shifts: tuple[float, ...] = (0.0,)
     starts: int = 24
+    quoted: dict[str, QuotedAsset] = field(default_factory=dict, metadata={"written": "unless empty"})
     happened: LiquidationColumns = LiquidationColumns()
+    recommended: tuple[ParameterSet, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.assets or len(set(self.assets)) != len(self.assets):
@@ -116,11 +142,41 @@ class LendingReplayStudy(Study):
         if 0.0 not in self.threshold_shifts:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
         check_range("starts", self.starts, 1, 1000)
+        for name, own in self.quoted.items():
+            if name not in self.assets or own.of not in self.priced:
+                of = ", ".join(self.priced) or "none"
+                raise ValueError(
+                    f"quoted must be of assets, each of one in the price file ({of}), got {name} of {own.of}"
+                )
         names = [e.name for e in self.events]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"events must be at least one, each with a name of its own, got {names}")
         if any(e.rules is not None for e in self.events) and self.market.kind != "aave_v3":
             raise ValueError(f"rules of an event need a market of kind aave_v3, got {self.market.kind}")
+        if self.recommended and not hasattr(self.market, "with_parameters"):
+            raise ValueError(f"recommended needs a market that takes parameter sets, got {self.market.kind}")
+        sets = [s.name for s in self.recommended]
+        if len(set(sets)) != len(sets):
+            raise ValueError(f"recommended must name every set once, got {sets}")
+        if any(s.caps != 1.0 for s in self.recommended):
+            raise ValueError("recommended must leave caps at 1: the replayed book is the same under every set")
+
+    def market_at(self, event: ReplayEvent) -> LendingProtocol:
+        """The market under the parameters known nearest to an event."""
+        rules = event.rules or self.market.rules
+        return replace(self.market, rules=stepped(rules, event.start) if isinstance(rules, AaveV3Rules) else rules)
+
+    def compared(self, market: LendingProtocol) -> Iterator[tuple[ParameterSet, str, LendingProtocol]]:
+        """(set, ``own`` or ``equal``, market) of every recommended set as it stands and at the capacity of `market`."""
+        listed = {r.symbol: r for r in market.rules.reserves}
+        price = dict(zip(self.assets, self.spot, strict=True))
+        worth = {
+            s: float(held.sum()) * price.get(listed[s].asset, listed[s].price)
+            for s, held in zip(self.book.reserves, self.book.collateral.T, strict=True)
+        }
+        for own in self.recommended:
+            yield own, "own", market.with_parameters(own)
+            yield own, "equal", market.with_parameters(at_capacity(own, listed, worth))
 
     @property
     def imported(self) -> Loans | None:
@@ -130,7 +186,7 @@ class LendingReplayStudy(Study):
     @property
     def priced(self) -> tuple[str, ...]:
         """As `Study.priced`."""
-        return self.assets
+        return tuple(a for a in self.assets if a not in self.quoted)
 
     def all_worlds(self) -> tuple[World, ...]:
         """None: prices are real."""
@@ -142,16 +198,19 @@ class LendingReplayStudy(Study):
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""
-        from dataclasses import replace
-
         if getattr(self.market, "drawn", False):
             yield "market must draw nothing (extra_delay, missed_share), since a replay is one history", ("market",)
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
         for i, event in enumerate(self.events):
             try:
-                market = self.market if event.rules is None else replace(self.market, rules=event.rules)
+                market = self.market_at(event)
                 market.init(self.book, self.assets, spot, TimeGrid(3600, 1))
                 for shift in self.threshold_shifts:
                     market.with_threshold_shift(shift)
+                # a book whose file is still to be given holds nothing to compare capacity on
+                for own in self.recommended if self.awaits_book else ():
+                    market.with_parameters(own)
+                if not self.awaits_book:
+                    list(self.compared(market))
             except ValueError as error:
                 yield str(error), ("events", i)

@@ -55,9 +55,11 @@ def column_rows(
     """Rows of one column; `severity` says how near each path comes to the event of a share, `free` names the lending
     markets whose rules charge no fee."""
     section, model, level, setting, subject, measure = key
-    if section not in ("margin", "lending") or subject != "all" and measure in ("requirement", "loss"):
+    if section not in ("margin", "lending", "pools") or subject != "all" and measure in ("requirement", "loss"):
         return
-    parameters = _margin_parameters(key) if section == "margin" else {"threshold_shift": setting}
+    parameters = {} if section == "pools" else {"threshold_shift": setting}
+    if section == "margin":
+        parameters = _margin_parameters(key)
     found: list[tuple[str, str, Estimate]] = []
     if measure in SHARES:
         found = [(measure, SHARES[measure], figures.share(column, severity))]

@@ -32,7 +32,12 @@ MEANS = {
 # of those, known without an error where all paths start at the same prices
 FIXED = {"liquidatable_at_start": "count"}
 # an amount that may be negative: its mean is reported, and its mean over the worst 1 % of paths
-SIGNED = {"protocol_result": "USD", "protocol_result_sold": "USD", "reserves": "USD"}
+SIGNED = {
+    "protocol_result": "USD",
+    "protocol_result_sold": "USD",
+    "reserves": "USD",
+    "impermanent_loss": "share",
+}
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory")
 TAIL_LEVELS = (0.95, 0.99, 0.999)
@@ -102,6 +107,7 @@ CHOICE = (
     "risk_fresh",
     "risk_upper_bound",
     "cost_fresh",
+    "swing_fresh",
     "cost_ratio",
     "variants_passed",
     "safe_share_of_fit",
@@ -117,7 +123,8 @@ EXPERIMENT = {
 }
 
 # of a lending market replayed over real crises: each of one history
-REPLAY = {
+REPLAY = FIXED | {
+    "borrow_capacity": "USD",
     "deepest_fall": "return",
     "replayed_seized": "USD",
     "replayed_seized_least": "USD",
@@ -129,6 +136,20 @@ REPLAY = {
     "happened_borrowers": "count",
     "order_correlation": "number",
     "order_p_value": "probability",
+    "seized_difference": "USD",
+    "seized_difference_least": "USD",
+    "seized_difference_most": "USD",
+    "bad_debt_difference": "USD",
+    "bad_debt_difference_least": "USD",
+    "bad_debt_difference_most": "USD",
+    "borrowers_difference": "count",
+    "borrowers_difference_least": "count",
+    "borrowers_difference_most": "count",
+    "events_lower": "count",
+    "events_higher": "count",
+    "sign_p_value": "probability",
+    "events_dominant": "count",
+    "events_dominated": "count",
 }
 # of a study of backtests
 BACKTEST_POWER = {
@@ -332,6 +353,8 @@ PLACES = (
     "observations",
     "cap",
     "total_volatility",
+    "parameter_set",
+    "capacity",
 )
 
 

@@ -32,7 +32,7 @@ from riskengine.study.spec import CalibrationStudy
 from riskengine.study.verdict import judge
 from riskengine.tune.certify import Certificate, RiskControl, certify, conformal_risk_control, upper_bounds, worst_case
 from riskengine.tune.choice_rows import choice_rows, fronts
-from riskengine.tune.choice_spec import GOODS, RISKS, CertifiedChoiceStudy, Choice
+from riskengine.tune.choice_spec import GOODS, LENDING_AXES, RISKS, SWING, CertifiedChoiceStudy, Choice
 from riskengine.tune.collateral import baseline_rows, parameter_fronts, plan_payload, plan_rows, plans
 
 
@@ -82,6 +82,14 @@ class Sample:
     def cost(self, choice: Choice, candidates: tuple[float, ...]) -> Floats:
         """Cost on every good path, (n, C)."""
         return np.stack(self.columns.select(*self._keys(choice, candidates, choice.cost)), axis=1)
+
+    def swing(self, choice: Choice, candidates: tuple[float, ...]) -> Floats | None:
+        """Peak to trough of the whole requirement on every good path, (n, C); None where the study does not ask."""
+        if choice.axis in LENDING_AXES:
+            return None
+        # a multiple of a requirement rises as the requirement does
+        keys = [(*k[:3], 1.0, "all", SWING) for k in self._keys(choice, candidates, choice.cost)]
+        return np.stack(self.columns.select(*keys), axis=1) if set(keys) <= set(self.columns.keys) else None
 
 
 @dataclass(frozen=True)

@@ -187,10 +187,13 @@ def _candidates(made: "Made", figures: PlainFigures) -> Iterator[Row]:
             yield _row(made, "candidate", "risk_upper_bound", "probability", bound, **at)
     for s in made.fresh:
         risk, cost = s.risk(choice, made.candidates), s.cost(choice, made.candidates)
+        swing = s.swing(choice, made.candidates)
         for place, setting in enumerate(made.candidates):
             at = {"world": s.world, "setting": setting}
             yield _row(made, "candidate", "risk_fresh", "probability", _risk(made, figures, risk[:, place]), **at)
             yield _row(made, "candidate", "cost_fresh", COSTS[choice.cost], figures.mean(cost[:, place]), **at)
+            if swing is not None:
+                yield _row(made, "candidate", "swing_fresh", "number", figures.mean(swing[:, place]), **at)
 
 
 def _steps(made: "Made", figures: PlainFigures) -> Iterator[Row]:
@@ -212,8 +215,9 @@ def _steps(made: "Made", figures: PlainFigures) -> Iterator[Row]:
 def fronts(made: Sequence["Made"], confidence: float) -> list[dict[str, Any]]:
     """Risk against cost over all candidates that are judged by the same two measures, in each world, on fresh paths.
 
-    Each point has its mean and the covariance of it; a cost of which more is better is shown with its sign turned.  A
-    point off the front is surely dominated where one on it is better in both by a significant paired difference.
+    How far the requirement rises along a path is a third, where the study asks for procyclicality.  Each point has its
+    mean and the covariance of it; a cost of which more is better is shown with its sign turned.  A point off the front
+    is surely dominated where one on it is better in every measure by a significant paired difference.
     """
     out = []
     for risk, cost in dict.fromkeys((m.choice.risk, m.choice.cost) for m in made):
@@ -222,10 +226,10 @@ def fronts(made: Sequence["Made"], confidence: float) -> list[dict[str, Any]]:
             points, values = [], []
             sign = -1.0 if cost in GOODS else 1.0
             for m in group:
-                r, c = (f(m.choice, m.candidates) for f in (m.fresh[i].risk, m.fresh[i].cost))
+                r, c, w = (f(m.choice, m.candidates) for f in (m.fresh[i].risk, m.fresh[i].cost, m.fresh[i].swing))
                 for place, setting in enumerate(m.candidates):
                     points.append({"model": m.choice.model, "choice": m.label, "setting": setting})
-                    values.append((r[:, place], sign * c[:, place]))
+                    values.append((r[:, place], sign * c[:, place], *(() if w is None else (w[:, place],))))
             stack = np.array(values)
             found = {p.index: p for p in front(stack, confidence)}
             for k, point in enumerate(points):

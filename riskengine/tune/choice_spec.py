@@ -41,6 +41,8 @@ LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_ca
 COSTS = MARGIN_COSTS | LENDING_COSTS
 # of which more is better
 GOODS = ("borrow_capacity",)
+# how far the requirement of the whole book rises along a path, where the study asks for procyclicality
+SWING = "peak_to_trough"
 # axes of the lending market
 LENDING_AXES = ("threshold_shift", "parameter_set")
 # what stands for the model where the choice is among models

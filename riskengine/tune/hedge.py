@@ -130,11 +130,14 @@ def hedge_account(
     Raises
     ------
     ValueError
-        Where a venue has marked the book, the account holds nothing, an option offered has expired, no trades within
-        the limits reach the bounds, or the model cannot take the book.
+        Where a venue has marked the book, the account holds nothing or a pool token, an option offered has expired, no
+        trades within the limits reach the bounds, or the model cannot take the book.
     """
     if book.marks is not None:
         raise ValueError("book must be valued by the world, which limits the tail, got one that a venue has marked")
+    if book.quantity[account, book.pools].any():
+        raise ValueError(f"account must hold no pool token, which follows two assets, got one in {book.names[account]}")
+    book = book.without(book.pools)
     held = _alone(book, account, offered)
     now, rule = held.quantity[0], TailRule() if tail is None else tail
     if not now.any():

@@ -1,5 +1,6 @@
 """One instance of every registered model: from shipped studies and worlds, from the examples here, or by defaults."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from riskengine.config.study import load_study, load_world
 from riskengine.exposure.health_factor import HealthFactorExposure
 from riskengine.exposure.option_book import OptionBookExposure
 from riskengine.instrument.terms import EuropeanOption
+from riskengine.lending.aave_v2.market import AaveV2, AaveV2Rules
 from riskengine.margin.buffered import Buffered
 from riskengine.margin.capped import Capped
 from riskengine.margin.collateral_haircut import CollateralHaircut
@@ -180,6 +182,14 @@ def quickstart() -> Any:
     return load_study("quickstart").study
 
 
+def aave_v2() -> Any:
+    """The market of the quickstart under the rules of Aave v2, which know no treasury's share."""
+    market = quickstart().lending.market
+    own = {name: getattr(market.rules, name) for name in ("name", "as_of", "source", "oracle")}
+    reserves = tuple(replace(r, liquidation_protocol_fee=0.0, emode=0) for r in market.rules.reserves)
+    return AaveV2(AaveV2Rules(reserves=reserves, **own), market.keeper, market.liquidity)
+
+
 @cache
 def _found() -> dict[str, dict[str, Any]]:
     study = quickstart()
@@ -189,7 +199,7 @@ def _found() -> dict[str, dict[str, Any]]:
         "scenarios": [w.model for w in worlds],
         "surfaces": [w.surface for w in worlds],
         "margin": study.margin.models,
-        "lending": load_study("lending_mechanisms").study.lending.markets,
+        "lending": [*load_study("lending_mechanisms").study.lending.markets, aave_v2()],
         "estimators": study.calibration.estimators,
     }
     return {family: {registry.kind_of(family, m) or "": m for m in models} for family, models in families.items()}

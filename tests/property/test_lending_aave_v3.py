@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from riskengine.lending.aave_v3 import lanes
 from riskengine.lending.aave_v3.integer import CollateralPosition, DebtPosition, liquidation_call
 
-TERMS = np.array([0.5, 0.95, 2000.0, 1000.0, 0.0, 1.0])
+TERMS = np.array([0.5, 0.95, 2000.0, 1000.0, 0.0, 1.0, 0.0, 1.0])
 UNITS = (10**18, 10**8, 10**6)
 ERRORS = {None: 0.0, "MustNotLeaveDust": 1.0, "HealthFactorNotBelowThreshold": 2.0}
 

@@ -254,6 +254,10 @@ class JointRun:
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid, draws)
+        if state.wrapped:
+            raise ValueError(
+                "markets must list coins only, got a token that wraps others: its parameters are chosen alone"
+            )
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():

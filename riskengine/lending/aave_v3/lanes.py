@@ -9,8 +9,9 @@ from riskengine.jit import kernel
 from riskengine.lending.due import DEFICIT, LESS, MORE, SKIPPED, mark
 from riskengine.lending.sale import sale_range, settle
 
-# positions in `terms`
-CLOSE_FACTOR, FULL_CLOSE_HEALTH, FULL_CLOSE_BELOW, MIN_LEFTOVER, GAS, KEEP = range(6)
+# positions in `terms`; the last two are 0 and 1 but for Aave v2, whose close factor is one of the reserve's own debt,
+# and which writes nothing off
+CLOSE_FACTOR, FULL_CLOSE_HEALTH, FULL_CLOSE_BELOW, MIN_LEFTOVER, GAS, KEEP, OF_RESERVE, WRITES_OFF = range(8)
 
 
 @kernel(inline=True)
@@ -19,7 +20,7 @@ def closable(terms, weighted, total_debt, collateral, debt):
 
     `weighted` is the account's threshold-weighted collateral: health factor times `total_debt`.
     """
-    cap = terms[CLOSE_FACTOR] * total_debt
+    cap = terms[CLOSE_FACTOR] * (debt if terms[OF_RESERVE] > 0.0 else total_debt)
     limited = (
         collateral >= terms[FULL_CLOSE_BELOW] * LESS
         and debt >= terms[FULL_CLOSE_BELOW] * LESS
@@ -73,7 +74,7 @@ def liquidation_call_lanes(
             state = 2.0
         elif leaves_dust(terms, held, owed, bonus[collateral_at], repaid):
             state = 1.0
-        elif seized >= total_collateral * LESS:
+        elif terms[WRITES_OFF] > 0.0 and seized >= total_collateral * LESS:
             for r in range(reserves):
                 deficit[r, p] = debt[r, p]
             deficit[debt_at, p] = max(owed - repaid, 0.0) / price[debt_at, p]
@@ -143,7 +144,8 @@ def liquidate_account(
                 if low <= high and x * coins >= low * LESS and x > best * MORE:
                     best, best_collateral, best_debt = x, c, d
         if best <= 0.0:
-            if made == 0:
+            # debt without collateral stands for ever where nobody writes it off: no keeper comes
+            if made == 0 and (weighted > 0.0 or terms[WRITES_OFF] > 0.0):
                 sums[SKIPPED, p] += 1.0
             break
         made += 1
@@ -173,7 +175,7 @@ def liquidate_account(
         left = 0.0
         for r in range(reserves):
             left += collateral[loan, r, p] if parameters[0, r] > 0.0 else 0.0
-        if left <= 0.0:
+        if left <= 0.0 and terms[WRITES_OFF] > 0.0:
             for r in range(reserves):
                 sums[DEFICIT, p] += debt[loan, r, p] * indices[1, r] * oracle[r, p]
                 debt[loan, r, p] = 0.0

@@ -92,6 +92,8 @@ class AaveV3(BlockMarket):
                     rules.min_leftover_usd,
                     self.keeper.gas_usd,
                     1.0 - self.liquidity.fee,
+                    0.0,
+                    1.0,
                 ]
             ),
         }

@@ -7,8 +7,10 @@ exceed 100 % (``PoolConfigurator``); both hold here for reserves and e-mode cate
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
+from riskengine.lending.aave_v3.history import ChangeLog
 from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
+from riskengine.lending.wrapping import Wrapping, check_wraps
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
 from riskengine.roles import PriceOracle
@@ -64,6 +66,8 @@ class Reserve:
         Whole tokens; None is no cap.  Data for policies; a run does not enforce them.
     emode : int
         Efficiency-mode category the token belongs to, 0 for none.
+    wraps : Wrapping or None
+        What a token is made of that is not one coin of its asset.
     """
 
     symbol: str
@@ -79,6 +83,7 @@ class Reserve:
     supply_cap: float | None = None
     borrow_cap: float | None = None
     emode: int = 0
+    wraps: Wrapping | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_collateral(self.symbol, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
@@ -88,6 +93,7 @@ class Reserve:
         to_bps(f"{self.symbol} liquidation_protocol_fee", self.liquidation_protocol_fee)
         check_range(f"{self.symbol} utilisation", self.utilisation, 0.0, 1.0)
         check_range(f"{self.symbol} price", self.price, 0.0, float("inf"), open_low=True, open_high=True)
+        check_wraps(self)
 
     @property
     def unit(self) -> int:
@@ -131,6 +137,8 @@ class AaveV3Rules:
         As does a call on a reserve whose collateral or debt is worth less than this.
     min_leftover_usd : float
         A call that leaves both collateral and debt in the two touched reserves must leave this much of each.
+    history : ChangeLog or None
+        Changes by governance, by which `riskengine.lending.aave_v3.history.stepped` brings the set to another date.
     """
 
     name: str
@@ -144,6 +152,7 @@ class AaveV3Rules:
     full_close_health: float = 0.95
     full_close_below_usd: float = 2000.0
     min_leftover_usd: float = 1000.0
+    history: ChangeLog | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         symbols = [r.symbol for r in self.reserves]

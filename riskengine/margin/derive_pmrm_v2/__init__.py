@@ -119,14 +119,12 @@ class DerivePmrmV2:
         Raises
         ------
         ValueError
-            Where the book has an asset for which there are no parameters, or a dated future: the venue has none.
+            Where the book has an asset for which there are no parameters, or what the venue lists none of.
         """
         missing = [a for a in portfolio.assets if a not in self.parameters.underlyings]
         if missing:
             raise ValueError(f"parameters must cover {portfolio.assets}, got none for {missing}")
-        if portfolio.dated.size:
-            named = ", ".join(portfolio.instruments[m].name for m in portfolio.dated)
-            raise ValueError(f"instruments must be options and perpetuals, as the venue lists, got {named}")
+        portfolio.refuse(np.sort(np.concatenate([portfolio.dated, portfolio.pools])), "options and perpetuals")
         return State(portfolio, tuple(_cells(portfolio, a) for a in range(len(portfolio.assets))))
 
     def step(self, state: State, paths: MarketPaths | None = None, step: int = 0) -> State:

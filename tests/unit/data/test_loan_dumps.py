@@ -11,6 +11,7 @@ from riskengine.config.loans import build_loans, dump_loans
 from riskengine.config.locate import find
 from riskengine.config.reader import Tree, read_yaml
 from riskengine.errors import InputError
+from riskengine.lending.aave_v2.integer import average_threshold, health_of
 
 VALUES = {
     "format": "account_values",
@@ -74,6 +75,21 @@ def test_values_keep_totals_and_the_weighted_threshold_of_every_account(tmp_path
     assert (loans.collateral @ (price * weight)) / (loans.debt @ price) == pytest.approx(loans.stated_health)
     # 0.78 = 0.6 x 0.8 + 0.4 x 0.75, and 0.75 lies a quarter of the way from 0.7 to 0.9
     assert loans.collateral[0] * 2000.0 == pytest.approx([1200.0, 600.0, 200.0, 0.0])
+
+
+def test_of_several_parts_the_last_gives_way_first(tmp_path):
+    words = VALUES | {
+        "tokens": VALUES["tokens"] | {"OFF": {"price": 2000.0}},
+        "collateral": {"eth": ["OFF", "WETH"], "rest": ["LST", "LST_EMODE"]},
+    }
+    rows = ["a,1000,500,0.82,1.64,600", "b,1000,500,0.7,1.4,600", "c,1000,500,0.4,0.8,1000"]
+    loans = built(words, written(tmp_path, ROWS + "\n".join(rows)))
+    values = dict(zip(loans.reserves, loans.collateral.T * 2000.0, strict=True))
+    # a: 0.82 = 0.6 x 0.8 + 0.4 x 0.85; b: the rest at its lowest, 0.28, and 0.42 from WETH, an eighth of it; c: half
+    assert values["WETH"] == pytest.approx([1200.0, 1050.0, 1000.0])
+    assert values["OFF"] == pytest.approx([0.0, 150.0, 1000.0])
+    assert values["LST"] == pytest.approx([200.0, 800.0, 0.0])
+    assert values["LST_EMODE"] == pytest.approx([600.0, 0.0, 0.0])
 
 
 def test_parts_above_the_total_are_scaled_to_it(tmp_path):
@@ -198,9 +214,20 @@ def test_health_factors_of_the_steth_book(shared):
     frame = pandas.read_csv(file)
     owes = frame.debt_value.to_numpy() > 0
     assert len(loans.names) == 1309 and owes.sum() == 1305
-    health = (loans.collateral @ (price * threshold))[owes] / (loans.debt @ price)[owes]
+    # in the contract's integers, values in wei; the book's tokens reproduce the whole basis points that the file prints
+    # to the rounding of floats, so they are averaged to a ten-millionth of one, and ten of these added before the cut
+    value = loans.collateral * price
+    fine = [round(t * 1e11) for t in threshold]
+    bps = np.array([(average_threshold([int(v * 1e18) for v in row], fine) + 10) // 10**7 for row in value])
+    printed = np.round(frame.liq_threshold.to_numpy() * 1e4)
+    # four accounts hold something else, too little for the six digits of the file, which costs them a basis point
+    assert (bps == printed).sum() == len(frame) - 4 and np.abs(bps - printed).max() == 1
+    health = np.array([health_of(int(c * 1e18), int(d * 1e18), int(t)) / 1e18 for c, d, t in
+                       zip(value[owes].sum(axis=1), (loans.debt @ price)[owes], bps[owes], strict=True)])  # fmt: skip
     own = (frame.collateral_value * frame.liq_threshold / frame.debt_value).to_numpy()[owes]
-    assert np.abs(health / own - 1.0).max() < 1.3e-4
+    error = np.abs(health / own - 1.0)
+    # the file states 1e-15: that of its own digits
+    assert (np.sort(error)[:-4] < 3e-15).all() and error.max() < 1.3e-4
     # values are printed to six digits of ETH, health factors to six
     rounding = 6e-7 * (1.0 / frame.debt_value + 1.0 / frame.collateral_value + 1.0 / frame.health_factor)
     assert (np.abs(own / loans.stated_health[owes] - 1.0) < rounding.to_numpy()[owes]).all()

@@ -113,7 +113,7 @@ def test_wrong_haircuts(fields, words):
 
 def test_every_coin_held_needs_a_haircut():
     held = book([[0.0, 0.0, 0.0]], [[1.0] * 3], [[0.0, 1.0, 0.0, 5.0]])
-    with pytest.raises(ValueError, match="haircuts must name every coin held, got none of USDC"):
+    with pytest.raises(ValueError, match="haircuts must name every coin and pool token held, got none of USDC"):
         CollateralHaircut(DeribitStandard(), {"BTC": 0.1}).init(held, SURFACE)
 
 

@@ -77,7 +77,7 @@ def _brute_force(book, paths, market, step) -> np.ndarray:
                     one = SURFACE.volatility(np.array([a]), np.array([k]), np.array([t]), np.zeros((1, 1)), v)
                     return float(one[0, 0])
 
-                level = [float(SURFACE.atm(a, tau, np.array([state[w + i, a, p]]))[0]) for i in (0, 1)]
+                level = [float(SURFACE.atm(a, later, np.array([state[w + i, a, p]]))[0]) for i in (0, 1)]
                 vol = sigma * smile(np.log(x.strike / moved), later) / smile(np.log(x.strike / f), tau)
                 sign = 1.0 if x.kind == "call" else -1.0
                 unit[m] = black76(moved, x.strike, later, vol * level[1] / level[0], sign) - black76(

@@ -13,6 +13,7 @@ from riskengine.data.prices import load_prices
 from riskengine.errors import InputError
 from riskengine.study.lending_replay import _ranks
 from riskengine.study.lending_replay_spec import LiquidationColumns
+from riskengine.study.replay_recommended import sign_test
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 from cli_files import call  # noqa: E402
@@ -97,6 +98,73 @@ def test_a_fall_worked_by_hand(capsys, folder):
     assert "really 150 USD" in report and "A counterfactual" in report
 
 
+RECOMMENDED = (
+    "recommended=[{name: higher, tokens: {WETH: {ltv: 0.8, liquidation_threshold: 0.85}}},"
+    " {name: wide, tokens: {WETH: {ltv: 0.7, liquidation_threshold: 0.77, liquidation_bonus: 0.1}}}]"
+)
+
+
+def recommended(capsys, folder, *more):
+    code, out, err = call(
+        capsys, "run", folder / "s.yaml", "--data", prices(folder), *more, "--out", folder / "run", "--json"
+    )
+    assert code == 0, err
+    rows = json.loads(out)["result"]["rows"]
+    own = [r for r in rows if r["section"] == "recommended"]
+    names = ("parameter_set", "capacity", "measure")
+    found = {}
+    for r in own:
+        of = tuple(r["parameters"].get(n) for n in names)
+        found[(*of[:2], r["measure"], r["parameters"]["event"], of[2])] = r["estimate"]["value"]
+    return found
+
+
+def test_recommended_sets_at_their_own_and_at_equal_capacity_by_hand(capsys, folder):
+    # `near` owes 16,000 on 20,000, 19,200 at the bottom.  Live: 0.83 x 19,200 < 16,000, so 8,000 are repaid at 5 %.
+    found = recommended(capsys, folder, "--set", RECOMMENDED, "--set", "starts=1")
+
+    def value(name, capacity, measure, event="fall", of=None):
+        return found[name, capacity, measure, event, of]
+
+    # 0.85 x 19,200 = 16,320 is healthy; equal capacity leaves 0.85, since the LTV is that in force
+    for capacity in ("own", "equal"):
+        assert value("higher", capacity, "replayed_seized") == 0.0
+        assert value("higher", capacity, "seized_difference") == pytest.approx(-8_400.0)
+        assert value("higher", capacity, "borrow_capacity") == pytest.approx(32_000.0)
+        assert value("higher", capacity, "events_lower", "all", "replayed_seized") == 1.0
+        assert value("higher", capacity, "events_dominant", "all") == 1.0
+        assert value("higher", capacity, "events_dominated", "all") == 0.0
+        # one event that differs splits as unevenly either way round
+        assert value("higher", capacity, "sign_p_value", "all", "replayed_seized") == 1.0
+    # 0.7 and 0.77 as they stand: liquidatable at once, at a bonus of 10 %, and 14 % less to borrow
+    assert value("wide", "own", "liquidatable_at_start") == 1.0
+    assert value("wide", "own", "borrow_capacity") == pytest.approx(28_000.0)
+    # at equal capacity both times 8 / 7: 0.8 and 0.88, healthy throughout
+    assert value("wide", "equal", "borrow_capacity") == pytest.approx(32_000.0)
+    assert value("wide", "equal", "replayed_seized") == 0.0
+    # nothing to test where nothing differs
+    assert value("wide", "equal", "sign_p_value", "all", "replayed_bad_debt") is None
+    report = (folder / "run" / "report.md").read_text(encoding="utf-8")
+    assert "over 1 event of one history each: higher seizes less collateral in 1 and more in 0" in report
+
+
+def test_a_liquidation_reads_no_ltv(capsys, folder):
+    sets = "recommended=[{name: a, tokens: {WETH: {ltv: 0.8, liquidation_threshold: 0.82}}}, "
+    sets += "{name: b, tokens: {WETH: {ltv: 0.76, liquidation_threshold: 0.82}}}]"
+    found = recommended(capsys, folder, "--set", sets)
+    own = {n: {k[2]: v for k, v in found.items() if k[:2] == (n, "own") and k[3] == "fall"} for n in ("a", "b")}
+    assert own["a"].pop("borrow_capacity") > own["b"].pop("borrow_capacity")
+    assert own["a"] == own["b"] and own["a"]["replayed_seized"] > 0.0
+
+
+def test_the_sign_test_is_exact():
+    scipy_stats = pytest.importorskip("scipy.stats")
+    for lower, higher in ((6, 0), (1, 5), (3, 3), (0, 1), (2, 4)):
+        p = scipy_stats.binomtest(lower, lower + higher).pvalue
+        assert sign_test(lower, higher).value == pytest.approx(p, rel=1e-12)
+    assert np.isnan(sign_test(0, 0).value)
+
+
 def test_without_real_liquidations_and_beyond_their_file(capsys, folder):
     assert ("happened_seized", 0.0) not in figures(capsys, folder)
     late = folder / "late.csv"
@@ -125,6 +193,14 @@ def test_faults_of_prices_and_liquidations(capsys, folder):
         ("events.0.start=soon", "start must be an ISO time"),
         ("threshold_shifts=[0.01]", "threshold_shifts must hold 0"),
         ("threshold_shifts=[0, 0.2]", "liquidation threshold of WETH must lie"),
+        ("recommended=[{name: a, tokens: {WBTC: {ltv: 0.7}}}]", "tokens must be collateral of the market (WETH)"),
+        ("recommended=[{name: a, tokens: {WETH: {ltv: 0.9}}}]", "WETH liquidation_threshold must be at least ltv 0.9"),
+        ("recommended=[{name: a, caps: 2}]", "recommended must leave caps at 1"),
+        ("recommended=[{name: a}, {name: a}]", "recommended must name every set once"),
+        (
+            "recommended=[{name: a, tokens: {WETH: {ltv: 0.5, liquidation_threshold: 0.82}}}]",
+            "a at equal borrow capacity: WETH liqu",
+        ),
     ):
         code, _, err = call(capsys, "run", folder / "s.yaml", "--data", prices(folder), "--set", change, "--dry-run")
         assert code == 2 and said in err, err

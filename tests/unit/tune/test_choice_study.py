@@ -186,6 +186,8 @@ def test_faults_say_what_would_do(tmp_path, old, new, said):
 class Stub:
     """Columns in memory: ``breach[c]`` holds the losses of candidate c."""
 
+    keys = ()
+
     def __init__(self, risk, cost, failed=0):
         self._risk, self._cost, self.failures = risk, cost, {"paths": failed, "share": 0.0}
 
@@ -274,3 +276,27 @@ def test_a_result_is_plain_json(done):
     front = result["fronts"][0]["points"][0]
     assert np.linalg.eigvalsh(front["covariance"]).min() >= -1e-12
     assert {c["method"] for c in result["choices"]} == {"betting", "clopper-pearson"}
+
+
+def test_a_front_has_the_rise_of_the_requirement_where_procyclicality_is_asked_for(tmp_path):
+    text = CHOICE[: CHOICE.index("lending:")] + "choices:\n" + CHOICE[CHOICE.index("  - {axis: multiplier") :]
+    text = "".join(line for line in text.splitlines(True) if "axis: threshold_shift" not in line)
+    text = text.replace("margin:\n", "margin:\n  procyclicality: true\n").replace(
+        "horizon_hours: 24", "horizon_hours: 72"
+    )
+    text = text.replace("variants: [other.yaml]\n", "").replace("1300", "120").replace("700", "90")
+    study = load_study(written(tmp_path, text)).study
+    out, result = run_choice(study, load_study(tmp_path / "choice.yaml").resolved, "choice", tmp_path / "run", 1)
+    fresh = replace(study.simulations[0], seed=study.fresh_seed, paths=90)
+    seen = Simulation(fresh.world, fresh.grid, DrawKeys(fresh.seed), fresh.margin).block(Block(0, 0, 90))
+    own = zip(seen.keys, seen.values, strict=True)
+    rise = {k[2]: float(x.mean()) for k, x in own if k[3:] == (1.0, "all", "peak_to_trough")}
+    rows = [r for r in result.rows if r.measure == "swing_fresh"]
+    # a multiple rises as the requirement does, so all multipliers at a level have its rise
+    told = {r.parameters["setting"]: r.estimate.value for r in rows}
+    assert told == pytest.approx(dict.fromkeys((1.5, 1.0, 0.7), rise[0.95]) | rise, rel=1e-12)
+    points = load_result(out)["fronts"][0]["points"]
+    assert all(len(p["mean"]) == 3 and np.shape(p["covariance"]) == (3, 3) for p in points)
+    assert [p["mean"][2] for p in points if p["setting"] == 1.5] == pytest.approx([rise[0.95]])
+    write_reports(out)
+    assert "peak to trough" in (out / "report.html").read_text()

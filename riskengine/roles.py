@@ -243,7 +243,10 @@ class PriceOracle(Protocol):
         """
 
     def step(self, state: Any, spot: Floats, seconds: float) -> Floats:
-        """Advance `state` by `seconds`, whole steps or none, to market prices `spot`; what the protocol sees (A, P)."""
+        """Advance `state` by `seconds`, whole steps or none, to market prices `spot`; what the protocol sees (A, P).
+
+        The array may be the state's own: the next step changes it.
+        """
 
     def unseen_fall(self, asset: str) -> float | None:
         """Share by which the market can lie below the oracle without its telling; None where no share bounds it."""
@@ -331,4 +334,5 @@ def _said(name: str, value: Any) -> str:
     if value is True:
         return name
     parts = value if isinstance(value, tuple) else (value,)
-    return f"{name} {' and '.join(str(getattr(p, 'kind', getattr(p, 'name', p))) for p in parts)}"
+    words = (f"{p:g}" if isinstance(p, float) else str(getattr(p, "kind", getattr(p, "name", p))) for p in parts)
+    return f"{name} {' and '.join(words)}"

@@ -36,11 +36,14 @@ def hidden_falls(market: Any) -> Iterator[str]:
         )
 
 
-def oracle_words(market: Any) -> Iterator[str]:
-    """Oracle and keepers, where they are more than a push feed and one delay; then what the oracle hides."""
+def oracle_words(market: Any, beside: bool = False) -> Iterator[str]:
+    """Oracle and keepers, where they are more than a push feed and one delay; then what the oracle hides.
+
+    A market `beside` others also says of a push feed what it is where it is not that of its rules.
+    """
     if not isinstance(market, BlockMarket):
         return
-    if market.feed.kind != "push":
+    if market.feed.kind != "push" or beside and market.oracle is not None:
         yield f"its oracle is {_words(market.feed)}"
     if market.keeper.extra_delay is not None:
         drawn = _words(market.keeper.extra_delay)

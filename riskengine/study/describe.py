@@ -109,7 +109,8 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             if getattr(m, "reaction", None) is not None
         ]
         named = zip(study.lending.labels, study.lending.markets, strict=True)
-        said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market)]
+        beside = bool(study.lending.compared_with)
+        said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market, beside)]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(

@@ -160,15 +160,24 @@ def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     if portfolio.pools.size:
         values[portfolio.pools] = pool_values(portfolio, market)
     values[len(portfolio.instruments) :] = market.spot
-    paid_in_usd = portfolio.perpetuals[portfolio.quote_index[portfolio.perpetuals] < 0]
-    constant = portfolio.cash[:, 0] - (portfolio.quantity * portfolio.entry)[:, paid_in_usd].sum(axis=1)
-    held = np.concatenate([portfolio.quantity, portfolio.coins], axis=1)
+    bought = portfolio.quantity * portfolio.entry
+    in_usd = portfolio.quote_index < 0
+    linear = portfolio.perpetuals[in_usd[portfolio.perpetuals]]
+    entered, paid = [], []
+    if market.perpetual is not market.spot:
+        # away from the index an inverse one is worth q (1 - entry / mark) coins
+        in_coin = np.array([portfolio.instruments[m].settlement == "inverse" for m in linear], dtype=bool)
+        inverse, linear = linear[in_coin], linear[~in_coin]
+        values[inverse] = market.spot[portfolio.asset_index[inverse]]
+        entered.append(-bought[:, inverse])
+        paid.append(values[inverse] / market.perpetual[portfolio.asset_index[inverse]])
     if portfolio.dated.size:
-        values[portfolio.dated], paid = dated_values(portfolio, market)
-        in_usd = portfolio.quote_index[portfolio.dated] < 0
-        entered = -(portfolio.quantity * portfolio.entry)[:, portfolio.dated] * in_usd
-        held, values = np.concatenate([held, entered], axis=1), np.concatenate([values, paid])
-    return _book_sums(held, values, constant)
+        values[portfolio.dated], unit = dated_values(portfolio, market)
+        entered.append(-bought[:, portfolio.dated] * in_usd[portfolio.dated])
+        paid.append(unit)
+    constant = portfolio.cash[:, 0] - bought[:, linear].sum(axis=1)
+    held = np.concatenate([portfolio.quantity, portfolio.coins, *entered], axis=1)
+    return _book_sums(held, np.concatenate([values, *paid]) if paid else values, constant)
 
 
 def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, depth: Floats | None = None) -> Floats:

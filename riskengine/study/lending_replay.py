@@ -221,8 +221,7 @@ def _head(
         "assumptions": [
             f"A counterfactual: the borrowers ({held}) did not stand there on the days of the events. Prices of every "
             "event are scaled so that it starts at the prices at which the book stands.",
-            "Parameters are those nearest in time to each event that are known; liquidations follow one set of rules "
-            "throughout.",
+            "Parameters are those nearest in time to each event that are known; liquidations follow one set of rules.",
             *(
                 ["Recommended parameters replace those in force in every event, and borrowers hold and owe the same."]
                 if study.recommended

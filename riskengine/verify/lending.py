@@ -241,6 +241,24 @@ def _silo(x: Inputs) -> Results:
     return {"debt_to_repay": repay, "collateral_to_liquidate": collateral}
 
 
+def _crvusd_loan(x: Inputs) -> Results:
+    from riskengine.lending.crvusd import Llamma, deposit, health, stable_down
+
+    names = ("loan_discount", "liquidation_discount")
+    market = Llamma(int(x["base_price"]), int(x["A"]), *(int(x[n]) for n in names))
+    collateral, debt, bands, price = (int(x[n]) for n in ("collateral", "debt", "bands", "price"))
+    first = market.first_band(collateral, debt, bands, price)
+    held = deposit(collateral, first, bands)
+    return {
+        "first_band": first,
+        "upper_price": market.upper_price(first),
+        "lower_price": market.upper_price(first + bands),
+        "x_down": stable_down(market, held, price),
+        "health": health(market, held, debt, price),
+        "health_full": health(market, held, debt, price, full=True),
+    }
+
+
 def _uniswap_v2(x: Inputs) -> Results:
     from riskengine.liquidity.constant_product import exact_output
 
@@ -347,6 +365,7 @@ ADAPTERS: dict[str, Callable[[Inputs], Results]] = {
     "Maker OSM poke/hop": _maker_osm,
     "Liquity v1 liquidation (normal path; 0.5% gas compensation)": _liquity,
     "Silo PartialLiquidationLib": _silo,
+    "crvUSD LLAMMA loan": _crvusd_loan,
     "Uniswap v2 swap": _uniswap_v2,
     "Uniswap v3 SwapMath.computeSwapStep": _uniswap_v3,
     "deviation/heartbeat oracle": _push_oracle,

@@ -1,7 +1,8 @@
-"""Binance: ``positionRisk`` of USD-M and COIN-M futures, ``eapi`` option positions and marks, and futures balances.
+"""Binance: ``positionRisk`` of USD-M and COIN-M futures, ``eapi`` option positions and marks, and balances.
 
 USD-M sizes and options count coins; a COIN-M contract is 100 USD of BTC and 10 USD of every other coin.  A wallet
-balance leaves out unrealised profit, so it is cash.  Reference: developers.binance.com.
+balance leaves out unrealised profit, so it is cash; that of portfolio margin holds the coins of the margin account too,
+borrowed ones among them, which are owed with their interest.  Reference: developers.binance.com.
 """
 
 import re
@@ -11,6 +12,7 @@ from riskengine.data.statement.statement import Statement
 from riskengine.data.statement.terms import Terms, dated
 
 _DOLLARS = ("USDT", "USDC", "USD")
+_WHOLE = "totalWalletBalance"  # of a portfolio-margin account
 
 
 def terms(name: str) -> Terms | None:
@@ -37,16 +39,18 @@ def role(row: dict[str, Any]) -> str | None:
         if {"positionAmt", "entryPrice"} <= set(row) or ("optionSide" in row and "quantity" in row):
             return "position"
         return "quote" if "markIV" in row or ("markPrice" in row and "indexPrice" in row) else None
-    return (
-        "cash" if "asset" in row and ("walletBalance" in row or ("balance" in row and "accountAlias" in row)) else None
-    )
+    cash = "balance" in row and "accountAlias" in row
+    return "cash" if "asset" in row and (cash or {"walletBalance", _WHOLE} & set(row)) else None
 
 
 def read(what: str, row: dict[str, Any], place: str, into: Statement) -> None:
     """Take one row."""
     if what == "cash":
-        into.cash(place, str(row["asset"]), into.number(row, "walletBalance" if "walletBalance" in row else "balance",
-                                                        place))  # fmt: skip
+        key = next(k for k in (_WHOLE, "walletBalance", "balance") if k in row)
+        amount = into.number(row, key, place)
+        if key == _WHOLE and amount is not None:
+            amount -= sum(into.number(row, k, place) or 0.0 for k in ("crossMarginBorrowed", "crossMarginInterest"))
+        into.cash(place, str(row["asset"]), amount)
         into.stamp(into.number(row, "updateTime", place), 1e-3)
         return
     name = str(row["symbol"])

@@ -4,6 +4,7 @@ Sizes count contracts: of ``ctVal`` times ``ctMult`` coins (linear, and options)
 ETH are known, others need the answer of ``public/instruments``.  Reference: www.okx.com/docs-v5.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from riskengine.data.statement.statement import Statement
@@ -17,11 +18,11 @@ _SIZES = {
 
 
 def terms(name: str) -> Terms | None:
-    """``BTC-USDT-SWAP``, ``BTC-USD-260327``, ``BTC-USD-260327-70000-C``."""
+    """``BTC-USDT-SWAP``, ``BTC-USD-260327``, ``BTC-USD-260327-70000-C``; ``BTC-USD_UM-SWAP`` settles in dollars."""
     asset, *rest = name.split("-")
     if len(rest) < 2:
         return None
-    currency = asset if rest[0] == "USD" else rest[0]
+    currency = asset if rest[0] == "USD" else rest[0].removesuffix("_UM")
     if rest[1:] == ["SWAP"]:
         return Terms(asset, "perpetual", currency)
     return dated(asset, currency, *rest[1:]) if len(rest) in (2, 4) else None
@@ -51,6 +52,9 @@ def read(what: str, row: dict[str, Any], place: str, into: Statement) -> None:
         if value is not None:
             into.sizes[name] = value * (1.0 if multiple is None else multiple)
         return
+    if found is not None and found.currency == "USD" and row.get("ccy"):
+        # a dollar-margined contract settles in any of several dollars: the row says in which
+        found = replace(found, currency=str(row["ccy"]))
     into.stamp(into.number(row, "uTime" if what == "position" else "ts", place), 1e-3)
     into.quote(
         name,

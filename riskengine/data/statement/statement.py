@@ -289,7 +289,7 @@ class Statement:
         if terms.kind != "option":
             mark = quote.forward if terms.kind == "future" else quote.mark
             gain = net.quantity * ((spot if mark is None else mark) - net.entry)
-            return gain * spot / mark if terms.kind == "future" and terms.settlement == "inverse" else gain
+            return gain * spot / mark if mark is not None and terms.settlement == "inverse" else gain
         if quote.volatility is None:
             return None
         tau, sign = (terms.expiry - now) / _YEAR, 1.0 if terms.type == "call" else -1.0

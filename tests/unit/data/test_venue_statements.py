@@ -77,7 +77,7 @@ def test_equity_at_the_marks_is_the_one_that_the_venue_states(tmp_path, world, v
     "venue, stated",
     [
         # wallet, both perpetuals at their marks, and the option at its volatility; the coin-margined size is 2,000 USD
-        ("binance", 20000.0 + 1.5 * 2500.0 + 1.25 * (50000.0 - 48010.0) + 2000.0 / 2400.0 * (2501.0 - 2400.0)),
+        ("binance", 20000.0 + 1.5 * 2500.0 + 1.25 * (50000.0 - 48010.0) + 2000.0 * (1 / 2400.0 - 1 / 2501.0) * 2500.0),
         ("ccxt", 20000.0 + 0.4 * 48010.0 + 0.5 * 2501.0 + 1.25 * 1990.0 + 300.0 / 2400.0 * 101.0),
     ],
 )
@@ -108,6 +108,26 @@ def test_positions_are_counted_in_coins(tmp_path, world):
     book = held(load(tmp_path, CCXT, world))
     assert book[Perpetual("BTC")] == (-1.25, 50000.0)
     assert book[CALL] == (-0.5, 0.0)
+
+
+def test_a_dollar_margined_contract_settles_in_the_dollar_of_its_row(tmp_path, world):
+    """0.5 coins bought at 47,000 and marked at 48,010 are 505 of the 9,000 USDC of equity."""
+    row = {"instId": "BTC-USD_UM-SWAP", "posSide": "net", "pos": "50", "avgPx": "47000", "markPx": "48010",
+           "idxPx": "48000", "ccy": "USDC", "uTime": str(NOW * 1000)}  # fmt: skip
+    book = load(tmp_path, [row, {"ccy": "USDC", "eq": "9000"}], world)
+    assert held(book)[Perpetual("BTC")] == (0.5, 47000.0)
+    assert book.cash[0, 0] == pytest.approx(9000.0 - 505.0)
+
+
+def test_what_portfolio_margin_borrowed_is_owed(tmp_path, world):
+    balance = {"asset": "USDT", "totalWalletBalance": "20000", "crossMarginAsset": "103", "crossMarginBorrowed": "10",
+               "crossMarginFree": "100", "crossMarginLocked": "3", "crossMarginInterest": "0.5",
+               "umWalletBalance": "19897", "updateTime": NOW * 1000}  # fmt: skip
+    answers = deepcopy(BINANCE)
+    answers["account"] = [balance, {"asset": "ETH", "totalWalletBalance": "1.5"}]
+    whole = load(tmp_path, BINANCE, world)
+    book = load(tmp_path, answers, world)
+    assert (whole.cash - book.cash).tolist() == [[10.5, 0.0, 0.0]]
 
 
 def test_both_sides_of_a_hedged_account_net_to_one_position(tmp_path, world):
@@ -305,6 +325,8 @@ def test_files_that_are_no_json(tmp_path):
         (derive, "ETH-20260327-2_5-C", Terms("ETH", "option", "USDC", 1774598400, 2.5, "call")),
         (okx, "BTC-USD-260327", Terms("BTC", "future", "BTC", 1774598400)),
         (okx, "ETH-USDT-SWAP", Terms("ETH", "perpetual", "USDT")),
+        (okx, "BTC-USD_UM-SWAP", Terms("BTC", "perpetual", "USD")),
+        (okx, "SOL-USD_UM-260327-95-P", Terms("SOL", "option", "USD", 1774598400, 95.0, "put")),
         (okx, "ETH", None),
         (binance, "BTCUSD_260327", Terms("BTC", "future", "BTC", 1774598400)),
         (binance, "1000PEPEUSDT", Terms("1000PEPE", "perpetual", "USDT")),

@@ -40,6 +40,18 @@ def test_account_values_by_hand():
     np.testing.assert_allclose(account_values(BOOK, market), [a, b, 7.0 + 2.0 * SPOT[1]], rtol=1e-13)
 
 
+def test_away_from_the_index_an_inverse_perpetual_pays_coins_worth_the_index():
+    """N = q e contracts of a dollar, bought at e and marked at M, are worth N (1 / e - 1 / M) coins."""
+    mark = SPOT * np.array([[1.01, 0.97], [0.99, 1.02]])
+    market = snapshot(BOOK, SURFACE, SPOT, None, 24.0, perpetual=mark)
+    put = black76(SPOT[1], 9.0, 216.0 / 8760.0, 0.8, -1)
+    b = 4.0 * put + 105.0 * -1.0 * (1 / 105.0 - 1 / mark[0]) * SPOT[0]
+    a = account_values(BOOK, market) - account_values(BOOK, snapshot(BOOK, SURFACE, SPOT, None, 24.0))
+    np.testing.assert_allclose(account_values(BOOK, market)[1], b, rtol=1e-13)
+    linear, inverse = 1.5 * (mark[1] - SPOT[1]), 0.25 * 90.0 * (1.0 - SPOT[0] / mark[0])
+    np.testing.assert_allclose(a[0], linear + inverse, rtol=1e-10)
+
+
 def test_closing_costs_by_hand():
     market = snapshot(BOOK, SURFACE, SPOT, None, 24.0)
     rates = CostRates(perpetual=0.001, option=0.002, option_premium=0.1, coin=0.003)

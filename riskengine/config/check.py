@@ -67,22 +67,26 @@ def _notes(world: Any) -> tuple[str, ...]:
 
 
 def _check_parameters(tree: Tree, keys: set[str]) -> str:
-    """A parameter set of a registered model: the record that shares most keys with the file."""
-    best: tuple[int, Any, str] = (0, None, "")
-    for family in ("margin", "lending"):
-        for kind in registry.kinds(family):
-            for record in _parameter_records(registry.load(family, kind)):
-                shared = _alike(tree.value, record)
-                if shared > best[0]:
-                    best = (shared, record, kind)
-    if best[1] is None:
-        known = "a study, a world, a book or a parameter set"
+    """A parameter set of a registered model: of the records that share most keys with the file the one it fits best."""
+    known = [
+        (_alike(tree.value, record), record, kind)
+        for family in ("margin", "lending")
+        for kind in registry.kinds(family)
+        for record in _parameter_records(registry.load(family, kind))
+    ]
+    most = max(shared for shared, _, _ in known)
+    if most == 0:
+        wanted = "a study, a world, a book or a parameter set"
         raise InputError(
-            Fault(f"file must be {known}, got keys {', '.join(sorted(map(str, keys))) or 'none'}", tree.file)
+            Fault(f"file must be {wanted}, got keys {', '.join(sorted(map(str, keys))) or 'none'}", tree.file)
         )
-    builder = Builder(tree)
-    builder.done(builder.record(best[1], ()))
-    return f"parameter set of {best[2]}"
+    tried = []
+    for record, kind in ((r, k) for shared, r, k in known if shared == most):
+        builder = Builder(tree)
+        tried.append((builder, builder.record(record, ()), kind))
+    builder, built, kind = min(tried, key=lambda each: len(each[0].faults))
+    builder.done(built)
+    return f"parameter set of {kind}"
 
 
 def _alike(value: Any, hint: Any) -> int:

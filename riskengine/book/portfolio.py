@@ -1,7 +1,8 @@
 """`Portfolio`: accounts x instruments, signed quantities, cash by currency."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class Portfolio:
         Account name and kind (``short_straddle``, ``basis`` ...), K each.
     marks : Marks or None
         A venue's prices at time 0, where the book was read from one.
+    origin : dict or None
+        Words that make the same book again, where it was drawn.
     """
 
     assets: tuple[str, ...]
@@ -40,6 +43,7 @@ class Portfolio:
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     marks: Marks | None = None
+    origin: dict[str, Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         k, m = len(self.names), len(self.instruments)

@@ -1,7 +1,8 @@
 """Accounts declared by what they are, not by instruments: legs by delta or moneyness and tenor, struck on a chain.
 
-A template is struck afresh at the start of every margin period: each option leg takes the listed expiry nearest to its
-tenor (in log time) and on it the strike nearest to its delta or its moneyness (strike over the forward of the expiry).
+On a recorded chain a template is struck afresh at the start of every margin period: each option leg takes the listed
+expiry nearest to its tenor (in log time) and on it the strike nearest to its delta or its moneyness (strike over the
+forward of the expiry).  On a world it is struck at time 0, see `riskengine.book.generated`.
 """
 
 from dataclasses import dataclass
@@ -16,18 +17,19 @@ class Leg:
 
     Attributes
     ----------
-    instrument : {"call", "put", "perpetual", "coin"}
+    instrument : {"call", "put", "perpetual", "coin", "future"}
+        Recorded chains list no futures.
     quantity : float
         Coins, + long, - short.
     days : float, optional
-        Tenor of an option.
+        Tenor of an option or a future.
     delta : float, optional
         Black-76 forward delta in size, such as 0.25; this or `moneyness` places the strike of an option.
     moneyness : float, optional
         Strike over forward.
     """
 
-    instrument: Literal["call", "put", "perpetual", "coin"]
+    instrument: Literal["call", "put", "perpetual", "coin", "future"]
     quantity: float
     days: float | None = None
     delta: float | None = None
@@ -39,9 +41,12 @@ class Leg:
             raise ValueError("quantity must not be zero")
         placed = [name for name in ("delta", "moneyness") if getattr(self, name) is not None]
         if not self.is_option:
-            given = [*(["days"] if self.days is not None else []), *placed]
+            dated = self.instrument == "future"
+            given = [*(["days"] if self.days is not None and not dated else []), *placed]
             if given:
                 raise ValueError(f"{', '.join(given)} must not be given for a {self.instrument}")
+            if dated:
+                check_range("days of a future", self.days or 0.0, 0.0, 3650.0, open_low=True)
             return
         if self.days is None or len(placed) != 1:
             got = " and ".join(placed) or "neither"
@@ -80,7 +85,9 @@ class AccountTemplate:
     name: str
     kind: Literal[
         "outright", "naked_short", "covered", "straddle", "strangle", "delta_hedged", "condor", "butterfly",
-        "risk_reversal", "calendar", "ratio_spread", "spread", "basis", "long_option",
+        "risk_reversal", "calendar", "ratio_spread", "spread", "basis", "long_option", "market_maker",
+        "directional_long", "directional_short", "covered_call_vault", "cash_and_carry", "protective_put",
+        "strangle_seller", "collar", "box", "whale",
     ]  # fmt: skip
     legs: tuple[Leg, ...]
     delta_hedged: bool = False

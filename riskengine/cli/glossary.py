@@ -30,6 +30,7 @@ TERMS = {
     "deficit": "Bad debt as a lending protocol books it.",
     "depeg": "A fall of a pegged asset away from its peg, which may recover.",
     "draw group": "What shares random numbers: worlds and candidate parameters of one study, by default.",
+    "dutch auction": "Sale of an under-margined account at a price that falls until a bidder takes a share of it.",
     "e-process": "Evidence against a forecast that may be looked at at any time: it passes 1 / a with probability a "
     "at most if the forecast is right.",
     "edge": "Value of what is bought less its price, expected under the true law.",
@@ -68,6 +69,7 @@ TERMS = {
     "liquidation threshold": "Share of collateral value that may be owed before liquidation.",
     "maintenance margin": "Requirement below which positions are closed.",
     "maintenance-margin breach": "Worst loss within the liquidation latency above the maintenance margin at its start.",
+    "maker": "Who quotes options around their marks, further away the more vega and delta it holds.",
     "margin call": "An account found below its maintenance requirement.",
     "margin period": "Margin period of risk: the time over which initial margin must cover losses.",
     "mark": "Price or volatility at which a venue values positions; what an attacker moves.",

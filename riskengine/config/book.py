@@ -21,6 +21,9 @@ coin, ``{instrument: principal, asset: USDC, expiry_days: 90, quantity: 5000}``)
 ``expiry_hours``; a pool token (``{instrument: pool, asset: ETH, against: USDC, quantity: 2e4}``) counts liquidity, may
 have a range ``low``, ``high`` or a ``fee_rate``, and the price at deposit as its ``entry``.
 
+A book may be drawn instead: ``generate: {kinds: {market_maker: 10, box: 5}, seed: 1}`` names kinds of account and what
+`riskengine.book.generated.AccountKinds` says of them; it is struck on the prices of the study's world.
+
 CSV: one row per position with the columns ``account, kind, margining, instrument, asset, settlement, type, strike,
 moneyness, expiry_days, expiry_hours, quantity, entry, quote, against, low, high, fee_rate``; a row whose instrument is
 ``cash`` gives `quantity` of the currency in `asset`.  Columns that no row needs may be absent.
@@ -30,13 +33,15 @@ index of that time, and positions may have the venue's ``mark`` (perpetuals), ``
 books are what the answers of venues become, see `riskengine.data.statement`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from riskengine.arrays import check_range
+from riskengine.book.assembly import assembled
+from riskengine.book.generated import AccountKinds
 from riskengine.book.isolation import Margining, isolated
 from riskengine.book.marks import Marks
 from riskengine.book.portfolio import Portfolio
@@ -161,6 +166,8 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
         except InputError as error:
             builder.faults += error.faults
             return BAD
+    if isinstance(value, dict) and "generate" in value:
+        return _generated(builder, path)
     before = len(builder.faults)
     assets = _check_names(builder, path)
     book = builder.record(_Book, path)
@@ -172,20 +179,11 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
     ]
     if len(builder.faults) > before:
         return BAD
-    instruments = tuple(sorted({i for row in rows for i in row}, key=lambda i: _order(i, assets)))
-    place = {instrument: m for m, instrument in enumerate(instruments)}
-    quantity, entry = np.zeros((2, len(rows), len(instruments)))
-    cash = np.zeros((len(rows), 1 + len(assets)))
-    for k, (row, account) in enumerate(zip(rows, book.accounts, strict=True)):
-        for instrument, (amount, price) in row.items():
-            quantity[k, place[instrument]], entry[k, place[instrument]] = amount, price
-        for currency, amount in account.cash.items():
-            cash[k, 0 if currency == "USD" else 1 + assets.index(currency)] = amount
     names, kinds = tuple(a.name for a in book.accounts), tuple(a.kind for a in book.accounts)
     marks = None if book.as_of is None else _marks(builder, book, spot, path)
     if len(builder.faults) > before:
         return BAD
-    whole = Portfolio(assets, instruments, quantity, entry, cash, names, kinds, marks)
+    whole = assembled(assets, rows, [a.cash for a in book.accounts], names, kinds, marks)
     choices = [a.margining for a in book.accounts]
     if set(choices) == {"cross"}:
         return whole
@@ -193,6 +191,29 @@ def build_portfolio(builder: "Builder", path: Path_) -> Any:
     if unknown:
         return builder.fault(f"spot of {', '.join(unknown)} must be given: margin apart shares cash by notional", path)
     return isolated(whole, choices, np.array([spot[a] for a in assets]))
+
+
+@dataclass(frozen=True)
+class _Generated:
+    generate: AccountKinds
+
+
+def _generated(builder: "Builder", path: Path_) -> Any:
+    """`Portfolio` drawn on the builder's world, with the words that draw it again."""
+    said = builder.record(_Generated, path)
+    if said is BAD or builder.world_failed:
+        return BAD
+    if builder.world is None:
+        return builder.fault("generate must be read with a world, on whose prices accounts are struck", path)
+    model = builder.world.model
+    if not hasattr(model, "spot"):
+        return builder.fault(f"generate needs a world that states its spot, got kind {model.kind}", path)
+    spot = dict(zip(model.assets, map(float, model.spot), strict=True))
+    try:
+        drawn = said.generate.book(tuple(model.assets), spot, builder.world.surface)
+    except ValueError as error:
+        return builder.fault(str(error), (*path, "generate"))
+    return replace(drawn, origin=said.generate.named())
 
 
 def _marks(builder: "Builder", book: _Book, spot: dict[str, float], path: Path_) -> Marks:
@@ -325,20 +346,6 @@ def _instrument(position: _Position, spot: float) -> tuple[Instrument, float]:
     # twelve digits: 1.1 x 1810 is 1991, not 1991.0000000000002
     strike = float(f"{position.moneyness * spot:.12g}") if position.strike is None else position.strike
     return EuropeanOption(position.asset, strike, hours, position.type, position.settlement), 0.0
-
-
-def _order(instrument: Instrument, assets: tuple[str, ...]) -> tuple:
-    """Sorting key: the order of instruments never depends on the order of accounts."""
-    asset = assets.index(instrument.asset)
-    if isinstance(instrument, Perpetual):
-        return (asset, 0, 0.0, 0.0, instrument.quote, instrument.settlement)
-    if isinstance(instrument, PoolToken):
-        return (asset, 4, instrument.low, instrument.high, instrument.against, instrument.fee_rate)
-    if isinstance(instrument, PrincipalToken):
-        return (asset, 3, instrument.expiry_hours, 0.0, "", "")
-    if isinstance(instrument, Future):
-        return (asset, 2, instrument.expiry_hours, 0.0, instrument.quote, instrument.settlement)
-    return (asset, 1, instrument.expiry_hours, instrument.strike, instrument.kind, instrument.settlement)
 
 
 def dump_portfolio(book: Portfolio) -> dict[str, Any]:

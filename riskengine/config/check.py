@@ -39,6 +39,9 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
     if {"model", "surface", "base"} & keys:
         return "world", _notes(load_world(str(file.absolute())))
+    if keys == {"generate"}:
+        load_book(file, load_world("btc_eth"))
+        return "margin book", ()
     if {"accounts", "positions"} & keys and "kind" not in keys:
         load_book(file)
         return "margin book", ()

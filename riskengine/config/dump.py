@@ -19,7 +19,7 @@ from riskengine.config.reader import needs_quotes
 def dump(record: Any) -> Any:
     """A record, with its defaults, as dicts, lists, words and numbers; models carry their registered ``kind``."""
     if isinstance(record, Portfolio):
-        return dump_portfolio(record)
+        return record.origin or dump_portfolio(record)
     if isinstance(record, Loans):
         return dump_loans(record)
     if type(record) in DATA:

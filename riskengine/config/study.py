@@ -16,6 +16,7 @@ from riskengine.config.loans import build_loans
 from riskengine.config.locate import find
 from riskengine.config.reader import Tree, dotted, parse_yaml, read_yaml
 from riskengine.errors import Fault, InputError
+from riskengine.lending.aave_v3.rules import AaveV3Rules
 from riskengine.scenario.world import World
 from riskengine.study.checks import surface_fault
 from riskengine.study.kind import Study
@@ -95,6 +96,12 @@ def load_loans(name: str | Path) -> Loans:
     builder = Builder(Tree(None, str(name)))
     builder.include(find("books", str(name)), ())
     return builder.done(build_loans(builder, ()))
+
+
+def load_rules(name: str | Path, cls: type = AaveV3Rules) -> Any:
+    """A dated parameter set of class `cls` by the name of a shipped one or by file; InputError with every fault."""
+    builder = Builder(read_yaml(find("protocols", str(name))))
+    return builder.done(builder.record(cls, ()))
 
 
 def _build(tree: Tree, book_file: Path | None = None) -> Study:

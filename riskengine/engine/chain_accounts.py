@@ -62,6 +62,8 @@ def strike_account(template: AccountTemplate, smile: Smile, price: str = "mark")
     NotStruck
         Where no listed expiry or strike is near enough, or two legs fall on one option.
     """
+    if any(leg.instrument == "future" for leg in template.legs):
+        raise NotStruck("a chain lists no futures")
     out = [
         Position(leg.quantity, coin=leg.instrument == "coin") if not leg.is_option else _strike(leg, smile, price)
         for leg in template.legs

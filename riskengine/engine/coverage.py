@@ -44,6 +44,8 @@ class Coverage:
         Also keep how near each path comes to each event: the largest ratio of loss to resources among its accounts.
     procyclicality : bool
         Also keep how the requirement of positions left alone rises from origin to origin.
+    notional : ndarray, shape (K,), or None
+        Of each account: capital, as an amount and as a share of it, and shortfalls are kept for each kind too.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Coverage:
         funding: float,
         severities: bool = False,
         procyclicality: bool = False,
+        notional: Floats | None = None,
     ):
         self._model, self._levels, self._multipliers = model, levels, multipliers
         self._period, self._latency, self._funding = period, latency, funding
@@ -64,6 +67,7 @@ class Coverage:
         self._sums: dict[Key, Floats] = {}
         self._severities = severities
         self._origins = 0
+        self._notional = notional
         self._series: list[Floats] | None = [] if procyclicality else None
 
     def open(
@@ -138,9 +142,18 @@ class Coverage:
                         # counted, not multiplied: a matrix library's threads cost more than they bring here
                         for kind, members in self._members.items():
                             self._add(level, multiplier, kind, measure, hit[members].mean(axis=0))
-                self._add(level, multiplier, "all", "capital", need.sum(axis=0))
-                self._add(level, multiplier, "all", "breaches", breach.sum(axis=0).astype(np.float64))
-                self._add(level, multiplier, "all", "shortfall", np.where(breach, loss - need, 0.0).sum(axis=0))
+                subjects = {"all": slice(None)}
+                if self._notional is not None and multiplier == 1.0:
+                    subjects |= self._members
+                short = np.where(breach, loss - need, 0.0)
+                for subject, members in subjects.items():
+                    capital = need[members].sum(axis=0)
+                    self._add(level, multiplier, subject, "capital", capital)
+                    self._add(level, multiplier, subject, "breaches", breach[members].sum(axis=0).astype(np.float64))
+                    self._add(level, multiplier, subject, "shortfall", short[members].sum(axis=0))
+                    if self._notional is not None and multiplier == 1.0:
+                        share = capital / self._notional[members].sum()
+                        self._add(level, multiplier, subject, "capital_of_notional", share)
 
     def columns(self) -> dict[Key, Floats]:
         """Per path: shares and capital averaged over origins; breach counts and shortfall (USD) summed over them."""

@@ -17,7 +17,7 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import BUMP, account_values, close_costs, rounding, snapshot
+from riskengine.pricing.valuation import BUMP, account_values, close_costs, gross_notional, rounding, snapshot
 from riskengine.random import FIXED, DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 
@@ -133,6 +133,7 @@ class MarginDesk:
             question.funding_multiple,
             view.paths.log_weight is not None,
             question.procyclicality,
+            gross_notional(view.portfolio, view.paths.spot_lanes[0, :, 0]) if question.by_kind else None,
         )
         self._lives: list[tuple[int, float, AccountLife]] = []
         self._reference: dict[Key, Floats] = {}

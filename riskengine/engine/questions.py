@@ -32,6 +32,34 @@ class Feedback:
 
 
 @dataclass(frozen=True)
+class VolatilityFeedback:
+    """Volatility feedback of liquidations: what is closed raises the variance that options are marked at; it decays.
+
+    Closing x USD of notional adds ``elasticity x / depth_usd`` to the logarithm of the variance state that the surface
+    reads.  Prices, depth and the variance that the path moves with are left alone.
+
+    Attributes
+    ----------
+    elasticity : float
+        Log-variance added by closing `depth_usd`.
+    depth_usd : dict of str to float
+        Per asset; times the world's depth, where it has one.
+    half_life_hours : float
+        Half-life of what was added.
+    """
+
+    elasticity: float
+    depth_usd: dict[str, float]
+    half_life_hours: float
+
+    def __post_init__(self) -> None:
+        check_range("elasticity", self.elasticity, 0.0, 10.0)
+        check_range("half_life_hours", self.half_life_hours, 0.0, 1e6, open_low=True)
+        for asset, depth in self.depth_usd.items():
+            check_range(f"depth_usd of {asset}", depth, 0.0, 1e15, open_low=True)
+
+
+@dataclass(frozen=True)
 class MarginQuestion:
     """Margin models on a book of accounts.
 
@@ -57,6 +85,8 @@ class MarginQuestion:
     procyclicality : bool
         Report how the requirement of positions left alone rises over the margin periods of a path: peak to trough, and
         the largest rise over 1, 5 and 30 of them where the horizon holds as many.
+    by_kind : bool
+        Report capital and shortfalls of each kind of account too, and capital as a share of notional.
     """
 
     book: Portfolio
@@ -69,6 +99,7 @@ class MarginQuestion:
     reference_accounts: tuple[str, ...] = ()
     reference_levels: tuple[float, ...] = ()
     procyclicality: bool = field(default=False, metadata={"written": "unless empty"})
+    by_kind: bool = field(default=False, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -13,8 +13,11 @@ import numpy as np
 
 from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
+from riskengine.engine.maker_book import MakerBook
+from riskengine.engine.questions import VolatilityFeedback
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
+from riskengine.liquidation.auction_life import GIVEN, PROFIT, STARTED, auction_one_step, no_auctions
 from riskengine.liquidation.venue_state import (
     ADL_COUNT,
     ADL_LOSS,
@@ -26,6 +29,7 @@ from riskengine.liquidation.venue_state import (
     FUND_IN,
     FUND_OUT,
     LIQUIDATED,
+    MAKER_SPREAD,
     NEED,
     REACH,
     SHORTFALL,
@@ -41,6 +45,7 @@ from riskengine.liquidation.venue_state import (
 from riskengine.liquidation.venue_terms import VenueTerms
 from riskengine.liquidity.execution import BOOK, POOL
 from riskengine.margin.deribit_standard import DeribitStandard
+from riskengine.margin.sensitivities import sensitivities
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
@@ -62,6 +67,7 @@ BY_KIND = {
     "deleveragings": ADL_COUNT,
     "socialised_loss": SOCIALISED,
 }
+OF_AUCTION = {"auctions": STARTED, "auction_discount": GIVEN, "bidder_profit": PROFIT}
 OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
 
 
@@ -93,8 +99,13 @@ def book_faults(book: Portfolio, terms: VenueTerms, surface: FactorSurface, path
         for a in book.assets
         if a not in part.depth_usd
     ]
-    if book.options.size and (execution.options is None or execution.book is None):
-        faults.append("execution must have a book and a book of options for a book with options, got none")
+    maker = execution.maker
+    for name, limits in {} if maker is None else {"vega": maker.vega_limit_usd, "delta": maker.delta_limit_usd}.items():
+        faults += [
+            f"{name}_limit_usd of the maker must be given for {a}, got none" for a in book.assets if a not in limits
+        ]
+    if book.options.size and maker is None and (execution.book is None or execution.options is None):
+        faults.append("execution must have a maker, or a book and a book of options, for a book with options, got none")
     entered = ~np.isin(np.arange(len(book.instruments)), [*book.options, *book.principals, *book.pools])
     if not ((book.entry > 0) | (book.quantity == 0))[:, entered].all():
         faults.append("entry must be positive for every perpetual and future, got one that is not")
@@ -129,28 +140,40 @@ class VenueDesk:
     paths : MarketPaths
     sells : bool
         Report the coins that closed options move like; only feedback needs it.
+    heat : VolatilityFeedback or None
+        What is closed raises the variance that options are marked at.
     """
 
     def __init__(
         self, book: Portfolio, terms: VenueTerms, surface: FactorSurface, fund: float, paths: MarketPaths,
-        sells: bool = True,
+        sells: bool = True, heat: VolatilityFeedback | None = None,
     ):  # fmt: skip
         order = np.argsort(np.array(book.names), kind="stable")
         kinds = tuple(dict.fromkeys(sorted(book.kinds)))
         accounts, assets, lanes = len(order), len(book.assets), paths.count
         self.book, self.kinds, self._paths, self._order, self._surface = book, kinds, paths, order, surface
         self._sells = sells
+        self._heated: Floats | None = None
+        if heat is not None:
+            self._heated = np.zeros((assets, lanes))
+            self._per_usd = heat.elasticity / np.array([heat.depth_usd[a] for a in book.assets])[:, None]
+            self._cooled = 0.5 ** (paths.grid.step_seconds / 3600.0 / heat.half_life_hours)
         self._inverse = _inverse_contracts(book)
         self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
         self._options = DeribitStandard(maintenance=terms.option_maintenance)
         option = np.isin(np.arange(len(book.instruments)), book.options)
         execution = terms.execution
         books = 2 * assets if option.any() else assets
-        # a pool has nothing for options: so little that no order is filled
-        self._depth = np.full((2, books, 1), 1e-9)
-        self._refill = np.ones((2, 1, books, 1))
-        quote = np.zeros((2, books))
         hours = paths.grid.step_seconds / 3600.0
+        made = execution.maker is not None and option.any()
+        self._maker = MakerBook(execution.maker, book, hours) if made else None
+        places = 3 if made else 2
+        # a pool has nothing for options: so little that no order is filled
+        self._depth = np.full((places, books, 1), 1e-9)
+        self._refill = np.ones((places, 1, books, 1))
+        quote = np.zeros((7 if made else 2, books))
+        if made:
+            quote[MAKER_SPREAD:, :assets] = self._maker.quote()
         for where, part, first in (
             (BOOK, execution.book, 0),
             (POOL, execution.pool, 0),
@@ -179,15 +202,22 @@ class VenueDesk:
             settle=np.where(in_coin, 1 + book.asset_index, 1 + book.quote_index),
             inverse=self._inverse,
             ranked=~option,
-            present=np.array([execution.book is not None, execution.pool is not None]),
+            present=np.array([execution.book is not None, execution.pool is not None, made][:places]),
             quote=quote,
-            taken=np.zeros((2, 2, books, lanes)),
+            taken=np.zeros((places, 2, books, lanes)),
+            made=np.zeros((2, lanes)),
+            inventory=np.zeros((len(option) if made else 0, lanes)),
             terms=np.array([terms.target, terms.liquidation_fee, execution.limit, keep, fund], dtype=np.float64),
             sums=np.zeros((len(kinds), SUMS, lanes)),
             fund=np.zeros((5, lanes)),
             market=np.zeros((start.shape[1], lanes)),
             sold=np.zeros((assets, lanes)),
+            closed=np.zeros((assets, lanes)),
         )
+        self._sale = None
+        if terms.auction is not None:
+            self._sale = no_auctions(terms.auction, accounts, len(kinds), lanes)
+            self._freed = 0.5 ** (hours / terms.auction.bidders.capital_half_life_hours)
         self._ratio = np.empty((accounts, lanes))
         self._found = np.empty((accounts, lanes), np.int64)
         self._paid = np.zeros((len(book.instruments), lanes))
@@ -210,26 +240,33 @@ class VenueDesk:
         if paths.depth_lanes is not None:
             lanes = paths.depth_lanes[step]
             depth[BOOK] *= np.concatenate([lanes] * (depth.shape[1] // len(lanes)))
+        vega, exposure = np.zeros((2, *(notional.shape if self._maker else (0, len(spot[0])))))
         if self.book.options.size:
-            self._look_at_options(step, spot, value, notional, need, delta)
+            now = self._snapshot(step, spot)
+            self._look_at_options(step, spot, now, value, notional, need, delta)
+            if self._maker is not None:
+                units = sensitivities(self.book, now)
+                vega[self.book.options], exposure[self.book.options] = units.vega / now.volatility, units.delta
         if paths.funding_lanes is not None:
             flow = paths.funding_lanes[step][asset] * paths.grid.dt
             self._paid = self._paid + self._funded * flow * np.where(inverse, 1.0 / price, price)
-        self.now = Now(np.concatenate([np.ones((1, spot.shape[1])), spot, value]), notional, need, delta, price, depth)
+        worth = np.concatenate([np.ones((1, spot.shape[1])), spot, value])
+        self.now = Now(worth, notional, need, delta, price, depth, vega, exposure)
 
     def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
         variance, basis = self._paths.variance_lanes, self._paths.basis_lanes
         hours = step * self._paths.grid.step_seconds / 3600.0
         state = np.zeros_like(spot) if variance is None else variance[step]
+        if self._heated is not None:
+            state = state * np.exp(self._heated)
         own = None if basis is None else basis[step]
         return snapshot(self.book, self._surface, spot, state, hours, basis=own)
 
     def _look_at_options(
-        self, step: int, spot: Floats, value: Floats, notional: Floats, need: Floats, delta: Floats
+        self, step: int, spot: Floats, now: MarketSnapshot, value: Floats, notional: Floats, need: Floats, delta: Floats
     ) -> None:
         """Fill in the rows of options."""
         book, own = self.book, self.book.options
-        now = self._snapshot(step, spot)
         value[own], _, need[1, own] = self._options.option_units(book, now)
         need[0, own] = value[own]
         notional[own] = spot[book.asset_index[own]]
@@ -243,10 +280,23 @@ class VenueDesk:
         if step > 0:
             np.multiply(life.taken, self._refill, out=life.taken)
         life.sold[:] = 0.0
+        life.closed[:] = 0.0
         self.look(step, np.ascontiguousarray(spot))
         if self._scale is None:
             self._scale = np.abs(life.start).sum(axis=0) @ np.abs(self.now.price)
-        live_one_step(life, self.now, self._ratio, self._found)
+        if self._maker is not None:
+            self._maker.carry(life, self.now)
+        if self._sale is None:
+            live_one_step(life, self.now, self._ratio, self._found)
+        else:
+            self._sale.tied[:] *= self._freed
+            grid, seconds = self._paths.grid, float(self._paths.grid.step_seconds)
+            at = (step * seconds, seconds, step == grid.steps)
+            auction_one_step(life, self.now, self._sale, self._ratio, self._found, *at)
+        if self._heated is not None:
+            depth = self._paths.depth_lanes
+            added = self._per_usd * life.closed
+            self._heated = (self._heated + (added if depth is None else added / depth[step])) * self._cooled
         return life.sold.copy()
 
     def conservation_error(self) -> Floats:
@@ -273,12 +323,15 @@ class VenueDesk:
         """(kind of account or ``all``, measure) -> column (P,)."""
         life = self.life
         out: dict[tuple[str, str], Floats] = {}
-        for measure, row in BY_KIND.items():
-            out["all", measure] = life.sums[:, row].sum(axis=0)
+        named = [(BY_KIND, life.sums)] + ([] if self._sale is None else [(OF_AUCTION, self._sale.sums)])
+        for measure, row, sums in ((m, row, sums) for rows, sums in named for m, row in rows.items()):
+            out["all", measure] = sums[:, row].sum(axis=0)
             for j, kind in enumerate(self.kinds):
-                out[kind, measure] = life.sums[j, row].copy()
+                out[kind, measure] = sums[j, row].copy()
         for measure, row in OF_FUND.items():
             out["all", measure] = life.fund[row].copy()
+        for measure, column in {} if self._maker is None else self._maker.columns(life).items():
+            out["all", measure] = column
         out["all", "fund_net"] = life.fund[FUND_IN] - life.fund[FUND_OUT]
         error = self.conservation_error()
         # NaN marks the path: a book that does not balance is numerical trouble

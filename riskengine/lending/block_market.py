@@ -160,6 +160,12 @@ class BookState:
         moved = self.yields[1] - self.yields[0] if self.yields else None
         return token.parts(spot, self.step * self.grid.step_seconds / 3600.0, moved, told)
 
+    def at(self, step: int, rates: Floats | None = None) -> None:
+        """Move the clock to time index `step`, at borrow rates (A, P) where a token's yield follows them."""
+        self.step = step
+        if rates is not None:
+            self.yields = (self.yields[0] if self.yields else rates, rates)
+
     def sold_as(self, spot: Floats) -> Floats:
         """Price of a coin, coins and dollars that each token of the book is sold as, shape (3, R, P)."""
         plain = self.prices(spot)
@@ -358,13 +364,11 @@ class BlockMarket(ABC):
 
         The oracle publishes from `told` (A, P) where given, from `spot` otherwise; `rates` (A, P) are borrow rates.
         """
-        if rates is not None:
-            state.yields = (state.yields[0] if state.yields else rates, rates)
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
         state.outstanding *= self.liquidity.decay(seconds / 3600.0)
-        state.step = step
+        state.at(step, rates)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
         sums = np.zeros((9, spot.shape[1]))
         sold = np.zeros_like(state.outstanding)

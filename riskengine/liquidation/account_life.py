@@ -8,7 +8,8 @@ In every step the accounts that the fund took over and those with E < R are call
 E / R, ties by name, and each goes through the whole waterfall:
 
 1. Close the share f of every position that restores the requirement at the price that the sale itself makes:
-   E - cost(f) - fee f G = target (1 - f) R.  The book is asked first, then the pool (`riskengine.liquidity.execution`).
+   E - cost(f) - fee f G = target (1 - f) R.  The book is asked first, then the pool (`riskengine.liquidity.execution`),
+   then a maker of options, for the share of the options alone that does the same (`liquidity.option_maker`).
    An order stops at its limit, and where a further dollar costs more than the requirement that it frees; what is left
    waits for the next step, when liquidity has refilled.  An account taken over is sold up to the limit.
 2. The fee, as far as equity reaches, goes to the fund.
@@ -27,13 +28,16 @@ amount that the endless one is ever short of its start, `NEED`, exceeds F.
 
 import numpy as np
 
-from riskengine.jit import kernel, wide_vectors
+from riskengine.jit import kernel
+from riskengine.liquidation.margin_calls import called_accounts, line_up
 from riskengine.liquidation.partial_sale import (
     affordable_share,
+    ask_maker,
     close_orders,
     close_share,
     largest_share,
     restoring_share,
+    sell_to_maker,
     share_cost,
 )  # fmt: skip
 from riskengine.liquidation.venue_losses import deleverage, socialise, wind_up
@@ -52,17 +56,17 @@ from riskengine.liquidation.venue_state import (
     SHORTFALL,
     SLIPPAGE,
     TAKEN,
+    TARGET,
     VOLUME,
     account_figures,
     fund_left,
     is_short,
-    touch,
 )  # fmt: skip
-from riskengine.vecmath import round_even
+from riskengine.liquidity.execution import MAKER
 
 
 @kernel
-def _resolve(life, now, k, p, orders):
+def _resolve(life, now, k, p, orders, asked):
     """Take one called account on one lane through the waterfall."""
     kind = life.kind[k]
     if life.status[k, p] == OWN:
@@ -73,24 +77,39 @@ def _resolve(life, now, k, p, orders):
         life.sums[kind, CALLS, p] += 1.0
     closed = 0.0
     exhausted = False
-    for where in range(2):
+    for where in range(life.present.size):
         equity, need, gross = account_figures(life, now, k, p)
         if not life.present[where] or gross <= 0.0:
             continue
-        close_orders(life, now, k, p, orders)
+        quoted, left = orders, equity
+        if where == MAKER:
+            # equity less what the perpetuals left must keep: the rule for options alone
+            quoted, left = asked, equity - life.terms[TARGET] * need
+            need, gross = ask_maker(life, now, k, p, asked)
+            left += life.terms[TARGET] * need
+            if gross <= 0.0:
+                continue
+        else:
+            close_orders(life, now, k, p, orders)
         depth, taken = now.depth[where, :, p], life.taken[where, :, :, p]
-        f = largest_share(where, orders, depth, taken, life.quote, life.terms)
+        f = largest_share(where, quoted, depth, taken, life.quote, life.terms)
         restored = False
         if life.status[k, p] == OWN:
-            f, restored = restoring_share(where, orders, depth, taken, life.quote, life.terms, f, equity, need, gross)
+            f, restored = restoring_share(where, quoted, depth, taken, life.quote, life.terms, f, left, need, gross)
         if f * gross <= DOLLAR:
             continue
         room = max(equity + fund_left(life, p), 0.0)
-        if share_cost(where, orders, depth, taken, life.quote, life.terms, f)[0] > room:
-            f = affordable_share(where, orders, depth, taken, life.quote, life.terms, f, room)
+        if where == MAKER and room < DOLLAR:
+            # an option without vega costs next to nothing to close: rounding must not pay for it
+            room = 0.0
+        if share_cost(where, quoted, depth, taken, life.quote, life.terms, f)[0] > room:
+            f = affordable_share(where, quoted, depth, taken, life.quote, life.terms, f, room)
             restored, exhausted = False, True
         if f * gross > DOLLAR:
-            cost, volume = close_share(life, now, k, p, where, orders, f)
+            if where == MAKER:
+                cost, volume = sell_to_maker(life, now, k, p, asked, f)
+            else:
+                cost, volume = close_share(life, now, k, p, where, orders, f)
             fee = min(life.terms[FEE] * volume, max(equity - cost, 0.0))
             life.state[k, 0, p] -= fee
             life.fund[FUND_IN, p] += fee
@@ -123,107 +142,18 @@ def _resolve(life, now, k, p, orders):
         wind_up(life, now, k, p)
 
 
-@kernel
-def _find(life, now, low, high, margin, ratio, found, head):
-    """Chain the called accounts of each lane: `head` (P,) and `found` (K, P) hold 1 + the next account, 0 for none."""
-    wide_vectors()
-    first = life.start.shape[1] - life.asset.size
-    lanes = life.sold.shape[1]
-    count = 0
-    for k in range(life.start.shape[0]):
-        if life.touched[k] == 0:
-            bound = 0.0
-            for h in range(life.start.shape[1]):
-                x = life.start[k, h]
-                bound += x * (low[h] if x > 0.0 else high[h])
-                if h >= first:
-                    bound -= abs(x) * high[h + life.asset.size * (1 if x > 0.0 else 2)]
-            # most accounts are safe at the worst prices of the whole block
-            if bound >= 0.0:
-                continue
-            for p in range(lanes):
-                margin[p] = life.start[k, 0]
-            for h in range(1, life.start.shape[1]):
-                x = life.start[k, h]
-                if x != 0.0:
-                    price = now.price[h]
-                    for p in range(lanes):
-                        margin[p] += x * price[p]
-                    if h >= first:
-                        need = now.need[0 if x > 0.0 else 1, h - first]
-                        for p in range(lanes):
-                            margin[p] -= abs(x) * need[p]
-        else:
-            for p in range(lanes):
-                margin[p] = life.state[k, 0, p] - (1e300 if life.status[k, p] == TAKEN else 0.0)
-            for h in range(1, life.start.shape[1]):
-                if h >= first and life.start[k, h] == 0.0:
-                    # nobody trades: what was not held at the start never is
-                    continue
-                units, price = life.state[k, h], now.price[h]
-                for p in range(lanes):
-                    margin[p] += units[p] * price[p]
-                if h >= first:
-                    # positions shrink and never turn
-                    need = now.need[0 if life.start[k, h] > 0.0 else 1, h - first]
-                    for p in range(lanes):
-                        margin[p] -= abs(units[p]) * need[p]
-        below = 0
-        for p in range(lanes):
-            below += 1 if margin[p] < 0.0 else 0
-        if below == 0:
-            continue
-        for p in range(lanes):
-            if not margin[p] < 0.0:
-                continue
-            equity, wanted, _ = account_figures(life, now, k, p)
-            if is_short(equity, wanted) or life.status[k, p] == TAKEN:
-                own = life.status[k, p] == OWN and wanted > 0.0
-                # equal but for rounding is equal: accounts of one leverage go by their names
-                ratio[k, p] = round_even(1e9 * equity / wanted) if own else -np.inf
-                found[k, p] = head[p]
-                head[p] = k + 1
-                count += 1
-                touch(life, k)
-    return count
-
-
 @kernel(scratch=True)
 def live_one_step(life, now, ratio, found):
     """Call, liquidate and settle every account on every lane; returns how many (account, lane) pairs were called.
 
     `ratio` and `found` (K, P) are scratch.
     """
-    accounts, holdings = life.start.shape
-    instruments, lanes = life.asset.size, life.sold.shape[1]
-    low, high = np.empty(holdings + 2 * instruments), np.empty(holdings + 2 * instruments)
-    for h in range(low.size):
-        side, m = divmod(h - holdings, instruments)
-        row = now.price[h] if h < holdings else now.need[side, m]
-        lowest, highest = np.inf, -np.inf
-        for p in range(lanes):
-            # a failed path has no price and is never called
-            lowest = row[p] if row[p] < lowest else lowest
-            highest = row[p] if row[p] > highest else highest
-        low[h], high[h] = lowest, highest
-    margin = np.empty(lanes)
-    head = np.zeros(lanes, np.int64)
-    count = _find(life, now, low, high, margin, ratio, found, head)
+    head, count = called_accounts(life, now, ratio, found)
     if count == 0:
         return 0
-    queue = np.empty(accounts, np.int64)
-    orders = np.empty((2, life.quote.shape[1]))
-    for p in range(lanes):
-        n, k = 0, head[p] - 1
-        while k >= 0:
-            # insertion by (ratio, account): chains come with the last account first
-            j = n
-            while j > 0 and ratio[queue[j - 1], p] >= ratio[k, p]:
-                queue[j] = queue[j - 1]
-                j -= 1
-            queue[j] = k
-            n += 1
-            k = found[k, p] - 1
-        for j in range(n):
-            _resolve(life, now, queue[j], p, orders)
+    queue = np.empty(life.start.shape[0], np.int64)
+    orders, asked = np.empty((2, life.quote.shape[1])), np.empty((4, life.sold.shape[0]))
+    for p in range(life.sold.shape[1]):
+        for j in range(line_up(ratio, found, head, p, queue)):
+            _resolve(life, now, queue[j], p, orders, asked)
     return count

@@ -13,6 +13,7 @@ from riskengine.liquidation.venue_state import (
     SOCIALISED,
     UNCOVERED,
     account_figures,
+    bears_losses,
     held,
     touch,
     trade,
@@ -79,12 +80,12 @@ def socialise(life, now, k, p, owed):
     """Charge what `k` still owes to accounts with equity, in proportion to it; the venue bears the rest."""
     total = 0.0
     for i in range(life.start.shape[0]):
-        if i != k and life.status[i, p] == OWN:
+        if i != k and bears_losses(life.status[i, p]):
             total += max(account_figures(life, now, i, p)[0], 0.0)
     share = min(owed / total, 1.0) if total > 0.0 else 0.0
     charged = 0.0
     for i in range(life.start.shape[0]):
-        if share > 0.0 and i != k and life.status[i, p] == OWN:
+        if share > 0.0 and i != k and bears_losses(life.status[i, p]):
             charge = share * max(account_figures(life, now, i, p)[0], 0.0)
             if charge > 0.0:
                 touch(life, i)

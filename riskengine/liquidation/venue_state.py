@@ -13,10 +13,12 @@ SUMS = 11
 FUND_IN, FUND_OUT, NEED, EXHAUSTED, UNCOVERED = range(5)
 # positions in `Life.terms`
 TARGET, FEE, LIMIT, KEEP, START = range(5)
-# positions in `Life.quote`
-SPREAD, REACH = range(2)
-# whose an account is
-OWN, TAKEN, CLOSED = range(3)
+# positions in `Life.quote`; of the maker from the third on
+SPREAD, REACH, MAKER_SPREAD, VEGA_LIMIT, VEGA_SLOPE, DELTA_LIMIT, DELTA_SLOPE = range(7)
+# rows of `Life.made`
+CHARGED, MADE = range(2)
+# whose an account is; odd: it is taken in every step, whatever its margin
+OWN, TAKEN, CLOSED, SOLVENT, INSOLVENT = 0, 1, 2, 3, 5
 
 # equity may miss its requirement by rounding: this share of it and a millionth of a dollar, which is also nothing owed
 SHARE, DOLLAR = 1e-12, 1e-6
@@ -33,8 +35,9 @@ class Life(NamedTuple):
         Holdings of accounts that were ever touched; rows of others are not read.
     touched : (K,)
     status : (K, P)
-        `OWN`, `TAKEN` over by the fund, or `CLOSED`.
+        `OWN`, `TAKEN` over by the fund, `CLOSED`, or in a `SOLVENT` or `INSOLVENT` auction.
     liquidated : (K, P)
+        1 once anything was closed; with auctions 2 once others paid for it.
     kind : (K,)
     entry : (K, M)
         USD.
@@ -42,12 +45,16 @@ class Life(NamedTuple):
         Asset of each instrument; the liquidity it is sold to, of B; the holding in which it pays.
     inverse, ranked : (M,)
         Whether it is an inverse perpetual, and whether it can be deleveraged.
-    present : (2,)
-        Whether there is a book, a pool.
-    quote : (2, B)
-        Half-spread and reach of each book.
-    taken : (2, 2, B, P)
-        Liquidity used up, by kind and side, USD.
+    present : (2,) or (3,)
+        Whether there is a book, a pool, and a maker of options.
+    quote : (2, B) or (7, B)
+        Half-spread and reach of each book; how the maker quotes each asset.
+    taken : (2, 2, B, P) or (3, 2, B, P)
+        Liquidity used up, by kind and side, USD; vega and delta that the maker holds, by asset.
+    made : (2, P)
+        What the maker charged beside the mark, and the notional of options that it took, USD.
+    inventory : (M, P) or (0, P)
+        Units that the maker holds.
     terms : (5,)
     sums : (J, 11, P)
     fund : (5, P)
@@ -55,6 +62,8 @@ class Life(NamedTuple):
         What the market gained from the accounts.
     sold : (A, P)
         Coins sold to the market in the step, net.
+    closed : (A, P)
+        Notional closed in the step, USD.
     """
 
     start: np.ndarray
@@ -72,11 +81,14 @@ class Life(NamedTuple):
     present: np.ndarray
     quote: np.ndarray
     taken: np.ndarray
+    made: np.ndarray
+    inventory: np.ndarray
     terms: np.ndarray
     sums: np.ndarray
     fund: np.ndarray
     market: np.ndarray
     sold: np.ndarray
+    closed: np.ndarray
 
 
 class Now(NamedTuple):
@@ -93,8 +105,10 @@ class Now(NamedTuple):
     delta : (M, P)
         Coins of its asset that one unit moves like.
     mark : (M, P)
-    depth : (2, B, P)
-        Of book and pool, as `fill_cost` has it.
+    depth : (2, B, P) or (3, B, P)
+        Of book and pool, as `fill_cost` has it; nothing for the maker.
+    vega, exposure : (M, P) or (0, P)
+        Of one unit of an option: USD per 1.00 of volatility, and delta in USD.
     """
 
     price: np.ndarray
@@ -103,6 +117,8 @@ class Now(NamedTuple):
     delta: np.ndarray
     mark: np.ndarray
     depth: np.ndarray
+    vega: np.ndarray
+    exposure: np.ndarray
 
 
 @kernel(inline=True)
@@ -133,6 +149,12 @@ def account_figures(life, now, k, p):
             need += abs(x) * now.need[0 if x > 0.0 else 1, h - first, p]
             gross += abs(x) * now.notional[h - first, p]
     return equity, need, gross
+
+
+@kernel(inline=True)
+def bears_losses(status):
+    """Whether an account is a trader's own, in an auction or not."""
+    return status == OWN or status >= SOLVENT
 
 
 @kernel(inline=True)

@@ -1,8 +1,9 @@
 """`VenueTerms`: on what terms a venue holds and closes accounts of perpetuals and options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from riskengine.arrays import check_range
+from riskengine.liquidation.dutch_auction import DutchAuction
 from riskengine.liquidity.execution import Execution
 
 
@@ -22,6 +23,9 @@ class VenueTerms:
     option_maintenance : float
         Requirement of a short option as a share of spot (of its mark, where that is more and it is a put); a long one
         requires its whole value: `riskengine.margin.deribit_standard`.
+    auction : DutchAuction or None
+        Accounts are auctioned instead of sold: bidders unwind by `execution`, the buffer is `target` - 1, and the
+        fee is paid by bidders.
 
     Raises
     ------
@@ -34,6 +38,7 @@ class VenueTerms:
     target: float = 1.1
     liquidation_fee: float = 0.005
     option_maintenance: float = 0.075
+    auction: DutchAuction | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_range("target", self.target, 1.0, 10.0)
@@ -42,6 +47,10 @@ class VenueTerms:
         for asset, rate in self.maintenance.items():
             check_range(f"maintenance of {asset}", rate, 0.0, 1.0, open_low=True, open_high=True)
             self._check_spent(f"maintenance of {asset}", rate, self.execution.first_slippage)
+        if self.auction is not None and self.execution.maker is not None:
+            raise ValueError(
+                "execution must have no maker where accounts are auctioned: bidders unwind in book and pool"
+            )
         if self.execution.options is not None:
             self._check_spent("option_maintenance", self.option_maintenance, self.execution.options.half_spread)
 

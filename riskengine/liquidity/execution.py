@@ -1,4 +1,4 @@
-"""Where liquidations are filled: an order book, a constant-product pool, or both, the book first.
+"""Where liquidations are filled: an order book, a constant-product pool, or both, the book first; options a maker too.
 
 Everything is in USD at the mark: an order of notional x pays `cost` beside the mark, and each further dollar pays the
 marginal slippage, which never exceeds the limit of the order.  With D USD quoted within 1 % of the mark, z filled
@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from riskengine.arrays import check_range
 from riskengine.jit import kernel
 from riskengine.liquidity.constant_product import ConstantProduct, purchase_cost, sale_proceeds
+from riskengine.liquidity.option_maker import OptionMaker
 from riskengine.vecmath import root
 
 # kinds of liquidity in the order in which they are asked, and sides of an order
-BOOK, POOL = range(2)
+BOOK, POOL, MAKER = range(3)
 SELL, BUY = range(2)
 
 
@@ -69,12 +70,15 @@ class Execution:
         Worst marginal slippage at which a liquidation order is filled; what is left waits for the next step.
     options : OrderBook or None
         Book of the options of each asset together, in USD of the underlying's notional: so is what it charges.
+    maker : OptionMaker or None
+        Takes what the books leave of an account's options.
     """
 
     book: OrderBook | None = None
     pool: ConstantProduct | None = None
     limit: float = 0.05
     options: OrderBook | None = field(default=None, metadata={"written": "unless empty"})
+    maker: OptionMaker | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_range("limit", self.limit, 0.0, 1.0, open_low=True, open_high=True)

@@ -17,7 +17,7 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.black import black_lanes
-from riskengine.pricing.pool import pool_legs, pool_values
+from riskengine.pricing.pool import holdings, pool_legs, pool_values, prices, ranges
 
 # a relative price move small enough for a delta and large enough for its rounding
 BUMP = 1e-4
@@ -233,6 +233,19 @@ def rounding(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     sizes = np.abs(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1))
     paid = np.abs(portfolio.cash[:, 0]) + np.abs(portfolio.quantity * entry).sum(axis=1)
     return ROUNDING * _book_sums(sizes, unit, paid)
+
+
+def gross_notional(portfolio: Portfolio, spot: Floats) -> Floats:
+    """USD of the coins that each account's positions and coins count, either way, at `spot` (A,); shape (K,).
+
+    A pool token counts as what its coins are worth.
+    """
+    unit = spot[portfolio.asset_index]
+    if portfolio.pools.size:
+        first, second = prices(portfolio, spot[:, None])
+        x, y = holdings(first / second, *ranges(portfolio))
+        unit[portfolio.pools] = (x * first + y * second)[:, 0]
+    return np.abs(portfolio.quantity) @ unit + np.abs(portfolio.cash[:, 1:]) @ spot
 
 
 def rows(quantity: Floats) -> tuple[Ints, Ints, Floats]:

@@ -20,7 +20,14 @@ from riskengine.report.effect_chapters import calibration, effect_of_level, join
 from riskengine.report.figures import Figure
 from riskengine.report.lab_chapters import level_to_use, nominal, surface
 from riskengine.report.lending_chapters import bad_debt, liquidation_counts, mechanisms
-from riskengine.report.life_chapters import closed_accounts, feedback_effect, fund_size, life_checks, waterfall
+from riskengine.report.life_chapters import (
+    closed_accounts,
+    execution_routes,
+    feedback_effect,
+    fund_size,
+    life_checks,
+    waterfall,
+)
 from riskengine.report.margin_chapters import (
     backtest,
     coverage,
@@ -112,6 +119,7 @@ ORDER: tuple[Maker, ...] = (
     black_scholes_vault,
     black_scholes_attacks,
     black_scholes_integers,
+    execution_routes,
     fund_size,
     closed_accounts,
     waterfall,

@@ -1,12 +1,14 @@
 """Chapters on account life: size of the fund, who is closed, where losses go, what feedback adds, what was checked."""
 
+from dataclasses import replace
+
 from riskengine.report.chapter import Chapter, Result
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import curve
 from riskengine.report.labels import model_of, title_of, value_of
 from riskengine.report.rows import Row, select, unique, whole_book
 from riskengine.report.tables import Cell, Table, cell, pivot
-from riskengine.report.wording import amount
+from riskengine.report.wording import amount, percent
 
 _AMOUNTS = (
     "liquidated_notional",
@@ -18,6 +20,41 @@ _AMOUNTS = (
 )
 _PARTS = {"probability": "Chance of any", "mean": "Mean", "given_positive": "Mean where any", "p99": "99 %",
           "p999": "99.9 %"}  # fmt: skip
+
+
+def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """Ways to close accounts, side by side."""
+    own, effect = select(rows, "execution_routes"), select(rows, "route_effect")
+    names = (result.get("settings") or {}).get("routes") or ()
+    panels = []
+    sizes = select(own, measure="fund_size")
+    if sizes:
+        target = min(r.parameters["target"] for r in sizes)
+        shown = [Dot(model_of(r.model), "", r) for r in sizes if r.parameters["target"] == target]
+        panels.append((f"{title_of('fund_size')} for {percent(target)}", shown))
+    for measure in ("account_shortfall", "closing_cost"):
+        panels.append((title_of(measure), [Dot(model_of(r.model), "", r) for r in select(own, measure=measure)]))
+    lead = (
+        f"The same accounts on the same paths, closed in {len(names)} ways, of which {model_of(names[0]).lower()} is "
+        "the venue's own. All but the size of the fund is with the fund as it stands. Differences are path by path.",
+    ) if own and names else ()  # fmt: skip
+    measures = ("closing_cost", "account_shortfall", "fund_exhausted", "deleveraged_notional", "socialised_loss")
+    who = ("auctions", "auction_discount", "bidder_profit", "maker_notional", "maker_charge", "maker_profit",
+           "maker_loss_probability", "maker_loss_p99")  # fmt: skip
+    # one column for each measure
+    effect = [replace(r, measure=r.parameters["measure"], parameters={}) for r in effect]
+    return Chapter(
+        "routes",
+        "Which way of closing accounts?",
+        lead,
+        [
+            (pictures and dots("routes", "Ways to close accounts", panels)) or None,
+            pivot("Fund for a probability of exhaustion, by way of closing", own, ("fund_size",), lead=("target",)),
+            pivot("Who loses what, means over paths", own, measures),
+            pivot("Less the venue's own way, on the same paths", effect, ("liquidated_notional", *measures)),
+            pivot("Bidders and the maker of options, means over paths", own, who),
+        ],
+    )
 
 
 def fund_size(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -87,19 +124,27 @@ def waterfall(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     )
     note = "Amounts on a path, USD, with intervals; the last two columns are quantiles over paths."
     table = Table("From closing to loss", ("Amount", "Model", *_PARTS.values()), lines, note, False, 3)
-    costs = ("execution_cost", "liquidation_fees", "deleveragings", "uncovered_loss")
+    costs = ("execution_cost", "liquidation_fees", "deleveragings", "uncovered_loss", "auctions", "auction_discount",
+             "bidder_profit", "maker_notional", "maker_charge", "maker_profit")  # fmt: skip
     return Chapter("waterfall", "Where do losses go?", lead, [table, pivot("Costs and counts", own, costs)])
 
 
 def feedback_effect(result: Result, rows: list[Row], pictures: bool) -> Chapter:
-    """What price feedback adds on the same paths."""
+    """What feedback adds on the same paths."""
     own = select(rows, "feedback_effect")
-    return Chapter(
-        "feedback",
-        "What does price feedback add?",
-        ("Differences on the same paths: feedback on less feedback off.",) if own else (),
-        [pivot("Feedback on less off", own, ("paired_difference",), lead=("measure",))],
-    )
+    axes = unique(r.parameters["axis"] for r in own)
+    tables = [
+        pivot(title, select(own, axis=axis), ("paired_difference",), lead=("measure",))
+        for axis, title in (
+            ("feedback", "Feedback on less off"),
+            ("volatility_feedback", "Volatility feedback on less off"),
+        )
+    ]
+    lead = "Differences on the same paths: feedback on less feedback off."
+    if "volatility_feedback" in axes and len(axes) > 1:
+        lead += " Volatility feedback is added to price feedback."
+    what = "feedback" if "volatility_feedback" in axes else "price feedback"
+    return Chapter("feedback", f"What does {what} add?", (lead,) if own else (), tables)
 
 
 def life_checks(result: Result, rows: list[Row], pictures: bool) -> Chapter:

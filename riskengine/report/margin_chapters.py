@@ -5,7 +5,7 @@ from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import against_nominal, curve
 from riskengine.report.labels import model_of, setup_of, title_of, value_of, words
 from riskengine.report.rows import Row, at_level, headline, headline_level, select, unique, whole_book
-from riskengine.report.tables import pivot
+from riskengine.report.tables import cross, pivot
 from riskengine.report.wording import percent, plain
 
 _VERDICT = (
@@ -28,6 +28,7 @@ _ACCOUNT = (
     "christoffersen_independence_p",
     "e_process_p",
 )
+_BY_KIND = ("capital_of_notional", "peak_to_trough")
 POOLS = ("impermanent_loss", "impermanent_loss_es_99")
 RISES = ("peak_to_trough", "largest_rise_1", "largest_rise_5", "largest_rise_30")
 CURVES = {"margin_shortfall_exceedance": "Loss beyond initial margin in the book: how often more than"}
@@ -122,7 +123,14 @@ def kinds(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     figure = pictures and dots("kinds", title, [("Initial-margin breach", shown)], log=True)
     lead = ("A requirement that is right on average can be wrong for each kind of account.",)
     table = pivot(title, own, COVERAGE, lead=("account_kind", "level"), folded=True)
-    return Chapter("kinds", "Which accounts break?", lead, [figure or None, table])
+    if not select(own, measure="capital_of_notional"):
+        return Chapter("kinds", "Which accounts break?", lead, [figure or None, table])
+    lead += ("What a kind costs is capital over notional; what it has to find when markets turn, peak to trough.",)
+    shown = at_level(own, level)
+    tables = [cross(title_of(m), shown, m, "account_kind") for m in ("initial_margin_breach", *_BY_KIND)]
+    more = pivot("By kind of account, more", own, ("capital", "shortfall_given_breach", *COVERAGE[1:]),
+                 lead=("account_kind", "level"), folded=True)  # fmt: skip
+    return Chapter("kinds", "Which accounts break, and what do they pay?", lead, [figure or None, *tables, more])
 
 
 def scheme(result: Result, rows: list[Row], pictures: bool) -> Chapter:

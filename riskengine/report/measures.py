@@ -116,6 +116,10 @@ MEASURES: dict[str, Measure] = {
         "Capital",
         "Mean initial requirement of the whole book, or of the account that a row names: what the coverage costs.",
     ),
+    "capital_of_notional": _M(
+        "Capital over notional",
+        "Mean initial requirement over the notional of positions and coins at the start, either way.",
+    ),
     "requirement_error": _M("Requirement error", "Standard errors of simulated requirements, summed, over capital."),
     "tail_beyond_margin": _M(
         "Tail beyond margin",

@@ -10,6 +10,7 @@ LIFE_AMOUNTS: dict[str, tuple[str, str]] = {
         "largest amount that an endless insurance fund, fees counted in, is ever below its start",
     ),
     "deleveraged_notional": ("Deleveraged notional", "notional of winners that is closed against bankrupt accounts"),
+    "maker_loss": ("Loss of the maker", "what the maker of options loses, nothing where it gains"),
     "deleveraging_loss": ("Deleveraging loss", "loss of those who are deleveraged, against the mark"),
 }
 # measure -> (title, definition)
@@ -32,6 +33,30 @@ LIFE: dict[str, tuple[str, str]] = {
     ),
     "liquidation_fees": ("Liquidation fees", "Mean fees on a path that liquidated accounts pay to the insurance fund."),
     "uncovered_loss": ("Uncovered loss", "Mean loss on a path that neither fund nor any account's equity bears."),
+    "auctions": ("Auctions", "Mean number of auctions on a path that begin."),
+    "auction_discount": (
+        "Given to bidders",
+        "Mean amount on a path that bidders in auctions get beside the mark: discount of solvent accounts, payment for "
+        "insolvent ones.",
+    ),
+    "bidder_profit": (
+        "Profit of bidders",
+        "Mean amount on a path that is left to bidders of what they are given, after unwinding and fee.",
+    ),
+    "maker_notional": ("Options sold to the maker", "Mean notional of options on a path that the maker takes."),
+    "maker_charge": (
+        "Charged by the maker",
+        "Mean amount on a path that the maker of options charges beside the mark.",
+    ),
+    "maker_profit": (
+        "Profit of the maker",
+        "Mean amount on a path of what the maker charges and what the options that it holds gain; it does not hedge.",
+    ),
+    "closing_cost": (
+        "Cost of closing",
+        "Mean amount on a path that leaves accounts and fund beside the mark: spread, depth and fee, or what bidders "
+        "are given.",
+    ),
     "deleveraging_probability": ("P(deleveraging)", "Share of paths on which somebody is deleveraged."),
     "fund_size": (
         "Fund size",

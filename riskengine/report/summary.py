@@ -89,7 +89,7 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
+    makers = (_world, _margin, _kinds, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
     makers += (replay_sentence, recommended_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
     makers += (_routes, *LIFE, *BLACK_SCHOLES)
@@ -118,6 +118,20 @@ def _margin(result: Mapping[str, Any], rows: list[Row]) -> str:
     for r in shown:
         said.append(f"{setup_of(r)}: {phrase(r.estimate, r.unit)}{_promise(r)}")
     return f"Share of accounts and margin periods that breach initial margin: {'; '.join(said)}." if said else ""
+
+
+def _kinds(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """The kind of account that each model covers least, where kinds are compared."""
+    own = [r for r in select(rows, "margin", multiplier=1.0) if r.parameters.get("account_kind") not in (None, "all")]
+    if not select(own, measure="capital_of_notional"):
+        return ""
+    breach = select(at_level(own, headline_level(own)), measure="initial_margin_breach")
+    said = []
+    for setup in unique(setup_of(r) for r in breach):
+        worst = max((r for r in breach if setup_of(r) == setup and r.value is not None), key=lambda r: r.value or 0.0)
+        kind = value_of("account_kind", worst.parameters["account_kind"])
+        said.append(f"{setup} {kind}, {phrase(worst.estimate, worst.unit)}")
+    return f"Least covered kind of account: {'; '.join(said)}."
 
 
 def _promise(row: Row) -> str:

@@ -48,13 +48,32 @@ def _now(result: Mapping[str, Any], rows: list[Row]) -> str:
 
 def _feedback(result: Mapping[str, Any], rows: list[Row]) -> str:
     """What feedback adds to shortfall and to exhaustion."""
-    own = select(rows, "feedback_effect", "paired_difference")
+    told = []
+    for axis, name in (("feedback", "Price feedback"), ("volatility_feedback", "Volatility feedback")):
+        said = [
+            f"{title_of(r.parameters['measure']).lower()} {phrase(r.estimate, r.unit)}"
+            for r in select(rows, "feedback_effect", "paired_difference", axis=axis)
+            if r.parameters["measure"] in ("account_shortfall", "fund_exhausted")
+        ]
+        if said:
+            told.append(f"{name} adds, on the same paths, to {'; to '.join(said)}.")
+    return " ".join(told)
+
+
+def _ways(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """Fund and cost of every way to close accounts."""
+    own = select(rows, "execution_routes")
+    sizes = select(own, measure="fund_size")
+    if not sizes:
+        return ""
+    target = min(r.parameters["target"] for r in sizes)
+    costs = {r.model: r for r in select(own, measure="closing_cost")}
     said = [
-        f"{title_of(r.parameters['measure']).lower()} {phrase(r.estimate, r.unit)}"
-        for r in own
-        if r.parameters["measure"] in ("account_shortfall", "fund_exhausted")
+        f"{model_of(r.model)} {phrase(r.estimate, r.unit)} and {phrase(costs[r.model].estimate, 'USD')}"
+        for r in sizes
+        if r.parameters["target"] == target
     ]
-    return f"Price feedback adds, on the same paths, to {'; to '.join(said)}." if said else ""
+    return f"Fund for {percent(target)} and mean cost of closing, by way of closing: {'; '.join(said)}."
 
 
-LIFE = (_fund, _now, _feedback)
+LIFE = (_ways, _fund, _now, _feedback)

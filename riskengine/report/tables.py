@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from riskengine.report.labels import model_of, title_of, value_of, words
+from riskengine.report.labels import model_of, setup_of, title_of, value_of, words
 from riskengine.report.rows import Row, fixed, select, unique, varying
 from riskengine.report.wording import amount, methods, parts, percent, plain
 
@@ -92,6 +92,20 @@ def pivot(title: str, rows: Sequence[Row], measures: Sequence[str], *, lead: Seq
         folded or len(lines) > LONG,
         len(columns),
     )
+
+
+def cross(title: str, rows: Sequence[Row], measure: str, down: str, folded: bool = False) -> Table | None:
+    """One measure: a line for each value of the parameter `down`, a column for each model and setting."""
+    own = select(rows, measure=measure)
+    if not own:
+        return None
+    found = {(repr(r.parameters.get(down)), setup_of(r)): r for r in own}
+    across = unique(setup_of(r) for r in own)
+    lines = [
+        (Cell(value_of(down, v)), *(cell(found.get((repr(v), s))) for s in across))
+        for v in unique(r.parameters.get(down) for r in own)
+    ]
+    return Table(title, (words(down).capitalize(), *across), tuple(lines), _note(own, []), folded)
 
 
 def _note(rows: Sequence[Row], models: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from riskengine.engine.venue import VenueDesk
 from riskengine.estimate import exact
 from riskengine.random import DrawKeys
 from riskengine.study.columns import Columns
-from riskengine.study.describe import world_data, world_head
 from riskengine.study.folder import RunFolder
-from riskengine.study.life_spec import AccountLifeStudy
+from riskengine.study.life_head import life_head
+from riskengine.study.life_routes import LIFE_SECTION as SECTION
+from riskengine.study.life_routes import key_of, own_figures, route_rows
+from riskengine.study.life_spec import BOTH, PRICE, VOLATILITY, AccountLifeStudy
 from riskengine.study.manifest import manifest
 from riskengine.study.measures import amount_rows, not_negative
 from riskengine.study.names import LIFE_AMOUNTS, LIFE_BY_KIND, LIFE_MEANS
@@ -33,22 +36,20 @@ from riskengine.study.result import Row, StudyResult
 from riskengine.study.run import Progress
 from riskengine.study.verdict import judge
 
-OFF, ON = "no_feedback", "price_feedback"
-SECTION = "account_life"
 _ADL = "deleveraged_notional"
 FRESH = 1  # draw group of the paths on which the fund is checked
 
 
 @dataclass(frozen=True)
 class LifeSimulation:
-    """One block of paths through every (feedback, fund) that is asked for.
+    """One block of paths through every (feedback or route, fund) that is asked for.
 
     Attributes
     ----------
     study : AccountLifeStudy
     keys : DrawKeys
     funds : dict of str to tuple of float
-        Sizes of fund by mode; infinite for the endless one.
+        Sizes of fund by mode or route; infinite for the endless one.
     """
 
     study: AccountLifeStudy
@@ -61,10 +62,16 @@ class LifeSimulation:
         paths = study.world.sample(study.grid, block.first, block.count, self.keys)
         columns: dict[Key, np.ndarray] = {}
         for mode, funds in self.funds.items():
+            # a route is run with all the feedback there is
+            on = study.modes[-1] if mode in study.routes else mode
+            moves, heat = on in (PRICE, BOTH), study.volatility_feedback if on in (VOLATILITY, BOTH) else None
             for fund in funds:
-                desk = VenueDesk(study.book, study.venue, study.world.surface, fund, paths, mode == ON)
-                run_loop(paths, [desk], _impact(study) if mode == ON else None)
+                terms = study.terms_of(mode)
+                desk = VenueDesk(study.book, terms, study.world.surface, fund, paths, moves, heat)
+                run_loop(paths, [desk], _impact(study) if moves else None)
                 for (kind, measure), column in desk.columns().items():
+                    if mode in study.routes and kind != "all":
+                        continue
                     columns[SECTION, mode, None, None if math.isinf(fund) else fund, kind, measure] = column
         return PathOutcomes.from_columns(columns, paths.failed)
 
@@ -72,11 +79,6 @@ class LifeSimulation:
 def _impact(study: AccountLifeStudy) -> Impact:
     depth = np.array([study.feedback.depth_usd[a] for a in study.world.model.assets])
     return Impact(depth, study.feedback.half_life_hours / study.step_hours)
-
-
-def key_of(mode: str, fund: float | None, measure: str, kind: str = "all") -> Key:
-    """Key of one column; a fund of None is the endless one."""
-    return (SECTION, mode, None, fund, kind, measure)
 
 
 def _life_rows(columns: Columns, study: AccountLifeStudy, modes: tuple[str, ...]) -> Iterator[Row]:
@@ -93,6 +95,8 @@ def _life_rows(columns: Columns, study: AccountLifeStudy, modes: tuple[str, ...]
                 amount = columns.select(key_of(mode, fund, measure, kind))[0]
                 yield Row(SECTION, mode, where, measure, unit, not_negative(figures.mean(amount)))
         where = {"account_kind": "all"}
+        for measure, unit, estimate in own_figures(columns, study, mode):
+            yield Row(SECTION, mode, where, measure, unit, estimate)
         for measure in LIFE_AMOUNTS:
             amount = columns.select(key_of(mode, fund, measure))[0]
             for name, unit, estimate in amount_rows(amount, measure, figures):
@@ -105,7 +109,7 @@ def _life_rows(columns: Columns, study: AccountLifeStudy, modes: tuple[str, ...]
 
 
 def _effect_rows(columns: Columns, study: AccountLifeStudy) -> Iterator[Row]:
-    """What price feedback adds, on the same paths."""
+    """What each feedback adds to the one before it, on the same paths."""
     fund = study.insurance_fund_usd
     units = {
         "liquidated_notional": "USD",
@@ -113,11 +117,13 @@ def _effect_rows(columns: Columns, study: AccountLifeStudy) -> Iterator[Row]:
         "margin_calls": "count",
         "fund_exhausted": "probability",
     }
-    for measure, unit in units.items():
-        on, off = columns.select(key_of(ON, fund, measure), key_of(OFF, fund, measure))
-        found = columns.figures.difference(on, off, shares=unit == "probability")
-        where = {"measure": measure, "axis": "feedback", "from": "off", "to": "on"}
-        yield Row("feedback_effect", ON, where, "paired_difference", unit, found)
+    for before, after in pairwise(study.modes):
+        axis = "feedback" if after == PRICE else "volatility_feedback"
+        for measure, unit in units.items():
+            on, off = columns.select(key_of(after, fund, measure), key_of(before, fund, measure))
+            found = columns.figures.difference(on, off, shares=unit == "probability")
+            where = {"measure": measure, "axis": axis, "from": "off", "to": "on"}
+            yield Row("feedback_effect", after, where, "paired_difference", unit, found)
 
 
 def _sizes(columns: Columns, study: AccountLifeStudy, mode: str) -> Iterator[tuple[float, Row, float]]:
@@ -161,8 +167,8 @@ def run_account_life(
     Returns
     -------
     (Path, StudyResult)
-        Run folder and result: rows of sections ``account_life``, ``feedback_effect`` and ``fund_sizing``; curves named
-        ``fund_need``.
+        Run folder and result: rows of sections ``account_life``, ``feedback_effect``, ``fund_sizing`` and those of
+        `riskengine.study.life_routes`; curves named ``fund_need``.
 
     Raises
     ------
@@ -173,7 +179,7 @@ def run_account_life(
     """
     start = time.perf_counter()
     folder = RunFolder.open(name, resolved, out, resume)
-    modes = (OFF,) if study.feedback is None else (OFF, ON)
+    modes = study.modes
     blocks = plan(study.paths, account_block(study.book.accounts))
     total = study.paths * (2 if study.targets else 1)
 
@@ -189,10 +195,11 @@ def run_account_life(
                 progress(Progress(done, total, time.perf_counter() - start))
         return Columns(store, blocks, study.max_failed_share, study.confidence)
 
-    columns = lived("paths", 0, {mode: (math.inf, study.insurance_fund_usd) for mode in modes}, 0)
+    columns = lived("paths", 0, {name: (math.inf, study.insurance_fund_usd) for name in (*modes, *study.routes)}, 0)
     rows = list(_life_rows(columns, study, modes))
-    if study.feedback is not None:
-        rows += _effect_rows(columns, study)
+    rows += _effect_rows(columns, study)
+    if study.routes:
+        rows += route_rows(columns, study)
     sizes = {mode: list(_sizes(columns, study, mode)) for mode in modes}
     runs = {"paths": columns}
     if study.targets:
@@ -211,13 +218,13 @@ def run_account_life(
                         "fund_sizing", mode, where, "fresh_exhaustion", "probability", fresh.figures.probability(empty)
                     ),
                 ]
-    rows += _proof_rows(runs, study, modes)
+    rows += _proof_rows(runs, study, (*modes, *study.routes))
     failures = {
         "paths": sum(c.failures["paths"] for c in runs.values()),
         "share": max(c.failures["share"] for c in runs.values()),
     }
     result = StudyResult(
-        _head(study, name, command), tuple(judge(rows, study.criteria)), tuple(_curves(columns, modes)), failures
+        life_head(study, name, command), tuple(judge(rows, study.criteria)), tuple(_curves(columns, modes)), failures
     )
     folder.write_json("manifest.json", manifest(resolved, study.paths))
     folder.write_json("result.json", result.as_dict())
@@ -241,58 +248,3 @@ def _curves(columns: Columns, modes: tuple[str, ...]) -> Iterator[dict]:
             "upper": found.upper.tolist(),
             "n": found.n,
         }
-
-
-def _head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any]:
-    book, venue = study.book, study.venue
-    price = np.asarray(study.world.model.spot)[book.asset_index]
-    held = float(np.abs(book.quantity * price).sum())
-    parts = [p for p, held in (("order book", venue.execution.book), ("pool", venue.execution.pool)) if held]
-    said = [
-        "A path is the unit of every interval. Paths run under the real-world law.",
-        "An account below its maintenance requirement is closed in part, the worst covered first, until equity is "
-        f"{venue.target:g} times the requirement of what is left, at the price that its own sale makes.",
-        f"Sales go to the {', then the '.join(parts)}; no dollar is filled at more than "
-        f"{100 * venue.execution.limit:g} % beside the mark, and what is left waits a step. "
-        "Depth that was taken refills with its half-life.",
-        f"A fee of {100 * venue.liquidation_fee:g} % of what is closed goes to the fund. The fund pays what an account "
-        "owes and takes it over; where it cannot, positions are closed against ranked accounts on the other side, and "
-        "what is then still owed is charged to accounts with equity in proportion to it.",
-        "Traders neither add margin nor trade; collateral in coin counts at its price.",
-        *(
-            [
-                f"A short option requires {100 * venue.option_maintenance:g} % of spot (a put of its mark where that "
-                "is more), a long one its whole value; options are sold to a book of their own and are not deleveraged."
-            ]
-            if book.options.size
-            else []
-        ),
-    ]
-    if study.feedback is not None:
-        said.append(
-            "With price feedback on, sales also move the mark of everybody by 1 % for each depth sold; the move halves "
-            f"every {study.feedback.half_life_hours:g} h. Off, prices are exogenous."
-        )
-    if study.targets:
-        said.append(
-            "A certified fund is the upper bound of the interval of the fund, and is run on paths of their own; it "
-            "holds given the world and the book."
-        )
-    return {
-        "study": {"name": name, "title": study.title, "kind": study.kind},
-        "command": command,
-        "world": world_head(study.world),
-        "settings": {
-            "seed": study.seed,
-            "paths": study.paths,
-            "horizon_hours": study.horizon_hours,
-            "step_hours": study.step_hours,
-            "accounts": book.accounts,
-            "notional_held_usd": round(held),
-            "insurance_fund_usd": study.insurance_fund_usd,
-            "targets": list(study.targets),
-            "confidence": study.confidence,
-            "price_feedback": study.feedback is not None,
-        },
-        "assumptions": said,
-    } | ({"data": data} if (data := world_data(study.world)) else {})

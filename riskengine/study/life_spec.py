@@ -1,14 +1,16 @@
 """What a study of account life asks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from riskengine.arrays import check_range
 from riskengine.book.portfolio import Portfolio
-from riskengine.engine.questions import Feedback
+from riskengine.engine.questions import Feedback, VolatilityFeedback
 from riskengine.engine.venue import book_faults
+from riskengine.liquidation.dutch_auction import DutchAuction
 from riskengine.liquidation.venue_terms import VenueTerms
+from riskengine.liquidity.execution import Execution
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.scenario.world import World
@@ -16,6 +18,24 @@ from riskengine.stats.quantile import needed_for_upper_bound
 from riskengine.study.checks import Found, asset_fault, expiry_faults, surface_fault
 from riskengine.study.criterion import Criterion
 from riskengine.study.kind import Study
+
+OFF, PRICE, VOLATILITY, BOTH = "no_feedback", "price_feedback", "volatility_feedback", "price_and_volatility_feedback"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Another way in which the same venue closes accounts.
+
+    Attributes
+    ----------
+    execution : Execution or None
+        The venue's own by default.
+    auction : DutchAuction or None
+        None: accounts are sold, not auctioned, whatever the venue itself does.
+    """
+
+    execution: Execution | None = None
+    auction: DutchAuction | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,10 @@ class AccountLifeStudy(Study):
         Probabilities of exhausting the fund over the horizon that a fund is sought for; each is checked on fresh paths.
     feedback : Feedback or None
         Everything is also run with price feedback on.
+    volatility_feedback : VolatilityFeedback or None
+        Everything is also run with volatility feedback on, beside price feedback where that is given too.
+    routes : dict of str to Route
+        Other ways to close accounts, by name, on the same paths with all feedback there is.
     max_failed_share : float
         Share of paths that may fail numerically.
     """
@@ -54,6 +78,8 @@ class AccountLifeStudy(Study):
     insurance_fund_usd: float
     targets: tuple[float, ...] = (0.01,)
     feedback: Feedback | None = None
+    volatility_feedback: VolatilityFeedback | None = field(default=None, metadata={"written": "unless empty"})
+    routes: dict[str, Route] = field(default_factory=dict, metadata={"written": "unless empty"})
     confidence: float = 0.95
     max_failed_share: float = 0.0
     criteria: tuple[Criterion, ...] = ()
@@ -75,12 +101,41 @@ class AccountLifeStudy(Study):
                     f"paths must be at least {need} to bound the fund for a probability of {target:g} from above, "
                     f"got {self.paths}"
                 )
+        for name in self.routes:
+            if not name or name in (*self.modes, self.own_route):
+                raise ValueError(f"routes must have names other than {self.own_route} and the modes, got {name!r}")
+            try:
+                _ = self.terms_of(name)
+            except ValueError as error:
+                raise ValueError(f"routes: {name}: {error}") from error
         _ = self.grid
         if self.world.data is not None and (limit := self.world.data.path_limit(self.grid)) is not None:
             raise ValueError(
                 f"world must draw fresh paths for the check of the fund, got kind {self.world.model.kind}, which has "
                 f"{limit}"
             )
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Names of the feedbacks that are run, none first, all there is last."""
+        both = self.feedback is not None and self.volatility_feedback is not None
+        given = ((PRICE, self.feedback), (BOTH if both else VOLATILITY, self.volatility_feedback))
+        return (OFF, *(name for name, on in given if on is not None))
+
+    @property
+    def own_route(self) -> str:
+        """What the venue's own way to close accounts is called beside `routes`."""
+        execution = self.venue.execution
+        held = (("book", execution.book), ("pool", execution.pool), ("maker", execution.maker))
+        parts = "_then_".join(name for name, part in held if part is not None)
+        return parts if self.venue.auction is None else f"auction_into_{parts}"
+
+    def terms_of(self, name: str) -> VenueTerms:
+        """Terms of the venue with the route `name`, or its own for a mode."""
+        if name not in self.routes:
+            return self.venue
+        route = self.routes[name]
+        return replace(self.venue, execution=route.execution or self.venue.execution, auction=route.auction)
 
     @property
     def grid(self) -> TimeGrid:
@@ -106,13 +161,23 @@ class AccountLifeStudy(Study):
         yield from surface_fault(self.world, ("world", "surface"))
         yield from expiry_faults(self.book, self.horizon_hours, "horizon", ("book",))
         first = self.world.sample(TimeGrid(self.grid.step_seconds, 1), 0, 1, DrawKeys(self.seed))
-        for said in book_faults(self.book, self.venue, self.world.surface, first):
-            yield said, ("book",)
+        for name in (OFF, *self.routes):
+            place = ("routes", name) if name in self.routes else ("book",)
+            for said in book_faults(self.book, self.terms_of(name), self.world.surface, first):
+                yield said, place
         for asset in self.venue.maintenance:
             yield from asset_fault(asset, assets, ("venue", "maintenance", asset))
-        if self.feedback is not None:
-            for asset in self.feedback.depth_usd:
-                yield from asset_fault(asset, assets, ("feedback", "depth_usd", asset))
-            missing = [a for a in assets if a not in self.feedback.depth_usd]
+        for key, given in (("feedback", self.feedback), ("volatility_feedback", self.volatility_feedback)):
+            if given is None:
+                continue
+            for asset in given.depth_usd:
+                yield from asset_fault(asset, assets, (key, "depth_usd", asset))
+            missing = [a for a in assets if a not in given.depth_usd]
             if missing:
-                yield f"depth_usd must be given for every asset, got none for {', '.join(missing)}", ("feedback",)
+                yield f"depth_usd must be given for every asset, got none for {', '.join(missing)}", (key,)
+        if self.volatility_feedback is not None and (self.world.surface.static or not self.book.options.size):
+            what = "options" if not self.book.options.size else "a surface that moves with the variance"
+            yield (
+                f"volatility_feedback must have something to move, got a study without {what}",
+                ("volatility_feedback",),
+            )

@@ -12,6 +12,7 @@ INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
+    "capital_of_notional": "share",
     "requirement_error": "share",
     "peak_to_trough": "number",
     "largest_rise_1": "number",
@@ -296,10 +297,19 @@ LIFE_MEANS = {
     "liquidation_fees": "USD",
     "uncovered_loss": "USD",
 }
+# of auctions and of a maker of options, where a venue has them; and what routes are compared by
+LIFE_ROUTES = {
+    "auctions": "count",
+    "auction_discount": "USD",
+    "bidder_profit": "USD",
+    "maker_notional": "USD",
+    "maker_charge": "USD",
+    "maker_profit": "USD",
+}
 LIFE_AMOUNTS = ("liquidated_notional", "account_shortfall", "fund_draw", "deleveraged_notional", "deleveraging_loss",
                 "socialised_loss")  # fmt: skip
-LIFE = ("deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion", "conservation_error",
-        "need_mismatch")  # fmt: skip
+LIFE = ("closing_cost", "deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion",
+        "conservation_error", "need_mismatch")  # fmt: skip
 # parameters of a row, and what else tells rows apart: what `where` may name
 PLACES = (
     "account",
@@ -365,7 +375,7 @@ def amount_name(amount: str, level: float) -> str:
 
 def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
-    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need"}
+    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need", "maker_loss"}
     amounts = {f"{a}_{part}" for a in known for part in ("probability", "mean", "given_positive", "es_99")}
     amounts |= {amount_name(a, level) for a in known for level in TAIL_LEVELS}
     named = {
@@ -397,6 +407,7 @@ def all_measures() -> frozenset[str]:
         *SCHEME,
         *LIFE_BY_KIND,
         *LIFE_MEANS,
+        *LIFE_ROUTES,
         *LIFE,
     }
     return frozenset(named | amounts)

@@ -162,8 +162,8 @@ def baseline_rows(study: CertifiedChoiceStudy) -> Iterator[Row]:
     own = (c for c in study.choices if c.axis == "parameter_set" and c.risk == "bad_debt_probability")
     targets = sorted({c.target for c in own})
     for world in study.worlds:
-        spot = dict(zip(world.model.assets, world.model.spot, strict=True))
-        price = np.array([spot.get(r.asset, r.price) for r in (market.rules.reserve(s) for s in book.reserves)])
+        spot = np.asarray(world.model.spot, dtype=np.float64)[:, None]
+        price = market.init(book, tuple(world.model.assets), spot, study.simulations[0].grid).prices(spot)[:, 0]
         held, owed = book.collateral * price, (book.debt * price).sum(axis=1)
         total = held.sum(axis=1)
         share = np.divide(held, total[:, None], out=np.zeros_like(held), where=total[:, None] > 0)
@@ -175,6 +175,11 @@ def baseline_rows(study: CertifiedChoiceStudy) -> Iterator[Row]:
             size, debt = float(held[:, c].sum()), float((owed * share[:, c]).sum())
             now = exact(token.liquidation_threshold, "liquidation threshold in force")
             yield Row("baseline", "in_force", at, "baseline_factor", "share", now)
+            if token.wraps is not None:
+                why = "the formula knows coins only, the token wraps others"
+                for method in ("smart_ltv", "untouched_loan"):
+                    yield Row("baseline", method, at, "baseline_factor", "share", undetermined(0, why))
+                continue
             bonus, depth = token.liquidation_bonus, market.liquidity.depth_usd[token.asset]
             at_once = profitable_range(1.0 / (1.0 + bonus), 0.0, 1.0, depth, 0.0, 1.0 - market.liquidity.fee)[1]
             yield Row(

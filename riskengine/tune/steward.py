@@ -116,6 +116,19 @@ def differences(before: AaveV3Rules, after: AaveV3Rules) -> tuple[Change, ...]:
     return tuple(found)
 
 
+def refused(changes: Mapping[tuple[str, str], tuple[float, float]], steward: Steward) -> list[str]:
+    """Why moves, (token, parameter) -> (before, after), are not a steward's to make in one step; empty if they are."""
+    found = []
+    for (token, name), (before, after) in changes.items():
+        limit = steward.limits.get(name)
+        if limit is None or token in steward.restricted:
+            found.append(f"{token} {name} is not the steward's to move")
+        elif abs(limit.moved(before, after) - after) > 1e-9:
+            kind = "times itself" if limit.relative else "a step"
+            found.append(f"{token} {name} may move by {limit.step:g} {kind}, got {before:g} to {after:g}")
+    return found
+
+
 def schedule(now: AaveV3Rules, goal: AaveV3Rules, steward: Steward) -> tuple[Step, ...]:
     """Steps from `now` to `goal`, each a market that could be configured; none where nothing changes.
 

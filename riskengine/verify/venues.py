@@ -288,7 +288,7 @@ def _auction_solvent(x: Inputs) -> Results:
     from riskengine.liquidation.dutch_auction import discount, solvent_bid
 
     p = x["parameters"]
-    share = discount(
+    share = discount.py_func(
         x["elapsed_seconds"], p["starting_mtm_percentage"], p["fast_cutoff_percentage"], p["fast_auction_seconds"],
         p["slow_auction_seconds"],
     )  # fmt: skip
@@ -308,7 +308,7 @@ def _auction_insolvent(x: Inputs) -> Results:
     from riskengine.liquidation.dutch_auction import insolvent_bid
 
     length = x.get("insolvent_auction_seconds") or x["parameters"]["insolvent_auction_seconds"]
-    bid = insolvent_bid(x["mark_to_market"], x["maintenance_margin"], x["elapsed_seconds"], length)
+    bid = insolvent_bid.py_func(x["mark_to_market"], x["maintenance_margin"], x["elapsed_seconds"], length)
     return {"bid_price_full_account": bid}
 
 

@@ -19,6 +19,7 @@ from riskengine.market.curve import Curve
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.greeks import black_scholes
 from riskengine.pricing.valuation import account_values, option_values, snapshot
 
 ASSETS = ("BTC", "ETH")
@@ -118,14 +119,15 @@ def case(seed, **options):
     return random_book(rng, terms, options=seed % 2 == 1), terms, random_paths(rng, **options)
 
 
-def live(book, terms, fund, paths, impact=None):
-    desk = VenueDesk(book, terms, SURFACE, fund, paths)
+def live(book, terms, fund, paths, impact=None, surface=SURFACE, heat=None):
+    desk = VenueDesk(book, terms, surface, fund, paths, heat=heat)
     run_loop(paths, [desk], impact)
     return desk
 
 
-def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None):
-    """The same path by the plain reference, which carries the price impact of its own sales where there is any."""
+def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None, kind=Reference,
+              surface=SURFACE, heat=None):  # fmt: skip
+    """The same path by the plain reference, which carries what its own sales do to prices, and to variance."""
     accounts = []
     for k in np.argsort(book.names):
         cash = dict(zip(("USD", *ASSETS), map(float, book.cash[k]), strict=True))
@@ -135,16 +137,20 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None)
                 q, e = float(book.quantity[k, m]), float(book.entry[k, m])
                 positions[i] = [q * e if isinstance(i, Perpetual) and i.settlement == "inverse" else q, e]
         accounts.append(Account(book.names[k], book.kinds[k], cash, positions))
-    hours = paths.grid.step_seconds / 3600
-    venue = Reference(accounts, terms, fund, hours)
+    step_hours = hours = paths.grid.step_seconds / 3600
+    venue = kind(accounts, terms, fund, hours)
     venue.instruments = list(book.instruments)
     options = [book.instruments[m] for m in book.options]
 
     def priced(spot, hours):
         at = np.array([[spot[a]] for a in ASSETS])
-        return dict(zip(options, option_values(book, snapshot(book, SURFACE, at, None, hours))[:, 0], strict=True))
+        state = None
+        if not surface.static:
+            step = round(hours / step_hours)
+            state = paths.variance_lanes[step, :, lane, None] * np.exp([[added[a]] for a in ASSETS])
+        return dict(zip(options, option_values(book, snapshot(book, surface, at, state, hours))[:, 0], strict=True))
 
-    impact = dict.fromkeys(ASSETS, 0.0)
+    impact, added = dict.fromkeys(ASSETS, 0.0), dict.fromkeys(ASSETS, 0.0)
     at = lambda rows, t: dict(zip(ASSETS, map(float, rows[t, :, lane]), strict=True))  # noqa: E731
     for t in range(paths.grid.steps + 1):
         spot = {a: s * np.exp(impact[a]) for a, s in at(paths.spot_lanes, t).items()}
@@ -154,12 +160,26 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None)
         bumped = priced({a: s * 1.0001 for a, s in spot.items()}, t * hours)
         delta = {i: (bumped[i] - value[i]) / (1e-4 * spot[i.asset]) for i in options}
         rate = at(paths.funding_lanes, max(t - 1, 0))
+        venue.greeks = {i: greeks(i, spot[i.asset], t * hours) for i in options}
+        venue.last = t == paths.grid.steps
         sold = venue.step(t == 0, spot, mark, rate, relative, value, delta)
         if impact_depth is not None:
             for a in ASSETS:
                 moved = 0.01 * sold[a] * spot[a] / impact_depth[a] / relative[a]
                 impact[a] = (impact[a] - moved) * 0.5 ** (1 / half_life)
+        if heat is not None:
+            for a in ASSETS:
+                more = heat.elasticity * venue.closed[a] / (heat.depth_usd[a] * relative[a])
+                added[a] = (added[a] + more) * 0.5 ** (hours / heat.half_life_hours)
     return venue
+
+
+def greeks(option, spot, hours):
+    """(vega per 1.00, delta in USD) of one option on the flat surface without rates."""
+    sigma = SURFACE.atm(ASSETS.index(option.asset), 1.0, np.zeros(1))[0]
+    sign = 1.0 if option.kind == "call" else -1.0
+    found = black_scholes(spot, option.strike, (option.expiry_hours - hours) / 8760.0, sigma, sign)
+    return float(found.vega), float(found.delta * spot)
 
 
 def check_equal(desk, venue, lane):

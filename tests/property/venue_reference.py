@@ -29,6 +29,8 @@ class Account:
 class Reference:
     """A venue on one path."""
 
+    places = ("book", "pool")
+
     accounts: list
     terms: object
     fund: float
@@ -119,6 +121,8 @@ class Reference:
         if where == "book":
             z = self.taken.get((where, side, asset), 0.0)
             book = self.liquidity(where, asset)
+            if book is None:
+                return 0.0
             return max(0.0, (min(limit, book.reach) - book.half_spread) * self.density(asset) - z)
         if asset.endswith(" options"):
             return 0.0
@@ -149,13 +153,13 @@ class Reference:
                     else:
                         account.cash[asset] -= units / self.mark[asset] * due
         self.spot, self.mark, self.relative, self.value, self.delta = spot, mark, relative, value, delta
-        self.sold = dict.fromkeys(spot, 0.0)
+        self.sold, self.closed = dict.fromkeys(spot, 0.0), dict.fromkeys(spot, 0.0)
         called = []
         for number, account in enumerate(self.accounts):
             if account.status == "closed":
                 continue
             equity, need = self.equity(account), self.requirement(account)
-            if account.status == "taken" or need - equity > 1e-12 * need + 1e-6:
+            if account.status in ("taken", "auction") or need - equity > 1e-12 * need + 1e-6:
                 own = account.status == "own" and need > 0
                 called.append((round(1e9 * equity / need) if own else -math.inf, number))
         for _, number in sorted(called):
@@ -172,7 +176,7 @@ class Reference:
                 return
             self.add(account, "margin_calls", 1)
         short, sold = False, False
-        for where in ("book", "pool"):
+        for where in self.places:
             if getattr(self.terms.execution, where) is None or not account.positions:
                 continue
             done, short, some = self.sell(account, where)
@@ -203,14 +207,26 @@ class Reference:
             account.cash = dict.fromkeys(account.cash, 0.0)
             account.status = "closed"
 
+    @staticmethod
+    def book_of(key):
+        return key.asset + (" options" if isinstance(key, EuropeanOption) else "")
+
+    def orders(self, account):
+        """Notional by side and book of closing all positions."""
+        orders = {}
+        for key, (units, _) in account.positions.items():
+            at = "sell" if units > 0 else "buy", self.book_of(key)
+            orders[at] = orders.get(at, 0.0) + self.notional(key, units)
+        return orders
+
+    def coins(self, key):
+        """Coins that one unit moves like."""
+        return self.delta[key] if isinstance(key, EuropeanOption) else self.notional(key, 1.0) / self.spot[key.asset]
+
     def sell(self, account, where):
         """Returns (restored, fund exhausted, anything sold)."""
         equity, need, gross = self.equity(account), self.requirement(account), self.gross(account)
-        orders = {}
-        book_of = lambda key: key.asset + (" options" if isinstance(key, EuropeanOption) else "")  # noqa: E731
-        for key, (units, _) in account.positions.items():
-            side = "sell" if units > 0 else "buy"
-            orders[side, book_of(key)] = orders.get((side, book_of(key)), 0.0) + self.notional(key, units)
+        orders = self.orders(account)
         cost = lambda f: sum(self.fill(where, s, a, f * x)[0] for (s, a), x in orders.items())  # noqa: E731
         dearer = lambda f: sum(x * self.fill(where, s, a, f * x)[1] for (s, a), x in orders.items())  # noqa: E731
         target, fee = self.terms.target, self.terms.liquidation_fee
@@ -244,9 +260,9 @@ class Reference:
             self.taken[where, side, asset] = self.taken.get((where, side, asset), 0.0) + used
         total = 0.0
         for key, (units, entry) in list(account.positions.items()):
-            slip = prices["sell" if units > 0 else "buy", book_of(key)] * self.notional(key, f * units)
-            coins = self.notional(key, 1.0) / self.spot[key.asset]
-            self.sold[key.asset] += f * units * (self.delta[key] if isinstance(key, EuropeanOption) else coins)
+            slip = prices["sell" if units > 0 else "buy", self.book_of(key)] * self.notional(key, f * units)
+            self.sold[key.asset] += f * units * self.coins(key)
+            self.closed[key.asset] += self.notional(key, f * units)
             usd, currency = self.gain(key, f * units, entry)
             account.cash[currency] += (usd - slip) / (1.0 if currency == "USD" else self.spot[currency])
             total += slip
@@ -313,7 +329,9 @@ class Reference:
         return max(0.0, owed)
 
     def socialise(self, account, owed):
-        standing = [x for x in self.accounts if x is not account and x.status == "own" and self.equity(x) > 0]
+        standing = [
+            x for x in self.accounts if x is not account and x.status in ("own", "auction") and self.equity(x) > 0
+        ]
         worth = [self.equity(x) for x in standing]
         share = min(1.0, owed / sum(worth)) if standing else 0.0
         for x, e in zip(standing, worth, strict=True):

@@ -122,8 +122,9 @@ def walk(
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
     which keepers take them; `clock` says when those come (`Keeper.clock`).  A pair whose `worst` health, times the
     least ratio `relief` (L,) of a loan's thresholds to the lowest, stays above one is never touched: it ends with its
-    gap of debt above collateral.  `oracle` and `market` (P, T, R, 1) are prices, `decay` (T,) what is left of the
-    pools' imbalance from one step to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    gap of debt above collateral.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
+    `riskengine.lending.sale` reads of wrapped tokens, `decay` (T,) what is left of the pools' imbalance from one step
+    to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -254,24 +255,23 @@ class JointRun:
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid, draws)
-        if state.wrapped:
-            raise ValueError(
-                "markets must list coins only, got a token that wraps others: its parameters are chosen alone"
-            )
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():
             raise ValueError("markets must have the same tokens as collateral, got some that differ")
         oracle = np.empty((steps, len(tokens), paths.count))
-        market = np.empty_like(oracle)
+        market = np.empty((steps, *state.market(spot[0]).shape))
+        start = state.prices(spot[0], told=True)
         indices, decay = np.empty((steps, 2, len(tokens))), np.ones(steps)
         told = paths.oracle_lanes
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             base.accrue(state, 1 if t else 0)
             decay[t] = base.liquidity.decay(seconds / 3600.0)
-            oracle[t] = state.prices(base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds))
-            market[t], indices[t] = state.prices(spot[t]), state.indices
+            state.at(t, paths.borrow_rate_lanes[t] if base.reads_rates else None)
+            answers = base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds)
+            oracle[t] = state.prices(answers, told=True)
+            market[t], indices[t] = state.market(spot[t]), state.indices
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
         first, worst, gap = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         first_breach(
@@ -280,7 +280,8 @@ class JointRun:
         )  # fmt: skip
         elsewhere = np.zeros(paths.count)
         enabled = (own[0] > 0).astype(np.float64)
-        untouched_gap(state.start_collateral, state.start_debt, first, enabled, market[-1], indices[-1], gap, elsewhere)
+        last = market[-1, : len(tokens)]
+        untouched_gap(state.start_collateral, state.start_debt, first, enabled, last, indices[-1], gap, elsewhere)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
         return cls(
@@ -297,7 +298,7 @@ class JointRun:
             np.ascontiguousarray(market.transpose(2, 0, 1))[..., None],
             indices,
             elsewhere,
-            market[0],
+            start,
         )
 
     def columns(self, market: AaveV3, loans: Loans, scale: float = 1.0) -> dict[str, Floats]:

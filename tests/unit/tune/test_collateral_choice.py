@@ -12,10 +12,12 @@ from riskengine.config.dump import dump
 from riskengine.config.study import load_study, study_of
 from riskengine.errors import InputError
 from riskengine.lending.aave_v3.payload import executed
+from riskengine.lending.wrapping import Staked
 from riskengine.report.render import write_reports
 from riskengine.study.result import load_result
 from riskengine.tune.choice import run_choice
 from riskengine.tune.choice_spec import Choice
+from riskengine.tune.collateral import baseline_rows
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "config"))
 
@@ -172,3 +174,16 @@ def test_other_markets_are_refused(tmp_path):
     text = STUDY.replace("axis: parameter_set", "axis: threshold_shift").split("collateral:")[0]
     with pytest.raises(InputError, match="axis parameter_set needs a collateral part"):
         load_study(written(tmp_path, text + STUDY[STUDY.index("choices:") :]))
+
+
+def test_closed_forms_say_nothing_of_a_token_that_wraps_others():
+    study = load_study("choose_collateral_factor").study
+    market = study.lending.market
+    reserves = tuple(replace(r, wraps=Staked(rate=1.1)) if r.symbol == "WETH" else r for r in market.rules.reserves)
+    changed = replace(market, rules=replace(market.rules, reserves=reserves))
+    told = {True: [], False: []}
+    for row in baseline_rows(replace(study, lending=replace(study.lending, market=changed))):
+        told[row.parameters["token"] == "WETH"].append(row)
+    assert {r.model for r in told[True]} == {"in_force", "smart_ltv", "untouched_loan"}
+    assert all("wraps others" in r.estimate.method for r in told[True] if r.model != "in_force")
+    assert all(np.isfinite(r.estimate.value) for r in told[False])

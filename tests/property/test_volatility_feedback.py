@@ -1,0 +1,73 @@
+"""Volatility feedback: what is closed raises the variance that options are marked at; off, nothing differs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_account_life import ASSETS, FUNDS, SPOT, case, check_equal, live, reference
+
+from riskengine.engine.loop import Impact
+from riskengine.engine.questions import VolatilityFeedback
+from riskengine.market.surface import FactorSurface
+
+# moves with the variance state of the path: 0.6 at the money at a variance of 0.36
+SURFACE = FactorSurface(
+    (12.0, 12.0), (0.36, 0.36), (1.0, 1.0), (0.02, 0.02), (-0.05, -0.05), (-0.05, -0.05), (0.05, 0.05), (0.05, 0.05),
+    (0.0, 0.0), (0.1, 0.1), (4.0, 4.0),
+)  # fmt: skip
+HEAT = VolatilityFeedback(0.3, {"BTC": 4e6, "ETH": 3e6}, 5.0)
+
+
+def heated(seed, sold=False, **options):
+    """A case with options and a variance that moves; `sold`: every option is held short."""
+    book, terms, paths = case(2 * seed + 1, **options)
+    rng = np.random.default_rng(seed)
+    variance = 0.34 * np.exp(0.2 * rng.standard_normal(paths.spot_lanes.shape))
+    if sold:
+        quantity = book.quantity.copy()
+        quantity[:, 4:] = -np.abs(quantity[:, 4:])
+        cash = book.cash.copy()
+        cash[:, 0] += np.abs(quantity[:, 4:]) @ (0.12 * SPOT[[0, 0, 1, 1]])
+        book = replace(book, quantity=quantity, cash=cash)
+    return book, terms, replace(paths, variance_lanes=variance)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_lanes_engine_is_the_plain_reference(seed):
+    book, terms, paths = heated(seed)
+    fund, depth = FUNDS[seed % len(FUNDS)], {"BTC": 4e6, "ETH": 3e6}
+    feedback = seed % 2 == 1
+    impact = Impact(np.array(list(depth.values())), 3.0) if feedback else None
+    desk = live(book, terms, fund, paths, impact, SURFACE, HEAT)
+    for lane in range(paths.count):
+        also = (depth, 3.0) if feedback else ()
+        check_equal(desk, reference(book, terms, fund, paths, lane, *also, surface=SURFACE, heat=HEAT), lane)
+
+
+def test_off_is_no_feedback_and_on_makes_the_mean_shortfall_larger():
+    worse = []
+    for seed in range(20):
+        book, terms, paths = heated(seed, sold=True, lanes=32)
+        off = live(book, terms, 3e5, paths, surface=SURFACE).columns()
+        # an elasticity of nothing is no feedback, bit for bit
+        none = live(book, terms, 3e5, paths, surface=SURFACE, heat=replace(HEAT, elasticity=0.0)).columns()
+        assert all((none[key] == column).all() for key, column in off.items())
+        on = live(book, terms, 3e5, paths, surface=SURFACE, heat=HEAT).columns()
+        worse.append((on["all", "account_shortfall"] - off["all", "account_shortfall"]).mean())
+    # paired differences of independent cases
+    assert np.mean(worse) > 0.0 and np.sum(np.array(worse) >= 0.0) >= 15
+
+
+def test_accounts_without_options_do_not_feel_it():
+    book, terms, paths = case(2, lanes=16)
+    paths = replace(paths, variance_lanes=np.full(paths.spot_lanes.shape, 0.36))
+    off, on = (live(book, terms, 3e5, paths, surface=SURFACE, heat=h).columns() for h in (None, HEAT))
+    assert off["all", "liquidated_notional"].max() > 0.0
+    assert all((on[key] == column).all() for key, column in off.items())
+
+
+def test_faults_are_told():
+    for change in ({"elasticity": -1.0}, {"half_life_hours": 0.0}, {"depth_usd": {"BTC": 0.0}}):
+        with pytest.raises(ValueError, match=next(iter(change))):
+            replace(HEAT, **change)
+    assert set(HEAT.depth_usd) == set(ASSETS)

@@ -56,8 +56,8 @@ MODELS: dict[str, dict[str, str]] = {
         "speed_limited": "riskengine.margin.speed_limited:SpeedLimited",
     },
     "lending": {
-        "aave_v2": "riskengine.lending.aave_v2:AaveV2",
         "aave_v3": "riskengine.lending.aave_v3:AaveV3",
+        "aave_v2": "riskengine.lending.aave_v2:AaveV2",
         "comet": "riskengine.lending.comet:Comet",
         "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
         "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
@@ -69,6 +69,13 @@ MODELS: dict[str, dict[str, str]] = {
         "ema": "riskengine.oracle.ema:EmaOracle",
         "osm": "riskengine.oracle.osm:OsmOracle",
         "stale": "riskengine.oracle.stale:StaleOracle",
+    },
+    "liquidity": {
+        "constant_product": "riskengine.liquidity.constant_product:ConstantProduct",
+        "concentrated": "riskengine.liquidity.concentrated:Concentrated",
+        "order_book": "riskengine.liquidity.order_book:BookLadder",
+        "hybrid": "riskengine.liquidity.hybrid:Hybrid",
+        "square_root": "riskengine.liquidity.square_root:SquareRoot",
     },
     "exposures": {
         "option_book": "riskengine.exposure.option_book:OptionBookExposure",
@@ -151,7 +158,8 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``oracles``, ``exposures`` or ``estimators``.
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``oracles``, ``liquidity``, ``exposures`` or
+        ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.
 

@@ -264,7 +264,9 @@ class LendingEvents:
     protocol_fee_usd : share of the bonus that went to the treasury.
     skipped_unprofitable : liquidatable accounts that no keeper would touch.
     sold : ndarray, shape (A, P)
-        Coins of each asset that liquidators sold into the market.
+        Coins of each asset that liquidators sold into the market, but for those whose impact is in `moved`.
+    moved : ndarray, shape (A, P), or None
+        Log-price that sales of this step moved for good, of a market that says so itself.
     """
 
     liquidations: Floats
@@ -273,6 +275,30 @@ class LendingEvents:
     protocol_fee_usd: Floats
     skipped_unprofitable: Floats
     sold: Floats
+    moved: Floats | None = field(default=None, kw_only=True)
+
+
+@runtime_checkable
+class Liquidity(Protocol):
+    """What a lending market sells seized collateral into.
+
+    `table` holds what kernels need of each asset; its rank says which curve it is (`riskengine.liquidity.sale_curve`).
+    """
+
+    kind: str
+    assets: tuple[str, ...]
+    # sources of its own that refill apart: a book and a pool are two
+    sources: int
+    # share of a sale's impact that never decays
+    permanent_share: float
+    # share that a fee leaves, where the table does not hold it
+    keep: float
+
+    def table(self, assets: tuple[str, ...]) -> Floats:
+        """Parameters of `assets`, first axis A; infinite for those it does not take."""
+
+    def decay(self, hours: float) -> float | Floats:
+        """Share of coins outstanding that is left after `hours`; (sources,) where they differ."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ import click
 from riskengine.cli.fit_chain import chain
 from riskengine.cli.fit_jumps import jumps
 from riskengine.cli.fit_likelihood import likelihood
+from riskengine.cli.fit_liquidity import liquidity
 from riskengine.cli.fit_peg import peg
 from riskengine.cli.fit_variance import variance
 from riskengine.cli.fit_volatility import volatility
@@ -154,5 +155,6 @@ fit.add_command(variance)
 fit.add_command(chain)
 fit.add_command(volatility)
 fit.add_command(peg)
+fit.add_command(liquidity)
 
 COMMANDS = {"fit": fit}

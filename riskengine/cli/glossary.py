@@ -12,6 +12,8 @@ TERMS = {
     "basis": "Price of a future or perpetual less spot.",
     "block": "A fixed number of paths, drawn, run, stored and merged together; the unit of work and of resumption.",
     "book": "Accounts with their positions (margin) or borrowers with collateral and debt (lending).",
+    "borrow capacity": "What a book may borrow at the loan-to-value limits: collateral times LTV. Parameter sets are "
+    "compared where it is the same.",
     "breach": "A loss strictly greater than the requirement it is held against.",
     "calibration error": "How wrong a tail estimate is: estimate less the true quantile of the world, known exactly.",
     "capital": "Mean initial requirement of a whole book: what coverage costs.",
@@ -85,11 +87,14 @@ TERMS = {
     "path": "One simulated history of the market; the unit of every interval.",
     "pathwise derivative": "How a figure moves with a parameter, from the same simulated paths a small step of it "
     "either side; the score of the number of jumps where a path cannot show it.",
+    "payload": "Parameters to set, each with the value that must be found there before: what executes one step of a "
+    "recommendation.",
     "pilot": "Paths of their own on which the tilts of importance sampling, or the shares of strata, are chosen.",
     "pinball": "Score whose expectation is least at the true quantile; its regret is what a wrong quantile costs over "
     "the true one.",
     "pool token": "A share of a pool of two coins; over all prices its liquidity is the root of their product.",
     "power": "Probability that a test finds a fault of a stated size. Without it a test that is passed says little.",
+    "replay": "A dated book put into the real prices of an event: one history, without a sampling error.",
     "requirement": "Resources needed above liquidation value, positive, USD.",
     "resources": "All that an account can lose: its equity at the start of the window.",
     "scenario": "A joint move of prices and volatilities under which a model revalues a book; also a world file.",
@@ -97,6 +102,8 @@ TERMS = {
     "shortfall": "Loss beyond a requirement, or beyond resources.",
     "size": "Probability that a test rejects a right forecast; its true size may differ from the nominal one.",
     "socialised loss": "Loss beyond resources and insurance fund, borne by other accounts.",
+    "soft liquidation": "Collateral sold by the market maker of crvUSD as the price falls through a loan's bands, and "
+    "bought back as it rises.",
     "spread": "Ask less bid, or what a quote adds to the price it is made from.",
     "stamp": "What a world's numbers rest on. FIT: its tail losses lie in the data's block-bootstrap bands at every "
     "horizon; UNFIT: at some they do not; NOT FITTED: no comparison was made; DATA: paths are the data.",
@@ -116,6 +123,7 @@ TERMS = {
     "world": "A scenario model with parameters, a surface, and the source of each number. A file in scenarios/.",
     "worst account": "The account that a margin model covers worst among those that instruments make up; a search "
     "finds one, not the last.",
+    "wrapped token": "Collateral that is coins and dollars by a rule: a staked, pool or principal token.",
 }
 
 # abbreviations and other spellings
@@ -123,6 +131,7 @@ ALIASES = {
     "data": "stamp",
     "feller": "feller condition",
     "fit": "stamp",
+    "llamma": "soft liquidation",
     "mcs": "model confidence set",
     "not fitted": "stamp",
     "unfit": "stamp",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-_REFERENCE = re.compile(r"^(\s*)(world|book|parameters|rules|study): *([A-Za-z0-9_]+) *(#.*)?$")
-_INLINE = re.compile(r"\b(parameters|rules): *([A-Za-z0-9_]+)(?=[,}])")
+_REFERENCE = re.compile(r"^(\s*)(world|book|parameters|rules|liquidity|study): *([A-Za-z0-9_]+) *(#.*)?$")
+_INLINE = re.compile(r"\b(parameters|rules|liquidity): *([A-Za-z0-9_]+)(?=[,}])")
 _LIST = re.compile(r"^(worlds|variants): *\[([A-Za-z0-9_, ]+)\] *$")
-_FOLDER_OF = {"world": "scenarios", "book": "books", "parameters": "protocols", "rules": "protocols"}
+_FOLDER_OF = {"world": "scenarios", "book": "books"} | dict.fromkeys(("parameters", "rules", "liquidity"), "protocols")
 
 
 @click.command()
@@ -104,7 +104,7 @@ def check(files: tuple[str, ...], json_: bool) -> int:
 @click.argument("kind")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def list_(kind: str, json_: bool) -> int:
-    """List all of a KIND: scenarios, states, surfaces, studies, books, protocols, margin, lending, oracles, ..."""
+    """List all of a KIND, such as scenarios, studies, books, protocols, lending, oracles, liquidity or estimators."""
     from riskengine.cli.output import as_json, table
     from riskengine.config.locate import FOLDERS, shipped
     from riskengine.errors import UsageError

@@ -26,12 +26,14 @@ from riskengine.config.locate import find
 from riskengine.config.reader import Path_, Tree, dotted, read_yaml
 from riskengine.errors import Fault, InputError, RepairWarning, UsageError
 from riskengine.exposure.unit import Exposure
+from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.surface import FactorSurface
 from riskengine.oracle.push import PushOracle
 from riskengine.roles import (
     Estimator,
     ExposureModel,
     LendingProtocol,
+    Liquidity,
     MarginModel,
     PriceOracle,
     ScenarioModel,
@@ -48,11 +50,14 @@ FAMILY: dict[Any, str] = {
     MarginModel: "margin",
     LendingProtocol: "lending",
     PriceOracle: "oracles",
+    Liquidity: "liquidity",
     Estimator: "estimators",
     ExposureModel: "exposures",
 }
 # what a mapping without ``kind`` is in the place of a model
-PLAIN: dict[Any, type] = {ExposureModel: Exposure, PriceOracle: PushOracle}
+PLAIN: dict[Any, type] = {ExposureModel: Exposure, PriceOracle: PushOracle, Liquidity: ConstantProduct}
+# models of which a word names a file, not a kind
+FILED = (Liquidity,)
 # kind of file that a word in the place of a record names
 NAMED: dict[Any, str] = {World: "scenarios", Portfolio: "books", Loans: "books"}
 
@@ -115,6 +120,10 @@ class Builder:
             return None
         if hint is Study:
             return self._study(path)
+        if hint in FILED and isinstance(value, str):
+            if not self._included("protocols", path):
+                return BAD
+            value = self.value(path)
         if hint in PLAIN and isinstance(value, dict) and "kind" not in value:
             return self.record(PLAIN[hint], path)
         if hint in FAMILY:
@@ -211,13 +220,8 @@ class Builder:
         if cls in DATA:
             return DATA[cls](self, path)
         if isinstance(self.value(path), str):
-            try:
-                name = self.value(path)
-                family = "studies" if issubclass(cls, Study) else NAMED.get(cls, "protocols")
-                file = find(family, name, self.folder(path))
-                self.include(file, path)
-            except InputError as error:
-                self.faults += [f if f.file else self.tree.fault(f.message, path) for f in error.faults]
+            family = "studies" if issubclass(cls, Study) else NAMED.get(cls, "protocols")
+            if not self._included(family, path):
                 self.world_failed = self.world_failed or cls is World
                 return BAD
         if cls in self.special:
@@ -230,6 +234,15 @@ class Builder:
         if cls is World:
             self.world, self.world_failed = (None, True) if built is BAD else (built, False)
         return built
+
+    def _included(self, family: str, path: Path_) -> bool:
+        """Put the file that the word at `path` names there; False, with faults, where that cannot be."""
+        try:
+            self.include(find(family, self.value(path), self.folder(path)), path)
+        except InputError as error:
+            self.faults += [f if f.file else self.tree.fault(f.message, path) for f in error.faults]
+            return False
+        return True
 
     def include(self, file: Path, path: Path_) -> None:
         """Put the content of a named file at `path`; a CSV file stays a reference to its path for its own reader."""

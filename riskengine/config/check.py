@@ -1,6 +1,6 @@
 """Any file of the project: what it is, and what is wrong with it."""
 
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -11,6 +11,7 @@ from riskengine.config.reader import Tree, read_text, read_yaml
 from riskengine.config.study import load_loans, load_study, load_world
 from riskengine.errors import Fault, InputError
 from riskengine.lending.oracle_notes import hidden_falls
+from riskengine.roles import Liquidity
 
 
 def check_file(file: Path) -> str:
@@ -37,6 +38,9 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         return "margin book", load_book(file).notes
     tree = read_yaml(file)
     keys = set(tree.value) if isinstance(tree.value, dict) else set()
+    if "kind" in keys and tree.value["kind"] in registry.kinds("liquidity"):
+        builder = Builder(tree)
+        return f"parameter set of {builder.done(builder.build(Liquidity)).kind}", ()
     if {"model", "surface", "base"} & keys:
         return "world", _notes(load_world(str(file.absolute())))
     if keys == {"generate"}:
@@ -100,8 +104,8 @@ def _alike(value: Any, hint: Any) -> int:
         return sum(_alike(part, get_args(hint)[1]) for part in value.values())
     if not is_dataclass(hint):
         return 0
-    fields = get_type_hints(hint)
-    return sum(1 + _alike(part, fields[key]) for key, part in value.items() if key in fields)
+    hints, given = get_type_hints(hint), {f.name for f in fields(hint) if f.init}
+    return sum(1 + _alike(part, hints[key]) for key, part in value.items() if key in given)
 
 
 def _parameter_records(cls: type) -> list[Any]:

@@ -27,6 +27,7 @@ _REFERENCES = {
     "book": "books",
     "parameters": "protocols",
     "rules": "protocols",
+    "liquidity": "protocols",
     "study": "studies",
 }
 
@@ -125,6 +126,13 @@ def _changed(tree: Tree) -> list[Fault]:
     return [f for path, value in changes.items() for f in _override(tree, f"study.{path}={json.dumps(value)}", file)]
 
 
+def _family(path: list[str | int]) -> str | None:
+    """Kind of file that a word at `path` names, None where it names none; parts of a liquidity are liquidity."""
+    if path and path[-1] in ("book", "pool") and "liquidity" in path:
+        return "protocols"
+    return _REFERENCES.get(str(path[-1])) if path else None
+
+
 def _override(tree: Tree, text: str, where: str = "") -> list[Fault]:
     """Apply ``a.b=value``; the faults where it cannot be."""
     target, equals, value = text.partition("=")
@@ -138,10 +146,11 @@ def _override(tree: Tree, text: str, where: str = "") -> list[Fault]:
         return [Fault(f.message, where) for f in error.faults]
     node = tree.value
     for n, part in enumerate(target.strip().split(".")):
-        if isinstance(node, str) and path and path[-1] in _REFERENCES:
+        family = _family(path)
+        if isinstance(node, str) and family is not None:
             try:
                 beside = Path(tree.place(tuple(path))[0]).parent
-                node = tree.graft(tuple(path), read_named(find(_REFERENCES[str(path[-1])], node, beside)))
+                node = tree.graft(tuple(path), read_named(find(family, node, beside)))
             except InputError as error:
                 return error.faults
         last = n == target.count(".")

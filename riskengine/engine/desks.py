@@ -12,6 +12,7 @@ from riskengine.engine.accounts import AccountLife
 from riskengine.engine.coverage import Coverage
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import MarginQuestion
+from riskengine.lending.block_market import BlockMarket
 from riskengine.lending.keeper import LiquidationEvents
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
@@ -214,8 +215,9 @@ class LendingDesk:
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
-    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `label` is the name of the
-    market among those of the study, its kind by default; what keepers and oracle draw follows from `keys`.
+    `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `coupled` tells a market
+    whose liquidity says what its sales move for good that they move the price that everyone sees.  `label` is the name
+    of the market among those of the study, its kind by default; what keepers and oracle draw follows from `keys`.
     """
 
     def __init__(
@@ -227,15 +229,19 @@ class LendingDesk:
         spot: Floats,
         incidence: bool = False,
         losses: bool = False,
+        coupled: bool = False,
         label: str | None = None,
         keys: DrawKeys = FIXED.keys,
     ):
+        self.moved: Floats | None = None
         self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._losses = losses
         takes = "draws" in signature(market.init).parameters
         drawn = {"draws": PathDraws(keys, paths.first_path)} if takes else {}
         self._state = market.init(loans, paths.assets, spot, paths.grid, **drawn)
+        if coupled and isinstance(market, BlockMarket):
+            market.couple(self._state)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
 
@@ -253,6 +259,7 @@ class LendingDesk:
         for name in names:
             column = getattr(events, name)
             self._sums[name] = self._sums[name] + column if name in self._sums else column.copy()
+        self.moved = events.moved
         return events.sold
 
     def columns(self) -> dict[Key, Floats]:

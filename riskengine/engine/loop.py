@@ -9,7 +9,11 @@ from riskengine.market.paths import MarketPaths
 
 
 class Participant(Protocol):
-    """Someone who lives on a path and may sell into the market."""
+    """Someone who lives on a path and may sell into the market.
+
+    One whose sales move the price for good has `moved`: the log-price that those of the last step moved, (A, P), beside
+    what the coins it reports sold move; None for nothing.
+    """
 
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Live through one step at prices `spot` (A, P); return net coins sold (A, P), or None for nothing."""
@@ -46,13 +50,17 @@ def run_loop(paths: MarketPaths, participants: list[Participant], impact: Impact
     uncoupled result exactly; with it, all of them see prices moved by what any of them sold.
     """
     displaced = np.zeros(paths.spot_lanes.shape[1:])
+    for_good = np.zeros_like(displaced)
     for step in range(paths.grid.steps + 1):
-        spot = paths.spot_lanes[step] if impact is None else paths.spot_lanes[step] * np.exp(displaced)
+        spot = paths.spot_lanes[step] if impact is None else paths.spot_lanes[step] * np.exp(displaced + for_good)
         sold = np.zeros_like(displaced)
         for participant in participants:
             sales = participant.step(step, spot)
             if sales is not None:
                 sold += sales
+            moved = getattr(participant, "moved", None)
+            if moved is not None:
+                for_good += moved
         if impact is not None:
             depth = paths.depth_lanes
             displaced = impact.after(displaced, sold, spot, None if depth is None else depth[step])

@@ -204,8 +204,8 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
-        label, spot = lending.label(market), paths.spot_lanes[0]
-        named = {"label": label, "keys": self.keys}
+        named = {"coupled": self.feedback is not None, "label": lending.label(market), "keys": self.keys}
+        spot = paths.spot_lanes[0]
         return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, **named)
 
 

@@ -1,10 +1,11 @@
 """`BlockMarket`: what every simulated lending market does on a block of paths, whatever its rules.
 
-A market on paths is a borrower book, an oracle, keepers and a pool to sell into.  Each step accrues interest, lets the
-oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.  A
-protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
+A market on paths is a borrower book, an oracle, keepers and liquidity to sell into.  Each step accrues interest, lets
+the oracle publish, finds the loans whose keeper has arrived (`riskengine.lending.due`) and hands them to the protocol.
+A protocol says how a book is laid out, what its parameters are, how debt grows, and what its liquidation does.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,13 @@ from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
 from riskengine.lending import due
 from riskengine.lending.keeper import Keeper, LiquidationEvents
+from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.sale import CAPITAL
 from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
-from riskengine.liquidity.constant_product import ConstantProduct, sale_proceeds
 from riskengine.market.grid import TimeGrid
 from riskengine.random import FIXED, PathDraws
-from riskengine.roles import PriceOracle
+from riskengine.roles import Liquidity, PriceOracle
 
 
 class Listed(Protocol):
@@ -63,8 +65,8 @@ class BookState:
         Supply and borrow indices.
     oracle : object
         State of the market's oracle.
-    outstanding : ndarray, shape (A, P)
-        Coins sold into the pools and not yet refilled.
+    outstanding : ndarray, shape (A * sources, P)
+        Coins sold and not yet refilled, of each source of liquidity.
     liquidated : ndarray of uint8, shape (borrowers, P)
         Borrowers liquidated at least once.
     deficit_usd : ndarray, shape (P,)
@@ -73,6 +75,8 @@ class BookState:
         At the start: sum of collateral times LTV, and loans already liquidatable.
     parameters : ndarray, shape (K, R)
         The protocol's own, per token; the first row is the liquidation threshold.
+    depth : ndarray, first axis A
+        `Liquidity.table`.
     step : int
         Last step taken.
     own : dict
@@ -201,7 +205,7 @@ class BlockMarket(ABC):
     kind: ClassVar[str]
     rules: Any
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PriceOracle | None
     reaction: Reaction | None
 
@@ -232,10 +236,10 @@ class BlockMarket(ABC):
     def _check_depth(self) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
         followed = {c.asset for c in self.collaterals if c.asset is not None}
-        if followed != set(self.liquidity.depth_usd):
+        if followed != set(self.liquidity.assets):
             raise ValueError(
                 f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
-                f"got {sorted(self.liquidity.depth_usd)}"
+                f"got {sorted(self.liquidity.assets)}"
             )
 
     @property
@@ -309,8 +313,12 @@ class BlockMarket(ABC):
         owed = _sum_products(debt[:, :, None], start)
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
-        depth = np.array([self.liquidity.depth_usd.get(a, np.inf) for a in assets], dtype=np.float64)
         own = self._own(book, paths)
+        capital = self.keeper.capital(paths, grid)
+        if capital is not None:
+            own["capital"] = capital
+        if self.liquidity.permanent_share:
+            own["stays"] = np.zeros((len(assets), paths))
         if self.reaction is not None:
             reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
             own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
@@ -323,7 +331,7 @@ class BlockMarket(ABC):
             owner=np.asarray(owner, dtype=np.int64),
             indices=np.ones((2, reserves)),
             oracle=self.feed.init(spot, grid, assets, draws),
-            outstanding=np.zeros((len(assets), paths)),
+            outstanding=np.zeros((len(assets) * self.liquidity.sources, paths)),
             liquidated=np.zeros((len(loans.names), paths), dtype=np.uint8),
             deficit_usd=np.zeros(paths),
             borrow_capacity=capacity,
@@ -342,7 +350,7 @@ class BlockMarket(ABC):
             fixed_price=np.array([t.price for t in tokens]),
             parameters=parameters,
             ltv=ltv,
-            depth=depth,
+            depth=self.liquidity.table(assets),
             own=own,
             wrapped=wrapped,
         )
@@ -367,11 +375,13 @@ class BlockMarket(ABC):
         elapsed = step - state.step
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
-        state.outstanding *= self.liquidity.decay(seconds / 3600.0)
+        refill(self.liquidity, state, seconds / 3600.0)
+        capital = state.own.get("capital")
+        sums = np.zeros((CAPITAL + 1, spot.shape[1]))
+        sums[CAPITAL] = math.inf if capital is None else capital.at(state.step, step)
         state.at(step, rates)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
-        sums = np.zeros((9, spot.shape[1]))
-        sold = np.zeros_like(state.outstanding)
+        sold = np.zeros_like(spot)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
         due.find_due(
@@ -390,7 +400,12 @@ class BlockMarket(ABC):
             published,
             state.surplus,
         )
+        before = np.sqrt(state.outstanding) if "stays" in state.own else None
+        by_borrowers = sold.copy() if state.own.get("coupled") else sold
         self._liquidate(state, published, state.market(spot), sold, sums)
+        if capital is not None:
+            capital.spend(step, sums[CAPITAL])
+        moved = None if before is None else stay(self.liquidity, state, before, spot)
         state.deficit_usd += sums[due.DEFICIT]
         return LiquidationEvents(
             liquidations=sums[due.CALLS],
@@ -399,11 +414,16 @@ class BlockMarket(ABC):
             deficit_usd=sums[due.DEFICIT],
             protocol_fee_usd=sums[due.FEE],
             skipped_unprofitable=sums[due.SKIPPED],
-            sold=sold,
+            sold=by_borrowers,
+            moved=moved,
             seized_usd=sums[due.SEIZED],
             keeper_profit_usd=sums[due.PROFIT],
             returned_usd=sums[due.RETURNED],
         )
+
+    def couple(self, state: BookState) -> None:
+        """From here on what stays of a sale's impact moves the price that everyone sees, instead of this market's."""
+        state.own["coupled"] = "stays" in state.own
 
     def health(self, state: BookState, spot: Floats) -> Floats:
         """Health factor of every loan at prices `spot` (A, P), shape (L, P); infinite without debt."""
@@ -416,21 +436,6 @@ class BlockMarket(ABC):
     def _inventory(self, state: BookState) -> Floats:
         """Coins of each token that the protocol took over and has not sold, shape (R, P) or broadcast to it."""
         return np.zeros((len(state.reserve_asset), 1))
-
-    def _sale_prices(self, state: BookState, coins: Floats, spot: Floats) -> Floats:
-        """USD that each of `coins` (R, P) brings when all are sold into the pools at once, shape (R, P)."""
-        price, each, dollars = state.sold_as(spot)
-        out, keep = price.copy(), 1.0 - self.liquidity.fee
-        # an asset without a pool is that of debt: nothing of it is for sale
-        for asset in np.flatnonzero(np.isfinite(state.depth)):
-            own = state.reserve_asset == asset
-            if not own.any():
-                continue
-            total = (coins[own] * each[own]).sum(axis=0)
-            market = price[own][0]
-            paid = sale_proceeds.py_func(total, market, state.depth[asset], state.outstanding[asset], keep)
-            out[own] = np.divide(paid, total, out=market.copy(), where=total > 0) * each[own] + dollars[own]
-        return out
 
     def close(self, state: BookState, spot: Floats) -> dict[str, Floats]:
         """Where the market stands at prices `spot` (A, P); every entry has shape (P,), amounts in USD.
@@ -459,7 +464,9 @@ class BlockMarket(ABC):
         shortfall = short.sum(axis=0)
         below = self.health(state, spot) < due.LESS
         inventory = self._inventory(state)
-        fetched = self._sale_prices(state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, spot)
+        fetched = sale_prices(
+            self.liquidity, state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, spot
+        )
         sold = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * fetched)
         missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
         for coins, each, got in zip(inventory, price, fetched, strict=True):

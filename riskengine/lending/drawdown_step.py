@@ -7,19 +7,19 @@ step is twice the liquidity.  Neither volatility nor a probability enters.
 """
 
 from riskengine.arrays import check_range
-from riskengine.liquidity.constant_product import ConstantProduct, profitable_range
+from riskengine.liquidity.sale_curve import range_at_once
+from riskengine.roles import Liquidity
 
 
 def leaves_bad_debt(
-    factor: float, size_usd: float, bonus: float, drawdown: float, step: float, asset: str, pool: ConstantProduct
+    factor: float, size_usd: float, bonus: float, drawdown: float, step: float, asset: str, pool: Liquidity
 ) -> bool:
     """Whether a loan of `size_usd` of collateral borrowed up to `factor` of it leaves bad debt."""
     coins, debt, price = size_usd, factor * size_usd, 1.0
-    keep = 1.0 - pool.fee
     while price * (1.0 - step) >= 1.0 - drawdown - 1e-12 and debt > 0.0:
         price *= 1.0 - step
         cost = price / (1.0 + bonus)
-        low, high = profitable_range(cost, 0.0, price, pool.depth_usd[asset], 0.0, keep)
+        low, high = range_at_once(pool, asset, cost, price)
         sold = min(high, coins, debt / cost) if low <= high else 0.0
         coins -= sold
         debt -= sold * cost
@@ -29,7 +29,7 @@ def leaves_bad_debt(
 
 
 def drawdown_step_factor(
-    size_usd: float, bonus: float, drawdown: float, step: float, asset: str, pool: ConstantProduct
+    size_usd: float, bonus: float, drawdown: float, step: float, asset: str, pool: Liquidity
 ) -> float:
     """Largest loan-to-value without bad debt, at most 1 / (1 + bonus), by bisection; 0 where none is.
 
@@ -42,7 +42,7 @@ def drawdown_step_factor(
         Inside (0, 1).
     asset : str
         Of the pool it is sold into.
-    pool : ConstantProduct
+    pool : Liquidity
     """
     check_range("drawdown", drawdown, 0.0, 1.0, open_low=True, open_high=True)
     check_range("step", step, 0.0, 1.0, open_low=True, open_high=True)

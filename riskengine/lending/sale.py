@@ -1,13 +1,17 @@
-"""What a call does once its amount is known: balances move, and seized collateral is sold into the pool of the asset it
-follows, at par where its price is fixed.
+"""What a call does once its amount is known: balances move, and seized collateral is sold into the liquidity of the
+asset it follows, at par where its price is fixed.
 
 `market` holds the prices of the R tokens, (R, P).  Where one of them wraps others (`riskengine.lending.wrapping`) three
 more blocks of R rows say what each is sold as: the price of a coin, how many coins a token is, and dollars at par.
 """
 
 from riskengine.jit import kernel
-from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, SEIZED
-from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
+from riskengine.lending.due import CALLS, FEE, LESS, PROFIT, REPAID, RETURNED, SEIZED
+from riskengine.liquidity.constant_product import profitable_range
+from riskengine.liquidity.sale_curve import curve_range, curve_sale
+
+# row of `sums` behind those of `riskengine.lending.due`: USD that keepers have left, infinite without a limit
+CAPITAL = RETURNED + 1
 
 
 @kernel(inline=True)
@@ -38,25 +42,26 @@ def coin_range(c, p, cost, gas, price, reserve_asset, depth, outstanding, keep):
     """As `sale_range`, of coins at market price `price`."""
     a = reserve_asset[c]
     # collateral of fixed price is not sold into a pool
-    deep = depth[a] if a >= 0 else 1e300
-    before = outstanding[a, p] if a >= 0 else 0.0
-    return profitable_range(cost, gas, price, deep, before, keep if a >= 0 else 1.0)
+    if depth.ndim == 1:
+        deep = depth[a] if a >= 0 else 1e300
+        before = outstanding[a, p] if a >= 0 else 0.0
+        return profitable_range(cost, gas, price, deep, before, keep if a >= 0 else 1.0)
+    if a < 0:
+        return profitable_range(cost, gas, price, 1e300, 0.0, 1.0)
+    return curve_range(depth, a, outstanding, p, cost, gas, price, keep)
 
 
 @kernel(inline=True)
 def sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, keep):
-    """USD paid for `coins` of token `c`; the pool and the coins sold move with it."""
+    """USD paid for `coins` of token `c`; what is outstanding and the coins sold move with it."""
     a = reserve_asset[c]
     if a < 0:
         return coins * market[c, p]
     if market.shape[0] > reserve_asset.size:
         price, each, dollars = sold_as(c, p, market, reserve_asset)
-        paid = sale_proceeds(coins * each, price, depth[a], outstanding[a, p], keep) + coins * dollars
-        outstanding[a, p] += coins * each * keep
         sold[a, p] += coins * each
-        return paid
-    paid = sale_proceeds(coins, market[c, p], depth[a], outstanding[a, p], keep)
-    outstanding[a, p] += coins * keep
+        return curve_sale(depth, a, outstanding, p, coins * each, price, keep) + coins * dollars
+    paid = curve_sale(depth, a, outstanding, p, coins, market[c, p], keep)
     sold[a, p] += coins
     return paid
 
@@ -103,8 +108,10 @@ def settle(
         debt[loan, d, p] -= repaid / (indices[1, d] * oracle[d, p])
     fee = seized * spread * share
     paid = sell(c, p, (seized - fee) / oracle[c, p], market, reserve_asset, depth, outstanding, sold, keep)
+    spent = repaid * market[d, p] / oracle[d, p]
+    sums[CAPITAL, p] -= spent + gas
     sums[CALLS, p] += 1.0
     sums[SEIZED, p] += seized
     sums[REPAID, p] += repaid
     sums[FEE, p] += fee
-    sums[PROFIT, p] += paid - repaid * market[d, p] / oracle[d, p] - gas
+    sums[PROFIT, p] += paid - spent - gas

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from riskengine.arrays import Floats, check_range
+from riskengine.instrument.terms import PoolToken
 from riskengine.market.curve import Curve
 from riskengine.market.grid import HOURS_PER_YEAR
 from riskengine.pricing.pool import holdings
@@ -88,19 +89,18 @@ class Pool:
 
     def __post_init__(self) -> None:
         check_range("liquidity", self.liquidity, 0.0, 1e12, open_low=True)
-        if (self.low is None) != (self.high is None):
-            raise ValueError(f"low and high must be given together, got {self.low} and {self.high}")
-        if self.low is not None:
-            check_range("low", self.low, 0.0, self.high, open_low=True, open_high=True)
-        check_range("fee_rate", self.fee_rate, 0.0, 10.0)
-        if self.fee_rate and self.low is not None:
-            raise ValueError(f"fee_rate must be 0 for a range of prices, got {self.fee_rate:g}")
         check_range("exit_cost", self.exit_cost, 0.0, 1.0, open_high=True)
+        self._terms()
+
+    def _terms(self) -> PoolToken:
+        """The same as a margin book has it, which checks the range and its fees."""
+        return PoolToken("coin", "USD", self.low or 0.0, self.high or inf, self.fee_rate)
 
     def parts(self, spot: Floats, hours: float, moved: Floats | float) -> tuple[Floats, Floats]:
         """As `Staked.parts`."""
-        coins, dollars = holdings(spot, self.low or 0.0, self.high or inf)
-        grown = self.liquidity * np.exp(self.fee_rate * hours / HOURS_PER_YEAR)
+        terms = self._terms()
+        coins, dollars = holdings(spot, terms.low, terms.high)
+        grown = self.liquidity * np.exp(terms.fee_rate * hours / HOURS_PER_YEAR)
         return grown * coins, grown * dollars
 
 

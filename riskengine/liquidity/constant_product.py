@@ -9,9 +9,12 @@ fee), arbitrage refills it with a half-life, and
 Selling q1 then q2 pays what q1 + q2 pays at once, so splitting a sale gains nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from riskengine.arrays import check_range
+import numpy as np
+
+from riskengine.arrays import Floats, check_range
 from riskengine.jit import kernel
 from riskengine.vecmath import root
 
@@ -28,17 +31,42 @@ class ConstantProduct:
         Share of the input kept by the pool.
     refill_half_life_hours : float
         Time in which half of what was sold has been arbitraged away.
+    source : tuple of str
+        Where the figures are from.
     """
 
     depth_usd: dict[str, float]
     fee: float = 0.003
     refill_half_life_hours: float = 1.0
+    source: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
+    kind: ClassVar[str] = "constant_product"
+    sources: ClassVar[int] = 1
+    permanent_share: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         for asset, depth in self.depth_usd.items():
             check_range(f"depth_usd of {asset}", depth, 0.0, 1e15, open_low=True)
         check_range("fee", self.fee, 0.0, 1.0, open_high=True)
         check_range("refill_half_life_hours", self.refill_half_life_hours, 0.0, 1e6, open_low=True)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Assets it takes."""
+        return tuple(self.depth_usd)
+
+    @property
+    def keep(self) -> float:
+        """Share of the input that is swapped."""
+        return 1.0 - self.fee
+
+    def table(self, assets: tuple[str, ...]) -> Floats:
+        """Depth of `assets`, shape (A,); infinite for those it does not take."""
+        return np.array([self.depth_usd.get(a, np.inf) for a in assets], dtype=np.float64)
+
+    def ladder(self, asset: str) -> tuple[Floats, Floats]:
+        """The pool as the one rung of a ladder (`riskengine.liquidity.ladder`)."""
+        s = np.sqrt(self.keep)
+        return np.array([s, 0.0]), np.array([self.depth_usd[asset] / s])
 
     def decay(self, hours: float) -> float:
         """Share of the imbalance that is left after `hours`."""

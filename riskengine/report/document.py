@@ -43,7 +43,7 @@ from riskengine.report.power_chapters import clusters, excess, many, overlaps, r
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
 from riskengine.report.reliability_chapter import reliability
-from riskengine.report.replay_chapter import recommended, replay
+from riskengine.report.replay_chapter import compared, recommended, replay
 from riskengine.report.rolling_chapters import (
     rolling_by_series,
     rolling_portfolios,
@@ -93,6 +93,7 @@ ORDER: tuple[Maker, ...] = (
     rolling_power,
     replay,
     recommended,
+    compared,
     chain_disclosure,
     chain_accounts,
     chain_cost,

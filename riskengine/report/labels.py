@@ -1,7 +1,9 @@
 """Names that people read: models, tests, parameters and their values."""
 
+import re
 from typing import Any
 
+from riskengine.registry import MODELS
 from riskengine.report.measures import MEASURES
 from riskengine.report.rows import Row
 from riskengine.report.wording import percent, plain
@@ -88,7 +90,8 @@ def model_of(name: str) -> str:
     if name in TESTS:
         return TESTS[name]
     kind, bracket, rest = name.partition(" (")
-    rest = rest.replace("_", " ")
+    if kind in MODELS["lending"]:
+        rest = re.sub(r"\.0(?=[,)])", "", rest.replace("_", " "))
     if kind in PROTOCOLS:
         return PROTOCOLS[kind] + bracket + rest
     parts = [ACRONYMS.get(part, part) for part in kind.split("_") if part]

@@ -34,21 +34,22 @@ def mechanisms(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     main = ("bad_debt_mean", "liquidated_loans", "liquidated_volume_mean", *MECHANISMS[1:], "protocol_result")
     worst = ("protocol_result_sold_es_99", "protocol_result_es_99")
     held = ("unsold_inventory_mean", "unsold_inventory_es_99", "reserves", "reserves_es_99")
-    alike = len(unique(r.model.partition(" (")[0] for r in own)) == 1
+    one_rule = len({r.model.partition(" (")[0] for r in own}) == 1
     lead = (
-        "Every market has the same borrowers and balances on the same paths: only "
-        f"{'what their names say differs' if alike else 'the rules differ'}.",
+        "Every market has the same rules, borrowers, balances and paths: only what stands in brackets differs."
+        if one_rule
+        else "Every market has the same borrowers and balances on the same paths: only the rules differ.",
         "At equal borrow capacity no market is safer by lending less; where capacities differ, part of it is that.",
         "Selling at once at the end all coins that a protocol holds and all collateral of loans then liquidatable is "
         "the dear end, market prices are the cheap one: what waits is worth something between.",
     )
     tables = [
-        pivot("Mechanisms", own, main),
+        pivot("Markets" if one_rule else "Mechanisms", own, main),
         pivot("What is left for the protocol on the worst paths", own, worst, folded=True),
         pivot("What the protocol holds at the end", own, held),
     ]
-    title = "Which of these markets loses least?" if alike else "Which mechanism loses least?"
-    return Chapter("mechanisms", title, lead, [*(figures or ()), *tables])
+    asked = "Which market loses least?" if one_rule else "Which mechanism loses least?"
+    return Chapter("mechanisms", asked, lead, [*(figures or ()), *tables])
 
 
 def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapter:

@@ -106,6 +106,28 @@ def recommended(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     return Chapter("recommended", "Would the recommended parameters have done better?", lead, items)
 
 
+def compared(result: Result, rows: list[Row], pictures: bool) -> Chapter:
+    """The same book under other protocols."""
+    own = select(rows, "compared")
+    if not own:
+        return Chapter("compared", "", (), ())
+    live = [
+        replace(r, parameters={"event": r.parameters["event"]}) for r in select(rows, "replay", threshold_shift=0.0)
+    ]
+    main = ("replayed_borrowers", "replayed_seized", "replayed_penalty", "replayed_bad_debt", "borrow_capacity")
+    gaps = ("seized_difference", "seized_difference_least", "seized_difference_most", "bad_debt_difference",
+            "bad_debt_difference_least", "bad_debt_difference_most")  # fmt: skip
+    lead = (
+        "Book, prices and depth of pools are the same, parameters those that each market states. One history for each "
+        "event: which protocol does better is a matter of these prices, this book and the depth that keepers find.",
+    )
+    items = [
+        pivot("Protocols side by side", _by_event([*live, *own]), main, lead=("event",)),
+        pivot("Less the replayed market", own, gaps, lead=("event",)),
+    ]
+    return Chapter("compared", "What would other protocols have done?", lead, items)
+
+
 def _by_event(rows: list[Row]) -> list[Row]:
     order = unique(r.parameters["event"] for r in rows)
     return sorted(rows, key=lambda r: order.index(r.parameters["event"]))

@@ -23,6 +23,18 @@ _STATE = {
 }
 
 
+def _permanent(market: Any) -> float:
+    """Share of the impact of a lending market's sales that stays."""
+    return market.liquidity.permanent_share if hasattr(market, "liquidity") else 0.0
+
+
+def _venue(markets: Sequence[Any]) -> str:
+    """What lending markets sell into, each by itself."""
+    kinds = {m.liquidity.kind for m in markets if hasattr(m, "liquidity")}
+    pools = kinds <= {"constant_product"}
+    return "a pool of its own of the stated depth" if pools else "liquidity of its own, as the study states it"
+
+
 def world_head(world: World) -> dict[str, Any]:
     """The world as the report shows it."""
     return {
@@ -111,6 +123,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
         named = zip(study.lending.labels, study.lending.markets, strict=True)
         beside = bool(study.lending.compared_with)
         said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market, beside)]
+        said += [
+            f"Keepers of {label} have {keeper.capital_usd:,.0f} USD in all; what a call spends is there again "
+            + (f"after {keeper.recycling_hours:g} hours." if keeper.recycling_hours else "at the next step.")
+            for label, m in zip(study.lending.labels, study.lending.markets, strict=True)
+            if (keeper := getattr(m, "keeper", None)) is not None and keeper.capital_usd is not None
+        ]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(
@@ -119,12 +137,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             )
         if study.lending.compared_with:
             said.append(
-                "Every market has the same borrowers and paths, an oracle that is told the same prices, and a pool of "
-                "its own of the stated depth. The penalty is collateral taken from borrowers less the debt it settled "
-                "and what was credited back; the protocol's result is its fees less bad debt, with what it gained or "
-                "lost on collateral that it took over itself. After sale, what it holds unsold and the collateral of "
-                "loans then liquidatable count for what the pool pays for all of it at the end, instead of at market "
-                "prices. Differences between markets hold together over all pairs."
+                "Every market has the same borrowers and paths, an oracle that is told the same prices, and "
+                f"{_venue(study.lending.markets)}. The penalty is collateral taken from borrowers less the debt it "
+                "settled and what was credited back; the protocol's result is its fees less bad debt, with what it "
+                "gained or lost on collateral that it took over itself. After sale, what it holds unsold and the "
+                "collateral of loans then liquidatable count for what the pool pays for all of it at the end, instead "
+                "of at market prices. Differences between markets hold together over all pairs."
             )
     said += [_STATE[lanes] for lanes in study.world.filled if lanes in _STATE]
     if study.feedback is None:
@@ -134,6 +152,12 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Price feedback is on: sales move the price, and the move halves every "
             f"{study.feedback.half_life_hours:g} h."
         )
+        stays = [] if study.lending is None else [m for m in study.lending.markets if _permanent(m)]
+        said += [
+            f"What keepers sell into {m.liquidity.kind} moves the price for good instead, by {_permanent(m):.3g} of "
+            "the impact on their own market."
+            for m in stays
+        ]
     said += _WEIGHTED.get(study.sampling.method, [])
     if study.target_error is not None:
         said.append(

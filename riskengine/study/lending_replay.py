@@ -20,7 +20,7 @@ from riskengine.study.folder import RunFolder
 from riskengine.study.lending_replay_spec import LendingReplayStudy, ReplayEvent
 from riskengine.study.manifest import manifest
 from riskengine.study.names import REPLAY
-from riskengine.study.replay_recommended import ONE, order_of_sets, recommended_rows, replayed
+from riskengine.study.replay_recommended import ONE, beside, order_of_sets, recommended_rows, replayed
 from riskengine.study.result import Row, StudyResult
 
 _MOST_RANKED = 8  # events whose orders are all looked at
@@ -147,6 +147,8 @@ def _event_rows(
         for measure, unit, estimate in _figures(own):
             yield Row("replay", market.kind, {"event": event.name, "threshold_shift": shift}, measure, unit, estimate)
     yield from recommended_rows(study, event.name, market, paths, live)
+    for other in study.compared_with:
+        yield from beside(study, other, {"event": event.name}, paths, live, section="compared")
 
 
 def _figures(columns: dict[str, Floats]) -> Iterator[tuple[str, str, Estimate]]:
@@ -225,6 +227,11 @@ def _head(
             *(
                 ["Recommended parameters replace those in force in every event, and borrowers hold and owe the same."]
                 if study.recommended
+                else []
+            ),
+            *(
+                ["Every other protocol has one set of parameters in all events, and the same book and depth of pools."]
+                if study.compared_with
                 else []
             ),
             "Borrowers do not react. Sales do not move the replayed prices, which already hold what was really sold.",

@@ -111,6 +111,8 @@ class LendingReplayStudy(Study):
         Of a further data file, of real liquidations.
     recommended : tuple of ParameterSet
         Replayed beside the parameters in force, each as it stands and at equal borrow capacity (`at_capacity`).
+    compared_with : tuple of LendingProtocol
+        Other markets that the same book is put into, each under parameters of its own in every event.
     """
 
     named: ClassVar[str] = "a replay of a lending market"
@@ -131,6 +133,7 @@ class LendingReplayStudy(Study):
     quoted: dict[str, QuotedAsset] = field(default_factory=dict, metadata={"written": "unless empty"})
     happened: LiquidationColumns = LiquidationColumns()
     recommended: tuple[ParameterSet, ...] = field(default=(), metadata={"written": "unless empty"})
+    compared_with: tuple[LendingProtocol, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.assets or len(set(self.assets)) != len(self.assets):
@@ -155,6 +158,9 @@ class LendingReplayStudy(Study):
             raise ValueError(f"rules of an event need a market of kind aave_v3, got {self.market.kind}")
         if self.recommended and not hasattr(self.market, "with_parameters"):
             raise ValueError(f"recommended needs a market that takes parameter sets, got {self.market.kind}")
+        kinds = [m.kind for m in (self.market, *self.compared_with)]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {', '.join(kinds)}")
         sets = [s.name for s in self.recommended]
         if len(set(sets)) != len(sets):
             raise ValueError(f"recommended must name every set once, got {sets}")
@@ -169,11 +175,9 @@ class LendingReplayStudy(Study):
     def compared(self, market: LendingProtocol) -> Iterator[tuple[ParameterSet, str, LendingProtocol]]:
         """(set, ``own`` or ``equal``, market) of every recommended set as it stands and at the capacity of `market`."""
         listed = {r.symbol: r for r in market.rules.reserves}
-        price = dict(zip(self.assets, self.spot, strict=True))
-        worth = {
-            s: float(held.sum()) * price.get(listed[s].asset, listed[s].price)
-            for s, held in zip(self.book.reserves, self.book.collateral.T, strict=True)
-        }
+        spot = np.asarray(self.spot, dtype=np.float64)[:, None]
+        price = market.init(self.book, self.assets, spot, TimeGrid(3600, 1)).prices(spot)[:, 0]
+        worth = dict(zip(self.book.reserves, self.book.collateral.sum(axis=0) * price, strict=True))
         for own in self.recommended:
             yield own, "own", market.with_parameters(own)
             yield own, "equal", market.with_parameters(at_capacity(own, listed, worth))
@@ -201,6 +205,11 @@ class LendingReplayStudy(Study):
         if getattr(self.market, "drawn", False):
             yield "market must draw nothing (extra_delay, missed_share), since a replay is one history", ("market",)
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
+        for i, other in enumerate(self.compared_with):
+            try:
+                other.init(self.book, self.assets, spot, TimeGrid(3600, 1))
+            except ValueError as error:
+                yield str(error), ("compared_with", i)
         for i, event in enumerate(self.events):
             try:
                 market = self.market_at(event)

@@ -152,6 +152,7 @@ class AccountLifeStudy(Study):
             "fresh paths": self.paths if self.targets else 0,
             "steps": self.grid.steps,
             "accounts": self.book.accounts,
+            **({"ways to close": 1 + len(self.routes)} if self.routes else {}),
             "seed": self.seed,
         }
 

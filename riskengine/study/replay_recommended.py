@@ -1,4 +1,4 @@
-"""Recommended parameters against those in force, on the same book and the same real prices.
+"""Recommended parameters, and other protocols, against what is in force, on the same book and the same real prices.
 
 A liquidation reads thresholds, bonus, fee and close factor, never an LTV: so what a set does as it stands is also what
 its thresholds do beside LTVs brought down to the borrow capacity in force.  The other comparison at equal capacity
@@ -50,17 +50,28 @@ def recommended_rows(
     """Rows of section ``recommended`` of one event: figures of every set, and its differences from `live`."""
     for own, capacity, changed in study.compared(market):
         where = {"event": event, "parameter_set": own.name, "capacity": capacity}
-        columns = replayed(study, changed, paths)
-        for measure, column in columns.items():
-            yield Row("recommended", market.kind, where, measure, REPLAY[measure], exact(column[0], ONE))
-        for measure, name in DIFFERENCES.items():
-            gap = columns[measure] - live[measure]
-            unit, starts = REPLAY[name], f"{gap.size} starting hours"
-            yield Row("recommended", market.kind, where, name, unit, exact(gap[0], f"on the same prices, {ONE}"))
-            if gap.size > 1:
-                for which, found in (("least", gap.min()), ("most", gap.max())):
-                    said = exact(found, f"{which} of {starts}")
-                    yield Row("recommended", market.kind, where, f"{name}_{which}", unit, said)
+        yield from beside(study, changed, where, paths, live)
+
+
+def beside(
+    study: LendingReplayStudy,
+    market: LendingProtocol,
+    where: dict[str, str],
+    paths: MarketPaths,
+    live: dict[str, Floats],
+    section: str = "recommended",
+) -> Iterator[Row]:
+    """Rows of one market on the same book and prices: its figures, and their differences from `live`."""
+    columns = replayed(study, market, paths)
+    for measure, column in columns.items():
+        yield Row(section, market.kind, where, measure, REPLAY[measure], exact(column[0], ONE))
+    for measure, name in DIFFERENCES.items():
+        gap = columns[measure] - live[measure]
+        yield Row(section, market.kind, where, name, REPLAY[name], exact(gap[0], f"on the same prices, {ONE}"))
+        if gap.size > 1:
+            for which, found in (("least", gap.min()), ("most", gap.max())):
+                said = exact(found, f"{which} of {gap.size} starting hours")
+                yield Row(section, market.kind, where, f"{name}_{which}", REPLAY[name], said)
 
 
 def sign_test(lower: int, higher: int) -> Estimate:

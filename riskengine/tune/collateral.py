@@ -13,7 +13,7 @@ from riskengine.lending.aave_v3.payload import executed, payload
 from riskengine.lending.closed_form import smart_ltv, unliquidated_bad_debt
 from riskengine.lending.drawdown_step import drawdown_step_factor
 from riskengine.lending.parameter_set import OF_TOKEN, ParameterSet, TokenChange
-from riskengine.liquidity.constant_product import profitable_range
+from riskengine.liquidity.sale_curve import range_at_once
 from riskengine.roles import HasLaw
 from riskengine.scenario.world import World
 from riskengine.stats.figures import PlainFigures
@@ -180,8 +180,8 @@ def baseline_rows(study: CertifiedChoiceStudy) -> Iterator[Row]:
                 for method in ("smart_ltv", "untouched_loan"):
                     yield Row("baseline", method, at, "baseline_factor", "share", undetermined(0, why))
                 continue
-            bonus, depth = token.liquidation_bonus, market.liquidity.depth_usd[token.asset]
-            at_once = profitable_range(1.0 / (1.0 + bonus), 0.0, 1.0, depth, 0.0, 1.0 - market.liquidity.fee)[1]
+            bonus = token.liquidation_bonus
+            at_once = range_at_once(market.liquidity, token.asset, 1.0 / (1.0 + bonus), 1.0)[1]
             yield Row(
                 "baseline", "smart_ltv", at, "baseline_factor", "share",
                 _smart(world, token.asset, at_once, debt, bonus, asked.confidence_factor),

@@ -200,6 +200,7 @@ def _found() -> dict[str, dict[str, Any]]:
         "surfaces": [w.surface for w in worlds],
         "margin": study.margin.models,
         "lending": [*load_study("lending_mechanisms").study.lending.markets, aave_v2()],
+        "liquidity": [m.liquidity for m in load_study("lending_liquidity").study.lending.markets[:5]],
         "estimators": study.calibration.estimators,
     }
     return {family: {registry.kind_of(family, m) or "": m for m in models} for family, models in families.items()}

@@ -11,6 +11,7 @@ from models import every, instance, quickstart
 from riskengine import registry
 from riskengine.book.portfolio import Portfolio
 from riskengine.config.study import load_world
+from riskengine.liquidity.sale_curve import range_at_once
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import snapshot
 from riskengine.random import DrawKeys, PathDraws
@@ -18,6 +19,7 @@ from riskengine.roles import (
     Estimator,
     ExposureModel,
     LendingProtocol,
+    Liquidity,
     MadeOfData,
     MarginModel,
     Position,
@@ -32,6 +34,7 @@ ROLES = {
     "margin": MarginModel,
     "lending": LendingProtocol,
     "oracles": PriceOracle,
+    "liquidity": Liquidity,
     "estimators": Estimator,
     "exposures": ExposureModel,
 }
@@ -218,6 +221,23 @@ def test_margin_of_an_account_does_not_depend_on_its_neighbours(kind):
     straight = _requirements(model, book, paths, market)
     for one, two in zip(straight, _requirements(model, turned, paths, market), strict=True):
         np.testing.assert_allclose(two.initial, one.initial[order], rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", every("liquidity"))
+def test_liquidity(kind):
+    """Tables hold every asset asked for, infinite where it has none; what was sold is forgotten bit by bit."""
+    liquidity = instance("liquidity", kind)
+    own = liquidity.assets
+    table = liquidity.table(("XYZ", *own))
+    assert table.dtype == np.float64 and len(table) == 1 + len(own)
+    assert np.isinf(table[0]).all() and np.isfinite(table[1:]).all()
+    np.testing.assert_array_equal(table[1:], liquidity.table(own))
+    assert 0.0 < liquidity.keep <= 1.0 and 0.0 <= liquidity.permanent_share < 1.0
+    left = np.array([np.broadcast_to(liquidity.decay(h), liquidity.sources) for h in (0.0, 1.0, 2.0, 50.0)])
+    assert (left[0] == 1.0).all() and (np.diff(left, axis=0) < 0.0).all()
+    np.testing.assert_allclose(left[2], left[1] ** 2, rtol=1e-12)
+    low, high = range_at_once(liquidity, own[0], 1900.0, 2000.0)
+    assert 0.0 == low < high
 
 
 @pytest.mark.parametrize("kind", every("lending"))

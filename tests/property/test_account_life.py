@@ -142,13 +142,25 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
     venue.instruments = list(book.instruments)
     options = [book.instruments[m] for m in book.options]
 
-    def priced(spot, hours):
+    def seen(spot, hours):
         at = np.array([[spot[a]] for a in ASSETS])
         state = None
         if not surface.static:
             step = round(hours / step_hours)
             state = paths.variance_lanes[step, :, lane, None] * np.exp([[added[a]] for a in ASSETS])
-        return dict(zip(options, option_values(book, snapshot(book, surface, at, state, hours))[:, 0], strict=True))
+        return snapshot(book, surface, at, state, hours)
+
+    def priced(spot, hours):
+        return dict(zip(options, option_values(book, seen(spot, hours))[:, 0], strict=True))
+
+    def greeks(spot, hours):
+        """(vega per 1.00, delta in USD) of every option, by Black-Scholes without rates at its volatility."""
+        out = {}
+        for option, sigma in zip(options, seen(spot, hours).volatility[:, 0], strict=True):
+            left, sign = (option.expiry_hours - hours) / 8760.0, 1.0 if option.kind == "call" else -1.0
+            found = black_scholes(spot[option.asset], option.strike, left, sigma, sign)
+            out[option] = float(found.vega), float(found.delta * spot[option.asset])
+        return out
 
     impact, added = dict.fromkeys(ASSETS, 0.0), dict.fromkeys(ASSETS, 0.0)
     at = lambda rows, t: dict(zip(ASSETS, map(float, rows[t, :, lane]), strict=True))  # noqa: E731
@@ -160,7 +172,7 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
         bumped = priced({a: s * 1.0001 for a, s in spot.items()}, t * hours)
         delta = {i: (bumped[i] - value[i]) / (1e-4 * spot[i.asset]) for i in options}
         rate = at(paths.funding_lanes, max(t - 1, 0))
-        venue.greeks = {i: greeks(i, spot[i.asset], t * hours) for i in options}
+        venue.greeks = greeks(spot, t * hours)
         venue.last = t == paths.grid.steps
         sold = venue.step(t == 0, spot, mark, rate, relative, value, delta)
         if impact_depth is not None:
@@ -172,14 +184,6 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
                 more = heat.elasticity * venue.closed[a] / (heat.depth_usd[a] * relative[a])
                 added[a] = (added[a] + more) * 0.5 ** (hours / heat.half_life_hours)
     return venue
-
-
-def greeks(option, spot, hours):
-    """(vega per 1.00, delta in USD) of one option on the flat surface without rates."""
-    sigma = SURFACE.atm(ASSETS.index(option.asset), 1.0, np.zeros(1))[0]
-    sign = 1.0 if option.kind == "call" else -1.0
-    found = black_scholes(spot, option.strike, (option.expiry_hours - hours) / 8760.0, sigma, sign)
-    return float(found.vega), float(found.delta * spot)
 
 
 def check_equal(desk, venue, lane):

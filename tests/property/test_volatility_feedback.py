@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from auction_reference import AuctionReference
+from maker_reference import MakerReference
 from test_account_life import ASSETS, FUNDS, SPOT, case, check_equal, live, reference
+from test_auction_life import auctioned
+from test_option_maker import made
+from venue_reference import Reference
 
 from riskengine.engine.loop import Impact
 from riskengine.engine.questions import VolatilityFeedback
@@ -33,15 +38,22 @@ def heated(seed, sold=False, **options):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_the_lanes_engine_is_the_plain_reference(seed):
+@pytest.mark.parametrize("kind", [Reference, AuctionReference, MakerReference])
+def test_the_lanes_engine_is_the_plain_reference(kind, seed):
     book, terms, paths = heated(seed)
+    # the same accounts sold, auctioned, or with a maker behind the books
+    if kind is AuctionReference:
+        terms = auctioned(2 * seed + 1)[1]
+    elif kind is MakerReference:
+        terms = made(seed)[1]
     fund, depth = FUNDS[seed % len(FUNDS)], {"BTC": 4e6, "ETH": 3e6}
     feedback = seed % 2 == 1
     impact = Impact(np.array(list(depth.values())), 3.0) if feedback else None
     desk = live(book, terms, fund, paths, impact, SURFACE, HEAT)
     for lane in range(paths.count):
         also = (depth, 3.0) if feedback else ()
-        check_equal(desk, reference(book, terms, fund, paths, lane, *also, surface=SURFACE, heat=HEAT), lane)
+        venue = reference(book, terms, fund, paths, lane, *also, kind=kind, surface=SURFACE, heat=HEAT)
+        check_equal(desk, venue, lane)
 
 
 def test_off_is_no_feedback_and_on_makes_the_mean_shortfall_larger():

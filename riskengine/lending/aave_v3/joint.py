@@ -24,6 +24,8 @@ from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID, arrival
+from riskengine.lending.outlet import left_of_sales
+from riskengine.lending.sale import CAPITAL
 from riskengine.market.paths import MarketPaths
 from riskengine.random import FIXED, PathDraws
 
@@ -113,6 +115,8 @@ def walk(
     indices,
     reserve_asset,
     depth,
+    capital,
+    bound,
     sums,
     residual,
     liquidated,
@@ -123,8 +127,9 @@ def walk(
     which keepers take them; `clock` says when those come (`Keeper.clock`).  A pair whose `worst` health, times the
     least ratio `relief` (L,) of a loan's thresholds to the lowest, stays above one is never touched: it ends with its
     gap of debt above collateral.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
-    `riskengine.lending.sale` reads of wrapped tokens, `decay` (T,) what is left of the pools' imbalance from one step
-    to the next.  `sums` (9, P), `residual` and `liquidated` (P,) receive the results.
+    `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A * sources) what is left of coins sold from one
+    step to the next.  Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has
+    room for.  `sums` (10, P), `residual` and `liquidated` (P,) receive the results.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -136,8 +141,8 @@ def walk(
     since = np.empty(most, dtype=np.int64)
     who = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
-    outstanding = np.zeros((depth.size, 1))
-    sold = np.zeros((depth.size, 1))
+    outstanding = np.zeros((decay.shape[1], 1))
+    sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
     for p in range(paths):
         count = 0
@@ -159,9 +164,13 @@ def walk(
             continue
         outstanding[:] = 0.0
         own[:] = 0.0
+        bound[:] = 0.0
+        own[CAPITAL, 0] = capital
         for t in range(earliest, steps):
-            for a in range(depth.size):
-                outstanding[a, 0] *= decay[t]
+            for a in range(decay.shape[1]):
+                outstanding[a, 0] *= decay[t, a]
+            own[CAPITAL, 0] += bound[t % bound.size]
+            free = own[CAPITAL, 0]
             for k in range(count):
                 if since[k] > t:
                     continue
@@ -193,6 +202,7 @@ def walk(
                         calls,
                         own,
                     )
+            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):
@@ -248,11 +258,16 @@ class JointRun:
         Raises
         ------
         ValueError
-            Where a token is collateral in one market and not in another, or borrowers react.
+            Where a token is collateral in one market and not in another, borrowers react, or impact stays for good.
         """
         base = markets[0]
         if any(m.reaction is not None for m in markets):
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
+        if base.liquidity.permanent_share:
+            raise ValueError(
+                "permanent_share must be 0 where parameter sets share paths, as what stays of a sale is not kept for "
+                f"each set, got {base.liquidity.permanent_share:g}"
+            )
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
         state = base.init(loans, paths.assets, spot[0], paths.grid, draws)
         tokens = [base.rules.reserve(s) for s in loans.reserves]
@@ -262,12 +277,12 @@ class JointRun:
         oracle = np.empty((steps, len(tokens), paths.count))
         market = np.empty((steps, *state.market(spot[0]).shape))
         start = state.prices(spot[0], told=True)
-        indices, decay = np.empty((steps, 2, len(tokens))), np.ones(steps)
+        indices, decay = np.empty((steps, 2, len(tokens))), np.ones((steps, len(state.outstanding)))
         told = paths.oracle_lanes
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
             base.accrue(state, 1 if t else 0)
-            decay[t] = base.liquidity.decay(seconds / 3600.0)
+            decay[t] = np.ravel(left_of_sales(base.liquidity, state, seconds / 3600.0))
             state.at(t, paths.borrow_rate_lanes[t] if base.reads_rates else None)
             answers = base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds)
             oracle[t] = state.prices(answers, told=True)
@@ -318,15 +333,17 @@ class JointRun:
             ``liquidated_loans``, ``borrow_capacity``, each (P,), as a desk of the market alone would find them.
         """
         state, paths = self._state, self._start.size - 1
+        capital = market.keeper.capital(1, state.grid)
         layout = market._layout(loans, lambda token: token.price)
         ltv, parameters = market._parameters(layout.tokens)
-        sums, residual, liquidated = np.zeros((9, paths)), np.zeros(paths), np.zeros(paths)
+        sums, residual, liquidated = np.zeros((CAPITAL + 1, paths)), np.zeros(paths), np.zeros(paths)
         above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         walk(
             self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
             state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
             state.clock, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
             sums, residual, liquidated,
         )  # fmt: skip
         lendable = scale * (state.start_collateral * ltv).sum(axis=0)

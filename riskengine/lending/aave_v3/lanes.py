@@ -7,7 +7,7 @@ Works in USD at oracle prices.  Every comparison that the contract makes on inte
 
 from riskengine.jit import kernel
 from riskengine.lending.due import DEFICIT, LESS, MORE, SKIPPED, mark
-from riskengine.lending.sale import sale_range, settle
+from riskengine.lending.sale import CAPITAL, sale_range, settle
 
 # positions in `terms`; the last two are 0 and 1 but for Aave v2, whose close factor is one of the reserve's own debt,
 # and which writes nothing off
@@ -138,6 +138,7 @@ def liquidate_account(
                 low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
                 x = min(closable(terms, weighted, total_debt, held, owed), held / bonus)
                 x = min(x, high / coins)
+                x = min(x, (sums[CAPITAL, p] - terms[GAS]) / (cost * coins))
                 if leaves_dust(terms, held, owed, bonus, x):
                     # the caller offers less, so that just enough stays
                     x = min(x, min(owed - terms[MIN_LEFTOVER], (held - terms[MIN_LEFTOVER]) / bonus))

@@ -14,9 +14,8 @@ from riskengine.lending.block_market import BlockMarket, BookState, Layout, List
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.rates.two_slope import growth
-from riskengine.roles import PriceOracle
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class AaveV3(BlockMarket):
     ----------
     rules : AaveV3Rules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -43,7 +42,7 @@ class AaveV3(BlockMarket):
 
     rules: AaveV3Rules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
@@ -91,7 +90,7 @@ class AaveV3(BlockMarket):
                     rules.full_close_below_usd,
                     rules.min_leftover_usd,
                     self.keeper.gas_usd,
-                    1.0 - self.liquidity.fee,
+                    self.liquidity.keep,
                     0.0,
                     1.0,
                 ]

@@ -7,7 +7,7 @@ pays the gas.  What is not bought then is inventory, which keepers buy when that
 
 from riskengine.jit import kernel
 from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, PROFIT, REPAID, RETURNED, SEIZED, SKIPPED, mark
-from riskengine.lending.sale import sale_range, sell
+from riskengine.lending.sale import CAPITAL, sale_range, sell
 
 # rows of `parameters`: liquidate collateral factor, liquidation factor, storefront price as a share of the oracle's
 LIQUIDATE, CREDIT, ASK = range(3)
@@ -16,12 +16,12 @@ GAS, KEEP, TARGET = range(3)
 
 
 @kernel(inline=True)
-def buyable(c, p, held, base, parameters, reserve_asset, oracle, market, depth, outstanding, terms):
+def buyable(c, p, held, base, parameters, reserve_asset, oracle, market, depth, outstanding, terms, sums):
     """Most coins of collateral `c`, of `held`, that a keeper buys and sells on without losing money; 0 for none."""
     # USD that a coin costs: base tokens are bought at their market price
     cost = parameters[ASK, c] * oracle[c, p] / oracle[base, p] * market[base, p]
     low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
-    coins = min(held, high)
+    coins = min(min(held, high), (sums[CAPITAL, p] - terms[GAS]) / cost)
     return coins if low <= high and coins >= low * LESS else 0.0
 
 
@@ -49,7 +49,9 @@ def buy(
     inventory[c, p] = left if left > inventory[c, p] * (1.0 - LESS) else 0.0
     reserves[p] += base_tokens
     got = sell(c, p, coins, market, reserve_asset, depth, outstanding, sold, terms[KEEP])
-    sums[PROFIT, p] += got - base_tokens * market[base, p] - terms[GAS]
+    spent = base_tokens * market[base, p]
+    sums[CAPITAL, p] -= spent + terms[GAS]
+    sums[PROFIT, p] += got - spent - terms[GAS]
 
 
 @kernel
@@ -94,7 +96,7 @@ def absorb_account(
     coins = 0.0
     if best >= 0 and reserves[p] - paid_out < terms[TARGET]:
         held = inventory[best, p] + collateral[loan, best, p]
-        coins = buyable(best, p, held, base, parameters, reserve_asset, oracle, market, depth, outstanding, terms)
+        coins = buyable(best, p, held, base, parameters, reserve_asset, oracle, market, depth, outstanding, terms, sums)
     if coins <= 0.0:
         sums[SKIPPED, p] += 1.0
         return 0
@@ -200,6 +202,7 @@ def absorb_due(
                 depth,
                 outstanding,
                 terms,
+                sums,
             )
             if coins > 0.0:
                 buy(

@@ -14,9 +14,8 @@ from riskengine.lending.comet.rules import CometRules
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book
 from riskengine.lending.reaction import Reaction
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.pricing.fixed_point import WAD
-from riskengine.roles import PriceOracle
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Comet(BlockMarket):
     ----------
     rules : CometRules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -43,7 +42,7 @@ class Comet(BlockMarket):
 
     rules: CometRules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
@@ -91,7 +90,7 @@ class Comet(BlockMarket):
             "reserves": np.full(paths, rules.reserves),
             "booked_usd": np.zeros(paths),
             "rate": rules.rates.per_second(rules.utilisation) / WAD,
-            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee, rules.target_reserves]),
+            "terms": np.array([self.keeper.gas_usd, self.liquidity.keep, rules.target_reserves]),
         }
 
     def _grow(self, state: BookState, steps: int) -> None:

@@ -6,7 +6,7 @@ moment of the call: just below health 1 there is next to nothing to earn, so kee
 
 from riskengine.jit import kernel
 from riskengine.lending.due import DEFICIT, LESS, MORE, SKIPPED, mark
-from riskengine.lending.sale import sale_range, settle
+from riskengine.lending.sale import CAPITAL, sale_range, settle
 
 # positions in `terms`
 GAS, KEEP, LEAST_FACTOR = range(3)
@@ -56,6 +56,7 @@ def liquidate_account(
             cost = market[d, p] / oracle[d, p] / coins
             low, high = sale_range(r, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
             x = min(min(owed, held * factor), high / coins)
+            x = min(x, (sums[CAPITAL, p] - terms[GAS]) / (cost * coins))
             if low <= high and x * coins >= low * LESS and x > best * MORE:
                 best, c = x, r
         if best <= 0.0:

@@ -14,9 +14,8 @@ from riskengine.lending.euler_evk.rules import EulerRules
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book, wad
 from riskengine.lending.reaction import Reaction
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.pricing.fixed_point import RAY, WAD
-from riskengine.roles import PriceOracle
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class EulerEvk(BlockMarket):
     ----------
     rules : EulerRules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -41,7 +40,7 @@ class EulerEvk(BlockMarket):
 
     rules: EulerRules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
@@ -72,7 +71,7 @@ class EulerEvk(BlockMarket):
         return {
             "debt_column": book.tokens.index(rules.loan),
             "rate": rules.rates.per_second(borrowed, WAD - borrowed) / RAY,
-            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee, 1.0 - rules.max_liquidation_discount]),
+            "terms": np.array([self.keeper.gas_usd, self.liquidity.keep, 1.0 - rules.max_liquidation_discount]),
         }
 
     def _grow(self, state: BookState, steps: int) -> None:

@@ -6,7 +6,7 @@ rule.  Debt that is left when the last collateral is seized is taken from suppli
 
 from riskengine.jit import kernel
 from riskengine.lending.due import DEFICIT, LESS, SKIPPED, mark
-from riskengine.lending.sale import sale_range, settle
+from riskengine.lending.sale import CAPITAL, sale_range, settle
 
 # rows of `parameters`: LLTV, incentive factor (1.05)
 LLTV, INCENTIVE = range(2)
@@ -47,6 +47,7 @@ def liquidate_position(
             break
         low, high = sale_range(c, p, cost, terms[GAS], market, reserve_asset, depth, outstanding, terms[KEEP])
         x = min(min(owed, held / incentive), high / coins)
+        x = min(x, (sums[CAPITAL, p] - terms[GAS]) / (cost * coins))
         if not (low <= high and x > 0.0 and x * coins >= low * LESS):
             if made == 0:
                 sums[SKIPPED, p] += 1.0

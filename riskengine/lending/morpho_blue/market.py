@@ -15,10 +15,9 @@ from riskengine.lending.morpho_blue import lanes
 from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor, taylor_compounded
 from riskengine.lending.morpho_blue.rules import IsolatedMarket, MorphoRules
 from riskengine.lending.reaction import Reaction
-from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD
 from riskengine.rates.adaptive_curve import adaptive_rate
-from riskengine.roles import PriceOracle
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class MorphoBlue(BlockMarket):
     ----------
     rules : MorphoRules
     keeper : Keeper
-    liquidity : ConstantProduct
-        Depth by market asset (``BTC``), one entry for each asset that a collateral follows.
+    liquidity : Liquidity
+        For each asset that a collateral follows, by its name (``BTC``), and no other.
     oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
@@ -44,7 +43,7 @@ class MorphoBlue(BlockMarket):
 
     rules: MorphoRules
     keeper: Keeper
-    liquidity: ConstantProduct
+    liquidity: Liquidity
     oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
 
@@ -90,7 +89,7 @@ class MorphoBlue(BlockMarket):
             "held_in": market_of,
             "owed_in": market_of + half,
             "rate_at_target": [wad(m.rate_at_target) // SECONDS_PER_YEAR for m in self.rules.markets],
-            "terms": np.array([self.keeper.gas_usd, 1.0 - self.liquidity.fee]),
+            "terms": np.array([self.keeper.gas_usd, self.liquidity.keep]),
         }
 
     def _grow(self, state: BookState, steps: int) -> None:

@@ -12,6 +12,9 @@ from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.keeper import ExponentialDelay
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
 from riskengine.lending.reaction import Reaction
+from riskengine.liquidity.hybrid import Hybrid
+from riskengine.liquidity.order_book import BookLadder
+from riskengine.liquidity.square_root import SquareRoot
 from riskengine.market.paths import MarketPaths
 from riskengine.oracle.push import PushOracle
 from riskengine.oracle.stale import StaleOracle
@@ -146,3 +149,24 @@ def test_tokens_that_are_collateral_in_one_market_only_are_refused(lived):
     other = replace(rules, reserves=tuple(usdt if r.symbol == "USDC" else r for r in rules.reserves))
     with pytest.raises(ValueError, match="same tokens as collateral"):
         JointRun.prepare([lending.market, replace(lending.market, rules=other)], lending.book, paths)
+
+
+def test_with_any_liquidity_and_with_keepers_of_limited_capital(lived):
+    lending, paths = lived
+    assets = lending.market.liquidity.assets
+    book = BookLadder((0.001, 0.01, 0.05), dict.fromkeys(assets, (1e6, 3e6)))
+    kinds = (
+        book,
+        Hybrid(book, lending.market.liquidity),
+        SquareRoot(dict.fromkeys(assets, 3e8), dict.fromkeys(assets, 0.04)),
+    )
+    keeper = replace(lending.market.keeper, capital_usd=2e5, recycling_hours=5.0)
+    for liquidity in kinds:
+        check(replace(lending.market, liquidity=liquidity), SETS[:2], lending.book, paths)
+    scarce = replace(lending.market, keeper=keeper)
+    joint = check(scarce, SETS[:2], lending.book, paths)
+    free = joint.columns(lending.market, lending.book)["liquidated_volume"].sum()
+    assert joint.columns(scarce, lending.book)["liquidated_volume"].sum() < free
+    with pytest.raises(ValueError, match="permanent_share must be 0 where parameter sets share paths"):
+        stays = replace(kinds[2], permanent_share=0.5)
+        JointRun.prepare([replace(lending.market, liquidity=stays)], lending.book, paths)

@@ -148,6 +148,18 @@ def test_recommended_sets_at_their_own_and_at_equal_capacity_by_hand(capsys, fol
     assert "over 1 event of one history each: higher seizes less collateral in 1 and more in 0" in report
 
 
+def test_a_recommended_set_may_be_a_file(capsys, folder):
+    text = "name: higher\ntokens: {WETH: {ltv: 0.8, liquidation_threshold: 0.85}}\n"
+    (folder / "set.yaml").write_text(text, encoding="utf-8")
+    (folder / "s.yaml").write_text(STUDY + "recommended: [set.yaml]\n", encoding="utf-8")
+    found = recommended(capsys, folder)
+    assert found["higher", "own", "replayed_seized", "fall", None] == 0.0
+    code, _, err = call(
+        capsys, "run", folder / "s.yaml", "--data", prices(folder), "--set", "recommended=[no.yaml]", "--dry-run"
+    )
+    assert code == 2 and "no.yaml" in err
+
+
 def test_a_liquidation_reads_no_ltv(capsys, folder):
     sets = "recommended=[{name: a, tokens: {WETH: {ltv: 0.8, liquidation_threshold: 0.82}}}, "
     sets += "{name: b, tokens: {WETH: {ltv: 0.76, liquidation_threshold: 0.82}}}]"
@@ -155,6 +167,48 @@ def test_a_liquidation_reads_no_ltv(capsys, folder):
     own = {n: {k[2]: v for k, v in found.items() if k[:2] == (n, "own") and k[3] == "fall"} for n in ("a", "b")}
     assert own["a"].pop("borrow_capacity") > own["b"].pop("borrow_capacity")
     assert own["a"] == own["b"] and own["a"]["replayed_seized"] > 0.0
+
+
+OTHER = """
+compared_with:
+- kind: aave_v2
+  rules:
+    name: made here too
+    as_of: "2025-01-01"
+    source: made here
+    reserves:
+      - {symbol: WETH, asset: ETH, decimals: 18, ltv: 0.8, liquidation_threshold: 0.81, liquidation_bonus: 0.08,
+         liquidation_protocol_fee: 0, rates: {optimal_usage: 0.9, base: 0, slope1: 0, slope2: 0, reserve_factor: 0.1}}
+      - {symbol: USDC, asset: null, decimals: 6, ltv: 0.0, liquidation_threshold: 0.0, liquidation_bonus: 0.0,
+         liquidation_protocol_fee: 0, rates: {optimal_usage: 0.9, base: 0, slope1: 0, slope2: 0, reserve_factor: 0.1}}
+    oracle: {deviation: 0.0, heartbeat_hours: 1}
+  keeper: {delay_hours: 0, gas_usd: 0, calls_per_step: 1}
+  liquidity: {depth_usd: {ETH: 1000000000000}, refill_half_life_hours: 1}
+"""
+
+
+def test_the_same_book_under_another_protocol_by_hand(capsys, folder):
+    (folder / "s.yaml").write_text(STUDY + OTHER, encoding="utf-8")
+    study = folder / "s.yaml"
+    code, out, err = call(capsys, "run", study, "--data", prices(folder), "--out", folder / "run", "--json")
+    assert code == 0, err
+    rows = json.loads(out)["result"]["rows"]
+    own = {r["measure"]: r["estimate"]["value"] for r in rows if r["section"] == "compared"}
+    assert {r["model"] for r in rows if r["section"] == "compared"} == {"aave_v2"}
+    # 0.81 x 19,200 is below 16,000: half of it at 8 %, where v3 takes half at 5 %
+    assert own["replayed_seized"] == pytest.approx(8_640.0) and own["replayed_penalty"] == pytest.approx(640.0)
+    assert own["seized_difference"] == pytest.approx(240.0) and own["borrowers_difference"] == 0.0
+    report = (folder / "run" / "report.md").read_text(encoding="utf-8")
+    assert "What would other protocols have done?" in report and "| Aave v2 | fall |" in report
+    for change, said in (
+        (
+            "compared_with.0.kind=aave_v3",
+            "compared_with must hold markets of other kinds, each once, got aave_v3, aave_v3",
+        ),
+        ("compared_with.0.rules.reserves.1.symbol=DAI", "reserve must be one of"),
+    ):
+        code, _, err = call(capsys, "run", study, "--data", prices(folder), "--set", change, "--dry-run")
+        assert code == 2 and said in err, err
 
 
 def test_the_sign_test_is_exact():

@@ -1,0 +1,228 @@
+"""Fit a kind of liquidity to what real books and quotes pay for sales of many sizes.
+
+A ladder of sales is (USD at the mark, USD paid), from one snapshot or from many.  The fit minimises the sum over sales
+of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over those whose slippage is at most `within`:
+what a liquidator who is paid a bonus of that size can use.  Depths are fitted in logarithms, the fee (or half-spread)
+in [0, 2 %] where it is not given.  How far depth moved between snapshots is the factor on depth that fits each best.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from riskengine.arrays import Floats, Ints, check_range
+from riskengine.liquidity.concentrated import Concentrated
+from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.liquidity.order_book import BookLadder
+from riskengine.liquidity.sale_curve import sale_on_lanes
+from riskengine.liquidity.square_root import SquareRoot
+from riskengine.roles import Liquidity
+
+KINDS = ("constant_product", "concentrated", "order_book", "square_root")
+_MOST_FEE = 0.02
+
+
+@dataclass(frozen=True)
+class SellLadder:
+    """What sales of many sizes were paid.
+
+    Attributes
+    ----------
+    name : str
+        Venue and instrument, or pair.
+    sold, paid : ndarray, shape (N,)
+        USD at the mark, and USD received.
+    snapshot : ndarray of int, shape (N,)
+        Which snapshot a sale is of.
+    stamps : tuple of str
+        When the snapshots were taken.
+    """
+
+    name: str
+    sold: Floats
+    paid: Floats
+    snapshot: Ints
+    stamps: tuple[str, ...]
+
+    @property
+    def slippage(self) -> Floats:
+        """Average slippage of every sale, shape (N,)."""
+        return 1.0 - self.paid / self.sold
+
+    def within(self, most: float) -> "SellLadder":
+        """The sales whose slippage is at most `most`."""
+        kept = self.slippage <= most
+        return replace(self, sold=self.sold[kept], paid=self.paid[kept], snapshot=self.snapshot[kept])
+
+
+@dataclass(frozen=True)
+class LiquidityFit:
+    """A kind fitted to a ladder of one asset.
+
+    Attributes
+    ----------
+    liquidity : Liquidity
+    asset : str
+    count, snapshots : int
+        Sales and snapshots used.
+    rms, largest : float
+        Root mean square and largest absolute error of the average slippage.
+    depth_range : tuple of float
+        5th and 95th percentile over snapshots of the factor on depth that fits each; (1, 1) of one.
+    """
+
+    liquidity: Liquidity
+    asset: str
+    count: int
+    snapshots: int
+    rms: float
+    largest: float
+    depth_range: tuple[float, float]
+
+
+def modelled_slippage(liquidity: Liquidity, asset: str, sold: Floats) -> Floats:
+    """Average slippage of fresh sales of `sold` USD (N,); 1 - paid / sold, what exceeds the liquidity unpaid."""
+    paid = np.empty(sold.size)
+    outstanding = np.zeros((liquidity.sources, sold.size))
+    table = liquidity.table((asset,))
+    sale_on_lanes(table, 0, outstanding, np.ascontiguousarray(sold), np.ones(sold.size), liquidity.keep, paid)
+    return 1.0 - paid / sold
+
+
+def deepened(liquidity: Liquidity, factor: float) -> Liquidity:
+    """The same with every depth, or the volume, times `factor`."""
+    own: Any = liquidity
+    if isinstance(liquidity, SquareRoot):
+        return replace(own, daily_volume_usd={a: v * factor for a, v in own.daily_volume_usd.items()})
+    if hasattr(liquidity, "book"):
+        return replace(own, book=deepened(own.book, factor), pool=deepened(own.pool, factor))
+    scaled = {a: _times(d, factor) for a, d in own.depth_usd.items()}
+    return replace(own, depth_usd=scaled)
+
+
+def _times(depth: Any, factor: float) -> Any:
+    return tuple(d * factor for d in depth) if isinstance(depth, tuple) else depth * factor
+
+
+def fit_liquidity(
+    kind: str,
+    asset: str,
+    ladder: SellLadder,
+    *,
+    distances: tuple[float, ...] = (0.0, 0.002, 0.01, 0.03, 0.1, 0.3),
+    fee: float | None = None,
+    daily_volatility: float = 0.02,
+    within: float = 0.1,
+) -> LiquidityFit:
+    """The `kind` of liquidity that explains `ladder` best.
+
+    Parameters
+    ----------
+    kind : {"constant_product", "concentrated", "order_book", "square_root"}
+    asset : str
+        Name of the asset in the record.
+    ladder : SellLadder
+    distances : tuple of float
+        Edges of the bands of ``concentrated`` and ``order_book``.
+    fee : float or None
+        None fits it.
+    daily_volatility : float
+        Of ``square_root``, whose daily volume is fitted at Y = 1.
+    within : float
+        Largest slippage of the sales used.
+
+    Raises
+    ------
+    ValueError
+        Where there are not more sales than numbers to fit, or the kind is none of these.
+    """
+    from scipy.optimize import least_squares
+
+    check_range("within", within, 0.0, 1.0, open_low=True)
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    used = ladder.within(within)
+    make, depths = _maker(kind, asset, distances, daily_volatility)
+    fewest = depths + (fee is None) + 1
+    if used.sold.size < fewest:
+        raise ValueError(
+            f"{ladder.name} must have {fewest} sales with slippage of at most {within:g}, one more than is fitted, "
+            f"got {used.sold.size}"
+        )
+    start = np.full(depths, np.log(used.sold.max() / depths))
+    # bands are bounded by what was sold: the data say nothing of more
+    low, high = start - 12.0, start + (8.0 if depths == 1 else 5.0)
+    if fee is None:
+        start, low, high = (np.append(a, b) for a, b in ((start, 1e-4), (low, 0.0), (high, _MOST_FEE)))
+
+    def found(x: Floats) -> Liquidity:
+        return make(np.exp(x[:depths]), float(x[depths]) if fee is None else fee)
+
+    real = used.slippage
+    scale = max(float(np.sqrt(np.mean(real**2))), 1e-6)
+
+    def misfit(x: Floats) -> Floats:
+        return (modelled_slippage(found(x), asset, used.sold) - real) / scale
+
+    solved = least_squares(misfit, start, bounds=(low, high), x_scale=np.where(np.arange(start.size) < depths, 1, 1e-3))
+    best = found(solved.x)
+    error = modelled_slippage(best, asset, used.sold) - real
+    return LiquidityFit(
+        best,
+        asset,
+        used.sold.size,
+        np.unique(used.snapshot).size,
+        float(np.sqrt(np.mean(error**2))),
+        float(np.abs(error).max()),
+        _depth_range(best, asset, used),
+    )
+
+
+def joined(fits: Sequence[LiquidityFit], half_life_hours: float, source: tuple[str, ...] = ()) -> Liquidity:
+    """One record of the fits of several assets by one kind, rounded to four digits; ValueError where fees differ."""
+    own: Any = [f.liquidity for f in fits]
+    if len({x.fee for x in own}) > 1:
+        raise ValueError(f"fits must share one fee, got {[x.fee for x in own]}")
+    more = {"refill_half_life_hours": half_life_hours, "source": source, "fee": round(own[0].fee, 6)}
+    if isinstance(own[0], SquareRoot):
+        volume = {a: _rounded(v) for x in own for a, v in x.daily_volume_usd.items()}
+        volatility = {a: v for x in own for a, v in x.daily_volatility.items()}
+        return replace(own[0], daily_volume_usd=volume, daily_volatility=volatility, **more)
+    depth = {a: _rounded(d) for x in own for a, d in x.depth_usd.items()}
+    return replace(own[0], depth_usd=depth, **more)
+
+
+def _rounded(value: Any) -> Any:
+    return tuple(map(_rounded, value)) if isinstance(value, tuple) else float(f"{value:.4g}")
+
+
+def _maker(
+    kind: str, asset: str, distances: tuple[float, ...], volatility: float
+) -> tuple[Callable[[Floats, float], Liquidity], int]:
+    """(record from depths and fee, number of depths)."""
+    if kind == "constant_product":
+        return lambda d, fee: ConstantProduct({asset: float(d[0])}, fee), 1
+    if kind == "square_root":
+        return lambda d, fee: SquareRoot({asset: float(d[0])}, {asset: volatility}, fee=fee), 1
+    cls = Concentrated if kind == "concentrated" else BookLadder
+    return lambda d, fee: cls(distances, {asset: tuple(float(x) for x in d)}, fee), len(distances) - 1
+
+
+def _depth_range(liquidity: Liquidity, asset: str, ladder: SellLadder) -> tuple[float, float]:
+    from scipy.optimize import minimize_scalar
+
+    factors = []
+    for n in np.unique(ladder.snapshot):
+        own = ladder.snapshot == n
+        sold, real = ladder.sold[own], ladder.slippage[own]
+
+        def misfit(x: float, sold: Floats = sold, real: Floats = real) -> float:
+            return float(np.sum((modelled_slippage(deepened(liquidity, np.exp(x)), asset, sold) - real) ** 2))
+
+        factors.append(np.exp(minimize_scalar(misfit, bounds=(-3.0, 3.0), method="bounded").x))
+    if len(factors) == 1:
+        return 1.0, 1.0
+    low, high = np.quantile(factors, [0.05, 0.95])
+    return float(low), float(high)

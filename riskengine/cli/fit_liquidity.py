@@ -1,0 +1,108 @@
+"""``riskengine fit liquidity``."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from riskengine.cli.inputs import check_writable
+from riskengine.errors import UsageError
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--kind", required=True, help="constant_product, concentrated, order_book or square_root.")
+@click.option(
+    "--asset", "assets", multiple=True, required=True, metavar="NAME=SERIES", help="BTC=WBTC/USDC; may be repeated."
+)
+@click.option("--distances", default="0,0.002,0.01,0.03,0.1,0.3", show_default=True, help="Edges of bands.")
+@click.option("--fee", type=click.FloatRange(0, 0.5), help="Fitted by default.")
+@click.option("--within", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True, help="Slippage.")
+@click.option("--daily-volatility", multiple=True, metavar="NAME=SHARE", help="Of square_root.")
+@click.option("--half-life", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Hours.")
+@click.option("--contract-usd", type=click.FloatRange(0, min_open=True), help="Where quantities count contracts.")
+@click.option("--out", type=click.Path(path_type=Path), help="File of the liquidity to write.")
+@click.option("--json", "json_", is_flag=True, help="JSON on stdout.")
+def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half_life, contract_usd,
+              out, json_) -> int:  # fmt: skip
+    """Fit a kind of liquidity to a book or to quotes in DATA, and write it for the lending markets of a study.
+
+    Says how far the fit is from every sale that slips by at most WITHIN, and how far depth moved between snapshots.
+    How soon what was sold is bid again is not in such data: the half-life is yours.
+    """
+    from riskengine.calibrate.liquidity import fit_liquidity, joined
+    from riskengine.cli.output import as_json, table
+    from riskengine.cli.progress import compile_notice
+    from riskengine.config.dump import dump, to_yaml
+    from riskengine.data.depth import read_ladder
+
+    if out is not None:
+        check_writable(out)
+    named = _pairs("--asset", assets)
+    told = _pairs("--daily-volatility", daily_volatility)
+    volatility = {a: _number("--daily-volatility", x) for a, x in told.items()}
+    edges = tuple(_number("--distances", x) for x in distances.split(","))
+    if (kind == "square_root") != bool(volatility) or (volatility and set(volatility) != set(named)):
+        raise UsageError("--daily-volatility must be given for every asset of square_root, and for no other kind")
+    fits, digest, when = [], "", set()
+    try:
+        with compile_notice():
+            for own_fee in (fee,) if fee is not None or len(named) == 1 else (None, "mean"):
+                shared = sum(f.liquidity.fee for f in fits) / len(fits) if own_fee == "mean" else own_fee
+                fits = []
+                for asset, series in named.items():
+                    ladder, digest = read_ladder(data, series, contract_usd)
+                    when |= {stamp[:10] for stamp in ladder.stamps}
+                    given = {"daily_volatility": volatility[asset]} if volatility else {}
+                    fits.append(fit_liquidity(kind, asset, ladder, distances=edges, fee=shared, within=within, **given))
+        command = ["riskengine", "fit", "liquidity", data.name, "--kind", kind]
+        command += [x for a, s in named.items() for x in ("--asset", f"{a}={s}")]
+        command += [x for a, s in volatility.items() for x in ("--daily-volatility", f"{a}={s:g}")]
+        context = click.get_current_context()
+        for option in ("distances", "fee", "within", "half_life", "contract_usd"):
+            if context.get_parameter_source(option) == click.core.ParameterSource.COMMANDLINE:
+                command += [f"--{option.replace('_', '-')}", str(context.params[option])]
+        source = (f"{data.name}, {', '.join(sorted(when))}; SHA-256 {digest}", shlex.join(command))
+        said = (
+            f"{f.asset}: slippage of {f.count} sales up to {within:g} within {f.rms:.2g} rms, {f.largest:.2g} at most"
+            for f in fits
+        )
+        made = joined(fits, half_life, (*source, *said))
+    except ValueError as error:
+        raise UsageError(f"{data}: {error}") from None
+    plain = {"kind": kind} | dump(made)
+    if out is not None:
+        title = f"# What sales of {', '.join(named)} bring: {kind} fitted to {data.name}, by riskengine fit liquidity"
+        out.write_text(f"{title}\n{to_yaml(plain)}", encoding="utf-8")
+    if json_:
+        shown = ("count", "snapshots", "rms", "largest", "depth_range")
+        as_json({"liquidity": plain, "fit": {f.asset: {k: getattr(f, k) for k in shown} for f in fits}})
+        return 0
+    rows = [
+        (f.asset, str(f.snapshots), str(f.count), f"{f.rms * 1e4:.1f}", f"{f.largest * 1e4:.1f}",
+         f"{f.depth_range[0]:.2f} to {f.depth_range[1]:.2f}")
+        for f in fits
+    ]  # fmt: skip
+    head = ("asset", "snapshots", "sales", "rms error, bp", "largest, bp", "depth between snapshots, 5 to 95 %")
+    table(rows, head)
+    click.echo("\n" + to_yaml({k: v for k, v in plain.items() if k != "source"}))
+    return 0
+
+
+def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+    out = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not value or not equals:
+            raise UsageError(f"{option} must have the form NAME=VALUE, got {text!r}")
+        out[name] = value
+    return out
+
+
+def _number(option: str, text: str) -> float:
+    from riskengine.config.reader import parse_number
+
+    value = parse_number(text.strip())
+    if value is None:
+        raise UsageError(f"{option} must hold numbers, got {text!r}")
+    return float(value)

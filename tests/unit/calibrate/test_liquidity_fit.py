@@ -1,0 +1,142 @@
+"""Liquidity fitted to sales: what made them is found again, and real books and quotes give the shipped figures."""
+
+import numpy as np
+import pytest
+
+from riskengine.calibrate.liquidity import SellLadder, deepened, fit_liquidity, joined, modelled_slippage
+from riskengine.config.build import Builder
+from riskengine.config.locate import shipped
+from riskengine.config.reader import read_yaml
+from riskengine.config.study import load_study
+from riskengine.data.depth import read_ladder
+from riskengine.liquidity.concentrated import Concentrated
+from riskengine.liquidity.constant_product import ConstantProduct
+from riskengine.liquidity.hybrid import Hybrid
+from riskengine.liquidity.order_book import BookLadder
+from riskengine.liquidity.square_root import SquareRoot
+from riskengine.roles import Liquidity
+
+EDGES = (0.0, 0.005, 0.03, 0.2)
+TRUE = {
+    "constant_product": ConstantProduct({"ETH": 4e7}, 0.002),
+    "concentrated": Concentrated(EDGES, {"ETH": (3e5, 2e6, 9e6)}, 0.001),
+    "order_book": BookLadder(EDGES, {"ETH": (3e5, 2e6, 9e6)}, 0.001),
+    "square_root": SquareRoot({"ETH": 3e8}, {"ETH": 0.03}, fee=0.001),
+}
+
+
+def sales(liquidity, factors=(1.0,), noise=0.0):
+    """60 sales in each of some snapshots, whose depths differ by `factors`."""
+    rng = np.random.default_rng(8)
+    size = np.geomspace(1e3, 1e7, 60)
+    slip = [modelled_slippage(deepened(liquidity, f), "ETH", size) for f in factors]
+    slip = [s + noise * rng.standard_normal(s.size) for s in slip]
+    paid = np.concatenate([size * (1.0 - s) for s in slip])
+    sold, snapshot = np.tile(size, len(factors)), np.repeat(np.arange(len(factors)), size.size)
+    return SellLadder("toy", sold, paid, snapshot, tuple(str(f) for f in factors))
+
+
+@pytest.mark.parametrize("kind", TRUE)
+def test_what_made_the_sales_is_found_again(kind):
+    true = TRUE[kind]
+    fit = fit_liquidity(kind, "ETH", sales(true), distances=EDGES, daily_volatility=0.03, within=0.2)
+    assert fit.rms < 1e-7 and fit.depth_range == (1.0, 1.0) and fit.snapshots == 1
+    found, wanted = fit.liquidity, true
+    assert found.fee == pytest.approx(wanted.fee, abs=1e-6)
+    name = "daily_volume_usd" if kind == "square_root" else "depth_usd"
+    np.testing.assert_allclose(getattr(found, name)["ETH"], getattr(wanted, name)["ETH"], rtol=1e-3)
+
+
+def test_noise_is_the_error_that_is_reported_and_moving_depth_its_range():
+    fit = fit_liquidity("constant_product", "ETH", sales(TRUE["constant_product"], noise=2e-3))
+    assert fit.rms == pytest.approx(2e-3, rel=0.25)
+    fit = fit_liquidity("constant_product", "ETH", sales(TRUE["constant_product"], tuple(np.linspace(0.5, 1.5, 11))))
+    assert fit.snapshots == 11
+    low, high = fit.depth_range
+    assert high / low == pytest.approx(1.45 / 0.55, rel=0.05)
+
+
+def test_fits_of_several_assets_are_one_record():
+    ladder = sales(TRUE["constant_product"])
+    fits = [fit_liquidity("constant_product", asset, ladder, fee=0.002) for asset in ("BTC", "ETH")]
+    made = joined(fits, 3.0, ("toy",))
+    assert made == ConstantProduct({"BTC": 4e7, "ETH": 4e7}, 0.002, 3.0, ("toy",))
+    other = fit_liquidity("constant_product", "ETH", sales(TRUE["constant_product"]), fee=0.001)
+    with pytest.raises(ValueError, match="fits must share one fee"):
+        joined([*fits, other], 3.0)
+
+
+def test_refuses():
+    few = sales(TRUE["constant_product"]).within(1e-9)
+    with pytest.raises(ValueError, match="toy must have 3 sales with slippage of at most 0.1, one more than is fitted"):
+        fit_liquidity("constant_product", "ETH", few)
+    with pytest.raises(ValueError, match="kind must be one of"):
+        fit_liquidity("hybrid", "ETH", few)
+    with pytest.raises(ValueError, match="within must lie in"):
+        fit_liquidity("constant_product", "ETH", few, within=0.0)
+
+
+def named(name):
+    builder = Builder(read_yaml(shipped("protocols")[name]))
+    return builder.done(builder.build(Liquidity))
+
+
+QUOTES = "data/dex_quotes_20231120.csv.gz"
+DEPTH = "data/orderbook_depth_binance_20240808.csv.gz"
+LADDERS = "data/dex_depth_ladders_2026.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "series", "more"),
+    [
+        ("liquidity_pool_20231120", QUOTES, {"BTC": "WBTC/USDC", "ETH": "WETH/USDC"}, {}),
+        ("liquidity_ranges_20231120", QUOTES, {"BTC": "WBTC/USDC", "ETH": "WETH/USDC"}, {}),
+        ("liquidity_book_20231120", QUOTES, {"BTC": "WBTC/USDC"}, {}),
+        ("liquidity_impact_20231120", QUOTES, {"BTC": "WBTC/USDC"}, {"daily_volatility": 0.0193}),
+        ("liquidity_binance_spot_20240808", DEPTH, {"BTC": "binance_spot/BTCUSDT"}, {}),
+        ("liquidity_linea_20260718", LADDERS, {"ETH": "linea/WETH/USDC"}, {"within": 1.0}),
+    ],
+)
+def test_shipped_liquidity_is_what_the_data_say(shared, name, file, series, more):
+    record = named(name)
+    for asset, own in series.items():
+        ladder, digest = read_ladder(shared / file, own)
+        bands = getattr(record, "distances", None)
+        given = {"distances": bands} if bands else {}
+        fit = fit_liquidity(record.kind, asset, ladder, fee=record.fee, **given, **more)
+        amount = "daily_volume_usd" if record.kind == "square_root" else "depth_usd"
+        np.testing.assert_allclose(
+            getattr(fit.liquidity, amount)[asset], getattr(record, amount)[asset], rtol=5e-3, err_msg=name
+        )
+        assert digest in record.source[0] and any(
+            s.startswith(f"{asset}: slippage of {fit.count}") for s in record.source
+        )
+
+
+def test_the_real_book_is_within_a_basis_point_of_its_fit(shared):
+    """Level by level: selling the book down is the sum over its bids, and seven numbers say it."""
+    ladder, _ = read_ladder(shared / "data/orderbook_l2_binance_20240808.csv.gz", "binance_spot/BTCUSDT")
+    assert ladder.sold.size > 50 and ladder.slippage.max() == pytest.approx(0.00135, abs=1e-4)
+    bands = (0.0, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02)
+    fit = fit_liquidity("order_book", "BTC", ladder, distances=bands)
+    assert fit.rms < 5e-5 and fit.largest < 1e-4
+
+
+def test_the_study_has_a_hundredth_of_what_was_fitted():
+    *markets, scarce = load_study("lending_liquidity").study.lending.markets
+    pool, ranges, book, impact, hybrid = (m.liquidity for m in markets)
+    wanted = {
+        "liquidity_pool_20231120": pool,
+        "liquidity_ranges_20231120": ranges,
+        "liquidity_book_20231120": book,
+        "liquidity_impact_20231120": impact,
+    }
+    for name, found in wanted.items():
+        expected = deepened(named(name), 0.01)
+        np.testing.assert_allclose(found.table(("BTC", "ETH")), expected.table(("BTC", "ETH")), rtol=1e-9, err_msg=name)
+    shipped_hybrid = deepened(named("liquidity_hybrid_20240808"), 0.01)
+    assert isinstance(hybrid, Hybrid)
+    np.testing.assert_allclose(hybrid.table(("BTC", "ETH")), shipped_hybrid.table(("BTC", "ETH")), rtol=1e-9)
+    # two hours in which half of what was sold is forgotten, whatever the kind
+    assert [x.decay(2.0) for x in (pool, ranges, book, impact)] == pytest.approx([0.5] * 4)
+    assert scarce.liquidity == pool and scarce.keeper.capital_usd == 5e5

@@ -71,9 +71,9 @@ class Keeper:
     """Liquidators of a market: late by a stated or drawn delay, and only for profit.
 
     A loan that is liquidatable on the protocol's oracle at step t is called at t + delay if it still is; a loan that
-    recovers and falls again has a new delay.  Each call
-    repays the largest amount that the rules allow and that does not lose money: collateral received, sold at the
-    market price after slippage, minus debt bought at the market price, minus gas.
+    recovers and falls again has a new delay.  Each call repays the largest amount that the rules allow and that does
+    not lose money: collateral received, sold at the market price after slippage, minus debt bought at the market price,
+    minus gas.
 
     Attributes
     ----------
@@ -83,21 +83,21 @@ class Keeper:
         Cost of one call.
     calls_per_step : int
         Most calls on one loan within one step.
-    extra_delay : ExponentialDelay or DelayShares, or None
-        Added to ``delay_hours``, drawn each time a loan becomes liquidatable; None is nothing.
     capital_usd : float or None
         What all keepers of the market together have to pay debt and gas with; None is as much as they need, as from
         flash loans.  Calls stop, or are smaller, where it is used up.
     recycling_hours : float
         Time after which what a call spent is there again, a whole number of grid steps; 0 is the next step.
+    extra_delay : ExponentialDelay or DelayShares, or None
+        Added to ``delay_hours``, drawn each time a loan becomes liquidatable; None is nothing.
     """
 
     delay_hours: float = 0.0
     gas_usd: float = 50.0
     calls_per_step: int = 8
-    extra_delay: ExponentialDelay | DelayShares | None = field(default=None, metadata={"written": "unless empty"})
     capital_usd: float | None = field(default=None, metadata={"written": "unless empty"})
     recycling_hours: float = field(default=0.0, metadata={"written": "unless empty"})
+    extra_delay: ExponentialDelay | DelayShares | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_range("delay_hours", self.delay_hours, 0.0, 8760.0)
@@ -115,27 +115,6 @@ class Keeper:
             return None
         steps = max(1, grid.index("recycling time", self.recycling_hours))
         return Capital(np.full(paths, self.capital_usd), np.zeros((steps, paths)))
-
-
-@dataclass
-class Capital:
-    """Keepers' capital on its way: `free` (P,) USD now, and `bound` (S, P), what each of the last S steps spent."""
-
-    free: Floats
-    bound: Floats
-
-    def at(self, last: int, step: int) -> Floats:
-        """What is free at `step`, where `last` was the step before."""
-        for s in range(last + 1, step + 1):
-            slot = s % len(self.bound)
-            self.free += self.bound[slot]
-            self.bound[slot] = 0.0
-        return self.free
-
-    def spend(self, step: int, left: Floats) -> None:
-        """Of what was free at `step`, `left` is."""
-        self.bound[step % len(self.bound)] = self.free - left
-        self.free = left.copy()
 
     def clock(self, grid: TimeGrid, names: tuple[str, ...], owner: np.ndarray, draws: PathDraws) -> tuple[Any, ...]:
         """What `riskengine.lending.due` needs to say when a keeper arrives.
@@ -157,6 +136,27 @@ class Capital:
         keys = words[owner] ^ np.array(draws.keys.words(), dtype=np.uint64)
         number = np.arange(owner.size) - np.searchsorted(owner, owner)
         return least, self.extra_delay.beyond(grid), keys, number, draws.first_path, grid.step_seconds
+
+
+@dataclass
+class Capital:
+    """Keepers' capital on its way: `free` (P,) USD now, and `bound` (S, P), what each of the last S steps spent."""
+
+    free: Floats
+    bound: Floats
+
+    def at(self, last: int, step: int) -> Floats:
+        """What is free at `step`, where `last` was the step before."""
+        for s in range(last + 1, step + 1):
+            slot = s % len(self.bound)
+            self.free += self.bound[slot]
+            self.bound[slot] = 0.0
+        return self.free
+
+    def spend(self, step: int, left: Floats) -> None:
+        """Of what was free at `step`, `left` is."""
+        self.bound[step % len(self.bound)] = self.free - left
+        self.free = left.copy()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ def explain(term: tuple[str, ...], json_: bool) -> int:
 
     asked = " ".join(term)
     known = dict(TERMS) | {other: TERMS[name] for other, name in ALIASES.items()}
-    known |= {key: f"{measure.title}: {measure.definition}" for key, measure in MEASURES.items()}
+    measures = {key: f"{measure.title}: {measure.definition}" for key, measure in MEASURES.items()}
+    # a report shows titles: those are found too, and a word that is both keeps its own meaning
+    known = {measure.title.lower(): measures[key] for key, measure in MEASURES.items()} | known | measures
     models = {kind: family for family in MODELS for kind in kinds(family)}
     for word in (asked.lower(), asked.lower().replace("_", " "), asked.lower().replace(" ", "_")):
         text = known.get(word) or (summary(models[word], word) if word in models else "")

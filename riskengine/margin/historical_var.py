@@ -47,6 +47,17 @@ class HistoricalVar:
         revaluation.check_levels(self.levels, self.margin_period_hours, self.maintenance_ratio)
         revaluation.check_window(self.window)
 
+    def exceeded(self, history: int) -> tuple[float, ...]:
+        """Probability that the next loss exceeds each level's order statistic of a window of exchangeable losses.
+
+        Rank k from the top of n: k / (n + 1).  Of levels beyond 1 - 1 / n the largest loss stands for the quantile.
+        Empty for a shortfall, of which that is not known.
+        """
+        if self.shortfall:
+            return ()
+        n = self.window or history
+        return tuple(k / (n + 1) for k in revaluation.tail_ranks(n, self.levels).tolist())
+
     def init(self, portfolio: Portfolio, surface: FactorSurface) -> revaluation.State:
         """Book maps."""
         return revaluation.init(portfolio, surface)

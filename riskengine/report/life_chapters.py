@@ -42,7 +42,7 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
     who = ("auctions", "auction_discount", "bidder_profit", "maker_notional", "maker_charge", "maker_profit",
            "maker_loss_probability", "maker_loss_p99")  # fmt: skip
     # one column for each measure
-    effect = [replace(r, measure=r.parameters["measure"], parameters={}) for r in effect]
+    effect = [replace(r, measure=r.parameters["measure"], parameters=_target(r)) for r in effect]
     return Chapter(
         "routes",
         "Which way of closing accounts?",
@@ -51,20 +51,32 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
             (pictures and dots("routes", "Ways to close accounts", panels)) or None,
             pivot("Fund for a probability of exhaustion, by way of closing", own, ("fund_size",), lead=("target",)),
             pivot("Who loses what, means over paths", own, measures),
+            pivot("Fund less that of the venue's own way", select(effect, measure="fund_size"), ("fund_size",)),
             pivot("Less the venue's own way, on the same paths", effect, ("liquidated_notional", *measures)),
             pivot("Bidders and the maker of options, means over paths", own, who),
         ],
     )
 
 
+def _auctioned(rows: list[Row]) -> bool:
+    """Whether the venue auctions accounts: then nobody is deleveraged."""
+    return bool(select(rows, "account_life", "auctions"))
+
+
+def _target(row: Row) -> dict:
+    """The target of a row that has one."""
+    return {name: value for name, value in row.parameters.items() if name == "target"}
+
+
 def fund_size(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """Fund for each probability, and what it did on fresh paths."""
     own = select(rows, "fund_sizing")
+    others = "others pay" if _auctioned(rows) else "positions are deleveraged"
     lead = (
-        "With an endless fund each path shows how much was ever needed; a fund is exhausted, and positions are "
-        "deleveraged, exactly on the paths that need more than it holds. The fund for a probability is therefore a "
-        "quantile of the need. Its upper bound is the certified fund, which was then run on fresh paths: the last "
-        "column should not exceed the probability asked for.",
+        f"With an endless fund each path shows how much was ever needed; a fund is exhausted, and {others}, "
+        "exactly on the paths that need more than it holds. The fund for a probability is therefore a quantile of the "
+        "need. Its upper bound is the certified fund, which was then run on fresh paths: the last column should not "
+        "exceed the probability asked for.",
     )
     curves = [c for c in result.get("curves") or () if c.get("name") == "fund_need"]
     names = [model_of(str(c.get("title"))) for c in curves]
@@ -120,7 +132,7 @@ def waterfall(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     fund = (result.get("settings") or {}).get("insurance_fund_usd")
     lead = (
         f"With a fund of {amount(fund, 'USD')}: what accounts owe beyond their equity is paid by the fund, then by "
-        "those who are deleveraged, then by all with equity.",
+        f"{'' if _auctioned(rows) else 'those who are deleveraged, then by '}all with equity.",
     )
     note = "Amounts on a path, USD, with intervals; the last two columns are quantiles over paths."
     table = Table("From closing to loss", ("Amount", "Model", *_PARTS.values()), lines, note, False, 3)

@@ -1,11 +1,12 @@
 """What a result says about its own study: world, settings, assumptions, provenance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from riskengine.book.loans import Loans
+from riskengine.engine.questions import MarginQuestion
 from riskengine.lending.oracle_notes import oracle_words
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
@@ -81,6 +82,21 @@ def world_data(world: World) -> list[dict[str, str]]:
     ]
 
 
+def _order_statistics(margin: MarginQuestion, history: int) -> Iterator[str]:
+    """What a quantile of a window promises: a probability of its own, not one minus the level."""
+    told = {}
+    for model in margin.models:
+        if hasattr(model, "exceeded"):
+            n = model.window or history
+            told |= {(n, level): p for level, p in zip(model.levels, model.exceeded(history), strict=False)}
+    for n in dict.fromkeys(n for n, _ in told):
+        rates = ", ".join(f"{100 * p:.3g} % at {100 * level:g} %" for (m, level), p in sorted(told.items()) if m == n)
+        yield (
+            f"An order statistic of {n:,} losses is exceeded, where margin periods are exchangeable, with probability "
+            f"{rates}; accounts that cannot lose count among the accounts."
+        )
+
+
 def assumptions(study: CalibrationStudy) -> list[str]:
     """What a calibration study takes for granted, a sentence each."""
     said = [
@@ -105,6 +121,7 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "level buys safety with capital.",
             "Grids have no confidence level: realised coverage is an output. Quantile models are recomputed once a "
             "margin period, grids at every step.",
+            *_order_statistics(margin, study.history_windows),
             "Liquidation closes positions in proportion at the stated costs until equity is the stated multiple of "
             "the maintenance requirement of what is left; losses beyond an account's equity are paid by the fund, then "
             "charged to the other accounts in proportion to their equity.",

@@ -210,6 +210,7 @@ class LendingReplayStudy(Study):
                 other.init(self.book, self.assets, spot, TimeGrid(3600, 1))
             except ValueError as error:
                 yield str(error), ("compared_with", i)
+        said: set[str] = set()
         for i, event in enumerate(self.events):
             try:
                 market = self.market_at(event)
@@ -222,4 +223,7 @@ class LendingReplayStudy(Study):
                 if not self.awaits_book:
                     list(self.compared(market))
             except ValueError as error:
-                yield str(error), ("events", i)
+                # what is wrong in every event is said once
+                if str(error) not in said:
+                    yield str(error), ("events", i)
+                said.add(str(error))

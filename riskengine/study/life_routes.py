@@ -1,5 +1,6 @@
 """Ways to close accounts, side by side on the same paths: fund, bad debt, cost of closing, deleveraging."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.engine.outcomes import Key
 from riskengine.estimate import Estimate, exact
+from riskengine.stats.figures import Figures
 from riskengine.study.columns import Columns
 from riskengine.study.life_spec import AccountLifeStudy
 from riskengine.study.measures import amount_rows, not_negative
@@ -62,16 +64,38 @@ def amount_of(columns: Columns, study: AccountLifeStudy, name: str, measure: str
     return cost + fees
 
 
+def _sizes(figures: Figures, study: AccountLifeStudy, need: Floats) -> tuple[Estimate, ...]:
+    """The fund for each target."""
+    return figures.quantiles(need, tuple(1.0 - t for t in study.targets))
+
+
+def _fund_effects(figures: Figures, study: AccountLifeStudy, need: Floats, own: Floats) -> Iterator[Estimate]:
+    """Fund of a route less that of the venue's own way, for each target."""
+    # both parts at half the error (Bonferroni): they come from the same paths
+    half = figures.at(0.5 * (1.0 + figures.confidence))
+    for found, wide, base, broad in zip(
+        *(_sizes(f, study, x) for x in (need, own) for f in (figures, half)), strict=True
+    ):
+        low, high = wide.lower - broad.upper, wide.upper - broad.lower
+        said = "difference of order statistics, bonferroni"
+        n, hits = found.n, min(found.n_effective, base.n_effective)
+        yield Estimate(found.value - base.value, math.nan, low, high, figures.confidence, n, hits, said)
+
+
 def route_rows(columns: Columns, study: AccountLifeStudy) -> Iterator[Row]:
     """Figures of the venue's own way and of every other, and paired differences from the former."""
     figures, base = columns.figures, study.modes[-1]
     own = {measure: amount_of(columns, study, base, measure) for measure in _COMPARED}
+    own_need = columns.select(key_of(base, None, "fund_need"))[0]
     for name in (base, *study.routes):
         shown = study.own_route if name == base else name
-        need = columns.select(key_of(name, None, "fund_need"))[0]
-        sizes = figures.quantiles(need, tuple(1.0 - t for t in study.targets))
-        for target, estimate in zip(study.targets, sizes, strict=True):
+        need = own_need if name == base else columns.select(key_of(name, None, "fund_need"))[0]
+        for target, estimate in zip(study.targets, _sizes(figures, study, need), strict=True):
             yield Row(SECTION, shown, {"target": target}, "fund_size", "USD", estimate)
+        effects = () if name == base else _fund_effects(figures, study, need, own_need)
+        for target, estimate in zip(study.targets, effects, strict=False):
+            where = {"measure": "fund_size", "from": study.own_route, "target": target}
+            yield Row("route_effect", shown, where, "paired_difference", "USD", estimate)
         for measure, unit in _COMPARED.items():
             amount = own[measure] if name == base else amount_of(columns, study, name, measure)
             if unit == "probability":

@@ -25,7 +25,8 @@ DIFFERENCES = {
     "replayed_bad_debt": "bad_debt_difference",
     "replayed_borrowers": "borrowers_difference",
 }
-_SAME = 1e-9  # of the figure in force: below it two figures are the same
+# below a cent, and this share of the figure in force, two figures are the same
+_SAME, _CENT = 1e-9, 0.01
 
 
 def replayed(study: LendingReplayStudy, market: LendingProtocol, paths: MarketPaths) -> dict[str, Floats]:
@@ -101,7 +102,7 @@ def order_of_sets(study: LendingReplayStudy, rows: Sequence[Row]) -> Iterator[Ro
         signs = {}
         for measure, gap in DIFFERENCES.items():
             gaps = [found[name, capacity, e, gap] for e in events]
-            same = [_SAME * abs(live[e, measure]) for e in events]
+            same = [max(_SAME * abs(live[e, measure]), _CENT) for e in events]
             signs[measure] = [(g > s) - (g < -s) for g, s in zip(gaps, same, strict=True)]
             lower, higher = signs[measure].count(-1), signs[measure].count(1)
             where = {"event": "all", "parameter_set": name, "capacity": capacity, "measure": measure}

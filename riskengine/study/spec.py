@@ -281,6 +281,12 @@ class CalibrationStudy(Study):
             book, models, place = self.margin.book, self.margin.models, ("margin", "models")
             yield from expiry_faults(book, self.horizon_hours, "horizon", ("margin", "book"))
             yield from period_faults(models, self.margin.margin_period_hours, self.history_windows, place)
+            if self.margin.procyclicality and self.horizon_hours < 2 * self.margin.margin_period_hours:
+                yield (
+                    f"procyclicality needs a horizon of at least two margin periods, "
+                    f"{2 * self.margin.margin_period_hours:g} h, got {self.horizon_hours:g} h",
+                    ("margin", "procyclicality"),
+                )
             yield from model_faults(models, book, self.world, place, self.grid)
         if self.lending is not None:
             yield from self._lending_faults(assets)

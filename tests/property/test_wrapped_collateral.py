@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mechanisms import ASSETS, KINDS, START, book_of, market_of, play, total
+from test_lending_liquidity import LIQUIDITY
 from test_lending_mechanisms import paths_of, random_book
 
 from riskengine.config.build import Builder
@@ -47,7 +48,8 @@ def wrapped(kind, wraps, symbol="WETH", asset=None, **changes):
 
 def figures(played):
     _, events, closing = played
-    return [getattr(e, f.name) for e in events for f in fields(e)] + list(closing.values())
+    told = [getattr(e, f.name) for e in events for f in fields(e)] + list(closing.values())
+    return [x for x in told if x is not None]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,6 +66,20 @@ def test_a_token_of_one_coin_is_that_coin(kind, seed):
     double = figures(play(wrapped(kind, Staked(rate=2.0), **settings_), halved, spot))
     for a, b in zip(plain, double, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LIQUIDITY)
+def test_so_it_is_in_every_kind_of_liquidity(kind, name):
+    """To the bit; and a keeper of pool tokens sells what pays, no more."""
+    spot, book = paths_of(5), random_book(5)
+    plain, token = market_of(kind, gas=20.0), wrapped(kind, Staked(), gas=20.0)
+    played = [figures(play(replace(m, liquidity=LIQUIDITY[name]), book, spot)) for m in (plain, token)]
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*played, strict=True))
+    pools = replace(wrapped(kind, Pool(np.sqrt(START[1]) / 2), gas=20.0), liquidity=LIQUIDITY[name])
+    _, events, _ = play(pools, book, spot)
+    assert total(events, "liquidations").sum() > 0
+    assert (total(events, "keeper_profit_usd") >= -1e-6 * (1.0 + total(events, "seized_usd"))).all()
 
 
 def test_what_a_token_is_made_of():
@@ -120,6 +136,33 @@ def test_a_keeper_calls_what_pays_and_no_more(kind):
         _, events, _ = play(market, book_of([tokens], [0.0], [owed]), FELL)
         assert total(events, "liquidations")[0] > 0
         assert total(events, "keeper_profit_usd")[0] >= -1e-6 * owed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    wraps=st.sampled_from(
+        [
+            Staked(rate=1.2, growth=1.0),
+            Pool(25.0),
+            Pool(80.0, low=1_700.0, high=2_300.0),
+            Principal(6.0, FLAT, coins=2.0),
+        ]
+    ),
+)
+def test_what_borrowers_lose_is_what_the_others_get(kind, seed, wraps):
+    """In a market without costs: seized = settled + credited back + fee + keepers' profit, at every step and path."""
+    market, spot, book = wrapped(kind, wraps), paths_of(seed, volatility=0.1), random_book(seed)
+    worth = market.init(book, ASSETS, spot[0], TimeGrid(3600, 1)).prices(spot[0])[0, 0]
+    held = replace(book, collateral=book.collateral * np.array([2_000.0 / worth, 1.0, 1.0]))
+    _, events, closing = play(market, held, spot)
+    for e in events:
+        spent = e.volume_usd + e.returned_usd + e.protocol_fee_usd + e.keeper_profit_usd
+        np.testing.assert_allclose(spent, e.seized_usd, rtol=1e-8, atol=1e-4)
+    owed = book.debt.sum()
+    gone = total(events, "volume_usd") + total(events, "deficit_usd")
+    np.testing.assert_allclose(owed - closing["debt"], gone, rtol=2e-6, atol=2e-6 * owed)
 
 
 def test_all_dollars_are_sold_at_par():

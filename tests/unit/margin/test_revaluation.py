@@ -208,3 +208,15 @@ def test_refusals():
                          market.volatility[:, :1], market.perpetual[:, :1])  # fmt: skip
     with pytest.raises(ValueError, match="lanes"):
         HistoricalVar().requirement(HistoricalVar().step(model.init(book, SURFACE), paths, 0), one)
+
+
+def test_an_order_statistic_promises_a_probability_of_its_own():
+    """Of n exchangeable losses and the next, each is the largest with probability 1 / (n + 1)."""
+    assert HistoricalVar((0.99, 0.995, 0.999)).exceeded(365) == (4 / 366, 2 / 366, 1 / 366)
+    assert HistoricalVar((0.9,), window=10).exceeded(365) == (2 / 11,)
+    assert HistoricalVar((0.99,), shortfall=True).exceeded(365) == ()
+    rng = np.random.default_rng(5)
+    losses = rng.standard_t(3, (40_000, 51))
+    over = (losses[:, 50] > np.quantile(losses[:, :50], 0.95, axis=1, method="inverted_cdf")).mean()
+    promised = HistoricalVar((0.95,)).exceeded(50)[0]
+    assert over == pytest.approx(promised, abs=4.5 * np.sqrt(promised * (1 - promised) / 40_000))

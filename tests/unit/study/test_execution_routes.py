@@ -76,6 +76,12 @@ def test_differences_are_those_of_the_means_on_the_same_paths(runs):
     for name in ("with_maker", "auction"):
         found = rows(result, "route_effect", "paired_difference", name, measure="closing_cost")[0]
         assert found.value == pytest.approx(mean[name] - mean["book"], rel=1e-9)
+    size = {m: rows(result, "execution_routes", "fund_size", m)[0] for m in ("book", "auction")}
+    found = rows(result, "route_effect", "paired_difference", "auction", measure="fund_size", target=0.05)[0]
+    assert found.value == size["auction"].value - size["book"].value
+    # as sure as both together: wider than either
+    assert found.lower <= size["auction"].lower - size["book"].upper
+    assert found.upper >= size["auction"].upper - size["book"].lower
     # the venue's own way is its last mode, and what bidders are given is what closing costs
     own = rows(result, "account_life", "account_shortfall_mean", "price_and_volatility_feedback", account_kind="all")
     assert rows(result, "execution_routes", "account_shortfall", "book")[0].value == own[0].value

@@ -16,6 +16,13 @@ from typing import Any
 from riskengine.lending.block_market import BlockMarket
 
 
+def drawn(market: Any) -> bool:
+    """Whether keepers or oracle of a market draw random numbers of their own."""
+    if not isinstance(market, BlockMarket):
+        return False
+    return market.keeper.extra_delay is not None or getattr(market.feed, "drawn", False)
+
+
 def hidden_falls(market: Any) -> Iterator[str]:
     """A sentence for each collateral whose oracle may hide more of a fall than a loan has to spare."""
     if not isinstance(market, BlockMarket):

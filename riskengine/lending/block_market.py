@@ -220,7 +220,7 @@ class BlockMarket(ABC):
         followed = {c.asset for c in collaterals if c.asset is not None}
         if followed != set(self.liquidity.assets):
             raise ValueError(
-                f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
+                f"liquidity must name the assets that collateral follows, {sorted(followed)}, "
                 f"got {sorted(self.liquidity.assets)}"
             )
 

@@ -146,6 +146,8 @@ def walk(
     who = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     ended = np.empty(reserves)
+    counts = np.empty(reserves)
+    costs = np.empty(reserves)
     outstanding = np.zeros((decay.shape[1], 1))
     sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
@@ -172,29 +174,33 @@ def walk(
         ended[:] = 0.0
         bound[:] = 0.0
         own[CAPITAL, 0] = capital
+        # nothing is outstanding, bound or ended before the first call
+        quiet = True
         for t in range(earliest, steps):
-            for a in range(decay.shape[1]):
-                outstanding[a, 0] *= decay[t, a]
-            if t > 0:
+            if not quiet:
+                for a in range(decay.shape[1]):
+                    outstanding[a, 0] *= decay[t, a]
                 for r in range(reserves):
                     grown = share[r] * (indices[t, 1, r] - indices[t - 1, 1, r])
                     forgone[p] += ended[r] * grown * market[p, t, r, 0]
-            own[CAPITAL, 0] += bound[t % bound.size]
+                own[CAPITAL, 0] += bound[t % bound.size]
             free = own[CAPITAL, 0]
+            for r in range(reserves):
+                counts[r] = indices[t, 0, r] * parameters[0, r] * oracle[p, t, r, 0]
+                costs[r] = indices[t, 1, r] * LESS * oracle[p, t, r, 0]
             for k in range(count):
                 if since[k] > t:
                     continue
                 surplus = 0.0
                 for r in range(reserves):
-                    surplus += (
-                        held[k, r, 0] * indices[t, 0, r] * parameters[0, r] - owed[k, r, 0] * indices[t, 1, r] * LESS
-                    ) * oracle[p, t, r, 0]
+                    surplus += held[k, r, 0] * counts[r] - owed[k, r, 0] * costs[r]
                 if surplus >= 0.0:
                     due[k] = -1
                     continue
                 if due[k] < 0:
                     due[k] = arrival(t, who[k], p, clock)
                 if due[k] <= t:
+                    quiet = False
                     for r in range(reserves):
                         ended[r] += owed[k, r, 0]
                     called[k] += liquidate_account(
@@ -214,9 +220,15 @@ def walk(
                         calls,
                         own,
                     )
+                    left = 0.0
                     for r in range(reserves):
                         ended[r] -= owed[k, r, 0]
-            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
+                        left += owed[k, r, 0]
+                    if left == 0.0:
+                        # nobody borrows on the path: it never falls below health 1 again
+                        since[k] = steps
+            if free < np.inf and not quiet:
+                bound[t % bound.size] = free - own[CAPITAL, 0]
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):

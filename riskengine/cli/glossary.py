@@ -61,7 +61,7 @@ TERMS = {
     "its start.",
     "insolvency": "Worst loss within the margin period above all resources of the account.",
     "insurance fund": "What pays losses beyond an account's resources, before they are shared by others.",
-    "inverse": "Settled in coin: same USD profit at a given price, other collateral risk.",
+    "inverse": "Settled in coin; a contract is a dollar, so N of them are N / mark coins.",
     "keeper": "Who calls liquidations, after a delay, constant or drawn, and only at a profit.",
     "level": "Confidence level of a quantile, 0.99; the tail probability is 1 - level.",
     "liquidation": "Closing positions, or seizing collateral, because a requirement is not met.",

@@ -18,7 +18,15 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import BUMP, account_values, close_costs, gross_notional, rounding, snapshot
+from riskengine.pricing.valuation import (
+    BUMP,
+    account_values,
+    close_costs,
+    contract_coins,
+    gross_notional,
+    rounding,
+    snapshot,
+)
 from riskengine.random import FIXED, DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 
@@ -27,10 +35,11 @@ class BookView:
     """Values of the book along the paths; desks on one path share one, so each step is priced once.
 
     Where the world has them, perpetuals are marked at spot times e^basis (dated forwards carry the share of the basis
-    that the surface's curves say), closing costs are divided by the relative
-    depth, and funding is exchanged between longs and shorts: over a step a position of q coins pays q times mark times
-    the rate per year times the step, all at its start.  What whole positions have paid since time 0 is part of their
-    value, so an account that holds a share of them has paid that share.  A view keeps the last step only.
+    that the surface's curves say), closing costs are divided by the relative depth, and funding is exchanged between
+    longs and shorts: over a step a linear position of q coins pays q times mark times the rate per year times the step,
+    an inverse one of N USD pays N / mark coins times the same, all at its start.  What whole positions have paid since
+    time 0 is part of their value, so an account that holds a share of them has paid that share.  A view keeps the last
+    step only.
     """
 
     def __init__(self, portfolio: Portfolio, surface: FactorSurface, paths: MarketPaths, terms: LiquidationTerms):
@@ -40,9 +49,8 @@ class BookView:
         self._spot: Floats | None = None
         self._step = 0
         self._funding = 0.0
-        self._coins = np.zeros((len(portfolio.assets), portfolio.accounts))
-        for m in portfolio.perpetuals:
-            self._coins[portfolio.asset_index[m]] += portfolio.quantity[:, m]
+        own = portfolio.asset_index[portfolio.perpetuals]
+        self._perpetuals = [portfolio.perpetuals[own == a] for a in range(len(portfolio.assets))]
 
     def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
         variance = self.paths.variance_lanes
@@ -56,10 +64,11 @@ class BookView:
     def _paid(self, step: int) -> Floats:
         """Funding that the accounts paid, net, between the last step and `step`, USD, shape (K, P)."""
         years = (step - self._step) * self.paths.grid.dt
-        flow = self.snapshot.perpetual * self.paths.funding_lanes[self._step] * years
-        out = np.zeros((self.portfolio.accounts, flow.shape[1]))
-        for coins, unit in zip(self._coins, flow, strict=True):
-            out += coins[:, None] * unit
+        mark, spot, rate = self.snapshot.perpetual, self.snapshot.spot, self.paths.funding_lanes[self._step]
+        out = np.zeros((self.portfolio.accounts, mark.shape[1]))
+        for a, columns in enumerate(self._perpetuals):
+            linear, inverse = contract_coins(self.portfolio, columns, mark[a])
+            out += linear * (mark[a] * rate[a] * years) + inverse * (spot[a] * rate[a] * years)
         return out
 
     def move_to(self, step: int, spot: Floats) -> None:

@@ -45,8 +45,8 @@ def paths(**lanes):
     return MarketPaths(GRID, ("BTC", "ETH"), 0, spot, **full)
 
 
-def values(block):
-    view = BookView(BOOK, SURFACE, block, LiquidationTerms())
+def values(block, book=BOOK):
+    view = BookView(book, SURFACE, block, LiquidationTerms())
     out = []
     for step in range(GRID.steps + 1):
         view.move_to(step, block.spot_lanes[step])
@@ -56,10 +56,12 @@ def values(block):
 
 
 def test_funding_only_changes_hands():
-    """Longs and shorts of one size sum to what they would without funding, at every step and on every path."""
+    """Longs and shorts of one contract sum to what they would without funding, at every step and on every path."""
     rate = 0.5 * np.random.default_rng(5).standard_normal((5, 2, 6))
-    bare, _ = values(paths())
-    funded, _ = values(paths(funding_lanes=rate))
+    sides = np.array([[2.0, -1.0, -2.0, 0.0], [-2.0, 1.0, 2.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    book = replace(BOOK, quantity=sides, entry=np.where(sides == 0.0, 0.0, BOOK.entry[1]))
+    bare, _ = values(paths(), book)
+    funded, _ = values(paths(funding_lanes=rate), book)
     np.testing.assert_allclose(funded[:, :2].sum(axis=1), bare[:, :2].sum(axis=1), atol=1e-8)
     np.testing.assert_array_equal(funded[:, 2], bare[:, 2])
     np.testing.assert_array_equal(funded[0], bare[0])

@@ -21,7 +21,7 @@ from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.random import DrawKeys
+from riskengine.random import DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
@@ -139,7 +139,7 @@ class Simulation:
     def _parameter_sets(self, paths: MarketPaths) -> dict[Key, np.ndarray]:
         """Columns of every parameter set on the book of the lending question; the subject is the name of the set."""
         lending, (markets, sizes) = self.lending, self.candidates
-        joint = JointRun.prepare(markets, lending.book, paths)
+        joint = JointRun.prepare(markets, lending.book, paths, PathDraws(self.keys, paths.first_path))
         return {
             ("lending", lending.market.kind, None, None, own.name, measure): column
             for own, market, size in zip(self.sets, markets, sizes, strict=True)
@@ -224,9 +224,9 @@ class Simulation:
         # where suppliers answer rates, what they lose is asked
         losses = lending.who_pays or getattr(market, "utilisation", None) is not None
         incidence = bool(lending.compared_with) or losses
-        coupled, label = self.feedback is not None, lending.label(market)
+        named = {"coupled": self.feedback is not None, "label": lending.label(market), "keys": self.keys}
         spot = paths.spot_lanes[0]
-        return LendingDesk(own, shift, lending.book, paths, spot, incidence, losses, coupled, label)
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, losses, **named)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

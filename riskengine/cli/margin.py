@@ -88,6 +88,11 @@ def margin(
     world = world.at({} if book.marks is None else book.marks.spot)
     for note in book.notes:
         click.echo(f"note: {note}", err=True)
+    claims = [book.instruments[m].name for m in book.principals if book.quantity[:, m].any()]
+    if claims and not world.surface.carry:
+        click.echo(
+            f"note: world {world.name} has no curves, so a claim is worth its coin: {', '.join(claims)}", err=True
+        )
     if out is not None:
         check_writable(out)
         out.write_text(to_yaml(dump_portfolio(book)), encoding="utf-8")

@@ -22,26 +22,6 @@ def non_dominated(points: ArrayLike) -> Ints:
     return np.array(kept, dtype=np.int64)
 
 
-def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
-    """Volume between the front of `points` (n, m) and `reference` (m,); points beyond the reference count nothing.
-
-    Exact: two measures by a sweep, more by slicing along the last one.
-    """
-    x, r = as_floats("points", points, 2), as_floats("reference", reference, 1)
-    x = x[(x < r).all(axis=1)]
-    if x.size == 0:
-        return 0.0
-    if x.shape[1] == 1:
-        return float(r[0] - x.min())
-    x = x[non_dominated(x)]
-    order = np.argsort(x[:, -1], kind="stable")
-    total, edges = 0.0, np.append(x[order, -1], r[-1])
-    for k in range(len(order)):
-        if edges[k + 1] > edges[k]:
-            total += (edges[k + 1] - edges[k]) * hypervolume(x[order[: k + 1], :-1], r[:-1])
-    return total
-
-
 @dataclass(frozen=True)
 class FrontPoint:
     """A setting on the front.

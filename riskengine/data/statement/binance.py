@@ -2,7 +2,8 @@
 
 USD-M sizes and options count coins; a COIN-M contract is 100 USD of BTC and 10 USD of every other coin.  A wallet
 balance leaves out unrealised profit, so it is cash; that of portfolio margin holds the coins of the margin account too,
-borrowed ones among them, which are owed with their interest.  Reference: developers.binance.com.
+borrowed ones among them, which are owed with their interest.  ``account`` and ``balance`` say the same of one wallet.
+Reference: developers.binance.com.
 """
 
 import re
@@ -11,7 +12,6 @@ from typing import Any
 from riskengine.data.statement.statement import Statement
 from riskengine.data.statement.terms import Terms, dated
 
-_DOLLARS = ("USDT", "USDC", "USD")
 _WHOLE = "totalWalletBalance"  # of a portfolio-margin account
 
 
@@ -50,7 +50,7 @@ def read(what: str, row: dict[str, Any], place: str, into: Statement) -> None:
         amount = into.number(row, key, place)
         if key == _WHOLE and amount is not None:
             amount -= sum(into.number(row, k, place) or 0.0 for k in ("crossMarginBorrowed", "crossMarginInterest"))
-        into.cash(place, str(row["asset"]), amount)
+        into.cash(place, str(row["asset"]), amount, key)
         into.stamp(into.number(row, "updateTime", place), 1e-3)
         return
     name = str(row["symbol"])

@@ -1,7 +1,9 @@
 """OKX: ``account/positions``, ``account/balance``, ``public/instruments`` and ``public/opt-summary``.
 
-Sizes count contracts: of ``ctVal`` times ``ctMult`` coins (linear, and options) or dollars (inverse); those of BTC and
-ETH are known, others need the answer of ``public/instruments``.  Reference: www.okx.com/docs-v5.
+Sizes count contracts: of ``ctVal`` times ``ctMult`` coins (linear, and options) or dollars (inverse).  What one of BTC
+or ETH is depends on what it settles in too; the known ones stand in `_SIZES`, others need the answer of
+``public/instruments``.  Reference: www.okx.com/docs-v5; www.okx.com/help/7053456733325 (perpetuals in coin, USDT)
+and okx-to-list-usdc-perpetual-for-btc-eth (in USDC, 17 October 2022); answers of ``public/instruments``.
 """
 
 from dataclasses import replace
@@ -10,10 +12,14 @@ from typing import Any
 from riskengine.data.statement.statement import Statement
 from riskengine.data.statement.terms import Terms, dated
 
-# (kind, settlement) -> contract size of BTC and ETH, as public/instruments gives it
+# second part of the name and kind -> contract size by asset, where a source says so
 _SIZES = {
-    "BTC": {"swap linear": 0.01, "swap inverse": 100.0, "option": 0.01},
-    "ETH": {"swap linear": 0.1, "swap inverse": 10.0, "option": 0.1},
+    ("USDT", "perpetual"): {"BTC": 0.01, "ETH": 0.1},
+    ("USDC", "perpetual"): {"BTC": 0.0001, "ETH": 0.001},
+    ("USD_UM", "future"): {"BTC": 0.01},
+    ("USD", "perpetual"): {"BTC": 100.0, "ETH": 10.0},
+    ("USD", "future"): {"BTC": 100.0, "ETH": 10.0},
+    ("USD", "option"): {"BTC": 0.01, "ETH": 0.1},
 }
 
 
@@ -68,11 +74,9 @@ def read(what: str, row: dict[str, Any], place: str, into: Statement) -> None:
         size = into.number(row, "pos", place)
         if size is not None and row.get("posSide") == "short":
             size = -abs(size)
-        into.hold(place, name, found, size, into.number(row, "avgPx", place), size=_size(found))
+        into.hold(place, name, found, size, into.number(row, "avgPx", place), size=_size(name, found))
 
 
-def _size(found: Terms | None) -> float | None:
-    if found is None:
-        return None
-    kind = "option" if found.kind == "option" else f"swap {found.settlement}"
-    return _SIZES.get(found.asset, {}).get(kind)
+def _size(name: str, found: Terms | None) -> float | None:
+    """Contract size where it is known without an answer that says it."""
+    return None if found is None else _SIZES.get((name.split("-")[1], found.kind), {}).get(found.asset)

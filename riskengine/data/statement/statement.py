@@ -6,6 +6,9 @@ Where a venue states equity E of a currency, cash is what makes the book's own v
 
 whatever the venue counts as settled, unrealised or premium.  Positions in one instrument (isolated, or both sides of a
 hedged account) are netted at the entry of the larger side, and what that locks in goes to cash.
+
+Wallet balances of one currency add where one kind of answer gives several, as each margin account has its own; the same
+figure again is the same wallet.  Two kinds of answer describe the same wallets, so they must agree.
 """
 
 import math
@@ -21,7 +24,7 @@ from riskengine.pricing.black import black76
 from riskengine.pricing.implied_vol import implied_volatility
 
 # counted as dollars at par where the world has no coin of that name
-DOLLARS = ("USD", "USDC", "USDT")
+DOLLARS = ("USD", "USDC", "USDT", "USDG")
 _YEAR = 31_536_000.0
 
 
@@ -78,6 +81,7 @@ class Statement:
     _quotes: dict[str, Quote] = field(default_factory=dict)
     _terms: dict[str, Terms] = field(default_factory=dict)
     _cash: dict[str, float] = field(default_factory=dict)
+    _wallets: dict[str, dict[str, dict[float, str]]] = field(default_factory=dict)
     _equity: dict[str, tuple[float, bool]] = field(default_factory=dict)
     _index: dict[str, float] = field(default_factory=dict)
     _taken: set[tuple[str, ...]] = field(default_factory=set)
@@ -131,12 +135,22 @@ class Statement:
         """A signed position of `contracts` of `size` coins (dollars where it is an inverse future)."""
         self._held.append(_Held(place, name, terms, contracts, entry, size))
 
-    def cash(self, place: str, currency: str, amount: float | None) -> None:
-        """Cash of one currency."""
+    def cash(self, place: str, currency: str, amount: float | None, answer: str = "") -> None:
+        """Cash of one wallet in one currency; `answer` names the kind of answer that gives it."""
         if amount is None:
             self.fault(place, f"the balance of {currency} must be given")
-        else:
-            self._cash[currency] = self._cash.get(currency, 0.0) + amount
+            return
+        self._wallets.setdefault(currency, {}).setdefault(answer, {}).setdefault(amount, place)
+
+    def _count_wallets(self) -> None:
+        """Cash of each currency; a fault where two kinds of answer disagree on it."""
+        for currency, answers in self._wallets.items():
+            totals = {kind: math.fsum(wallets) for kind, wallets in answers.items()}
+            self._cash[currency], *others = totals.values()
+            if any(other != self._cash[currency] for other in others):
+                told = " and ".join(f"{total:.15g} ({kind})" for kind, total in totals.items())
+                place = [*answers.popitem()[1].values()][-1]
+                self.fault(place, f"the balance of {currency} must be the same in all answers, got {told}")
 
     def equity(self, place: str, currency: str, amount: float | None, whole: bool = False) -> None:
         """Equity of one currency with the positions settled in it; with `whole`, that of the whole account."""
@@ -161,6 +175,7 @@ class Statement:
         if now <= 0.0:
             self.faults.append(Fault("as_of must be given: no row says when it was made (--as-of)", self.file))
             return {}, []
+        self._count_wallets()
         nets = self._net(now, assets)
         if not nets and not self._cash and not self._equity and not self.faults:
             self.faults.append(Fault("must hold a position or a balance, got none", self.file))

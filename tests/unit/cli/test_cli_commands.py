@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_files import call, prices, write
+from cli_files import WORLD, call, prices, write
 
 from riskengine.cli import bench, doctor
 from riskengine.cli.glossary import ALIASES, TERMS
@@ -249,3 +249,23 @@ def test_an_unknown_model_is_told_those_that_stand_alone(capsys):
 def test_words_of_reports_are_explained(capsys, term):
     assert main(["explain", term]) == 0
     assert ": " in capsys.readouterr().out
+
+
+def test_a_claim_on_a_world_without_curves_is_said_to_be_worth_its_coin(capsys, tmp_path):
+    held = "{instrument: principal, asset: BTC, expiry_days: 90, quantity: 2}"
+    book, worlds = tmp_path / "claims.yaml", {}
+    book.write_text(f"assets: [BTC, ETH]\naccounts:\n  - {{name: a, kind: claim, positions: [{held}]}}\n")
+    curves = "  carry: [{hours: [2160], zero_coupon: [0.98]}, {hours: [720], rate: [0.0]}]\n"
+    for name, text in (("bare", WORLD), ("curved", WORLD.replace("surface:\n", f"surface:\n{curves}"))):
+        worlds[name] = tmp_path / f"{name}.yaml"
+        worlds[name].write_text(text)
+    told = {}
+    for name, file in worlds.items():
+        code, out, told[name] = call(
+            capsys, "margin", "--portfolio", book, "--world", file, "--model", "greeks_grid", "--json"
+        )
+        assert code == 0, told[name]
+        worth = json.loads(out)["requirements"][0]["equity"]
+        assert worth == pytest.approx(2 * 34500.0 * (1.0 if name == "bare" else 0.98))
+    assert "note: world toy has no curves, so a claim is worth its coin: PT-BTC-90d" in told["bare"]
+    assert "curves" not in told["curved"]

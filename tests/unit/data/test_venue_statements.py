@@ -114,9 +114,54 @@ def test_a_dollar_margined_contract_settles_in_the_dollar_of_its_row(tmp_path, w
     """0.5 coins bought at 47,000 and marked at 48,010 are 505 of the 9,000 USDC of equity."""
     row = {"instId": "BTC-USD_UM-SWAP", "posSide": "net", "pos": "50", "avgPx": "47000", "markPx": "48010",
            "idxPx": "48000", "ccy": "USDC", "uTime": str(NOW * 1000)}  # fmt: skip
-    book = load(tmp_path, [row, {"ccy": "USDC", "eq": "9000"}], world)
-    assert held(book)[Perpetual("BTC")] == (0.5, 47000.0)
-    assert book.cash[0, 0] == pytest.approx(9000.0 - 505.0)
+    size = {"instId": row["instId"], "ctVal": "0.01", "ctMult": "1"}
+    for dollar in ("USDC", "USDG"):
+        book = load(tmp_path, [row | {"ccy": dollar}, size, {"ccy": dollar, "eq": "9000"}], world)
+        assert held(book)[Perpetual("BTC")] == (0.5, 47000.0)
+        assert book.cash[0, 0] == pytest.approx(9000.0 - 505.0)
+        assert f"{dollar} is counted as USD at par" in book.notes
+
+
+@pytest.mark.parametrize(
+    "name, coins",
+    [
+        ("BTC-USDT-SWAP", 100.0),
+        ("BTC-USDC-SWAP", 1.0),
+        ("ETH-USDC-SWAP", 10.0),
+        ("BTC-USD_UM-260327", 100.0),
+        # which no source says: never a guess from the contract of another dollar
+        ("BTC-USDT-260327", None),
+        ("BTC-USDC-260327", None),
+        ("BTC-USD_UM-SWAP", None),
+        ("ETH-USD_UM-260327", None),
+        ("BTC-USD_UM-260327-52000-C", None),
+    ],
+)
+def test_each_family_of_okx_contracts_has_its_own_face_value(tmp_path, world, name, coins):
+    """10,000 contracts of BTC-USDC-SWAP are one bitcoin."""
+    row = {"instId": name, "pos": "10000", "avgPx": "2000", "markPx": "2001", "idxPx": "2000", "fwdPx": "2000",
+           "markVol": "0.5", "uTime": str(NOW * 1000)}  # fmt: skip
+    if coins is None:
+        assert f"the contract size of {name} must be given" in faults(tmp_path, [row], world)
+        row = [row, {"instId": name, "ctVal": "0.05", "ctMult": "2"}]
+        coins = 1000.0
+    assert load(tmp_path, row, world).quantity[0].tolist() == [coins]
+
+
+def test_the_cash_of_one_wallet_counts_once(tmp_path, world):
+    """`account` and `balance` of Binance say the same of a wallet; two wallets of one coin add."""
+
+    def cash(*rows):
+        return load(tmp_path, [BINANCE["positions"], BINANCE["index"], *rows], world).cash[0].tolist()
+
+    account = {"asset": "USDT", "walletBalance": "10505.0", "updateTime": NOW * 1000}
+    balance = {"accountAlias": "x", "asset": "USDT", "balance": "10505", "crossUnPnl": "3"}
+    assert cash(account) == cash(account, balance) == cash(balance, account, account) == [10505.0, 0.0, 0.0]
+    coin = {"asset": "BTC", "walletBalance": "1.5"}, {"asset": "BTC", "walletBalance": "0.25"}
+    assert cash(account, *coin) == [10505.0, 1.75, 0.0]
+    told = faults(tmp_path, [BINANCE["index"], account, balance | {"balance": "10000"}], world)
+    said = "the balance of USDT must be the same in all answers, got 10505 (walletBalance) and 10000 (balance)"
+    assert said in told
 
 
 def test_what_portfolio_margin_borrowed_is_owed(tmp_path, world):
@@ -275,10 +320,10 @@ def test_every_fault_is_told_at_once(tmp_path, world):
         "positions.result[0]: the entry price of BTC-PERPETUAL must be positive, got None",
         "instrument must be a perpetual, dated future or option as deribit names them, got 'BTC-27MAR26-52000-X'",
         "BTC-27FEB26-44000-P must not have expired, got expiry 2026-02-27 08:00 for a book of 2026-03-01 12:00 UTC",
-        "ETH_EURR-PERPETUAL must settle in USD, USDC, USDT or ETH, got EURR",
+        "ETH_EURR-PERPETUAL must settle in USD, USDC, USDT, USDG or ETH, got EURR",
         "size must be a finite number, got 'many'",
         "asset of SOL_USDC-PERPETUAL must be one of the world's BTC, ETH, got SOL",
-        "cash must be in one of USD, USDC, USDT, BTC, ETH, got PAXG",
+        "cash must be in one of USD, USDC, USDT, USDG, BTC, ETH, got PAXG",
     ):
         assert words in said
     assert "Traceback" not in said

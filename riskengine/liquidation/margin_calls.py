@@ -95,6 +95,20 @@ def called_accounts(life, now, ratio, found):
     return head, _find(life, now, low, high, margin, ratio, found, head)
 
 
+@kernel(scratch=True)
+def add_open_notional(life, now, ratio, found, out):
+    """Add to `out` (J, P), by kind, the notional of the accounts that would be called at once again.
+
+    These are below their requirement, in an auction, or taken over and not sold.  `ratio` and `found` are scratch.
+    """
+    head, _ = called_accounts(life, now, ratio, found)
+    for p in range(head.size):
+        k = head[p] - 1
+        while k >= 0:
+            out[life.kind[k], p] += account_figures(life, now, k, p)[2]
+            k = found[k, p] - 1
+
+
 @kernel
 def line_up(ratio, found, head, p, queue):
     """Accounts called on lane `p` into `queue` (K,), in the order in which they are taken; returns how many."""

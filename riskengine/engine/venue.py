@@ -18,7 +18,7 @@ from riskengine.engine.questions import VolatilityFeedback
 from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
 from riskengine.liquidation.auction_life import GIVEN, PAYMENT, PROFIT, STARTED, auction_one_step, no_auctions
-from riskengine.liquidation.margin_calls import add_open_notional
+from riskengine.liquidation.margin_calls import add_called_notional, called_accounts
 from riskengine.liquidation.venue_state import (
     ADL_COUNT,
     ADL_LOSS,
@@ -341,7 +341,9 @@ class VenueDesk:
         for measure, column in {} if self._maker is None else self._maker.columns(life).items():
             out["all", measure] = column
         left = np.zeros((len(self.kinds), self._paths.count))
-        add_open_notional(life, self.now, self._ratio, self._found, left)
+        # below its requirement, in an auction, or taken over and not sold: it would be called at once again
+        head, _ = called_accounts(life, self.now, self._ratio, self._found)
+        add_called_notional(life, self.now, head, self._found, left)
         for kind, column in (("all", left.sum(axis=0)), *zip(self.kinds, left, strict=True)):
             out[kind, "open_notional"] = column
         if self._heated is not None:

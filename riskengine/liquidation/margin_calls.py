@@ -95,13 +95,9 @@ def called_accounts(life, now, ratio, found):
     return head, _find(life, now, low, high, margin, ratio, found, head)
 
 
-@kernel(scratch=True)
-def add_open_notional(life, now, ratio, found, out):
-    """Add to `out` (J, P), by kind, the notional of the accounts that would be called at once again.
-
-    These are below their requirement, in an auction, or taken over and not sold.  `ratio` and `found` are scratch.
-    """
-    head, _ = called_accounts(life, now, ratio, found)
+@kernel
+def add_called_notional(life, now, head, found, out):
+    """Add to `out` (J, P), by kind, the notional of the accounts that `called_accounts` found."""
     for p in range(head.size):
         k = head[p] - 1
         while k >= 0:

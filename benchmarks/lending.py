@@ -3,14 +3,19 @@
 ``breach check``: which loans are liquidatable, at every step and path, against numpy's matrix product.  The market runs
 with keepers that never arrive in time, so that it finds breaches and keeps their clocks and does nothing else.  That
 both find the same is checked first: with gas made prohibitive the market counts every breach as unprofitable.
+``first breaches``: 100,000 accounts of four assets, a debt in one of them, on 100 paths of 30 days; when each account
+first falls below health 1 on each path, against numpy's matrix product path by path.  Walked at every step, and with
+bounds that pass over accounts that are safe on a whole path; all three find the same steps.
 ``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
 ``joint search``: 200 parameter sets on common paths, thresholds four points down to eight up with bonus, fee and close
 factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
+``with caps and curves``: the same with 40 rate curves and five caps among the sets; loans then differ in size by set.
 """
 
 import json
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import _one_core  # noqa: F401
@@ -21,8 +26,10 @@ from riskengine.config.study import load_world
 from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
 from riskengine.lending.aave_v3 import AaveV3
+from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
+from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
 from riskengine.liquidity.constant_product import ConstantProduct
@@ -36,13 +43,16 @@ SPOT = {"BTC": 34_814.0, "ETH": 1_816.85}
 THRESHOLD = {"WETH": 0.83, "WBTC": 0.78}
 
 
-def build_market(gas_usd: float, delay_hours: float = 0.0) -> AaveV3:
+FREE = TwoSlope(0.8, 0.0, 0.0, 0.0)
+USDC = TwoSlope(0.9, 0.0, 0.035, 0.6, 0.1)
+
+
+def build_market(gas_usd: float, delay_hours: float = 0.0, rates: TwoSlope = FREE) -> AaveV3:
     """Aave v3 Ethereum's thresholds; no interest, and an oracle that follows the market, as the baseline has none."""
-    free = TwoSlope(0.8, 0.0, 0.0, 0.0)
     reserves = (
-        Reserve("WETH", "ETH", 18, 0.8, THRESHOLD["WETH"], 0.05, 0.1, free),
-        Reserve("WBTC", "BTC", 8, 0.73, THRESHOLD["WBTC"], 0.05, 0.1, free),
-        Reserve("USDC", None, 6, 0.0, 0.0, 0.0, 0.0, free),
+        Reserve("WETH", "ETH", 18, 0.8, THRESHOLD["WETH"], 0.05, 0.1, FREE, supply_cap=1_800_000.0),
+        Reserve("WBTC", "BTC", 8, 0.73, THRESHOLD["WBTC"], 0.05, 0.1, FREE),
+        Reserve("USDC", None, 6, 0.0, 0.0, 0.0, 0.0, rates, 0.9),
     )
     rules = AaveV3Rules("benchmark", "2023-10-31", "benchmark", reserves, PushOracle(0.0, 1.0))
     return AaveV3(rules, Keeper(delay_hours, gas_usd, 8), ConstantProduct({"BTC": 6.5e8, "ETH": 2e9}))
@@ -82,8 +92,8 @@ def run_market(model: AaveV3, loans, spot: np.ndarray) -> tuple[np.ndarray, np.n
 SEARCHED = 200
 
 
-def parameter_sets() -> list[ParameterSet]:
-    """200 sets around the market of `build_market`."""
+def parameter_sets(sized: bool) -> list[ParameterSet]:
+    """200 sets around the market of `build_market`; `sized`, with caps and curves of their own."""
     out = []
     for k in range(SEARCHED):
         shift = round(-0.04 + 0.12 * (k % 25) / 24, 3)
@@ -96,24 +106,84 @@ def parameter_sets() -> list[ParameterSet]:
             )
             for symbol, threshold in THRESHOLD.items()
         }
+        if sized:
+            tokens["WETH"] = replace(tokens["WETH"], supply_cap=1_800_000.0 * (1 + k % 5))
+            tokens["USDC"] = TokenChange(slope1=round(0.02 + 0.001 * (k % 40), 4))
         out.append(ParameterSet(f"set {k}", tokens, 0.5 if k % 50 < 25 else 1.0))
     return out
 
 
-def joint_search(loans, steps: int, paths: int, count: int) -> None:
+def joint_search(loans, steps: int, paths: int, count: int, sized: bool = False) -> None:
     """Draw the paths of a fitted world and let `count` sets live on them; one set runs as a study without sets does."""
     world = load_world("btc_eth")
     market = world.sample(TimeGrid(3600, steps), 0, paths, DrawKeys(1))
-    base = build_market(50.0, 1.0)
+    base = build_market(50.0, 1.0, USDC if sized else FREE)
     if count == 1:
         desk = LendingDesk(base, 0.0, loans, market, market.spot_lanes[0])
         run_loop(market, [desk])
         desk.columns()
         return
-    markets = [base.with_parameters(s) for s in parameter_sets()]
+    markets = [base.with_parameters(s) for s in parameter_sets(sized)]
+    sizes: list = [1.0] * count
+    if sized:
+        growth, price = BookGrowth(3.0, borrower_elasticity=0.5), np.array([SPOT["ETH"], SPOT["BTC"], 1.0])
+        sizes = [growth.sizes(base.rules, m.rules, loans, price) for m in markets]
+        markets = [replace(m, rules=growth.market(base.rules, m.rules)) for m in markets]
     joint = JointRun.prepare(markets, loans, market)
-    for own in markets:
-        joint.columns(own, loans)
+    for own, size in zip(markets, sizes, strict=True):
+        joint.columns(own, loans, size)
+
+
+ACCOUNTS, FEW_PATHS, DAYS, TOKENS = 100_000, 100, 30, 4
+LIMITS = np.array([0.8, 0.75, 0.65, 0.9])
+
+
+def many_accounts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Collateral and debt (L, R) of accounts in four assets, and prices (T, R, P) of correlated diffusions."""
+    rng = np.random.default_rng(3)
+    collateral = rng.lognormal(0, 1.5, (ACCOUNTS, TOKENS)) * (rng.random((ACCOUNTS, TOKENS)) < 0.5)
+    collateral[:, 0] += 0.01
+    debt = np.zeros((ACCOUNTS, TOKENS))
+    owed = rng.integers(0, TOKENS, ACCOUNTS)
+    health = 1.02 + rng.gamma(1.5, 0.6, ACCOUNTS)
+    debt[np.arange(ACCOUNTS), owed] = (collateral * LIMITS).sum(axis=1) / health
+    root = np.linalg.cholesky(0.6 * np.ones((TOKENS, TOKENS)) + 0.4 * np.eye(TOKENS))
+    z = rng.standard_normal((FEW_PATHS, DAYS, TOKENS)) @ root.T
+    daily = np.array([0.6, 0.8, 1.0, 0.05]) / np.sqrt(365)
+    prices = np.exp(np.cumsum(z * daily - 0.5 * daily**2, axis=1))
+    return collateral, debt, np.ascontiguousarray(prices.transpose(1, 2, 0))
+
+
+def numpy_first(weight: np.ndarray, prices: np.ndarray, out: np.ndarray) -> None:
+    """First steps (P, L), `weight` (R, L) and `prices` (P, T, R); T where there is none."""
+    for p in range(len(prices)):
+        below = prices[p] @ weight < 0.0
+        out[p] = np.where(below.any(axis=0), below.argmax(axis=0), len(prices[p]))
+
+
+def first_breach_row(repeats: int) -> dict:
+    """Times of the three ways, which must find the same steps."""
+    collateral, debt, prices = many_accounts()
+    weight = np.ascontiguousarray((collateral * LIMITS - debt).T)
+    by_path = np.ascontiguousarray(prices.transpose(2, 0, 1))
+    indices = np.ones((DAYS, 2, TOKENS))
+    found = np.empty((FEW_PATHS, ACCOUNTS), dtype=np.int32)
+    numpy_first(weight, by_path, found)
+    times = {}
+    for name, bounded in (("walked_s", False), ("bounded_s", True)):
+        run = partial(first_breaches, collateral, debt, LIMITS, indices, prices, bounded=bounded)
+        wrong = int((run().step.T != found).sum())
+        if wrong:
+            raise SystemExit(f"first steps differ at {wrong} of {found.size} places")
+        times[name] = best(run, repeats)
+    base = best(partial(numpy_first, weight, by_path, found), repeats)
+    return {
+        "numpy_s": round(base, 3),
+        **{name: round(t, 4) for name, t in times.items()},
+        **{name.replace("_s", "_ratio"): round(base / t, 1) for name, t in times.items()},
+        "million_account_steps_per_s": round(ACCOUNTS * FEW_PATHS * DAYS / times["bounded_s"] / 1e6),
+        "ever_below_share": float(f"{(found < DAYS).mean():.3g}"),
+    }
 
 
 def best(call, repeats: int) -> float:
@@ -151,14 +221,17 @@ def main(repeats: int = 9) -> dict:
             "liquidatable_share": float(f"{counts.mean() / borrowers:.3g}"),
             "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
         }
+    rows["first breaches, 100,000 accounts"] = first_breach_row(max(3, repeats // 2))
     world = load_world("btc_eth")
     near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
-    one, many = (best(partial(joint_search, near, steps, paths, n), max(3, repeats // 3)) for n in (1, SEARCHED))
-    rows["joint search"] = {
-        "one_set_s": round(one, 4),
-        f"{SEARCHED}_sets_s": round(many, 4),
-        "ratio": round(many / one, 2),
-    }
+    for name, sized in (("joint search", False), ("joint search, with caps and curves", True)):
+        calls = [partial(joint_search, near, steps, paths, n, sized) for n in (1, SEARCHED)]
+        one, many = (best(call, max(3, repeats // 3)) for call in calls)
+        rows[name] = {
+            "one_set_s": round(one, 4),
+            f"{SEARCHED}_sets_s": round(many, 4),
+            "ratio": round(many / one, 2),
+        }
     print(f"{borrowers} loans x {paths} paths x {steps} steps, one core, CPU seconds, best of {repeats}")
     for name, row in rows.items():
         print(name)

@@ -58,6 +58,14 @@ class InputError(UsageError):
         super().__init__("\n".join(str(f) for f in self.faults))
 
 
+def refuse_pointer(content: bytes | str, file: str) -> None:
+    """InputError where `content` is what Git LFS leaves of a large file that was not fetched: nothing is made of it."""
+    head = "version https://git-lfs.github.com/spec/"
+    start = content[: len(head)]
+    if (start.decode("latin-1") if isinstance(start, bytes) else start) == head:
+        raise InputError(Fault("is a pointer of Git LFS, not the data: fetch it with `git lfs pull`", file))
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` with the known name nearest to `name`, or nothing where none is near."""
     close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)

@@ -306,7 +306,11 @@ def told_apart(models: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _settings(own: Any, like: Sequence[Any]) -> list[str]:
-    """What tells a record from others of its class; of records inside that have one class in all, what tells those."""
+    """What tells a record from others of its class.
+
+    Of records inside: what tells those, where all have one class; else their kinds, and what tells one from others of
+    its own.
+    """
     told = []
     for f in fields(own):
         value, others = getattr(own, f.name), [getattr(m, f.name) for m in like]
@@ -315,8 +319,10 @@ def _settings(own: Any, like: Sequence[Any]) -> list[str]:
         held, theirs = _records(value), [_records(x) for x in others]
         if held and all(list(map(type, x)) == list(map(type, held)) for x in theirs):
             told += [said for own, *rest in zip(held, *theirs, strict=True) for said in _settings(own, rest)]
-        else:
-            told.append(_said(f.name, value))
+            continue
+        told.append(_said(f.name, value))
+        if len(held) == 1:
+            told += _settings(held[0], [x[0] for x in theirs if len(x) == 1 and type(x[0]) is type(held[0])])
     return told
 
 

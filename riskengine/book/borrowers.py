@@ -5,6 +5,7 @@ tokens.  Tokens without a column are zero.
 """
 
 import csv
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, check_range
 from riskengine.book.loans import Loans
-from riskengine.errors import Fault, InputError
+from riskengine.errors import Fault, InputError, refuse_pointer
 from riskengine.random import DrawKeys, Purpose, fill_uniforms, fill_words, normals_from_words
 
 _SIDES = ("collateral", "debt")
@@ -165,9 +166,11 @@ def read_borrowers(path: "Path | str") -> Loans:
     file = str(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.reader(handle))
+            text = handle.read()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(Fault(f"borrower book must be a readable CSV file, got {error}", file)) from error
+    refuse_pointer(text, file)
+    rows = list(csv.reader(io.StringIO(text, newline="")))
     columns, faults = _header(rows[0] if rows else [], file)
     names: list[str] = []
     balances: list[list[float]] = []

@@ -18,7 +18,7 @@ from riskengine.errors import UsageError
 
 @click.group()
 def fit() -> None:
-    """Fit a world to prices, or a pricing law to options."""
+    """Fit a world to prices, a pricing law to options, or liquidity to books and quotes."""
 
 
 @fit.command()

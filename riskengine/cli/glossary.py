@@ -116,6 +116,7 @@ TERMS = {
     "tracking error": "Standard deviation of what a hedge leaves; of an estimator, of how far it strays from a truth "
     "that moves.",
     "truth": "A figure that is known exactly because the generator is ours: by two routes that agree, or refused.",
+    "utilisation": "Share of a lending pool that is lent out; its rates are a curve of it, steeper past the kink.",
     "value at risk": "Quantile of the loss at a level over a horizon.",
     "vault": "A pool of capital that sells options at its own quote.",
     "verdict": "PASS, FAIL, or INCONCLUSIVE (the interval straddles the limit); only against a declared criterion.",

@@ -24,7 +24,10 @@ COMMANDS = {
     "check": ("riskengine.cli.project", "Check files and run nothing."),
     "list": ("riskengine.cli.project", "List scenarios, studies, books, protocols, margin, lending or estimators."),
     "copy": ("riskengine.cli.project", "Copy a shipped file here, to edit."),
-    "fit": ("riskengine.cli.fit", "Fit a world to prices, or a pricing law to options; with standard errors."),
+    "fit": (
+        "riskengine.cli.fit",
+        "Fit a world to prices, a pricing law to options, or liquidity to books; with errors.",
+    ),
     "tune": ("riskengine.cli.run", "Run a study that ends in a choice or a search."),
     "margin": ("riskengine.cli.margin", "Margin of a portfolio under one model or all, explained."),
     "attribute": ("riskengine.cli.attribute", "What moved a requirement from yesterday to today, by cause."),

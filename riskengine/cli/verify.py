@@ -8,9 +8,12 @@ import click
 
 @click.command()
 @click.argument("cases", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "json_", is_flag=True, help="As JSON.")
-def verify(cases: tuple[Path, ...], json_: bool) -> int:
+@click.option("--values", is_flag=True, help="What the engine finds for each case, compared or not.")
+@click.option("--json", "json_", is_flag=True, help="As JSON, with what the engine finds.")
+def verify(cases: tuple[Path, ...], values: bool, json_: bool) -> int:
     """Hold the reference cases in the files CASES against this engine.
+
+    A case with nothing expected is a calculator: --values shows its figures.
 
     One line each: PASS, FAIL (expected, got, difference) or UNSUPPORTED; exit code 1 where any failed, 2 where a file
     could not be read (the others are run all the same).
@@ -34,6 +37,8 @@ def verify(cases: tuple[Path, ...], json_: bool) -> int:
                 results.append((file, result))
                 if not json_:
                     click.echo(str(result))
+                    for key, value in result.results.items() if values else ():
+                        click.echo(f"  {key}: {value}")
     only = [r for _, r in results]
     if json_:
         told = [{"file": str(f), **asdict(r)} for f, r in results]

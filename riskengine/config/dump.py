@@ -44,8 +44,8 @@ def dump(record: Any) -> Any:
 
 def _written(f: Any, record: Any) -> bool:
     """Whether a field is one that a file gives, and holds something where it is written only then."""
-    told = f.init and f.name[0] != "_"
-    return told and (f.metadata.get("written") != "unless empty" or bool(getattr(record, f.name)))
+    told, value, when = f.init and f.name[0] != "_", getattr(record, f.name), f.metadata.get("written")
+    return told and (when != "unless empty" or bool(value)) and (when != "unless none" or value is not None)
 
 
 def _kind(record: Any) -> str | None:

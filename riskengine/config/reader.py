@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from riskengine.errors import Fault, InputError
+from riskengine.errors import Fault, InputError, refuse_pointer
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
@@ -94,13 +94,15 @@ def read_text(file: Path, limit: int = MAX_BYTES) -> str:
         size = file.stat().st_size
         if size > limit:
             raise InputError(Fault(f"file must hold at most {limit:,} bytes, got {size:,}", str(file)))
-        return file.read_bytes().decode("utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(Fault("no such file", str(file))) from None
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror}", str(file))) from None
     except UnicodeDecodeError as error:
         raise InputError(Fault(f"must be UTF-8 text, got byte {error.start} that is not", str(file))) from None
+    refuse_pointer(text, str(file))
+    return text
 
 
 def parse_yaml(text: str, file: str = "") -> Tree:

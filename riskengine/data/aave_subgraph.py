@@ -11,7 +11,7 @@ import numpy as np
 
 from riskengine.book.loans import Loans
 from riskengine.data.loan_dumps import LoanDump, raise_some
-from riskengine.errors import Fault, InputError
+from riskengine.errors import Fault, InputError, refuse_pointer
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class AaveSubgraph(LoanDump):
     def _read(self, file: Path) -> tuple[Loans, str]:
         try:
             content = file.read_bytes()
+            refuse_pointer(content, str(file))
             found = json.loads(content)
         except FileNotFoundError:
             raise InputError(Fault("no such file", str(file))) from None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from riskengine.data.table import numbers, read_frame
-from riskengine.errors import Fault, InputError
+from riskengine.errors import Fault, InputError, refuse_pointer
 from riskengine.market.recorded import PathSet
 from riskengine.registry import suggest
 
@@ -83,6 +83,7 @@ def _arrays(file: Path, assets: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     name = str(file)
     try:
         content = file.read_bytes()
+        refuse_pointer(content, name)
         # no pickles: loading one may run anything
         loaded = np.load(io.BytesIO(content), allow_pickle=False)
         found = {"spot": loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.errors import Fault, InputError, UsageError
+from riskengine.errors import Fault, InputError, UsageError, refuse_pointer
 
 if TYPE_CHECKING:
     import pandas
@@ -106,11 +106,13 @@ def is_csv(file: Path) -> bool:
 def read_frame(file: Path) -> tuple["pandas.DataFrame", str]:
     """A CSV or parquet file as a table, and the SHA-256 of its bytes; errors as of `read_table`."""
     try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        content = file.read_bytes()
     except FileNotFoundError:
         raise InputError(Fault("no such file", str(file))) from None
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror}", str(file))) from None
+    refuse_pointer(content, str(file))
+    digest = hashlib.sha256(content).hexdigest()
     if not is_csv(file):
         try:
             import pyarrow  # noqa: F401 - the reader of parquet files; pandas would say less clearly that it is absent

@@ -195,6 +195,11 @@ class MarginDesk:
         return out
 
 
+# of a market whose utilisation moves with the path, as its closing names them
+UTILISATION = ("utilisation_mean", "utilisation_peak", "hours_above_kink", "hours_fully_lent", "withdrawals_refused",
+               "borrower_interest", "supplier_interest")  # fmt: skip
+
+
 def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
     """ValueError where the world tells oracles a price of their own and `market` cannot take it."""
     if "oracle_lanes" in filled and "told" not in signature(market.step).parameters:
@@ -208,9 +213,14 @@ def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
         )
 
 
+# below this many loans the search costs more than it saves
+FORESEEN_FROM = 4_000
+
+
 class LendingDesk:
     """One lending market under one shift of its liquidation thresholds; its oracle is told the market price, or what
-    the world's ``oracle_lanes`` say.
+    the world's ``oracle_lanes`` say.  Where its utilisation moves with the path, the columns say how far it was lent
+    out, what interest was paid and what is left of it, with the fees, as the protocol's revenue.
 
     With `incidence` the columns also say who bears and who earns: what borrowers lose to liquidations, what keepers
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
@@ -234,20 +244,28 @@ class LendingDesk:
         self.moved: Floats | None = None
         self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
-        self._losses = losses
+        self._losses, self._loans = losses, len(loans.names)
         self._state = market.init(loans, paths.assets, spot, paths.grid)
         if coupled and isinstance(market, BlockMarket):
             market.couple(self._state)
         self._sums: dict[str, Floats] = {}
         self._last_spot = spot
 
+    def foresee(self) -> None:
+        """Nothing will move the prices of the paths: a large book is searched for its breaches at once."""
+        told = self._paths.spot_lanes if self._paths.oracle_lanes is None else self._paths.oracle_lanes
+        if isinstance(self._market, BlockMarket) and self._loans >= FORESEEN_FROM:
+            self._market.foresee(self._state, told)
+
     def step(self, step: int, spot: Floats) -> Floats | None:
         """Participant of the step loop: oracle, keepers, liquidations."""
         self._last_spot = spot
         oracle = self._paths.oracle_lanes
         told = {} if oracle is None else {"told": oracle[step]}
-        if getattr(self._market, "reads_rates", False):
-            told["rates"] = self._paths.borrow_rate_lanes[step]
+        rates = self._paths.borrow_rate_lanes
+        answers = rates is not None and getattr(self._market, "utilisation", None) is not None
+        if answers or getattr(self._market, "reads_rates", False):
+            told["rates"] = rates[step]
         events = self._market.step(self._state, step, spot, **told)
         names = ("liquidations", "volume_usd", "deficit_usd", "protocol_fee_usd", "skipped_unprofitable")
         if self._incidence and isinstance(events, LiquidationEvents):
@@ -275,6 +293,10 @@ class LendingDesk:
         if "reacting_borrowers" in closing:
             columns["reacting_borrowers"] = closing["reacting_borrowers"]
         columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
+        if "utilisation_mean" in closing:
+            columns |= {k: closing[k] for k in UTILISATION}
+            columns["fully_lent"] = (closing["hours_fully_lent"] > 0).astype(np.float64)
+            columns["protocol_revenue"] = closing["interest_kept"] + columns["protocol_fee"]
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]
             columns["keeper_profit"] = sums["keeper_profit_usd"]

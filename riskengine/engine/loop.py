@@ -12,7 +12,8 @@ class Participant(Protocol):
     """Someone who lives on a path and may sell into the market.
 
     One whose sales move the price for good has `moved`: the log-price that those of the last step moved, (A, P), beside
-    what the coins it reports sold move; None for nothing.
+    what the coins it reports sold move; None for nothing.  One who can make use of knowing that nothing moves the
+    prices has `foresee`, called before the first step.
     """
 
     def step(self, step: int, spot: Floats) -> Floats | None:
@@ -51,6 +52,10 @@ def run_loop(paths: MarketPaths, participants: list[Participant], impact: Impact
     """
     displaced = np.zeros(paths.spot_lanes.shape[1:])
     for_good = np.zeros_like(displaced)
+    for participant in participants if impact is None else ():
+        foresee = getattr(participant, "foresee", None)
+        if foresee is not None:
+            foresee()
     for step in range(paths.grid.steps + 1):
         spot = paths.spot_lanes[step] if impact is None else paths.spot_lanes[step] * np.exp(displaced + for_good)
         sold = np.zeros_like(displaced)

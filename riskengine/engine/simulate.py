@@ -15,6 +15,7 @@ from riskengine.engine.outcomes import WEIGHT, Key, PathOutcomes
 from riskengine.engine.pools import pool_columns
 from riskengine.engine.questions import CalibrationQuestion, Feedback, LendingQuestion, MarginQuestion
 from riskengine.engine.scheme import Scheme
+from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
@@ -46,6 +47,8 @@ class Simulation:
         Margin settings to run; all of the question by default.
     sets : tuple of ParameterSet
         Changes of the lending market's parameters, each run on the same paths; only without feedback.
+    growth : BookGrowth or None
+        How large the book is under each of `sets`; None is as large as its ``caps`` say.
     """
 
     world: World
@@ -61,6 +64,7 @@ class Simulation:
     checked: bool = True
     only: frozenset[tuple[str, float | None, float]] | None = None
     sets: tuple[ParameterSet, ...] = ()
+    growth: BookGrowth | None = None
 
     @cached_property
     def lab(self) -> Lab:
@@ -121,11 +125,18 @@ class Simulation:
         """Columns of every parameter set on the book of the lending question; the subject is the name of the set."""
         lending = self.lending
         markets = [lending.market.with_parameters(s) for s in self.sets]
+        sizes: list[float | np.ndarray] = [s.caps for s in self.sets]
+        if self.growth is not None:
+            # at the world's own spot: paths may start elsewhere, and sizes must not depend on the block
+            now, spot = lending.market.rules, np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
+            price = lending.market.init(lending.book, paths.assets, spot, self.grid).prices(spot)[:, 0]
+            sizes = [self.growth.sizes(now, m.rules, lending.book, price) for m in markets]
+            markets = [replace(m, rules=self.growth.market(now, m.rules)) for m in markets]
         joint = JointRun.prepare(markets, lending.book, paths)
         return {
             ("lending", lending.market.kind, None, None, own.name, measure): column
-            for own, market in zip(self.sets, markets, strict=True)
-            for measure, column in joint.columns(market, lending.book, own.caps).items()
+            for own, market, size in zip(self.sets, markets, sizes, strict=True)
+            for measure, column in joint.columns(market, lending.book, size).items()
         }
 
     def _impact(self, paths: MarketPaths) -> Impact | None:

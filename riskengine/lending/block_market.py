@@ -8,6 +8,7 @@ A protocol says how a book is laid out, what its parameters are, how debt grows,
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -15,11 +16,13 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
-from riskengine.lending import due
+from riskengine.lending import closing, due
+from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
-from riskengine.lending.sale import CAPITAL
+from riskengine.lending.sale import CAPITAL, REPAID_OF
+from riskengine.lending.utilisation import PathUtilisation, Pools
 from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import OracleState, PushOracle
@@ -74,6 +77,8 @@ class BookState:
         At the start: sum of collateral times LTV, and loans already liquidatable.
     parameters : ndarray, shape (K, R)
         The protocol's own, per token; the first row is the liquidation threshold.
+    wake : ndarray of int32, shape (L, G)
+        Step before which a loan is known to be healthy on every lane of a group of `due.GROUP`.
     depth : ndarray, first axis A
         `Liquidity.table`.
     step : int
@@ -106,7 +111,8 @@ class BookState:
     pending: np.ndarray
     due: np.ndarray
     ready: np.ndarray
-    surplus: Floats
+    wake: Ints
+    room: tuple[Any, ...]
     reserve_asset: Ints
     fixed_price: Floats
     parameters: Floats
@@ -138,16 +144,6 @@ class BookState:
         out = _sum_products(start[:, :, None], price)
         rows = np.flatnonzero(self.touched)
         out[rows] = _sum_products(lanes[rows], price)
-        return out
-
-    def held_by(self, chosen: np.ndarray) -> Floats:
-        """Coins of each token that the `chosen` loans (L, P) hold as collateral, shape (R, P)."""
-        rows = np.flatnonzero(self.touched)
-        out = np.empty((len(self.reserve_asset), chosen.shape[1]))
-        for r, index in enumerate(self.indices[0]):
-            coins = np.where(chosen, self.start_collateral[:, r, None], 0.0)
-            coins[rows] = np.where(chosen[rows], self.collateral_lanes[rows, r], 0.0)
-            out[r] = coins.sum(axis=0) * index
         return out
 
     def prices(self, spot: Floats, told: bool = False) -> Floats:
@@ -197,7 +193,8 @@ class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
-    rules) and ``reaction`` (None: borrowers do nothing), and says `_layout`, `_parameters`, `_grow` and `_liquidate`.
+    rules), ``reaction`` (None: borrowers do nothing) and ``utilisation`` (None: it stays where the rules say), and says
+    `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
     """
 
     kind: ClassVar[str]
@@ -206,6 +203,7 @@ class BlockMarket(ABC):
     liquidity: Liquidity
     oracle: PushOracle | None
     reaction: Reaction | None
+    utilisation: PathUtilisation | None
 
     @property
     def feed(self) -> PushOracle:
@@ -222,7 +220,7 @@ class BlockMarket(ABC):
         followed = {c.asset for c in collaterals if c.asset is not None}
         if followed != set(self.liquidity.assets):
             raise ValueError(
-                f"liquidity depth_usd must name the assets that collateral follows, {sorted(followed)}, "
+                f"liquidity must name the assets that collateral follows, {sorted(followed)}, "
                 f"got {sorted(self.liquidity.assets)}"
             )
 
@@ -246,6 +244,10 @@ class BlockMarket(ABC):
     @abstractmethod
     def _grow(self, state: BookState, steps: int) -> None:
         """Move the indices of `state` by `steps` grid steps."""
+
+    @abstractmethod
+    def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
+        """Pools of the tokens that the book of `state` owes, where utilisation moves with the path."""
 
     @abstractmethod
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
@@ -294,6 +296,7 @@ class BlockMarket(ABC):
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
         own = self._own(book, paths)
+        groups = -(-paths // due.GROUP)
         capital = self.keeper.capital(paths, grid)
         if capital is not None:
             own["capital"] = capital
@@ -303,7 +306,7 @@ class BlockMarket(ABC):
             reacted = np.zeros((len(loans.names), paths), dtype=np.uint8)
             own |= {"attentive": self.reaction.attentive(loans.names), "reacted": reacted}
 
-        return BookState(
+        state = BookState(
             start_collateral=np.array(collateral, dtype=np.float64),
             start_debt=np.array(debt, dtype=np.float64),
             collateral_lanes=np.empty((count, reserves, paths)),
@@ -325,7 +328,14 @@ class BlockMarket(ABC):
             pending=np.zeros(count, dtype=np.uint8),
             due=np.empty((count, paths), dtype=np.int32),
             ready=np.zeros(count, dtype=np.uint8),
-            surplus=np.empty(paths),
+            # nothing is known ahead: every loan may be liquidatable at once
+            wake=np.zeros((count, groups), dtype=np.int32),
+            room=(
+                np.empty((groups, 2, reserves)),
+                np.empty(reserves, np.int64),
+                np.empty(reserves),
+                np.empty(due.GROUP),
+            ),
             reserve_asset=np.array([-1 if t.asset is None else assets.index(t.asset) for t in tokens]),
             fixed_price=np.array([t.price for t in tokens]),
             parameters=parameters,
@@ -334,11 +344,37 @@ class BlockMarket(ABC):
             own=own,
             wrapped=wrapped,
         )
+        if self.utilisation is not None:
+            own["pools"] = self._pools(state, tokens)
+            own["pools"].open(price)
+        return state
 
     def accrue(self, state: BookState, steps: int) -> None:
         """Move both indices of every token by `steps` grid steps at the stated utilisation."""
         if steps:
             self._grow(state, steps)
+
+    def foresee(self, state: BookState, told: Floats) -> None:
+        """Tell a market that has not stepped yet every price that its oracle will be told, (T + 1, A, P).
+
+        The same results, found with less work: a loan is not looked at before the first step at which it is
+        liquidatable (`riskengine.lending.ahead`).  Only for prices that nothing moves; steps must be taken one by one.
+        Where borrowers act, pools move or a token's yield follows rates, nothing is known ahead.
+        """
+        if self.reaction is not None or self.reads_rates or "pools" in state.own:
+            return
+        twin = replace(state, indices=state.indices.copy(), own=deepcopy(state.own), oracle=deepcopy(state.oracle))
+        prices = np.empty((len(told), len(state.reserve_asset), told.shape[2]))
+        indices = np.empty((len(told), *state.indices.shape))
+        for t, spot in enumerate(told):
+            self.accrue(twin, min(t, 1))
+            twin.at(t)
+            seen = self.feed.step(twin.oracle, spot, min(t, 1) * state.grid.step_seconds)
+            prices[t] = twin.prices(seen, told=True)
+            indices[t] = twin.indices
+        state.wake = first_breaches(
+            state.start_collateral, state.start_debt, state.parameters[0], indices, prices, lanes=False
+        ).wake
 
     @property
     def reads_rates(self) -> bool:
@@ -356,14 +392,18 @@ class BlockMarket(ABC):
         seconds = elapsed * state.grid.step_seconds
         self.accrue(state, elapsed)
         refill(self.liquidity, state, seconds / 3600.0)
-        capital = state.own.get("capital")
-        sums = np.zeros((CAPITAL + 1, spot.shape[1]))
+        capital, pools = state.own.get("capital"), state.own.get("pools")
+        sums = np.zeros((REPAID_OF + (0 if pools is None else len(state.reserve_asset)), spot.shape[1]))
         sums[CAPITAL] = math.inf if capital is None else capital.at(state.step, step)
         state.at(step, rates)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
+        if pools is not None:
+            pools.move(state, step, elapsed, state.prices(spot), rates)
         sold = np.zeros_like(spot)
         if self.reaction is not None:
             self.reaction.act(state, state.own["attentive"], state.own["reacted"], published, sold)
+            if pools is not None:
+                pools.refresh(state)
         due.find_due(
             step,
             state.delay,
@@ -375,14 +415,17 @@ class BlockMarket(ABC):
             state.pending,
             state.due,
             state.ready,
+            state.wake,
             state.indices,
             state.parameters[0],
             published,
-            state.surplus,
+            *state.room,
         )
         before = np.sqrt(state.outstanding) if "stays" in state.own else None
         by_borrowers = sold.copy() if state.own.get("coupled") else sold
         self._liquidate(state, published, state.market(spot), sold, sums)
+        if pools is not None:
+            pools.settle(state, sums, published)
         if capital is not None:
             capital.spend(step, sums[CAPITAL])
         moved = None if before is None else stay(self.liquidity, state, before, spot)
@@ -430,38 +473,13 @@ class BlockMarket(ABC):
             ``inventory_result``: what the protocol gained or lost on collateral that it took over itself, the unsold
             part at `spot`; ``sale_loss``: what protocol and suppliers lose besides where all that is for sale, that
             part and the collateral of liquidatable loans, is sold into the pools at once instead of valued at `spot`;
-            with a reaction ``reacting_borrowers``, who acted at least once.
+            with a reaction ``reacting_borrowers``, who acted at least once; with utilisation on the path what
+            `riskengine.lending.utilisation.Pools.columns_at` says.
         """
-        price = state.prices(spot)
-        reacted = state.own.get("reacted")
-        reacting = {} if reacted is None else {"reacting_borrowers": reacted.sum(axis=0, dtype=np.float64)}
-        enabled = state.indices[0] * (state.parameters[0] > 0)
-        held = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * price)
-        owed = state.value(state.start_debt, state.debt_lanes, state.indices[1][:, None] * price)
-        lendable = (state.indices[0] * state.ltv)[:, None] * price
-        capacity = state.value(state.start_collateral, state.collateral_lanes, lendable).sum(axis=0)
-        short = np.maximum(owed - held, 0.0)
-        shortfall = short.sum(axis=0)
-        below = self.health(state, spot) < due.LESS
-        inventory = self._inventory(state)
-        fetched = sale_prices(
-            self.liquidity, state, state.held_by(below) * (state.parameters[0] > 0)[:, None] + inventory, spot
-        )
-        sold = state.value(state.start_collateral, state.collateral_lanes, enabled[:, None] * fetched)
-        missing = np.where(below, np.maximum(owed - sold, 0.0) - short, 0.0).sum(axis=0)
-        for coins, each, got in zip(inventory, price, fetched, strict=True):
-            missing = missing + coins * (each - got)
-        return {
-            "residual_shortfall": shortfall,
-            "deficit": state.deficit_usd.copy(),
-            "bad_debt": state.deficit_usd + shortfall,
-            "liquidatable": below.sum(axis=0).astype(np.float64),
-            "liquidated_loans": state.liquidated.sum(axis=0, dtype=np.float64),
-            "collateral": held.sum(axis=0),
-            "debt": owed.sum(axis=0),
-            "borrow_capacity": state.borrow_capacity.copy(),
-            "borrow_capacity_at_close": capacity,
-            "initially_liquidatable": state.initially_liquidatable.copy(),
-            "inventory_result": np.zeros_like(shortfall),
-            "sale_loss": missing,
-        } | reacting
+
+        def fetched(coins: Floats) -> Floats:
+            return sale_prices(self.liquidity, state, coins, spot)
+
+        pools: Pools | None = state.own.get("pools")
+        lent = {} if pools is None else pools.columns_at(state.step * state.grid.step_seconds / 3600.0)
+        return closing.figures(state, state.prices(spot), self._inventory(state), fetched) | lent

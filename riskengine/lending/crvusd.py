@@ -27,49 +27,11 @@ from math import isqrt
 
 from riskengine.arrays import check_range
 from riskengine.pricing.fixed_point import WAD
+from riskengine.pricing.rational_exp import rational_exp
 
 MIN_BANDS, MAX_BANDS = 4, 50
 DEAD_SHARES = 1000
 _DIGITS = 80
-# exp(x) = 2^k p(r) / q(r) with 96 binary digits: R. Bloemen's approximation, as the contract carries it
-_LN2 = 54916777467707473351141471128
-_NUMERATOR = (
-    1346386616545796478920950773328,
-    57155421227552351082224309758442,
-    94201549194550492254356042504812,
-    28719021644029726153956944680412240,
-    4385272521454847904659076985693276,
-)
-_DENOMINATOR = (
-    2855989394907223263936484059900,
-    50020603652535783019961831881945,
-    -533845033583426703283633433725380,
-    3604857256930695427073651918091429,
-    -14423608567350463180887372962807573,
-    26449188498355588339934803723976023,
-)
-_EXP_SCALE = 3822833074963236453042738258902158003155416615667
-
-
-def _exp(power: int) -> int:
-    """exp of a WAD as a WAD, by the contract's rational approximation on [-ln 2, ln 2]: within 5e-12 of exp."""
-    x = _quotient(power << 96, WAD)
-    # halves and negative powers are cut towards zero, so what is left may be as large as ln 2 and the error with it
-    twos = _quotient(_quotient(x << 96, _LN2) + (1 << 95), 1 << 96)
-    x -= twos * _LN2
-    y = _quotient((x + _NUMERATOR[0]) * x, 1 << 96) + _NUMERATOR[1]
-    top = _quotient((y + x - _NUMERATOR[2]) * y, 1 << 96) + _NUMERATOR[3]
-    top = top * x + (_NUMERATOR[4] << 96)
-    bottom = x - _DENOMINATOR[0]
-    for term in _DENOMINATOR[1:]:
-        bottom = _quotient(bottom * x, 1 << 96) + term
-    value = _quotient(top, bottom) * _EXP_SCALE
-    return value << twos - 195 if twos >= 195 else value >> 195 - twos
-
-
-def _quotient(a: int, b: int) -> int:
-    """a / b cut towards zero, as the EVM divides signed integers."""
-    return a // b if (a < 0) == (b < 0) else -(-a // b)
 
 
 def _ln(value: int) -> int:
@@ -116,7 +78,7 @@ class Llamma:
 
     def upper_price(self, band: int) -> int:
         """Highest oracle price of `band`; the lowest is that of the next one."""
-        return self.base_price * _exp(-band * self.log_ratio) // WAD
+        return self.base_price * rational_exp(-band * self.log_ratio) // WAD
 
     def effective_collateral(self, collateral: int, bands: int, discount: int) -> int:
         """What `collateral` brings, per unit of the first band's price, sold slowly through all `bands`; discounted."""

@@ -19,7 +19,65 @@ MORE = 1.0 + 1e-12
 CALLS, NEW_LOANS, SEIZED, REPAID, DEFICIT, FEE, PROFIT, SKIPPED, RETURNED = range(9)
 
 
-@kernel(scratch=True)
+# lanes that are passed over together
+GROUP = 256
+
+
+@kernel(inline=True)
+def extremes(price, low, width, out):
+    """Widen ``out[0]`` and ``out[1]`` to the lowest and highest `price` (R, P) of each token in lanes `low` on."""
+    for r in range(price.shape[0]):
+        own = price[r, low : low + width]
+        least, most = out[0, r], out[1, r]
+        for p in range(width):
+            # comparisons with the NaN of a failed path are false: it liquidates nothing, so no bound need cover it
+            least = own[p] if own[p] < least else least
+            most = own[p] if own[p] > most else most
+        out[0, r], out[1, r] = least, most
+
+
+@kernel(inline=True)
+def weigh(count, rows, weight, price, low, width, out):
+    """Sum of `count` products of `weight` with rows `rows` of `price` (R, P) for `width` lanes from `low` on, into
+    `out`; returns how many are negative.  One order of adding for any count."""
+    below = 0
+    w, a = weight[0], price[rows[0], low : low + width]
+    if count == 1:
+        for p in range(width):
+            total = w * a[p]
+            out[p] = total
+            below += 1 if total < 0.0 else 0
+        return below
+    x, b = weight[1], price[rows[1], low : low + width]
+    if count == 2:
+        for p in range(width):
+            total = w * a[p] + x * b[p]
+            out[p] = total
+            below += 1 if total < 0.0 else 0
+        return below
+    y, c = weight[2], price[rows[2], low : low + width]
+    if count == 3:
+        for p in range(width):
+            total = w * a[p] + x * b[p] + y * c[p]
+            out[p] = total
+            below += 1 if total < 0.0 else 0
+        return below
+    z, d = weight[3], price[rows[3], low : low + width]
+    for p in range(width):
+        total = w * a[p] + x * b[p] + y * c[p] + z * d[p]
+        out[p] = total
+        below += 1 if total < 0.0 else 0
+    for k in range(4, count):
+        x, b = weight[k], price[rows[k], low : low + width]
+        below = 0
+        for p in range(width):
+            total = out[p] + x * b[p]
+            out[p] = total
+            below += 1 if total < 0.0 else 0
+    return below
+
+
+@kernel
 def find_due(
     step,
     delay,
@@ -31,78 +89,100 @@ def find_due(
     pending,
     due,
     ready,
+    wake,
     indices,
     threshold,
     oracle,
+    bounds,
+    rows,
+    weight,
     surplus,
 ):
     """Find every liquidatable (loan, path) and start or stop its keeper's clock.
 
     Rows of `collateral` and `debt` (L, R, P) hold a loan from its first call on: `touched` is 0 before
     (`start_collateral`, `start_debt` (L, R) hold on all lanes), 1 where the rows are filled and still equal on all
-    lanes, 2 where they differ.  A loan below 2 is passed over in one comparison where even the worst prices of the
-    block keep it safe.  `due` (L, P) receives the step at which a keeper is there, -1 for none; `ready` (L,) marks
-    loans with a lane at which one is there now, whose rows are filled.
+    lanes, 2 where they differ.  A loan below 2 is passed over on a group of lanes in one comparison where even the
+    worst prices of the group keep it safe, and any loan before the step `wake` (L, G) of the group, where that is
+    known.  `due` (L, P) receives the step at which a keeper is there, -1 for none; `ready` (L,) marks loans with a lane
+    at which one is there now, whose rows are filled.  `bounds` (G, 2, R), `rows` (R,), `weight` (R,) and `surplus`
+    (GROUP,) are room to work in.
     """
     wide_vectors()
     reserves, lanes = oracle.shape
-    lowest = np.empty(reserves)
-    highest = np.empty(reserves)
-    weight = np.empty(reserves)
-    for r in range(reserves):
-        low = np.inf
-        high = -np.inf
-        for p in range(lanes):
-            # comparisons with the NaN of a failed path are false: it liquidates nothing, so no bound need cover it
-            low = oracle[r, p] if oracle[r, p] < low else low
-            high = oracle[r, p] if oracle[r, p] > high else high
-        lowest[r] = low
-        highest[r] = high
+    for g in range(bounds.shape[0]):
+        for r in range(reserves):
+            bounds[g, 0, r] = np.inf
+            bounds[g, 1, r] = -np.inf
+        extremes(oracle, g * GROUP, min(lanes, (g + 1) * GROUP) - g * GROUP, bounds[g])
     for loan in range(touched.size):
         ready[loan] = 0
+        asleep = True
+        for g in range(bounds.shape[0]):
+            asleep = asleep and step < wake[loan, g]
+        if asleep:
+            continue
+        count = 0
         if touched[loan] < 2:
-            bound = 0.0
             for r in range(reserves):
                 held = start_collateral[loan, r] * indices[0, r] * threshold[r]
-                weight[r] = held - start_debt[loan, r] * indices[1, r] * LESS
-                bound += weight[r] * (lowest[r] if weight[r] > 0.0 else highest[r])
-            if bound >= 0.0 and pending[loan] == 0:
+                weight[count] = held - start_debt[loan, r] * indices[1, r] * LESS
+                if weight[count] != 0.0:
+                    rows[count] = r
+                    count += 1
+            if count == 0:
                 continue
-            for p in range(lanes):
-                surplus[p] = weight[0] * oracle[0, p]
-            for r in range(1, reserves):
-                w = weight[r]
-                if w != 0.0:
-                    for p in range(lanes):
-                        surplus[p] += w * oracle[r, p]
-        else:
-            for p in range(lanes):
-                surplus[p] = 0.0
-            for r in range(reserves):
-                held = indices[0, r] * threshold[r]
-                owed = indices[1, r] * LESS
-                if start_debt[loan, r] == 0.0:
-                    # nobody borrows on the path: a reserve without debt at the start has none later
-                    if start_collateral[loan, r] > 0.0:
-                        for p in range(lanes):
-                            surplus[p] += collateral[loan, r, p] * held * oracle[r, p]
-                else:
-                    for p in range(lanes):
-                        surplus[p] += (collateral[loan, r, p] * held - debt[loan, r, p] * owed) * oracle[r, p]
         below = 0
-        for p in range(lanes):
-            below += 1 if surplus[p] < 0.0 else 0
-        if pending[loan] == 0:
-            if below == 0:
-                continue
-            for p in range(lanes):
-                due[loan, p] = -1
-        pending[loan] = 1 if below > 0 else 0
         arrived = 0
-        for p in range(lanes):
-            waiting = due[loan, p] if due[loan, p] >= 0 else np.int32(step + delay)
-            due[loan, p] = waiting if surplus[p] < 0.0 else np.int32(-1)
-            arrived += 1 if surplus[p] < 0.0 and waiting <= step else 0
+        for g in range(bounds.shape[0]):
+            if step < wake[loan, g]:
+                continue
+            low = g * GROUP
+            width = min(lanes, low + GROUP) - low
+            clock = due[loan, low : low + width]
+            short = 0
+            if touched[loan] < 2:
+                bound = 0.0
+                for k in range(count):
+                    product = weight[k] * bounds[g, 0 if weight[k] > 0.0 else 1, rows[k]]
+                    bound = product if k == 0 else bound + product
+                if bound < 0.0:
+                    short = weigh(count, rows, weight, oracle, low, width, surplus)
+            else:
+                for p in range(width):
+                    surplus[p] = 0.0
+                for r in range(reserves):
+                    held = indices[0, r] * threshold[r]
+                    owed = indices[1, r] * LESS
+                    coins, price = collateral[loan, r, low : low + width], oracle[r, low : low + width]
+                    if start_debt[loan, r] == 0.0:
+                        # nobody borrows on the path: a reserve without debt at the start has none later
+                        if start_collateral[loan, r] > 0.0:
+                            for p in range(width):
+                                surplus[p] += coins[p] * held * price[p]
+                    else:
+                        borrowed = debt[loan, r, low : low + width]
+                        for p in range(width):
+                            surplus[p] += (coins[p] * held - borrowed[p] * owed) * price[p]
+                for p in range(width):
+                    short += 1 if surplus[p] < 0.0 else 0
+            if short == 0:
+                if pending[loan] > 0:
+                    for p in range(width):
+                        clock[p] = -1
+                continue
+            if pending[loan] == 0:
+                pending[loan] = 1
+                for p in range(lanes):
+                    due[loan, p] = -1
+            below += short
+            here, there, none = np.int32(step), np.int32(step + delay), np.int32(-1)
+            for p in range(width):
+                waiting = clock[p] if clock[p] >= 0 else there
+                clock[p] = waiting if surplus[p] < 0.0 else none
+            for p in range(width):
+                arrived += 1 if clock[p] >= 0 and clock[p] <= here else 0
+        pending[loan] = 1 if below > 0 else 0
         if arrived == 0:
             continue
         ready[loan] = 1

@@ -81,8 +81,9 @@ def bark(
     """
     if spot == 0 or ink * spot >= art * rate:
         return Bark(0, 0, 0, 0, "not-unsafe")
+    # room below dust is no obstacle: a vault that is dusty itself may fit into it
     room = min(hole_all - dirt_all, hole - dirt)
-    if room <= 0 or room < dust:
+    if room <= 0:
         return Bark(0, 0, 0, 0, "liquidation-limit-hit")
     dart = min(art, room * WAD // rate // chop)
     if art > dart:

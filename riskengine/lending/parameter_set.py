@@ -11,8 +11,11 @@ from typing import Any
 from riskengine.arrays import check_range
 from riskengine.pricing.fixed_point import BPS
 
-# parameters of one token that a set may change, and those of the whole market
+# parameters of one token that a set may change: as collateral, how much of it, its rate curve; then of the market
 OF_TOKEN = ("ltv", "liquidation_threshold", "liquidation_bonus", "liquidation_protocol_fee")
+OF_SIZE = ("supply_cap", "borrow_cap")
+OF_CURVE = ("optimal_usage", "base", "slope1", "slope2", "reserve_factor")
+OF_RESERVE = OF_TOKEN + OF_SIZE + OF_CURVE
 OF_MARKET = ("close_factor", "caps")
 # moves the threshold, and the LTV with it at the distance it has
 TOGETHER = "collateral_factor"
@@ -25,16 +28,27 @@ class TokenChange:
     Attributes
     ----------
     ltv, liquidation_threshold, liquidation_bonus, liquidation_protocol_fee : float or None
+    supply_cap, borrow_cap : float or None
+        Whole tokens; what they do to the book, `riskengine.lending.aave_v3.book_growth` says.
+    optimal_usage, base, slope1, slope2, reserve_factor : float or None
+        Rate curve, decimals per year.
     """
 
     ltv: float | None = None
     liquidation_threshold: float | None = None
     liquidation_bonus: float | None = None
     liquidation_protocol_fee: float | None = None
+    supply_cap: float | None = field(default=None, metadata={"written": "unless none"})
+    borrow_cap: float | None = field(default=None, metadata={"written": "unless none"})
+    optimal_usage: float | None = field(default=None, metadata={"written": "unless none"})
+    base: float | None = field(default=None, metadata={"written": "unless none"})
+    slope1: float | None = field(default=None, metadata={"written": "unless none"})
+    slope2: float | None = field(default=None, metadata={"written": "unless none"})
+    reserve_factor: float | None = field(default=None, metadata={"written": "unless none"})
 
-    def values(self) -> dict[str, float]:
-        """What is changed."""
-        return {n: getattr(self, n) for n in OF_TOKEN if getattr(self, n) is not None}
+    def values(self, names: tuple[str, ...] = OF_RESERVE) -> dict[str, float]:
+        """What is changed of `names`."""
+        return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,9 @@ class ParameterAxis:
     ----------
     parameter : str
         One of a token (``ltv``, ``liquidation_threshold``, ``liquidation_bonus``, ``liquidation_protocol_fee``, or
-        ``collateral_factor``: the threshold, and the LTV with it at the distance it has), or one of the market
-        (``close_factor``, ``caps``).
+        ``collateral_factor``: the threshold, and the LTV with it at the distance it has; ``supply_cap``,
+        ``borrow_cap``; ``optimal_usage``, ``base``, ``slope1``, ``slope2``, ``reserve_factor`` of its rate curve), or
+        one of the market (``close_factor``, ``caps``).
     values : tuple of float
         From safe to risky.
     token : str or None
@@ -87,7 +102,7 @@ class ParameterAxis:
     token: str | None = None
 
     def __post_init__(self) -> None:
-        known = (*OF_TOKEN, TOGETHER) if self.token is not None else OF_MARKET
+        known = (*OF_RESERVE, TOGETHER) if self.token is not None else OF_MARKET
         if self.parameter not in known:
             said = f"of token {self.token}" if self.token is not None else "without a token"
             raise ValueError(f"parameter must be one of {', '.join(known)} {said}, got {self.parameter!r}")
@@ -98,7 +113,8 @@ class ParameterAxis:
         """``WBTC LT 0.79``, ``close factor 0.5``."""
         short = {"liquidation_threshold": "LT", "ltv": "LTV", "liquidation_bonus": "LB", TOGETHER: "LT"}
         name = short.get(self.parameter, self.parameter.replace("_", " "))
-        return f"{self.token} {name} {value:g}" if self.token is not None else f"{name} {value:g}"
+        shown = f"{value:,.0f}" if self.parameter in OF_SIZE else f"{value:g}"
+        return f"{self.token} {name} {shown}" if self.token is not None else f"{name} {shown}"
 
 
 def grid(axes: Sequence[ParameterAxis], gap: dict[str, float]) -> Iterator[ParameterSet]:
@@ -121,6 +137,19 @@ def grid(axes: Sequence[ParameterAxis], gap: dict[str, float]) -> Iterator[Param
                 tokens.setdefault(axis.token, {})[axis.parameter] = value
         name = ", ".join(a.said(a.values[k]) for a, k in zip(axes, at, strict=True))
         yield ParameterSet(name, {s: TokenChange(**v) for s, v in tokens.items()}, **market)
+
+
+def at_an_end(axes: Sequence[ParameterAxis], name: str) -> tuple[str, ...]:
+    """Which settings of the set `name` of a `grid` stand at an end of their axis: beyond it nobody looked.
+
+    An axis of two values is a choice between the two, and has no inside.
+    """
+    parts = name.split(", ")
+    return tuple(
+        part
+        for part, axis in zip(parts, axes, strict=True)
+        if len(axis.values) > 2 and part in (axis.said(axis.values[0]), axis.said(axis.values[-1]))
+    )
 
 
 def at_capacity(changes: ParameterSet, now: Mapping[str, Any], worth: Mapping[str, float]) -> ParameterSet:

@@ -12,6 +12,8 @@ from riskengine.liquidity.sale_curve import curve_range, curve_sale
 
 # row of `sums` behind those of `riskengine.lending.due`: USD that keepers have left, infinite without a limit
 CAPITAL = RETURNED + 1
+# from here on, where `sums` has rows for it: what keepers repaid of each token, USD
+REPAID_OF = CAPITAL + 1
 
 
 @kernel(inline=True)
@@ -113,5 +115,7 @@ def settle(
     sums[CALLS, p] += 1.0
     sums[SEIZED, p] += seized
     sums[REPAID, p] += repaid
+    if sums.shape[0] > REPAID_OF:
+        sums[REPAID_OF + d, p] += repaid
     sums[FEE, p] += fee
     sums[PROFIT, p] += paid - spent - gas

@@ -191,11 +191,17 @@ def _front(name: str, entries: Sequence[Mapping[str, Any]], found: Mapping[str, 
         f"{plain(found['n'])}. Filled: on the front; hollow: some other setting is no worse in {among} and better "
         "in one. Dashed: the target. Named: in force, and certified. "
     )
+    for entry in known.values():
+        if entry["axis"] == "model":
+            named = (f"{k} {setting(entry, v)}" for k, v in enumerate(entry["candidates"], 1))
+            note += f"Numbers: {', '.join(named)}. "
     if off:
         note += (
             f"Of {len(off)} hollow ones {sure or 'none'} {'are' if sure > 1 else 'is'} surely dominated by one on the "
         )
         note += "front (paired); what is not may be off it by noise."
+    else:
+        note += "A point may be on the front by noise."
     return Figure(name, title, drawing, note)
 
 
@@ -218,6 +224,9 @@ def _front_points(
             side, align = ((6, 7), "left") if series % 2 == 0 else ((-6, -13), "right")
             text = setting(entry, p["setting"])
             ax.annotate(text, (x, y), side, textcoords="offset points", ha=align, color=colour, zorder=4)
+        elif entry["axis"] == "model":
+            place = str(1 + list(entry["candidates"]).index(p["setting"]))
+            ax.annotate(place, (x, y), (5, 4), textcoords="offset points", color=MUTED, zorder=4)
 
 
 def _steps(entry: Mapping[str, Any], rows: list[Row]) -> Table | None:

@@ -48,7 +48,13 @@ def setting(entry: Mapping[str, Any], value: float | None) -> str:
 
 
 def found(entry: Mapping[str, Any], value: float | None) -> str:
-    """A setting that a search found; one at an end of its candidates may not be the best there is, and says so."""
+    """A setting that a search found; one at an end of its candidates may not be the best there is, and says so.
+
+    In a grid of parameter sets each axis has ends of its own.
+    """
+    if entry.get("ends") and value is not None:
+        own = entry["ends"][int(value)]
+        return setting(entry, value) + (f", at the end of its axis: {' and '.join(own)}" if own else "")
     candidates = entry.get("candidates") or ()
     ends = (candidates[0], candidates[-1]) if candidates else ()
     return setting(entry, value) + (", an end of the candidates" if value in ends else "")

@@ -31,22 +31,29 @@ def parameter_fronts(result: Result, rows: list[Row], pictures: bool) -> Chapter
             if pictures:
                 items.append(_front(f"parameter-front-{i}", found))
             items.append(_front_table(found))
+    sized = any("protocol_revenue" in f["measures"] for f in result.get("parameter_fronts") or ())
+    who, over = ("loans", "liquidated volume and borrow capacity")
+    if sized:
+        who, over = ("borrowers", "liquidated volume, borrow capacity and protocol revenue")
     lead = (
-        "All sets live on the same fresh paths and the same loans. A set is on the front where none is better in one "
-        "of bad debt, liquidated volume and borrow capacity and no worse in the others.",
+        f"All sets live on the same fresh paths and the same {who}. A set is on the front where none is better in one "
+        f"of bad debt, {over} and no worse in the others.",
     )
     return Chapter("front", "What else could be had?", lead, items)
 
 
 def _front(name: str, found: Mapping[str, Any]) -> Figure:
-    """Bad debt against borrow capacity, which is known exactly, and against liquidated volume, with joint regions."""
+    """Bad debt against borrow capacity, which is known exactly, and the other measures, with joint regions."""
     from riskengine.tune.frontier import ellipse
 
     points, measures = found["points"], found["measures"]
     title = f"{len(points)} parameter sets, {found['world']}"
     z = NormalDist().inv_cdf(0.5 + 0.5 * found["confidence"])
-    with sheet(1, 2, 3.9) as (figure, axes):
-        for ax, (x_at, label) in zip(axes, ((2, "borrow capacity"), (1, "liquidated volume, mean")), strict=True):
+    across = [(2, "borrow capacity"), (1, "liquidated volume, mean"), (3, "protocol revenue, mean")][
+        : len(measures) - 1
+    ]
+    with sheet(1, len(across), 3.9) as (figure, axes):
+        for ax, (x_at, label) in zip(axes, across, strict=True):
             for p in points:
                 x, y = p["mean"][x_at], p["mean"][0]
                 k = 0 if p["on_front"] else 1
@@ -65,7 +72,7 @@ def _front(name: str, found: Mapping[str, Any]) -> Figure:
             unit_axis(ax.xaxis, "USD")
             unit_axis(ax.yaxis, "USD")
             ax.set_xlabel(label)
-            ax.locator_params(axis="x", nbins=4)
+            ax.locator_params(axis="x", nbins=4 if len(across) == 2 else 2)
         axes[0].set_ylabel(f"{in_text(measures[0])}, mean")
         legend(figure, [handle(0)], ["on the front; hollow: some other set is better"])
         drawing = svg(figure, name, title)
@@ -74,8 +81,8 @@ def _front(name: str, found: Mapping[str, Any]) -> Figure:
     note = (
         f"Bars: {percent(found['confidence'])} intervals; shaded: joint {percent(found['confidence'])} regions of both "
         f"means; n = {plain(found['n'])}. Ringed: in force. Of {len(off)} sets off "
-        f"the front {sure or 'none'} {'are' if sure > 1 else 'is'} surely dominated by one on it (paired, in all three "
-        "measures)."
+        f"the front {sure or 'none'} {'are' if sure > 1 else 'is'} surely dominated by one on it (paired, in all "
+        f"{'three' if len(measures) == 3 else 'four'} measures)."
     )
     return Figure(name, title, drawing, note)
 

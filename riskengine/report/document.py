@@ -42,6 +42,7 @@ from riskengine.report.measures import MEASURES, Measure
 from riskengine.report.power_chapters import clusters, excess, many, overlaps, rate, rolling, size
 from riskengine.report.provenance import provenance
 from riskengine.report.rare_chapter import rare_events
+from riskengine.report.rates_chapter import rates
 from riskengine.report.reliability_chapter import reliability
 from riskengine.report.replay_chapter import compared, recommended, replay
 from riskengine.report.rolling_chapters import (
@@ -67,6 +68,7 @@ ORDER: tuple[Maker, ...] = (
     glance,
     stress,
     mechanisms,
+    rates,
     coverage,
     procyclicality,
     losses,

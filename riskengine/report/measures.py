@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from riskengine.report.measures_black_scholes import BLACK_SCHOLES
 from riskengine.report.measures_chain import CHAIN
 from riskengine.report.measures_life import LIFE, LIFE_AMOUNTS
+from riskengine.report.measures_rates import RATES
 from riskengine.report.measures_replay import REPLAY
 from riskengine.report.measures_rolling import ROLLING
 
@@ -23,6 +24,7 @@ _AMOUNTS = {
     "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
     "supplier_loss": ("Suppliers' loss", "bad debt that the fees earned on the same path do not cover"),
     "unsold_inventory": ("Unsold coins", "collateral that the protocol took over and still holds, at market prices"),
+    "withdrawals_refused": ("Withdrawals refused", "withdrawals that suppliers are refused at one time"),
     "socialised_loss": ("Socialised loss", "loss beyond the insurance fund that falls on other accounts"),
     **LIFE_AMOUNTS,
 }
@@ -237,7 +239,7 @@ MEASURES: dict[str, Measure] = {
         "Capital at it", "Mean estimate at the level to use, divided by the true quantile at one less the target."
     ),
     # rolling forecasts
-    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES | REPLAY).items()},
+    **{name: _M(*said) for name, said in (ROLLING | CHAIN | LIFE | BLACK_SCHOLES | REPLAY | RATES).items()},
     # forecast probabilities
     "event_rate": _M("Event rate", "How often the loss exceeded the margin."),
     "mean_forecast": _M("Mean forecast", "Mean of the forecast probabilities of that."),

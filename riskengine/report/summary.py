@@ -89,7 +89,8 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _kinds, _level, _mechanisms, _incidence, _lending, _joint, _backtest, _calibration, _lab)
+    makers = (_world, _margin, _kinds, _level, _mechanisms, _incidence, _rates, _lending, _joint, _backtest)
+    makers += (_calibration, _lab)
     makers += (replay_sentence, recommended_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
     makers += (_routes, *LIFE, *BLACK_SCHOLES)
@@ -206,6 +207,21 @@ def _incidence(result: Mapping[str, Any], rows: list[Row]) -> str:
             least, most = (f"{phrase(r.estimate, r.unit)} ({model_of(r.model)})" for r in (ends[0], ends[-1]))
             said.append(f"{words} between {least} and {most}")
     return f"Liquidations, mean on a path: {'; '.join(said)}." if said else ""
+
+
+def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
+    """How long pools are fully lent, and what suppliers are refused, market by market."""
+    said = []
+    for hours in select(rows, "lending", measure="hours_fully_lent", threshold_shift=0.0):
+        at = {r.measure: r for r in select(rows, "lending", threshold_shift=0.0) if r.model == hours.model}
+        refused, peak = at["withdrawals_refused_mean"], at["utilisation_peak"]
+        if None in (hours.value, refused.value, peak.value):
+            return ""
+        part = (
+            f"{model_of(hours.model)} {phrase(hours.estimate, hours.unit)}, refusing {phrase(refused.estimate, 'USD')}"
+        )
+        said.append(part if hours.value else f"{model_of(hours.model)} never, peak {phrase(peak.estimate, peak.unit)}")
+    return f"No idle cash, mean on a path and most refused at one time: {'; '.join(said)}." if said else ""
 
 
 def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:

@@ -142,6 +142,11 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             for label, m in zip(study.lending.labels, study.lending.markets, strict=True)
             if (keeper := getattr(m, "keeper", None)) is not None and keeper.capital_usd is not None
         ]
+        said += [
+            f"Utilisation of {m.kind} moves with the path: {m.utilisation.said}"
+            for m in study.lending.markets
+            if getattr(m, "utilisation", None) is not None
+        ]
         if study.imported is not None:
             count, origin = len(study.imported.names), study.imported.origin
             said.append(

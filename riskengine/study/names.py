@@ -8,7 +8,7 @@ SHARES = {
     "liquidated_share": "share",
 }
 # 0 or 1 on each path
-INDICATORS = ("fund_exhausted", "liquidation_probability")
+INDICATORS = ("fund_exhausted", "liquidation_probability", "fully_lent")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
@@ -29,6 +29,12 @@ MEANS = {
     "borrow_capacity": "USD",
     "liquidatable_at_start": "count",
     "reacting_borrowers": "count",
+    "utilisation_mean": "share",
+    "utilisation_peak": "share",
+    "hours_above_kink": "hours",
+    "hours_fully_lent": "hours",
+    "borrower_interest": "USD",
+    "supplier_interest": "USD",
 }
 # of those, known without an error where all paths start at the same prices
 FIXED = {"liquidatable_at_start": "count"}
@@ -38,9 +44,11 @@ SIGNED = {
     "protocol_result_sold": "USD",
     "reserves": "USD",
     "impermanent_loss": "share",
+    "protocol_revenue": "USD",
 }
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
-AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory")
+AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory",
+           "withdrawals_refused")  # fmt: skip
 TAIL_LEVELS = (0.95, 0.99, 0.999)
 # of estimators on the paths of a study against the exact quantile, with the unit of each
 CALIBRATION = {

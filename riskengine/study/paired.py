@@ -30,6 +30,7 @@ _LENDING = {
     "borrow_capacity": "USD",
     "protocol_fee": "USD",
     "supplier_loss": "USD",
+    "protocol_revenue": "USD",
 }
 _MARKETS = {
     "bad_debt": "USD",
@@ -39,6 +40,9 @@ _MARKETS = {
     "keeper_profit": "USD",
     "protocol_result": "USD",
     "protocol_result_sold": "USD",
+    "hours_fully_lent": "hours",
+    "withdrawals_refused": "USD",
+    "protocol_revenue": "USD",
 }
 
 
@@ -103,7 +107,7 @@ def market_rows(columns: Columns) -> Iterator[Row]:
             if not present.issuperset(keys):
                 continue
             before, after = columns.select(*keys)
-            found = figures.difference(after, before, shares=unit not in ("USD", "count"))
+            found = figures.difference(after, before, shares=unit not in ("USD", "count", "hours"))
             parameters = {"measure": measure, "axis": "market", "from": one, "to": other}
             yield Row("sweep", "", parameters, "paired_difference", unit, found)
 

@@ -290,6 +290,7 @@ class _Runs:
         engine = Simulation(
             simulated.world, simulated.grid, DrawKeys(simulated.seed), simulated.margin if margin else None,
             simulated.lending, confidence=simulated.confidence, only=self.study.settings, sets=sets,
+            growth=None if self.study.collateral is None else self.study.collateral.growth,
         )  # fmt: skip
         for block in run_blocks(missing, lambda b: store.write(b, engine.block(b)), self.workers):
             self.done += block.count
@@ -346,6 +347,7 @@ def _result(
                     "method": m.choice.method,
                 }
                 | ({"names": names} if (names := study.names(m.choice)) else {})
+                | ({"ends": ends} if (ends := study.ends(m.choice)) else {})
                 for m in made
             ],
             "fronts": fronts(made, study.confidence),
@@ -380,7 +382,12 @@ def _certificate_assumptions(study: CertifiedChoiceStudy) -> list[str]:
     if study.collateral is not None:
         said.append(
             "Every parameter set meets the same loans: borrowers neither use the room that a set gives them nor repay "
-            "what it takes. Caps grow or shrink the whole book as it is composed."
+            "what it takes. "
+            + (
+                "Caps grow or shrink the whole book as it is composed."
+                if study.collateral.growth is None
+                else study.collateral.growth.said
+            )
         )
     if study.variants:
         said.append(

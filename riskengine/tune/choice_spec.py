@@ -9,7 +9,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, check_range
 from riskengine.engine.questions import LendingQuestion, MarginQuestion
-from riskengine.lending.parameter_set import ParameterSet
+from riskengine.lending.parameter_set import ParameterSet, at_an_end
 from riskengine.market.grid import TimeGrid
 from riskengine.scenario.world import World
 from riskengine.study.checks import Found
@@ -37,10 +37,16 @@ LENDING_RISKS = {
 RISKS = MARGIN_RISKS | LENDING_RISKS
 MARGIN_COSTS = {"capital": "USD"}
 # what borrowers pay for a low threshold, and lenders for a high one
-LENDING_COSTS = {"liquidated_volume": "USD", "liquidations": "count", "borrow_capacity": "USD", "bad_debt": "USD"}
+LENDING_COSTS = {
+    "liquidated_volume": "USD",
+    "liquidations": "count",
+    "borrow_capacity": "USD",
+    "bad_debt": "USD",
+    "protocol_revenue": "USD",
+}
 COSTS = MARGIN_COSTS | LENDING_COSTS
 # of which more is better
-GOODS = ("borrow_capacity",)
+GOODS = ("borrow_capacity", "protocol_revenue")
 # how far the requirement of the whole book rises along a path, where the study asks for procyclicality
 SWING = "peak_to_trough"
 # axes of the lending market
@@ -78,7 +84,8 @@ class Choice:
         Setting in force.  None is multiplier 1 or shift 0; for levels, none.
     cost : str or None
         ``capital``, or for a market ``liquidated_volume`` (the default), ``liquidations``, ``borrow_capacity`` (the
-        default for parameter sets) or ``bad_debt`` (the default where the risk is liquidation).
+        default for parameter sets), ``bad_debt`` (the default where the risk is liquidation) or, for parameter sets,
+        ``protocol_revenue``.
     bound : {"betting", "hoeffding-bentkus"}
         For shares; what happens or not on a path gets the exact binomial bound.
     beyond_usd : float
@@ -110,6 +117,8 @@ class Choice:
             raise ValueError(f"risk must be one of {', '.join(risks)} on axis {self.axis}, got {self.risk!r}")
         if self.cost is not None and self.cost not in costs:
             raise ValueError(f"cost must be one of {', '.join(costs)} on axis {self.axis}, got {self.cost!r}")
+        if self.cost == "protocol_revenue" and self.axis != "parameter_set":
+            raise ValueError(f"cost protocol_revenue must be asked of axis parameter_set, got {self.axis}")
         if self.level is not None and self.axis != "multiplier":
             raise ValueError(f"level must be left out on axis {self.axis}, got {self.level!r}")
         if self.beyond_usd and self.risk not in ("bad_debt_probability", "bad_debt_share"):
@@ -227,6 +236,8 @@ class CertifiedChoiceStudy(Study):
                 raise ValueError(f"collateral needs a lending part with a market of kind aave_v3, got {got}")
             if self.lending.market.reaction is not None:
                 raise ValueError("collateral needs a market whose borrowers do not act, got one with a reaction")
+            if self.lending.market.utilisation is not None:
+                raise ValueError("collateral needs a market at a stated utilisation, got one that moves with the path")
             self.collateral.check(self.lending.market.rules)
         for simulation in self.simulations:
             self._check_independent(simulation.world, simulation.grid)
@@ -414,6 +425,12 @@ class CertifiedChoiceStudy(Study):
         kinds = {m.kind for m in self.margin.models}
         own = [n.removeprefix(f"{k} (").removesuffix(")") for k in kinds for n in self.margin.labels]
         return [n.replace("_", " ") for n in own] if len(kinds) == 1 else list(self.margin.labels)
+
+    def ends(self, choice: Choice) -> list[list[str]]:
+        """Of each candidate the settings at an end of an axis; empty where candidates are no grid."""
+        if choice.axis != "parameter_set" or self.collateral is None or self.collateral.parameter_sets:
+            return []
+        return [list(at_an_end(self.collateral.parameter_grid, s.name)) for s in self.walk]
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""

@@ -12,7 +12,7 @@ from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.aave_v3.payload import executed, payload
 from riskengine.lending.closed_form import smart_ltv, unliquidated_bad_debt
 from riskengine.lending.drawdown_step import drawdown_step_factor
-from riskengine.lending.parameter_set import OF_TOKEN, ParameterSet, TokenChange
+from riskengine.lending.parameter_set import OF_RESERVE, OF_SIZE, OF_TOKEN, ParameterSet, TokenChange
 from riskengine.liquidity.sale_curve import range_at_once
 from riskengine.roles import HasLaw
 from riskengine.scenario.world import World
@@ -20,15 +20,20 @@ from riskengine.stats.figures import PlainFigures
 from riskengine.study.columns import Columns
 from riskengine.study.result import Row
 from riskengine.tune.certify import upper_bounds
-from riskengine.tune.choice_spec import COSTS, RISKS, CertifiedChoiceStudy
+from riskengine.tune.choice_spec import COSTS, GOODS, RISKS, CertifiedChoiceStudy
 from riskengine.tune.frontier import front
 from riskengine.tune.steward import Step, schedule
 
 if TYPE_CHECKING:
     from riskengine.tune.choice import Made
 
-# what the front of all parameter sets is over -> unit; of the last more is better
-OBJECTIVES = {"bad_debt": "USD", "liquidated_volume": "USD", "borrow_capacity": "USD"}
+# what the front of all parameter sets is over; the last only where the size of the book or its rates are chosen too
+OBJECTIVES = ("bad_debt", "liquidated_volume", "borrow_capacity", "protocol_revenue")
+
+
+def objectives(study: CertifiedChoiceStudy) -> tuple[str, ...]:
+    """What the front of the study's parameter sets is over."""
+    return OBJECTIVES if study.collateral.growth is not None else OBJECTIVES[:-1]
 
 
 @dataclass(frozen=True)
@@ -77,25 +82,29 @@ def plans(study: CertifiedChoiceStudy, made: Sequence["Made"]) -> list[Plan]:
         start, goal = (market.with_parameters(study.walk[int(i)]).rules for i in (now, to))
         steps = schedule(start, goal, study.collateral.steward)
         at = [start, *(s.rules for s in steps)]
-        sets = tuple(_as_set(f"plan {number} step {k}", market, rules) for k, rules in enumerate(at))
+        sets = tuple(
+            _as_set(f"plan {number} step {k}", market, rules, study.collateral.growth is not None)
+            for k, rules in enumerate(at)
+        )
         out.append(Plan(m, steps, sets))
     return out
 
 
-def _as_set(name: str, market: AaveV3, rules: Any) -> ParameterSet:
-    """All parameters of a market as a set; its book grows with the cap that grew most."""
-    tokens = {
-        r.symbol: TokenChange(**{n: getattr(r, n) for n in OF_TOKEN})
-        for r in rules.reserves
-        if r.liquidation_threshold > 0.0
-    }
+def _as_set(name: str, market: AaveV3, rules: Any, sized: bool) -> ParameterSet:
+    """What a market has of its own as a set; `sized`, each cap, else the book grows with the cap that grew most."""
+    names = OF_RESERVE if sized else OF_TOKEN
+    tokens = {}
+    for old, new in zip(market.rules.reserves, rules.reserves, strict=True):
+        changed = {n: new.parameter(n) for n in names if new.parameter(n) != old.parameter(n)}
+        if changed:
+            tokens[new.symbol] = TokenChange(**changed)
     grown = [
         getattr(new, cap) / getattr(old, cap)
         for old, new in zip(market.rules.reserves, rules.reserves, strict=True)
-        for cap in ("supply_cap", "borrow_cap")
+        for cap in OF_SIZE
         if getattr(old, cap) and getattr(new, cap)
     ]
-    return ParameterSet(name, tokens, rules.close_factor, max(grown, default=1.0))
+    return ParameterSet(name, tokens, rules.close_factor, 1.0 if sized else max(grown, default=1.0))
 
 
 def plan_payload(study: CertifiedChoiceStudy, plan: Plan) -> dict[str, Any]:
@@ -233,19 +242,16 @@ def parameter_fronts(
 ) -> list[dict[str, Any]]:
     """Front of all parameter sets in bad debt, liquidated volume and borrow capacity, on fresh paths of each world."""
     out = []
-    names, rules = [s.name for s in study.sets], study.lending.market.rules
+    names, rules, over = [s.name for s in study.sets], study.lending.market.rules, objectives(study)
+    sign = np.array([-1.0 if m in GOODS else 1.0 for m in over])
     in_force = [s.caps == 1.0 and rules.with_parameters(s) == rules for s in study.sets]
     for world, found in columns:
-        keys = [("lending", study.lending.market.kind, None, None, n, m) for n in names for m in OBJECTIVES]
-        values = np.array(found.select(*keys)).reshape(len(names), len(OBJECTIVES), -1)
-        values[:, -1] *= -1.0
+        keys = [("lending", study.lending.market.kind, None, None, n, m) for n in names for m in over]
+        values = np.array(found.select(*keys)).reshape(len(names), len(over), -1) * sign[:, None]
         points = {p.index: p for p in front(values, confidence)}
         entries = []
         for k, name in enumerate(names):
-            mean, error = values[k].mean(axis=1), np.cov(values[k]) / values.shape[2]
-            mean[-1] *= -1.0
-            error[-1, :-1] *= -1.0
-            error[:-1, -1] *= -1.0
+            mean, error = sign * values[k].mean(axis=1), np.outer(sign, sign) * np.cov(values[k]) / values.shape[2]
             sure = k not in points and any(k not in p.contested_by for p in points.values())
             entries.append(
                 {
@@ -260,7 +266,7 @@ def parameter_fronts(
         out.append(
             {
                 "world": world.name,
-                "measures": list(OBJECTIVES),
+                "measures": list(over),
                 "confidence": confidence,
                 "n": int(values.shape[2]),
                 "left_out": study.collateral.combinations + len(study.collateral.parameter_sets) - len(names),

@@ -5,8 +5,9 @@ from functools import cached_property
 from math import prod
 
 from riskengine.arrays import check_range
+from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.rules import AaveV3Rules
-from riskengine.lending.parameter_set import Constraints, ParameterAxis, ParameterSet, grid
+from riskengine.lending.parameter_set import OF_CURVE, OF_SIZE, Constraints, ParameterAxis, ParameterSet, grid
 from riskengine.tune.steward import Steward
 
 
@@ -48,6 +49,8 @@ class CollateralQuestion:
     steward : Steward or None
         Makes a schedule of admissible steps from the parameters in force to those certified.
     baselines : Baselines or None
+    growth : BookGrowth or None
+        How large the book is under a set that changes caps of single tokens, or rate curves; needed by such sets.
     """
 
     parameter_sets: tuple[ParameterSet, ...] = ()
@@ -55,6 +58,7 @@ class CollateralQuestion:
     constraints: Constraints = Constraints()
     steward: Steward | None = None
     baselines: Baselines | None = None
+    growth: BookGrowth | None = field(default=None, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         if not self.parameter_sets and not self.parameter_grid:
@@ -65,13 +69,18 @@ class CollateralQuestion:
 
     def check(self, rules: AaveV3Rules) -> None:
         """ValueError with every fault of every named set, and of the grid, on a market."""
-        known = {r.symbol for r in rules.reserves if r.liquidation_threshold > 0.0}
+        listed = {r.symbol for r in rules.reserves}
+        collateral = {r.symbol for r in rules.reserves if r.liquidation_threshold > 0.0}
         faults = [f"{s.name}: {said}" for s in self.parameter_sets for said in rules.broken(s, self.constraints)]
         faults += [
             f"parameter_grid: token must be collateral of the market ({', '.join(sorted(known))}), got {a.token!r}"
             for a in self.parameter_grid
-            if a.token is not None and a.token not in known
+            if a.token is not None
+            and a.token not in (known := listed if a.parameter in OF_SIZE + OF_CURVE else collateral)
         ]
+        if faults:
+            raise ValueError("parameter sets must be such as can be configured: " + "; ".join(faults))
+        faults += self._sizes(rules)
         if faults:
             raise ValueError("parameter sets must be such as can be configured: " + "; ".join(faults))
         names = [s.name for s in self.sets(rules)]
@@ -80,6 +89,22 @@ class CollateralQuestion:
             raise ValueError(f"parameter sets must differ by name, got {', '.join(twice)} more than once")
         if not names:
             raise ValueError("parameter_grid must hold a combination that keeps the constraints, got none that does")
+
+    def _sizes(self, rules: AaveV3Rules) -> list[str]:
+        """Why the size of the book under some set cannot be told; each reason once."""
+        found = []
+        for own in self.sets(rules):
+            moved = {n for change in own.tokens.values() for n in change.values(OF_SIZE + OF_CURVE)}
+            if self.growth is None:
+                if moved - {"reserve_factor"}:
+                    found.append(
+                        f"growth must say how large the book is under other {', '.join(sorted(moved))}, got none"
+                    )
+            elif own.caps != 1.0:
+                found.append("caps must be left out with growth, which has rooms of its own, got a set with some")
+            else:
+                found += self.growth.faults(rules, rules.with_parameters(own))
+        return list(dict.fromkeys(found))
 
     def sets(self, rules: AaveV3Rules) -> tuple[ParameterSet, ...]:
         """All sets: those named, then those of the grid that can be configured."""

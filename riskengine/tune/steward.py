@@ -1,10 +1,10 @@
 """From the parameters in force to those recommended in steps that a risk steward may take.
 
-A steward may move a parameter by a largest step, up or down, and not again before a delay; LTV, threshold and bonus
-by so many points, caps by a share of what they are (``RiskSteward`` of Aave v3: |to - from| <= step, or
+A steward may move a parameter by a largest step, up or down, and not again before a delay; LTV, threshold, bonus and
+the rate curve by so many points, caps by a share of what they are (``RiskSteward`` of Aave v3: |to - from| <= step, or
 <= floor(step * from) where relative).  What it may not move takes a vote, and comes first.  Every parameter moves as
-fast as it may; where that would put an LTV above its threshold, or a threshold times its bonus above one, the one that
-moves into the other waits.
+fast as it may; where that would put an LTV above its threshold, a threshold times its bonus above one, or a curve's
+first slope above its second, the one that moves into the other waits.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
-from riskengine.lending.parameter_set import OF_TOKEN
+from riskengine.lending.parameter_set import OF_CURVE, OF_RESERVE, OF_SIZE
 from riskengine.pricing.fixed_point import BPS
 
-CAPS = ("supply_cap", "borrow_cap")
 MOST_STEPS = 400
 
 
@@ -53,8 +52,9 @@ class Steward:
     Attributes
     ----------
     limits : dict of str to Limit
-        By parameter: ``ltv``, ``liquidation_threshold``, ``liquidation_bonus``, ``supply_cap``, ``borrow_cap``.
-        Parameters without one take a vote, as do tokens that are `restricted`.
+        By parameter of a token: ``ltv``, ``liquidation_threshold``, ``liquidation_bonus``, ``supply_cap``,
+        ``borrow_cap``, ``optimal_usage``, ``base``, ``slope1``, ``slope2``.  Parameters without one take a vote, as do
+        tokens that are `restricted`.
     vote_hours : float
         From the recommendation to the execution of a vote.
     restricted : tuple of str
@@ -66,7 +66,8 @@ class Steward:
     restricted: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
-        known = (*OF_TOKEN, *CAPS)
+        # no steward may touch what share of interest the treasury takes
+        known = [n for n in OF_RESERVE if n != "reserve_factor"]
         unknown = [n for n in self.limits if n not in known]
         if unknown:
             raise ValueError(f"limits must name some of {', '.join(known)}, got {', '.join(unknown)}")
@@ -107,8 +108,8 @@ def differences(before: AaveV3Rules, after: AaveV3Rules) -> tuple[Change, ...]:
     """Every parameter that two markets of the same tokens differ in."""
     found = []
     for a, b in zip(before.reserves, after.reserves, strict=True):
-        for name in (*OF_TOKEN, *CAPS):
-            x, y = getattr(a, name), getattr(b, name)
+        for name in OF_RESERVE:
+            x, y = a.parameter(name), b.parameter(name)
             if x != y:
                 found.append(Change(a.symbol, name, x, y))
     if before.close_factor != after.close_factor:
@@ -174,15 +175,15 @@ def _voted(now: AaveV3Rules, goal: AaveV3Rules, steward: Steward) -> AaveV3Rules
     """The market after a vote on all that the steward may not move."""
 
     def voted(name: str, own: Reserve, to: Reserve) -> bool:
-        ends = getattr(own, name), getattr(to, name)
-        # a steward refuses a value of zero and cannot make or lift a cap
-        return name not in steward.limits or own.symbol in steward.restricted or 0.0 in ends or None in ends
+        ends = own.parameter(name), to.parameter(name)
+        # a steward refuses a value of zero, rates apart, and cannot make or lift a cap
+        barred = name not in OF_CURVE and 0.0 in ends or None in ends
+        return name not in steward.limits or own.symbol in steward.restricted or barred
 
     reserves = []
     for own in now.reserves:
         to = goal.reserve(own.symbol)
-        values = {n: getattr(to, n) for n in (*OF_TOKEN, *CAPS) if voted(n, own, to)}
-        reserves.append(replace(own, **values))
+        reserves.append(own.with_values({n: to.parameter(n) for n in OF_RESERVE if voted(n, own, to)}))
     return replace(now, reserves=tuple(reserves), close_factor=goal.close_factor)
 
 
@@ -190,12 +191,12 @@ def _moved(
     own: Reserve, goal: Reserve, limits: Mapping[str, Limit], moved_at: Mapping[tuple[str, str], float], hours: float
 ) -> Reserve:
     """A reserve after all moves that may be made now; what would be illegal waits."""
-    to = {n: getattr(own, n) for n in (*OF_TOKEN, *CAPS)}
+    to = {n: own.parameter(n) for n in OF_RESERVE}
     for name, limit in limits.items():
         last = moved_at.get((own.symbol, name))
-        if to[name] != getattr(goal, name) and (last is None or hours >= last + limit.delay_hours - 1e-9):
-            to[name] = limit.moved(to[name], getattr(goal, name))
-            if name in OF_TOKEN:
+        if to[name] != goal.parameter(name) and (last is None or hours >= last + limit.delay_hours - 1e-9):
+            to[name] = limit.moved(to[name], goal.parameter(name))
+            if name not in OF_SIZE:
                 to[name] = round(to[name] * BPS) / BPS
     if to["ltv"] > to["liquidation_threshold"]:
         # whichever moves into the other waits: the LTV on its way up, the threshold on its way down
@@ -208,4 +209,8 @@ def _moved(
             to["ltv"] = min(to["ltv"], to["liquidation_threshold"])
         if to["liquidation_threshold"] * (1.0 + to["liquidation_bonus"]) > 1.0 + 1e-9:
             to["liquidation_bonus"] = own.liquidation_bonus
-    return replace(own, **to)
+    if to["slope1"] > to["slope2"]:
+        if to["slope1"] > own.rates.slope1:
+            to["slope1"] = max(own.rates.slope1, to["slope2"])
+        to["slope2"] = max(to["slope2"], to["slope1"])
+    return own.with_values(to)

@@ -2,18 +2,20 @@
 
 A file holds ``{"cases": [{name, mechanism, inputs, expected, tolerance, source}]}``.  Each mechanism has an adapter, a
 function from `inputs` to a dictionary of results; only the keys in `expected` are compared.  Numbers agree within
-``abs + rel |expected|``; booleans, strings, and big integers written as strings must be equal.
+``abs + rel |expected|``; booleans, strings, and big integers written as strings must be equal.  A decimal in a case
+whose tolerances are 0 is met to 1e-12 of itself: two routes to a double differ in its last digits, exactness is for
+integers.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from riskengine.errors import Fault, InputError
+from riskengine.errors import Fault, InputError, refuse_pointer
 
 Adapter = Callable[[dict[str, Any]], dict[str, Any]]
 Verdict = Literal["PASS", "FAIL", "UNSUPPORTED"]
@@ -22,6 +24,16 @@ _MAX_BYTES = 64 * 2**20
 # what an adapter may raise on inputs it cannot evaluate; the case fails, the others still run
 _EVALUATION = (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 _MISSING = object()
+_DECIMAL = 1e-12
+
+
+class Spellings(tuple[str, ...]):
+    """One answer that sources write in several ways; any of them is what is expected."""
+
+
+def spelled(contract: str, reason: str | None) -> Spellings | None:
+    """Why a contract reverts, with or without its name in front; None where it does not."""
+    return None if reason is None else Spellings((reason, f"{contract}/{reason}"))
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,8 @@ class CaseResult:
         Every expected value that was not met.
     compared : int
         Number of values compared.
+    results : dict
+        Everything the engine found, compared or not; empty where it did not get that far.
     """
 
     name: str
@@ -72,6 +86,7 @@ class CaseResult:
     verdict: Verdict
     mismatches: tuple[Mismatch, ...] = ()
     compared: int = 0
+    results: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         head = f"{self.verdict} {self.name} ({self.mechanism})"
@@ -93,7 +108,9 @@ def read_cases(path: str | Path) -> tuple[Case, ...]:
     try:
         if file.stat().st_size > _MAX_BYTES:
             raise InputError(Fault(f"a file of cases must be smaller than {_MAX_BYTES} bytes", str(file)))
-        document = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        refuse_pointer(text, str(file))
+        document = json.loads(text)
     except OSError as error:
         raise InputError(Fault(f"cannot be read: {error.strerror or error}", str(file))) from None
     except UnicodeDecodeError:
@@ -139,9 +156,9 @@ def _case(raw: Any, place: str, file: str, faults: list[Fault]) -> Case | None:
 
 def all_adapters() -> dict[str, Adapter]:
     """Every adapter of the project, by mechanism."""
-    from riskengine.verify import lending, margin
+    from riskengine.verify import calculators, lending, margin
 
-    return {**margin.ADAPTERS, **lending.ADAPTERS}
+    return {**margin.ADAPTERS, **lending.ADAPTERS, **calculators.ADAPTERS}
 
 
 def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
@@ -159,7 +176,7 @@ def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
     for key, expected in case.expected.items():
         compared += _compare(key, expected, got.get(key, _MISSING), case, mismatches)
     verdict: Verdict = "FAIL" if mismatches else "PASS"
-    return CaseResult(case.name, case.mechanism, case.source, verdict, tuple(mismatches), compared)
+    return CaseResult(case.name, case.mechanism, case.source, verdict, tuple(mismatches), compared, _plain(got))
 
 
 def run_file(path: str | Path, adapters: Mapping[str, Adapter] | None = None) -> list[CaseResult]:
@@ -179,6 +196,17 @@ def summary(results: list[CaseResult]) -> str:
     """``N passed, N failed, N unsupported``."""
     count = {v: sum(r.verdict == v for r in results) for v in ("PASS", "FAIL", "UNSUPPORTED")}
     return f"{count['PASS']} passed, {count['FAIL']} failed, {count['UNSUPPORTED']} unsupported"
+
+
+def _plain(value: Any) -> Any:
+    """`value` without arrays and with one spelling of every name."""
+    if isinstance(value, Spellings):
+        return value[0]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _compare(key: str, expected: Any, got: Any, case: Case, out: list[Mismatch]) -> int:
@@ -210,7 +238,8 @@ def _compare_leaf(key: str, expected: Any, got: Any, case: Case, out: list[Misma
             out.append(Mismatch(key, expected, got))
         return
     if isinstance(expected, str):
-        same = got == expected or (isinstance(got, int) and not isinstance(got, bool) and str(got) == expected)
+        spelled = got if isinstance(got, Spellings) else (str(got),) if type(got) is int else (got,)
+        same = expected in spelled
         if not same:
             out.append(Mismatch(key, expected, got))
         return
@@ -223,6 +252,8 @@ def _compare_leaf(key: str, expected: Any, got: Any, case: Case, out: list[Misma
     difference = abs(got - expected)
     exact = isinstance(expected, int) and _is_count(key)
     allowed = 0 if exact else case.absolute + (case.relative * abs(expected) if case.relative else 0)
+    if isinstance(expected, float) and not allowed:
+        allowed = _DECIMAL * abs(expected)
     if not difference <= allowed:
         out.append(Mismatch(key, expected, got, float(difference)))
 

@@ -7,32 +7,34 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from riskengine.verify.cases import Spellings, spelled
+from riskengine.verify.integers import integer_or, integers, whole
+
 Inputs = dict[str, Any]
 Results = dict[str, Any]
-
-
-def _ints(x: Inputs, *keys: str) -> tuple[int, ...]:
-    return tuple(int(x[k]) for k in keys)
 
 
 def _aave_liquidation(x: Inputs) -> Results:
     from riskengine.lending.aave_v3.integer import CollateralPosition, DebtPosition, liquidation_call
 
-    fields = ("balance", "price", "unit", "LT_bps", "LB_bps", "protocol_fee_bps")
-    at = int(x["liquidate_debt_index"])
-    cover = None if x["cover"] == "max" else int(x["cover"])
+    fields = ("balance", "price", "unit", "LT_bps", "LB_bps")
+    at = whole("liquidate_debt_index", x["liquidate_debt_index"])
+    cover = x.get("cover", "max")
     call = liquidation_call(
-        tuple(CollateralPosition(*_ints(c, *fields)) for c in x["collaterals"]),
-        tuple(DebtPosition(*_ints(d, "balance", "price", "unit")) for d in x["debts"]),
-        int(x["liquidate_collateral_index"]),
+        tuple(
+            CollateralPosition(*integers(c, *fields), integer_or(c, "protocol_fee_bps", 0)) for c in x["collaterals"]
+        ),
+        tuple(DebtPosition(*integers(d, "balance", "price", "unit")) for d in x["debts"]),
+        whole("liquidate_collateral_index", x["liquidate_collateral_index"]),
         at,
-        cover,
+        None if cover == "max" else whole("cover", cover),
     )
     others = [amount for i, amount in enumerate(call.deficits) if i != at]
     return {
         "health_factor": call.health_factor,
         "max_liquidatable_debt": call.max_liquidatable_debt,
-        "close_factor_applied": "100%" if call.full_close else "50%",
+        # of the total debt, which is why half of it may be all of one reserve's
+        "close_factor_applied": "100%" if call.full_close else Spellings(("50%", "50% of total")),
         "reverts": call.reverts,
         "debt_repaid": call.debt_repaid,
         "collateral_to_liquidator": call.collateral_to_liquidator,
@@ -47,9 +49,12 @@ def _aave_liquidation(x: Inputs) -> Results:
 def _aave_rates(x: Inputs) -> Results:
     from riskengine.rates.two_slope import exact_rates
 
-    curve = _ints(x, "optimal_usage_bps", "base_bps", "slope1_bps", "slope2_bps", "reserve_factor_bps")
+    curve = integers(x, "optimal_usage_bps", "base_bps", "slope1_bps", "slope2_bps", "reserve_factor_bps")
     rates = exact_rates(
-        *curve, *_ints(x, "total_debt", "available_liquidity"), int(x.get("unbacked", 0)), int(x["elapsed_seconds"])
+        *curve,
+        *integers(x, "total_debt", "available_liquidity"),
+        integer_or(x, "unbacked", 0),
+        integer_or(x, "elapsed_seconds", 0),
     )
     return {
         "borrow_rate_ray": rates.borrow_rate,
@@ -87,8 +92,8 @@ def _comet_absorb(x: Inputs) -> Results:
 
     fields = ("amount", "price", "scale", "liquidate_collateral_factor", "liquidation_factor")
     done = absorb(
-        *_ints(x, "debt_base_units", "base_price", "base_scale"),
-        tuple(CometCollateral(*_ints(c, *fields)) for c in x["collaterals"]),
+        *integers(x, "debt_base_units", "base_price", "base_scale"),
+        tuple(CometCollateral(*integers(c, *fields)) for c in x["collaterals"]),
     )
     return {
         "is_liquidatable": done.is_liquidatable,
@@ -104,16 +109,17 @@ def _comet_quote(x: Inputs) -> Results:
     from riskengine.pricing.fixed_point import WAD
 
     amounts = ("base_amount", "base_price", "base_scale", "asset_price", "asset_scale")
-    quote, discount = quote_collateral(*_ints(x, *amounts, "liquidation_factor", "store_front_price_factor"))
+    quote, discount = quote_collateral(*integers(x, *amounts, "liquidation_factor", "store_front_price_factor"))
     return {"quote": quote, "effective_discount": discount / WAD}
 
 
 def _comet_rates(x: Inputs) -> Results:
+    from riskengine.pricing.fixed_point import SECONDS_PER_YEAR
     from riskengine.rates.comet import CometCurve
 
     def rate(side: Inputs) -> int:
-        curve = CometCurve(*_ints(side, "kink", "base", "slope_low", "slope_high"))
-        return curve.per_second(int(x["utilization"]), int(x["seconds_per_year"]))
+        curve = CometCurve(*integers(side, "kink", "base", "slope_low", "slope_high"))
+        return curve.per_second(*integers(x, "utilization"), integer_or(x, "seconds_per_year", SECONDS_PER_YEAR))
 
     return {"supply_rate_per_second": rate(x["supply"]), "borrow_rate_per_second": rate(x["borrow"])}
 
@@ -123,21 +129,23 @@ def _morpho_liquidate(x: Inputs) -> Results:
 
     position = ("lltv", "price_1e36", "collateral", "borrow_shares")
     totals = ("total_borrow_assets", "total_borrow_shares", "total_supply_assets")
-    done = liquidate(*_ints(x, *position, *totals), int(x.get("seized_assets", 0)), int(x.get("repaid_shares", 0)))
-    return {"liquidation_incentive_factor": liquidation_incentive_factor(int(x["lltv"])), **vars(done)}
+    done = liquidate(
+        *integers(x, *position, *totals), integer_or(x, "seized_assets", 0), integer_or(x, "repaid_shares", 0)
+    )
+    return {"liquidation_incentive_factor": liquidation_incentive_factor(*integers(x, "lltv")), **vars(done)}
 
 
 def _morpho_lif(x: Inputs) -> Results:
     from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor
 
-    return {"lif_wad": [liquidation_incentive_factor(int(v)) for v in x["lltv_wad"]]}
+    return {"lif_wad": [liquidation_incentive_factor(whole("lltv_wad", v)) for v in x["lltv_wad"]]}
 
 
 def _morpho_accrue(x: Inputs) -> Results:
     from riskengine.lending.morpho_blue.integer import accrue
 
     totals = ("total_borrow_assets", "total_supply_assets", "total_supply_shares", "fee")
-    done = accrue(*_ints(x, "borrow_rate_per_second", "elapsed_seconds", *totals))
+    done = accrue(*integers(x, "borrow_rate_per_second", "elapsed_seconds", *totals))
     return {
         "interest": done.interest,
         "total_borrow_assets_after": done.total_borrow_assets,
@@ -149,7 +157,7 @@ def _morpho_accrue(x: Inputs) -> Results:
 def _adaptive_curve(x: Inputs) -> Results:
     from riskengine.rates.adaptive_curve import adaptive_rate
 
-    found = adaptive_rate(*_ints(x, "rate_at_target", "utilization", "elapsed_seconds"))
+    found = adaptive_rate(*integers(x, "rate_at_target", "utilization", "elapsed_seconds"))
     return {
         "end_rate_at_target": found.end_rate_at_target,
         "average_borrow_rate_per_second": found.average_borrow_rate,
@@ -161,35 +169,38 @@ def _euler(x: Inputs) -> Results:
     from riskengine.lending.euler_evk.integer import max_liquidation
 
     sizes = ("collateral_balance", "collateral_value", "liquidation_ltv_bps", "debt", "debt_value")
-    return vars(max_liquidation(*_ints(x, *sizes, "max_liquidation_discount_bps")))
+    other = integer_or(x, "other_adjusted_value", 0)
+    return vars(max_liquidation(*integers(x, *sizes, "max_liquidation_discount_bps"), other))
 
 
 def _maker_take(x: Inputs) -> Results:
     from riskengine.lending.maker import take
 
-    return vars(take(*_ints(x, "tab", "lot", "price", "amt", "chost")))
+    done = take(*integers(x, "tab", "lot", "price", "amt", "chost"))
+    return {**vars(done), "reverts": spelled("Clipper", done.reverts)}
 
 
 def _maker_auction(x: Inputs) -> Results:
     from riskengine.lending.maker import stairstep_price, take
 
-    price = stairstep_price(*_ints(x, "top", "cut", "step_s", "elapsed_s"))
-    done = take(*_ints(x, "tab", "lot"), price, *_ints(x, "amt", "chost"))
+    price = stairstep_price(*integers(x, "top", "cut", "step_s", "elapsed_s"))
+    done = take(*integers(x, "tab", "lot"), price, *integers(x, "amt", "chost"))
     uncovered = done.tab if done.lot == 0 else 0
-    return {**vars(done), "price": price, "uncovered_tab": uncovered}
+    return {**vars(done), "reverts": spelled("Clipper", done.reverts), "price": price, "uncovered_tab": uncovered}
 
 
 def _maker_takes(x: Inputs) -> Results:
     from riskengine.lending.maker import stairstep_price, take
 
-    tab, lot, chost = _ints(x, "tab", "lot", "chost")
+    tab, lot, chost = integers(x, "tab", "lot", "chost")
     out: Results = {}
     paid = 0
     for name, bid in zip(("first", "second", "third", "fourth", "fifth"), x["bids"], strict=False):
-        price = stairstep_price(*_ints(x, "top", "cut", "step_s"), int(bid["t"]))
-        done = take(tab, lot, price, int(bid["amt"]), chost)
+        at, amount = integers(bid, "t", "amt")
+        price = stairstep_price(*integers(x, "top", "cut", "step_s"), at)
+        done = take(tab, lot, price, amount, chost)
         tab, lot, paid = done.tab, done.lot, paid + done.owe
-        out[f"price_at_{int(bid['t'])}s"] = price
+        out[f"price_at_{at}s"] = price
         out[name] = {**vars(done), "tab_after": tab, "lot_after": lot}
         out[f"{name}_slice"] = done.slice
     returned = lot if tab == 0 else 0
@@ -199,17 +210,18 @@ def _maker_takes(x: Inputs) -> Results:
 def _maker_bark(x: Inputs) -> Results:
     from riskengine.lending.maker import bark
 
-    return vars(bark(*_ints(x, "ink", "art", "rate", "spot", "dust", "Hole", "Dirt", "hole", "dirt", "chop")))
+    done = bark(*integers(x, "ink", "art", "rate", "spot", "dust", "Hole", "Dirt", "hole", "dirt", "chop"))
+    return {**vars(done), "reverts": spelled("Dog", done.reverts)}
 
 
 def _maker_osm(x: Inputs) -> Results:
     from riskengine.oracle.osm import osm_history
 
     found = osm_history(
-        *_ints(x, "hop", "zzz0", "cur0", "nxt0"),
-        [(int(t), int(p)) for t, p in x["source_price"]],
-        [int(t) for t in x["poke_times"]],
-        int(x["liquidation_price"]),
+        *integers(x, "hop", "zzz0", "cur0", "nxt0"),
+        [(whole("source_price", t), whole("source_price", p)) for t, p in x["source_price"]],
+        [whole("poke_times", t) for t in x["poke_times"]],
+        *integers(x, "liquidation_price"),
     )
     return {
         "poke_ok": list(found.allowed),
@@ -223,7 +235,7 @@ def _maker_osm(x: Inputs) -> Results:
 def _liquity(x: Inputs) -> Results:
     from riskengine.lending.liquity_v1 import liquidate
 
-    done = liquidate(*_ints(x, "debt", "coll", "stability_pool"), int(x.get("gas_comp_divisor", 200)))
+    done = liquidate(*integers(x, "debt", "coll", "stability_pool"), integer_or(x, "gas_comp_divisor", 200))
     return {
         "coll_gas_compensation": done.gas_compensation,
         "debt_offset": done.debt_offset,
@@ -237,7 +249,7 @@ def _silo(x: Inputs) -> Results:
     from riskengine.lending.silo import max_liquidation
 
     keys = ("debt_value", "collateral_value", "ltv_after_liquidation", "liquidation_fee")
-    repay, collateral = max_liquidation(*_ints(x, *keys))
+    repay, collateral = max_liquidation(*integers(x, *keys))
     return {"debt_to_repay": repay, "collateral_to_liquidate": collateral}
 
 
@@ -259,11 +271,19 @@ def _crvusd_loan(x: Inputs) -> Results:
     }
 
 
+def _crvusd_policy(x: Inputs) -> Results:
+    from riskengine.rates.crvusd_policy import policy_rate
+
+    keys = ("rate0", "sigma", "target_debt_fraction", "price", "peg_keeper_debt", "total_debt")
+    filled = (integer_or(x, k, 0) for k in ("market_debt", "ceiling"))
+    return {"rate_per_second": policy_rate(*integers(x, *keys), *filled)}
+
+
 def _uniswap_v2(x: Inputs) -> Results:
     from riskengine.liquidity.constant_product import exact_output
 
     keys = ("reserve_in", "reserve_out", "amount_in", "fee_numerator", "fee_denominator")
-    return {"amount_out": exact_output(*_ints(x, *keys))}
+    return {"amount_out": exact_output(*integers(x, *keys))}
 
 
 def _uniswap_v3(x: Inputs) -> Results:
@@ -272,7 +292,9 @@ def _uniswap_v3(x: Inputs) -> Results:
     price, target = (Fraction(str(x[k])) for k in ("price", "target_price"))
     if bool(x["zero_for_one"]) != (price >= target):
         raise ValueError(f"zero_for_one must hold exactly where target_price <= price, got {x['zero_for_one']}")
-    step = swap_exact_in(sqrt_price_x96(price), sqrt_price_x96(target), *_ints(x, "liquidity", "amount_in", "fee_ppm"))
+    step = swap_exact_in(
+        sqrt_price_x96(price), sqrt_price_x96(target), *integers(x, "liquidity", "amount_in", "fee_ppm")
+    )
     return {"amount_in_after_fee": step.amount_in, "fee": step.fee, "amount_out": step.amount_out}
 
 
@@ -281,9 +303,9 @@ def _push_oracle(x: Inputs) -> Results:
 
     updates, reported = exact_sequence(
         x["prices"],
-        int(x["step_s"]),
+        *integers(x, "step_s"),
         x["deviation"],
-        int(x["heartbeat_s"]),
+        *integers(x, "heartbeat_s"),
         bool(x.get("first_observation_published", True)),
     )
     return {"update_indices": updates, "reported": reported}
@@ -335,7 +357,7 @@ def _merton_quantile(x: Inputs) -> Results:
 def _order_statistics(x: Inputs) -> Results:
     from riskengine.stats.quantile import order_statistic_ranks
 
-    ranks = order_statistic_ranks(int(x["n"]), float(x["quantile"]), float(x["confidence"]))
+    ranks = order_statistic_ranks(*integers(x, "n"), float(x["quantile"]), float(x.get("confidence", 0.95)))
     return {"lower_rank": ranks.lower, "upper_rank": ranks.upper, "actual_coverage": ranks.coverage}
 
 
@@ -366,6 +388,7 @@ ADAPTERS: dict[str, Callable[[Inputs], Results]] = {
     "Liquity v1 liquidation (normal path; 0.5% gas compensation)": _liquity,
     "Silo PartialLiquidationLib": _silo,
     "crvUSD LLAMMA loan": _crvusd_loan,
+    "crvUSD AggMonetaryPolicy2": _crvusd_policy,
     "Uniswap v2 swap": _uniswap_v2,
     "Uniswap v3 SwapMath.computeSwapStep": _uniswap_v3,
     "deviation/heartbeat oracle": _push_oracle,

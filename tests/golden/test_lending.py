@@ -18,8 +18,9 @@ from riskengine.lending.liquity_v1 import liquidate, liquidate_capped
 from riskengine.lending.maker import linear_price
 from riskengine.liquidity.constant_product import impermanent_loss
 from riskengine.pricing.fixed_point import RAY, WAD
+from riskengine.rates.comet import CometCurve
 from riskengine.rates.linear_kink import LinearKink
-from riskengine.verify.cases import read_cases, run_case, run_file
+from riskengine.verify.cases import all_adapters, read_cases, run_case, run_file
 from riskengine.verify.lending import ADAPTERS
 
 FIGURES = Path(__file__).with_name("lending_figures.json")
@@ -27,7 +28,7 @@ FIGURES = Path(__file__).with_name("lending_figures.json")
 
 @pytest.mark.parametrize("case", read_cases(FIGURES), ids=lambda c: f"{c.mechanism}: {c.name}")
 def test_published_figure(case):
-    result = run_case(case, ADAPTERS)
+    result = run_case(case, all_adapters())
     assert result.verdict == "PASS", str(result)
     assert result.compared >= 1
 
@@ -90,6 +91,13 @@ def test_figures_without_a_case_format():
     curve = LinearKink(0, 1406417851, 19050045013, 2147483648)
     rates = (1510129667232482373, 3020259335871382597, 23475089397768479147, 43929919477309202859)
     assert tuple(curve.per_second(u, 100 - u) for u in (25, 50, 75, 100)) == rates
+    # Compound v2's jump rate is the same curve, not rounded to seconds: percent of base 10, slope 20, kink 90, jump 100
+    percent = WAD // 100
+    jump, flatter = (CometCurve(90 * percent, 10 * percent, 20 * percent, j * percent) for j in (100, 20))
+    assert [jump.per_second(u * percent, 1) * 10 // percent for u in (0, 10, 89, 90, 91, 100)] == [
+        100, 120, 278, 280, 290, 380
+    ]  # fmt: skip
+    assert flatter.per_second(WAD, 1) == 30 * percent
     # C10
     assert is_liquidatable(10**11, 10**8, 10**6, (CometCollateral(10**23, 10**8, 10**18, 8 * WAD // 10, WAD),))
     assert is_liquidatable(10**11, 10**8, 10**6, (CometCollateral(95 * 10**21, 10**8, 10**18, WAD, WAD),))

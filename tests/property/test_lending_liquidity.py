@@ -64,8 +64,11 @@ def test_a_pool_written_as_a_ladder_is_the_pool(kind, seed, depth):
         same(play(replace(base, liquidity=liquidity), book, spot), expected, 1e-8)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", LIQUIDITY)
+# each law is compiled into each protocol; one protocol that sells at a call and one that sells later do for the second
+WHERE = [(k, n) for k in KINDS for n in LIQUIDITY if k in ("aave_v3", "comet") or not n.startswith("square_root")]
+
+
+@pytest.mark.parametrize(("kind", "name"), WHERE)
 @pytest.mark.parametrize("capital", [None, 6e4])
 def test_keepers_never_lose_and_blocks_do_not_matter(kind, name, capital):
     spot, book = np.concatenate([paths_of(s) for s in (3, 5, 8)], axis=2), random_book(4)

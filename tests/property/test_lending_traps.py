@@ -1,20 +1,30 @@
 """Errors that open simulators of lending markets make, each a test that fails where it is made again."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mechanisms import KINDS, START, book_of, market_of, play, total
 
 from riskengine.book.borrowers import read_borrowers
 from riskengine.calibrate.jumps import realised_variance
+from riskengine.config.csv_book import read_csv_book
 from riskengine.config.study import load_study
+from riskengine.data.aave_subgraph import AaveSubgraph
+from riskengine.data.path_file import load_paths
 from riskengine.data.prices import load_prices
+from riskengine.data.statement.reader import load_json
 from riskengine.errors import InputError
+from riskengine.lending.parameter_set import ParameterAxis, at_an_end, grid
 from riskengine.market.grid import TimeGrid
 from riskengine.random import DrawKeys
 from riskengine.report.choice_words import found
 from riskengine.scenario.gbm import Gbm
 from riskengine.stats.figures import PlainFigures
 from riskengine.study.measures import amount_rows
+from riskengine.study.run import run_study
+from riskengine.verify.cases import read_cases
 
 PATHS = 20_000
 
@@ -150,10 +160,63 @@ def test_trap_optimum_at_the_edge_reported_as_interior():
     ]
 
 
-@pytest.mark.parametrize("name", ["book.csv", "prices.csv"])
+def test_trap_optimum_at_the_edge_of_a_grid_of_parameters():
+    """A set inside the order of a grid may stand at the end of one axis; an axis of two values has no inside."""
+    axes = (
+        ParameterAxis("collateral_factor", (0.81, 0.83, 0.85), "WETH"),
+        ParameterAxis("liquidation_bonus", (0.05, 0.07), "WETH"),
+        ParameterAxis("caps", (0.5, 1.0, 2.0)),
+    )
+    names = [s.name for s in grid(axes, {"WETH": 0.03})]
+    entry = {
+        "axis": "parameter_set",
+        "candidates": [float(k) for k in range(len(names))],
+        "names": names,
+        "ends": [list(at_an_end(axes, n)) for n in names],
+    }
+    inside, edge, corner = (
+        names.index(n) for n in ("WETH LT 0.83, WETH LB 0.05, caps 1", "WETH LT 0.85, WETH LB 0.05, caps 1", names[-1])
+    )
+    assert found(entry, inside) == names[inside]
+    assert found(entry, edge) == f"{names[edge]}, at the end of its axis: WETH LT 0.85"
+    assert found(entry, corner) == f"{names[corner]}, at the end of its axis: WETH LT 0.85 and caps 2"
+    # the study tells the report so
+    study = load_study("choose_collateral_factor").study
+    alone = replace(study, collateral=replace(study.collateral, parameter_sets=(), steward=None))
+    ends = alone.ends(alone.choices[0])
+    assert len(ends) == len(alone.walk) > 100 and [] in ends and ends[-1]
+    assert study.ends(study.choices[0]) == []
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+READERS = {
+    "book.csv": read_borrowers,
+    "prices.csv": lambda file: load_prices(file, ("BTC",)),
+    "prices.parquet": lambda file: load_prices(file, ("BTC",)),
+    "paths.npz": lambda file: load_paths(file, ("BTC",)),
+    "study.yaml": load_study,
+    "cases.json": read_cases,
+    "statement.json": load_json,
+    "book.json": lambda file: AaveSubgraph("aave_v3_subgraph", "2026-01-01", "test").read(file),
+    "margin.csv": read_csv_book,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
 def test_trap_pointer_instead_of_data(tmp_path, name):
-    """A pointer of Git LFS is not data, and nothing is made of it."""
+    """A pointer of Git LFS is not data: every reader says that it is one, and nothing is made of it."""
     file = tmp_path / name
-    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n", encoding="utf-8")
-    with pytest.raises(InputError):
-        read_borrowers(file) if name == "book.csv" else load_prices(file, ("BTC",))
+    file.write_text(POINTER, encoding="utf-8")
+    with pytest.raises(InputError, match=r"is a pointer of Git LFS, not the data: fetch it with `git lfs pull`"):
+        READERS[name](file)
+
+
+def test_trap_result_depends_on_the_number_of_workers(tmp_path):
+    """The whole result of a study is the same text with one worker and with two, whatever block ends first."""
+    study = replace(load_study("lending_mechanisms").study, paths=2100, horizon_hours=3)
+    found = [
+        run_study(study, {"small": "study"}, "mechanisms", tmp_path / str(n), workers=n)[1].as_dict() for n in (1, 2)
+    ]
+    one, two = (json.dumps({k: v for k, v in f.items() if k != "command"}, sort_keys=True) for f in found)
+    assert one == two
+    assert sum(r["section"] == "lending" for r in found[0]["rows"]) > 50

@@ -48,8 +48,8 @@ def wrapped(kind, wraps, symbol="WETH", asset=None, **changes):
 
 def figures(played):
     _, events, closing = played
-    told = [getattr(e, f.name) for e in events for f in fields(e)] + list(closing.values())
-    return [x for x in told if x is not None]
+    found = [getattr(e, f.name) for e in events for f in fields(e)] + list(closing.values())
+    return [f for f in found if f is not None]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -255,7 +255,10 @@ def test_many_sets_of_such_tokens_have_the_figures_of_a_desk(wraps):
         desk = LendingDesk(market, 0.0, book, paths, spot[0])
         run_loop(paths, [desk])
         alone = {key[-1]: column for key, column in desk.columns().items()}
-        for measure, column in joint.columns(market, book).items():
+        found = joint.columns(market, book)
+        # what a desk does not say: tested with the joint run
+        del found["protocol_revenue"]
+        for measure, column in found.items():
             np.testing.assert_allclose(column, alone[measure], rtol=1e-9, atol=1e-6, err_msg=measure)
         hit += alone["liquidations"].sum()
     assert hit > 0

@@ -13,7 +13,7 @@ import numpy as np
 
 from riskengine.data.statement import binance, ccxt_unified, deribit, derive, okx
 from riskengine.data.statement.statement import Statement
-from riskengine.errors import Fault, InputError, UsageError
+from riskengine.errors import Fault, InputError, UsageError, refuse_pointer
 
 # where two know equally many rows the first is taken: a ticker of Derive could be one of Deribit
 FORMATS = {"derive": derive, "deribit": deribit, "okx": okx, "binance": binance, "ccxt": ccxt_unified}
@@ -25,7 +25,9 @@ def load_json(file: Path) -> Any:
     if file.stat().st_size > _MOST_BYTES:
         raise InputError(Fault(f"must be at most {_MOST_BYTES // 1_000_000} MB", str(file)))
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        refuse_pointer(text, str(file))
+        return json.loads(text)
     except UnicodeDecodeError:
         raise InputError(Fault("must be UTF-8 text", str(file))) from None
     except json.JSONDecodeError as error:

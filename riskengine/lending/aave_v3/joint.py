@@ -10,11 +10,13 @@ there by any of them:
 A bound decides most of these without a walk: collateral at its lowest, debt at its highest price along the path.
 What is left, the pairs, is walked again for every set, path by path, from the first step at which it can matter, but
 for those whose worst health on the path the set's own thresholds lift above one; the rules of a call are those of
-`riskengine.lending.aave_v3.lanes`.
+`riskengine.lending.aave_v3.lanes`.  Sets with rate curves of their own share the pairs found where every debt grows as
+under the dearest and every supply as under the poorest of them, and are walked with their own indices.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -79,18 +81,16 @@ def first_breach(collateral, debt, threshold, price, indices, low, high, first, 
 
 
 @kernel
-def untouched_gap(collateral, debt, first, enabled, price, indices, gap, elsewhere):
-    """Debt above collateral at prices `price` (R, P) of loans left alone, into `gap` (L, P); of those that are no pair
-    the sum, added to `elsewhere` (P,)."""
+def untouched_gap(collateral, debt, enabled, price, indices, gap):
+    """Debt above collateral at prices `price` (R, P) of loans left alone, into `gap` (L, P)."""
     reserves, lanes = price.shape
-    for loan in range(first.shape[0]):
+    for loan in range(gap.shape[0]):
         for p in range(lanes):
             short = 0.0
             for r in range(reserves):
                 held = collateral[loan, r] * indices[0, r] * enabled[r]
                 short += (debt[loan, r] * indices[1, r] - held) * price[r, p]
             gap[loan, p] = short if short > 0.0 else 0.0
-            elsewhere[p] += gap[loan, p] if first[loan, p] < 0 else 0.0
 
 
 @kernel(scratch=True)
@@ -104,6 +104,7 @@ def walk(
     collateral,
     debt,
     scale,
+    share,
     parameters,
     terms,
     calls,
@@ -119,16 +120,18 @@ def walk(
     sums,
     residual,
     liquidated,
+    forgone,
 ):
     """Let the pairs of every path live under one set.
 
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
     which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
-    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `oracle` and `market`
-    (P, T, R, 1) are prices, `market` followed by what `riskengine.lending.sale` reads of wrapped tokens, `decay`
-    (T, A * sources) what is left of coins sold from one step to the next.  Keepers have `capital` USD, and what they
-    spend is there again as many steps later as `bound` has room for.
-    `sums` (10, P), `residual` and `liquidated` (P,) receive the results.
+    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `scale` (L,)
+    multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
+    `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A * sources) what is left of coins sold from one step
+    to the next.  Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has room
+    for.  `sums` (10, P), `residual` and `liquidated` (P,) receive the results, and `forgone` (P,) the interest on debt
+    that calls ended, times the `share` (R,) that the protocol keeps.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -139,6 +142,7 @@ def walk(
     due = np.empty(most, dtype=np.int64)
     since = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
+    ended = np.empty(reserves)
     outstanding = np.zeros((decay.shape[1], 1))
     sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
@@ -147,25 +151,30 @@ def walk(
         earliest = steps
         for n in range(start[p], start[p + 1]):
             if worst[n] * relief[loans[n]] >= 1.0 + _SAFE:
-                residual[p] += gaps[n] * scale
+                residual[p] += gaps[n] * scale[loans[n]]
                 continue
             earliest = min(earliest, first[n])
             since[count] = first[n]
             due[count] = -1
             called[count] = 0
             for r in range(reserves):
-                held[count, r, 0] = collateral[loans[n], r] * scale
-                owed[count, r, 0] = debt[loans[n], r] * scale
+                held[count, r, 0] = collateral[loans[n], r] * scale[loans[n]]
+                owed[count, r, 0] = debt[loans[n], r] * scale[loans[n]]
             count += 1
         if count == 0:
             continue
         outstanding[:] = 0.0
         own[:] = 0.0
+        ended[:] = 0.0
         bound[:] = 0.0
         own[CAPITAL, 0] = capital
         for t in range(earliest, steps):
             for a in range(decay.shape[1]):
                 outstanding[a, 0] *= decay[t, a]
+            if t > 0:
+                for r in range(reserves):
+                    grown = share[r] * (indices[t, 1, r] - indices[t - 1, 1, r])
+                    forgone[p] += ended[r] * grown * market[p, t, r, 0]
             own[CAPITAL, 0] += bound[t % bound.size]
             free = own[CAPITAL, 0]
             for k in range(count):
@@ -182,6 +191,8 @@ def walk(
                 if due[k] < 0:
                     due[k] = t + delay
                 if due[k] <= t:
+                    for r in range(reserves):
+                        ended[r] += owed[k, r, 0]
                     called[k] += liquidate_account(
                         k,
                         0,
@@ -199,6 +210,8 @@ def walk(
                         calls,
                         own,
                     )
+                    for r in range(reserves):
+                        ended[r] -= owed[k, r, 0]
             bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
@@ -223,18 +236,24 @@ class JointRun:
 
     pairs: int
     _start: np.ndarray
+    _lane: np.ndarray
     _loans: np.ndarray
     _first: np.ndarray
     _worst: Floats
     _gap: Floats
+    _elsewhere: tuple[np.ndarray, np.ndarray, Floats]
     _lowest: Floats
-    _state: object
+    _enabled: Floats
+    _owed: Floats
+    _ranked: bool
+    _state: Any
     _decay: Floats
     _oracle: Floats
     _market: Floats
-    _indices: Floats
-    _elsewhere: Floats
+    _curves: dict[tuple[Any, ...], tuple[Floats, Floats]]
     _price: Floats
+    _last: Floats
+    _order: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def prepare(cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths) -> "JointRun":
@@ -243,8 +262,8 @@ class JointRun:
         Parameters
         ----------
         markets : sequence of AaveV3
-            They may differ in the parameters of tokens (not in which are collateral) and in the close factor, in
-            nothing else.
+            They may differ in the parameters of tokens (not in which are collateral), in the utilisation at which these
+            stay, and in the close factor, in nothing else.
         loans : Loans
         paths : MarketPaths
 
@@ -256,6 +275,8 @@ class JointRun:
         base = markets[0]
         if any(m.reaction is not None for m in markets):
             raise ValueError("markets must be without a reaction: borrowers who act move loans that no keeper touches")
+        if any(m.utilisation is not None for m in markets):
+            raise ValueError("markets must be at a stated utilisation: on the path it depends on the set")
         if base.liquidity.permanent_share:
             raise ValueError(
                 "permanent_share must be 0 where parameter sets share paths, as what stays of a sale is not kept for "
@@ -268,84 +289,147 @@ class JointRun:
         if ((own > 0) != (own[0] > 0)).any():
             raise ValueError("markets must have the same tokens as collateral, got some that differ")
         oracle = np.empty((steps, len(tokens), paths.count))
-        market = np.empty((steps, *state.market(spot[0]).shape))
+        market, decay = np.empty((steps, *state.market(spot[0]).shape)), np.ones((steps, len(state.outstanding)))
         start = state.prices(spot[0], told=True)
-        indices, decay = np.empty((steps, 2, len(tokens))), np.ones((steps, len(state.outstanding)))
         told = paths.oracle_lanes
         for t in range(steps):
             seconds = paths.grid.step_seconds if t else 0
-            base.accrue(state, 1 if t else 0)
             decay[t] = np.ravel(left_of_sales(base.liquidity, state, seconds / 3600.0))
             state.at(t, paths.borrow_rate_lanes[t] if base.reads_rates else None)
             answers = base.feed.step(state.oracle, spot[t] if told is None else told[t], seconds)
             oracle[t] = state.prices(answers, told=True)
-            market[t], indices[t] = state.market(spot[t]), state.indices
+            market[t] = state.market(spot[t])
+        price = market[:, : len(tokens)]
+        curves = {}
+        for m in markets:
+            if (key := _curve_of(m, loans)) not in curves:
+                grown = _indices(m, loans, state, steps)
+                curves[key] = grown, (np.diff(grown[:, 1], axis=0)[:, :, None] * price[1:]).sum(axis=0)
+        every = np.array([grown for grown, _ in curves.values()])
+        worst_case = np.stack([every[:, :, 0].min(axis=0), every[:, :, 1].max(axis=0)], axis=1)
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
         first, worst, gap = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         first_breach(
-            state.start_collateral, state.start_debt, lowest, oracle, indices, oracle.min(axis=0), oracle.max(axis=0),
-            first, worst,
+            state.start_collateral, state.start_debt, lowest, oracle, worst_case, oracle.min(axis=0),
+            oracle.max(axis=0), first, worst,
         )  # fmt: skip
-        elsewhere = np.zeros(paths.count)
         enabled = (own[0] > 0).astype(np.float64)
-        last = market[-1, : len(tokens)]
-        untouched_gap(state.start_collateral, state.start_debt, first, enabled, last, indices[-1], gap, elsewhere)
+        untouched_gap(state.start_collateral, state.start_debt, enabled, price[-1], worst_case[-1], gap)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
+        others = np.nonzero((gap > 0) & (first < 0))
+        owed = (state.start_debt * start[:, 0]).sum(axis=1)
         return cls(
             lane.size,
             np.searchsorted(lane, np.arange(paths.count + 1)).astype(np.int64),
+            lane,
             found,
             first[found, lane],
             worst[found, lane],
             gap[found, lane],
+            (*others, gap[others]),
             lowest,
+            enabled,
+            owed,
+            bool((start == start[:, :1]).all()),
             state,
             decay,
             np.ascontiguousarray(oracle.transpose(2, 0, 1))[..., None],
             np.ascontiguousarray(market.transpose(2, 0, 1))[..., None],
-            indices,
-            elsewhere,
+            curves,
             start,
+            price[-1],
         )
 
-    def columns(self, market: AaveV3, loans: Loans, scale: float = 1.0) -> dict[str, Floats]:
+    def columns(self, market: AaveV3, loans: Loans, scale: float | Floats = 1.0) -> dict[str, Floats]:
         """What happens on every path under `market`, one of those prepared for.
 
         Parameters
         ----------
         market : AaveV3
         loans : Loans
-        scale : float
-            All balances of the book times this.
+        scale : float or ndarray, shape (L,)
+            All balances of the book, or of each loan, times this.
 
         Returns
         -------
         dict
             ``liquidations``, ``liquidation_probability``, ``liquidated_volume``, ``bad_debt``, ``protocol_fee``,
-            ``liquidated_loans``, ``borrow_capacity``, each (P,), as a desk of the market alone would find them.
+            ``liquidated_loans``, ``borrow_capacity``, each (P,), as a desk of the market alone would find them, and
+            ``protocol_revenue``: the fee and the reserve factor's share of the interest on the loans, at market prices.
         """
         state, paths = self._state, self._start.size - 1
+        size = np.broadcast_to(np.asarray(scale, dtype=np.float64), self._owed.shape)
         capital = market.keeper.capital(1, state.grid)
         layout = market._layout(loans, lambda token: token.price)
         ltv, parameters = market._parameters(layout.tokens)
-        sums, residual, liquidated = np.zeros((CAPITAL + 1, paths)), np.zeros(paths), np.zeros(paths)
+        indices, interest = self._curves[_curve_of(market, loans)]
+        sums, residual, liquidated, forgone, elsewhere = np.zeros((CAPITAL + 1, paths)), *np.zeros((4, paths))
         above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
+        share = np.array([t.rates.reserve_factor for t in layout.tokens])
+        at = self._taken(size)
+        away = self._elsewhere[:2]
+        np.add.at(elsewhere, away[1], size[away[0]] * self._gaps(*away, self._elsewhere[2], indices[-1]))
         walk(
-            self._start, self._loans, self._first, self._worst, self._gap, relief, state.start_collateral,
-            state.start_debt, scale, parameters, market._own(layout, paths)["terms"], market.keeper.calls_per_step,
-            state.delay, self._decay, self._oracle, self._market, self._indices, state.reserve_asset, state.depth,
+            self._start, self._loans[at], self._first[at], self._worst[at],
+            self._gaps(self._loans, self._lane, self._gap, indices[-1])[at], relief,
+            state.start_collateral, state.start_debt, size, share, parameters, market._own(layout, paths)["terms"],
+            market.keeper.calls_per_step, state.delay, self._decay, self._oracle, self._market, indices,
+            state.reserve_asset, state.depth,
             np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
-            sums, residual, liquidated,
+            sums, residual, liquidated, forgone,
         )  # fmt: skip
-        lendable = scale * (state.start_collateral * ltv).sum(axis=0)
+        lendable = (size[:, None] * state.start_collateral * ltv).sum(axis=0)
+        kept = share * (size[:, None] * state.start_debt).sum(axis=0)
         return {
             "liquidations": sums[CALLS],
             "liquidation_probability": (sums[CALLS] > 0).astype(np.float64),
             "liquidated_volume": sums[REPAID],
-            "bad_debt": sums[DEFICIT] + residual + scale * self._elsewhere,
+            "bad_debt": sums[DEFICIT] + residual + elsewhere,
             "protocol_fee": sums[FEE],
             "liquidated_loans": liquidated,
             "borrow_capacity": (lendable[:, None] * self._price).sum(axis=0),
+            "protocol_revenue": sums[FEE] + (kept[:, None] * interest).sum(axis=0) - forgone,
         }
+
+    def _taken(self, size: Floats) -> "np.ndarray | slice":
+        """Places of the pairs in the order in which keepers take loans of these sizes: the largest debts first."""
+        if not self._ranked or (size == size[0]).all():
+            return slice(None)
+        order = np.argsort(-(self._owed * size), kind="stable")
+        key = order.tobytes()
+        if key not in self._order:
+            rank = np.empty(len(size), dtype=np.int64)
+            rank[order] = np.arange(len(size))
+            self._order[key] = np.lexsort((rank[self._loans], self._lane))
+        return self._order[key]
+
+    def _gaps(self, loan: np.ndarray, lane: np.ndarray, gap: Floats, indices: Floats) -> Floats:
+        """Debt above collateral of loans left alone at the end, under one curve; `gap` is the most under any."""
+        if len(self._curves) == 1:
+            return gap
+        out = np.zeros(len(gap))
+        some = np.flatnonzero(gap > 0)
+        state, short = self._state, np.zeros(len(some))
+        for r, price in enumerate(self._last):
+            held = state.start_collateral[loan[some], r] * indices[0, r] * self._enabled[r]
+            short += (state.start_debt[loan[some], r] * indices[1, r] - held) * price[lane[some]]
+        out[some] = np.maximum(short, 0.0)
+        return out
+
+
+def _curve_of(market: AaveV3, loans: Loans) -> tuple[Any, ...]:
+    """What the indices of a book follow from."""
+    return tuple((r.rates, r.utilisation) for r in (market.rules.reserve(s) for s in loans.reserves))
+
+
+def _indices(market: AaveV3, loans: Loans, state: Any, steps: int) -> Floats:
+    """Indices (T, 2, R) along the grid."""
+    layout = market._layout(loans, lambda token: token.price)
+    own = replace(state, indices=np.ones_like(state.indices), own=market._own(layout, 0))
+    out = np.empty((steps, *own.indices.shape))
+    for t in range(steps):
+        market.accrue(own, 1 if t else 0)
+        out[t] = own.indices
+    return out

@@ -1,6 +1,6 @@
 """`AaveV3`: a market that borrowers, an oracle, keepers and liquidity live through, on blocks of paths."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -9,12 +9,14 @@ import numpy as np
 from riskengine.arrays import Floats
 from riskengine.book.loans import Loans
 from riskengine.lending.aave_v3 import lanes
-from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
+from riskengine.lending.aave_v3.rules import MODE, AaveV3Rules, Reserve
 from riskengine.lending.block_market import BlockMarket, BookState, Layout, Listed
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.utilisation import CLAIM, PathUtilisation, Pools
 from riskengine.oracle.push import PushOracle
+from riskengine.rates.pool import TwoSlopePool
 from riskengine.rates.two_slope import growth
 from riskengine.roles import Liquidity
 
@@ -37,6 +39,8 @@ class AaveV3(BlockMarket):
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
+    utilisation : PathUtilisation or None
+        How utilisation and rates move with the path; None keeps those of `rules`.
     """
 
     kind: ClassVar[str] = "aave_v3"
@@ -46,6 +50,7 @@ class AaveV3(BlockMarket):
     liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
+    utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         self._check_depth([r for r in self.rules.reserves if r.liquidation_threshold > 0])
@@ -62,6 +67,10 @@ class AaveV3(BlockMarket):
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = [self.rules.reserve(s) for s in loans.reserves]
+        faults = list(_mode_faults(self.rules, loans))
+        if faults:
+            more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+            raise ValueError("; ".join(faults[:3]) + more)
         return Layout(found, loans.collateral, loans.debt, np.arange(len(loans.names)))
 
     def _parameters(self, tokens: Sequence[Reserve]) -> tuple[Floats, Floats]:
@@ -98,6 +107,11 @@ class AaveV3(BlockMarket):
         state.indices[0] *= growth(state.own["supply_rate"], years)[1]
         state.indices[1] *= growth(state.own["borrow_rate"], years)[0]
 
+    def _pools(self, state: BookState, tokens: Sequence[Reserve]) -> Pools:
+        owed = np.flatnonzero(state.start_debt.any(axis=0))
+        curves = [TwoSlopePool(tokens[c].rates) for c in owed]
+        return self.utilisation.start(owed, curves, [tokens[c].utilisation for c in owed], CLAIM, state)
+
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         lanes.liquidate_due(
             state.step,
@@ -121,3 +135,22 @@ class AaveV3(BlockMarket):
             self.keeper.calls_per_step,
             sums,
         )
+
+
+def _mode_faults(rules: AaveV3Rules, loans: Loans) -> Iterator[str]:
+    """What borrowers hold or owe that their efficiency mode does not allow."""
+    modes = np.array([int(s.partition(MODE)[2] or 0) for s in loans.reserves])
+    for column in np.flatnonzero(modes):
+        for loan in np.flatnonzero(loans.debt[:, column]):
+            yield f"{loans.names[loan]} must owe a token without a mode, got {loans.reserves[column]}"
+    for loan in np.flatnonzero((loans.collateral[:, modes > 0] > 0).any(axis=1)):
+        own = sorted({int(m) for m in modes[loans.collateral[loan] > 0]})
+        if len(own) > 1:
+            yield f"{loans.names[loan]} must hold all collateral in one efficiency mode, got {own}"
+            continue
+        allowed = rules.mode(own[0]).borrowable
+        owed = [loans.reserves[r] for r in np.flatnonzero(loans.debt[loan])]
+        barred = [s for s in owed if s not in allowed]
+        if barred:
+            who = f"{loans.names[loan]} in efficiency mode {own[0]}"
+            yield f"{who} must owe {', '.join(allowed)}, got {', '.join(barred)}"

@@ -1,8 +1,8 @@
 """The change of a market as a payload: what to set, when and from what, and the market that it makes when executed.
 
-Values are those of the contract: basis points, the bonus as it is stored (10500 for 5 %), caps in whole tokens, the
-close factor in basis points.  Every entry names the value that it expects to find, so a payload made for another market
-is refused instead of executed.
+Values are those of the contract: basis points (rates a year among them), the bonus as it is stored (10500 for 5 %),
+caps in whole tokens, the close factor in basis points.  Every entry names the value that it expects to find, so a
+payload made for another market is refused instead of executed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from riskengine.lending.aave_v3.rules import AaveV3Rules
-from riskengine.lending.parameter_set import OF_TOKEN
+from riskengine.lending.parameter_set import OF_RESERVE, OF_SIZE
 from riskengine.pricing.fixed_point import BPS
 
 FORMAT = "riskengine.aave_v3.parameters/1"
@@ -20,7 +20,7 @@ def raw(parameter: str, value: float | None) -> int | None:
     """A parameter as the contract stores it; None for no cap."""
     if value is None:
         return None
-    if parameter in ("supply_cap", "borrow_cap"):
+    if parameter in OF_SIZE:
         return round(value)
     return round(value * BPS) + (BPS if parameter == "liquidation_bonus" else 0)
 
@@ -29,7 +29,7 @@ def stored(parameter: str, value: int | None) -> float | None:
     """What a value that the contract stores means; the inverse of `raw`."""
     if value is None:
         return None
-    if parameter in ("supply_cap", "borrow_cap"):
+    if parameter in OF_SIZE:
         return float(value)
     return (value - (BPS if parameter == "liquidation_bonus" else 0)) / BPS
 
@@ -126,10 +126,10 @@ def one_step(rules: AaveV3Rules, plain: Mapping[str, Any], number: int) -> dict[
 
 def _found(rules: AaveV3Rules, token: str | None, parameter: str) -> int | None:
     """What a market holds of a parameter, as the contract stores it; ValueError where there is no such parameter."""
-    known = ("close_factor",) if token is None else (*OF_TOKEN, "supply_cap", "borrow_cap")
+    known = ("close_factor",) if token is None else OF_RESERVE
     if parameter not in known:
         raise ValueError(f"parameter must be one of {', '.join(known)}, got {parameter!r}")
-    return raw(parameter, getattr(rules if token is None else rules.reserve(token), parameter))
+    return raw(parameter, rules.close_factor if token is None else rules.reserve(token).parameter(parameter))
 
 
 def executed(rules: AaveV3Rules, plain: Mapping[str, Any]) -> AaveV3Rules:
@@ -163,5 +163,7 @@ def executed(rules: AaveV3Rules, plain: Mapping[str, Any]) -> AaveV3Rules:
 def _after(rules: AaveV3Rules, entries: Sequence[Mapping[str, Any]]) -> AaveV3Rules:
     """All changes of one step at once: on the way from one to the next an LTV may stand above its threshold."""
     new = {(e["token"], e["parameter"]): stored(e["parameter"], e["to"]) for e in entries}
-    reserves = tuple(replace(r, **{p: v for (token, p), v in new.items() if token == r.symbol}) for r in rules.reserves)
+    reserves = tuple(
+        r.with_values({p: v for (token, p), v in new.items() if token == r.symbol}) for r in rules.reserves
+    )
     return replace(rules, reserves=reserves, **{p: v for (token, p), v in new.items() if token is None})

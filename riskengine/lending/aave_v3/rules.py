@@ -4,16 +4,20 @@ The contract refuses a reserve unless its liquidation threshold is at least its 
 exceed 100 % (``PoolConfigurator``); both hold here for reserves and e-mode categories alike.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.aave_v3.history import ChangeLog
 from riskengine.lending.listing import moved
-from riskengine.lending.parameter_set import OF_TOKEN, Constraints, ParameterSet
+from riskengine.lending.parameter_set import OF_CURVE, OF_SIZE, OF_TOKEN, Constraints, ParameterSet, TokenChange
 from riskengine.lending.wrapping import Wrapping, check_wraps
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
+
+# in the name of a token: what is behind it is the efficiency mode of its holder
+MODE = "@"
 
 
 def to_bps(name: str, value: float) -> int:
@@ -63,9 +67,9 @@ class Reserve:
     price : float
         USD, where `asset` is None.
     supply_cap, borrow_cap : float or None
-        Whole tokens; None is no cap.  Data for policies; a run does not enforce them.
+        Whole tokens; None is no cap.  They stop new supply and new debt: a run holds a book that is there already.
     emode : int
-        Efficiency-mode category the token belongs to, 0 for none.
+        Efficiency-mode category the token belongs to, 0 for none; see `EfficiencyMode`.
     wraps : Wrapping or None
         What a token is made of that is not one coin of its asset.
     """
@@ -100,16 +104,42 @@ class Reserve:
         """Raw units in one token."""
         return 10**self.decimals
 
+    def parameter(self, name: str) -> float | None:
+        """One of `riskengine.lending.parameter_set.OF_RESERVE` by its name, those of the curve among them."""
+        value: float | None = getattr(self.rates if name in OF_CURVE else self, name)
+        return value
+
+    def with_values(self, values: Mapping[str, float | None]) -> "Reserve":
+        """The reserve with parameters of these names replaced; ValueError where it could not be configured."""
+        curve = {n: v for n, v in values.items() if n in OF_CURVE}
+        own = {n: v for n, v in values.items() if n not in OF_CURVE}
+        return replace(self, **own, **({"rates": replace(self.rates, **curve)} if curve else {}))
+
 
 @dataclass(frozen=True)
 class EfficiencyMode:
-    """A category of correlated tokens with its own parameters; kept as data, no borrower of a run is in one."""
+    """A category of correlated tokens with parameters of its own.
+
+    A borrower in category 1 holds ``WETH@1`` in a book: WETH under the parameters of the category where it is one of
+    the category's collaterals, under its own where it is not.
+
+    Attributes
+    ----------
+    category : int
+    label : str
+    ltv, liquidation_threshold, liquidation_bonus : float
+    collateral, borrowable : tuple of str
+        Symbols of the category's two bitmaps; where one is empty it holds the reserves that name the category as their
+        ``emode`` (one category a token, as before v3.2).
+    """
 
     category: int
     label: str
     ltv: float
     liquidation_threshold: float
     liquidation_bonus: float
+    collateral: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
+    borrowable: tuple[str, ...] = field(default=(), metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         check_collateral(self.label, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
@@ -165,9 +195,42 @@ class AaveV3Rules:
         unknown = sorted({r.emode for r in self.reserves} - {0} - {e.category for e in self.emodes})
         if unknown:
             raise ValueError(f"emode of every reserve must be listed in emodes, got unlisted {unknown}")
+        lost = sorted({s for e in self.emodes for s in (*e.collateral, *e.borrowable)} - set(symbols))
+        categories = [e.category for e in self.emodes]
+        if lost:
+            raise ValueError(f"collateral and borrowable of emodes must be reserves, got {lost}")
+        if len(set(categories)) != len(categories) or min(categories, default=1) < 1:
+            raise ValueError(f"categories of emodes must be positive, each once, got {categories}")
+        if any(MODE in s for s in symbols):
+            raise ValueError(
+                f"symbols of reserves must not hold {MODE!r}, which marks an efficiency mode, got {symbols}"
+            )
+
+    def mode(self, category: int) -> EfficiencyMode:
+        """The efficiency mode `category` with its bitmaps filled; ValueError where there is none."""
+        for found in self.emodes:
+            if found.category == category:
+                members = tuple(r.symbol for r in self.reserves if r.emode == category)
+                return replace(found, collateral=found.collateral or members, borrowable=found.borrowable or members)
+        raise ValueError(f"efficiency mode must be one of {[e.category for e in self.emodes]}, got {category}")
 
     def reserve(self, symbol: str) -> Reserve:
-        """The reserve called `symbol`; ValueError naming the listed ones where there is none."""
+        """The reserve called `symbol`, ``WETH@1`` as a borrower in category 1 holds it; ValueError naming the listed
+        ones where there is none."""
+        if MODE in symbol:
+            plain, _, category = symbol.partition(MODE)
+            if not category.isdigit():
+                raise ValueError(f"efficiency mode must be a number, got {symbol!r}")
+            own, mode = self.reserve(plain), self.mode(int(category))
+            if plain not in mode.collateral:
+                return replace(own, symbol=symbol)
+            return replace(
+                own,
+                symbol=symbol,
+                ltv=mode.ltv,
+                liquidation_threshold=mode.liquidation_threshold,
+                liquidation_bonus=mode.liquidation_bonus,
+            )
         for found in self.reserves:
             if found.symbol == symbol:
                 return found
@@ -191,19 +254,26 @@ class AaveV3Rules:
         found = []
         for symbol, change in changes.tokens.items():
             own = next((r for r in self.reserves if r.symbol == symbol), None)
-            if own is None or own.liquidation_threshold == 0.0:
-                known = ", ".join(r.symbol for r in self.reserves if r.liquidation_threshold > 0.0)
-                found.append(f"tokens must be collateral of the market ({known}), got {symbol!r}")
+            as_collateral = change.values(OF_TOKEN)
+            if own is None or as_collateral and own.liquidation_threshold == 0.0:
+                only = [r.symbol for r in self.reserves if not as_collateral or r.liquidation_threshold > 0.0]
+                said = "collateral of" if as_collateral else "listed in"
+                found.append(f"tokens must be {said} the market ({', '.join(only)}), got {symbol!r}")
                 continue
-            new = {name: getattr(own, name) for name in OF_TOKEN} | change.values()
-            found += constraints.broken(symbol, *new.values())
+            if as_collateral:
+                new = {name: getattr(own, name) for name in OF_TOKEN} | as_collateral
+                found += constraints.broken(symbol, *new.values())
             if change.liquidation_threshold == 0.0:
                 found.append(f"{symbol} liquidation_threshold must be above 0, which would end it as collateral, got 0")
             found += [
                 f"{symbol} {name} must be a whole number of basis points, got {value!r}"
-                for name, value in change.values().items()
+                for name, value in change.values((*OF_TOKEN, *OF_CURVE)).items()
                 if abs(value * BPS - round(value * BPS)) > 1e-6
             ]
+            found += _sizes(own, change)
+            found += _curve(own, change)
+            if changes.caps != 1.0 and change.values(OF_SIZE):
+                found.append(f"caps must be left out of a set that changes a cap of {symbol}, got {changes.caps:g}")
         return found
 
     def with_parameters(self, changes: ParameterSet) -> "AaveV3Rules":
@@ -216,10 +286,30 @@ class AaveV3Rules:
             return None if cap is None else float(round(cap * changes.caps))
 
         def changed(reserve: Reserve) -> Reserve:
-            own = changes.tokens.get(reserve.symbol)
-            caps = {"supply_cap": grown(reserve.supply_cap), "borrow_cap": grown(reserve.borrow_cap)}
-            values = {n: round(v * BPS) / BPS for n, v in (own.values() if own is not None else {}).items()}
-            return replace(reserve, **values, **(caps if changes.caps != 1.0 else {}))
+            own = changes.tokens.get(reserve.symbol, TokenChange())
+            caps = {n: grown(getattr(reserve, n)) for n in OF_SIZE} if changes.caps != 1.0 else {}
+            values = {n: round(v * BPS) / BPS for n, v in own.values((*OF_TOKEN, *OF_CURVE)).items()}
+            return reserve.with_values(caps | own.values(OF_SIZE) | values)
 
         factor = {} if changes.close_factor is None else {"close_factor": changes.close_factor}
         return replace(self, reserves=tuple(changed(r) for r in self.reserves), **factor)
+
+
+def _sizes(own: Reserve, change: TokenChange) -> Iterator[str]:
+    for name, cap in change.values(OF_SIZE).items():
+        if not cap >= 1.0 or cap != round(cap):
+            yield f"{own.symbol} {name} must be a whole number of tokens from 1 on, got {cap:g}"
+
+
+def _curve(own: Reserve, change: TokenChange) -> Iterator[str]:
+    """What the contract refuses of a curve: bounds, and a second slope below the first."""
+    values = change.values(OF_CURVE)
+    if not values:
+        return
+    try:
+        new = replace(own.rates, **values)
+    except ValueError as error:
+        yield f"{own.symbol} {error}"
+        return
+    if new.slope1 > new.slope2:
+        yield f"{own.symbol} slope2 must be at least slope1 {new.slope1:g}, got {new.slope2:g}"

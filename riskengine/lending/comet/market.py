@@ -14,8 +14,10 @@ from riskengine.lending.comet.rules import CometRules
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.utilisation import RESERVES, PathUtilisation, Pools
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import WAD
+from riskengine.rates.pool import CometPool
 from riskengine.roles import Liquidity
 
 
@@ -37,6 +39,8 @@ class Comet(BlockMarket):
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
+    utilisation : PathUtilisation or None
+        How utilisation and rates move with the path; None keeps those of `rules`.
     """
 
     kind: ClassVar[str] = "comet"
@@ -46,6 +50,7 @@ class Comet(BlockMarket):
     liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
+    utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)
@@ -88,6 +93,15 @@ class Comet(BlockMarket):
     def _grow(self, state: BookState, steps: int) -> None:
         # simple interest within an accrual, and one accrual a step
         state.indices[1] *= 1.0 + state.own["rate"] * steps * state.grid.step_seconds
+
+    def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
+        rules, own = self.rules, state.own
+        if self.utilisation.policy is not None:
+            raise ValueError("policy must be left out of a market of kind comet, whose reserves repay what it absorbs")
+        if rules.supply_rates is None:
+            raise ValueError("rules supply_rates must be given where utilisation moves with the path, got none")
+        curve = CometPool(rules.rates.exact, rules.supply_rates.exact)
+        return self.utilisation.start([own["base"]], [curve], [rules.utilisation], RESERVES, state, own["reserves"])
 
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         own = state.own

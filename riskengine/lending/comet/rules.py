@@ -43,7 +43,7 @@ class CometAsset(Token):
 
 @dataclass(frozen=True)
 class BorrowCurve:
-    """Annual borrow rate with a kink, decimals per year: base, slope below and slope above it."""
+    """Annual rate of one side with a kink, decimals per year: base, slope below and slope above it."""
 
     kink: float
     base: float
@@ -55,10 +55,14 @@ class BorrowCurve:
         for name in ("base", "slope_low", "slope_high"):
             check_range(name, getattr(self, name), 0.0, 10.0)
 
+    @property
+    def exact(self) -> CometCurve:
+        """The curve in the contract's integers."""
+        return CometCurve(*(wad(v) for v in (self.kink, self.base, self.slope_low, self.slope_high)))
+
     def per_second(self, utilisation: float) -> int:
         """Rate per second, WAD, with the contract's rounding."""
-        curve = CometCurve(*(wad(v) for v in (self.kink, self.base, self.slope_low, self.slope_high)))
-        return curve.per_second(wad(utilisation))
+        return self.exact.per_second(wad(utilisation))
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class CometRules:
     rates : BorrowCurve
     utilisation : float
         At which the market stays during a run; sets the rate that accrues.
+    supply_rates : BorrowCurve or None
+        What suppliers earn; needed where utilisation moves with the path.
     oracle : PushOracle
     reference_spot : dict of str to float
         Prices (USD) of the market assets at `as_of`; data, not read by a run.
@@ -98,6 +104,7 @@ class CometRules:
     reserves: float = 0.0
     utilisation: float = 0.0
     reference_spot: dict[str, float] = field(default_factory=dict)
+    supply_rates: BorrowCurve | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         check_listed(self.collaterals, self.base_token)

@@ -14,8 +14,10 @@ from riskengine.lending.euler_evk.rules import EulerRules
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book, wad
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.utilisation import SUPPLIERS, PathUtilisation, Pools
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, WAD
+from riskengine.rates.pool import KinkPool
 from riskengine.roles import Liquidity
 
 
@@ -35,6 +37,8 @@ class EulerEvk(BlockMarket):
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
+    utilisation : PathUtilisation or None
+        How utilisation and rates move with the path; None keeps those of `rules`.
     """
 
     kind: ClassVar[str] = "euler_evk"
@@ -44,6 +48,7 @@ class EulerEvk(BlockMarket):
     liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
+    utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.collaterals)
@@ -70,6 +75,11 @@ class EulerEvk(BlockMarket):
         # compounded every second
         seconds = steps * state.grid.step_seconds
         state.indices[1] *= np.exp(seconds * np.log1p(state.own["rate"]))
+
+    def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
+        curve = KinkPool(self.rules.rates, self.rules.interest_fee)
+        columns = [state.own["debt_column"]]
+        return self.utilisation.start(columns, [curve], [self.rules.utilisation], SUPPLIERS, state)
 
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         lanes.liquidate_due(

@@ -47,6 +47,8 @@ class EulerRules:
     utilisation : float
         At which the vault stays during a run; sets the rate that accrues.
     oracle : PushOracle
+    interest_fee : float
+        Share of borrowers' interest that the protocol takes; read where utilisation moves with the path.
     reference_spot : dict of str to float
         Prices (USD) of the market assets at `as_of`; data, not read by a run.
     """
@@ -60,12 +62,14 @@ class EulerRules:
     rates: LinearKink
     oracle: PushOracle
     utilisation: float = 0.0
+    interest_fee: float = field(default=0.0, metadata={"written": "unless empty"})
     reference_spot: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_listed(self.collaterals, self.loan)
         check_range("max_liquidation_discount", self.max_liquidation_discount, 0.0, 1.0, open_high=True)
         check_range("utilisation", self.utilisation, 0.0, 1.0)
+        check_range("interest_fee", self.interest_fee, 0.0, 1.0)
 
     def with_threshold_shift(self, shift: float) -> "EulerRules":
         """Every liquidation LTV moved by `shift`; a borrow LTV above the new one comes down to it.

@@ -15,9 +15,11 @@ from riskengine.lending.morpho_blue import lanes
 from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor, taylor_compounded
 from riskengine.lending.morpho_blue.rules import IsolatedMarket, MorphoRules
 from riskengine.lending.reaction import Reaction
+from riskengine.lending.utilisation import SUPPLIERS, PathUtilisation, Pools
 from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD
 from riskengine.rates.adaptive_curve import adaptive_rate
+from riskengine.rates.pool import AdaptivePool
 from riskengine.roles import Liquidity
 
 
@@ -38,6 +40,8 @@ class MorphoBlue(BlockMarket):
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
+    utilisation : PathUtilisation or None
+        How utilisation and rates move with the path; None keeps those of `rules`.
     """
 
     kind: ClassVar[str] = "morpho_blue"
@@ -47,6 +51,7 @@ class MorphoBlue(BlockMarket):
     liquidity: Liquidity
     oracle: PushOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
+    utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
         self._check_depth(self.rules.markets)
@@ -96,6 +101,13 @@ class MorphoBlue(BlockMarket):
             found = adaptive_rate(rates[m], wad(market.utilisation), seconds)
             rates[m] = found.end_rate_at_target
             state.indices[1, len(markets) + m] *= 1.0 + taylor_compounded(found.average_borrow_rate, seconds) / WAD
+
+    def _pools(self, state: BookState, tokens: Sequence[Any]) -> Pools:
+        listed, rates = self.rules.markets, state.own["rate_at_target"]
+        owed = [m for m in range(len(listed)) if state.start_debt[:, len(listed) + m].any()]
+        curves = [AdaptivePool(rates[m], listed[m].fee) for m in owed]
+        columns = [len(listed) + m for m in owed]
+        return self.utilisation.start(columns, curves, [listed[m].utilisation for m in owed], SUPPLIERS, state)
 
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         lanes.liquidate_due(

@@ -19,17 +19,21 @@ class IsolatedMarket(Token):
         At which the market stays during a run; the adaptive curve moves its rate by it.
     rate_at_target : float
         Borrow rate per year at 90 % utilisation, at the start.
+    fee : float
+        Share of borrowers' interest that the protocol takes; read where utilisation moves with the path.
     """
 
     lltv: float = 0.0
     utilisation: float = 0.9
     rate_at_target: float = 0.04
+    fee: float = field(default=0.0, metadata={"written": "unless empty"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_order(self.symbol, "zero", 0.0, "lltv", self.lltv)
         check_range(f"{self.symbol} utilisation", self.utilisation, 0.0, 1.0)
         check_range(f"{self.symbol} rate_at_target", self.rate_at_target, 0.001, 2.0)
+        check_range(f"{self.symbol} fee", self.fee, 0.0, 0.25)
 
 
 @dataclass(frozen=True)

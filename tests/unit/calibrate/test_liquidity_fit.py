@@ -1,5 +1,7 @@
 """Liquidity fitted to sales: what made them is found again, and real books and quotes give the shipped figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,23 @@ def test_the_real_book_is_within_a_basis_point_of_its_fit(shared):
     bands = (0.0, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02)
     fit = fit_liquidity("order_book", "BTC", ladder, distances=bands)
     assert fit.rms < 5e-5 and fit.largest < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("series", "pool", "ranges"), [("WBTC/USDC", 11.8e-4, 11.6e-4), ("WETH/USDC", 17.4e-4, 16.3e-4)]
+)
+def test_on_hours_not_fitted_to_ranges_are_no_better_than_a_pool(shared, series, pool, ranges):
+    """Fitted to the first eight hours, judged on the nine that follow: errors of the page."""
+    ladder = read_ladder(shared / QUOTES, series)[0].within(0.1)
+    early, late = (
+        replace(ladder, sold=ladder.sold[own], paid=ladder.paid[own], snapshot=ladder.snapshot[own])
+        for own in (ladder.snapshot < 8, ladder.snapshot >= 8)
+    )
+    for kind, expected in (("constant_product", pool), ("concentrated", ranges)):
+        fit = fit_liquidity(kind, "X", early)
+        error = modelled_slippage(fit.liquidity, "X", late.sold) - late.slippage
+        assert np.sqrt(np.mean(error**2)) == pytest.approx(expected, rel=0.02)
+        assert fit.rms < expected
 
 
 def test_the_study_has_a_hundredth_of_what_was_fitted():

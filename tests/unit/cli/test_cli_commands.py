@@ -1,6 +1,7 @@
 """What the commands print and write where nothing is wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 from cli_files import call, prices, write
@@ -144,6 +145,20 @@ def test_verify_prints_one_line_for_each_case(capsys, here, monkeypatch):
     code, out, _ = call(capsys, "verify", "none.json", "--json")
     assert code == 2
     assert json.loads(out)["faults"] == ["none.json: cannot be read: No such file or directory"]
+
+
+def test_verify_is_a_calculator_where_nothing_is_expected(capsys, here):
+    """The example of the calculators' page: every figure of one account, as text and as JSON."""
+    page = Path(__file__).parents[3] / "docs" / "methods" / "lending" / "calculators.md"
+    example = page.read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+    (here / "trove.json").write_text(example)
+    code, out, _ = call(capsys, "verify", "--values", "trove.json")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "PASS one trove (Liquity v2 liquidation)"
+    assert "  debt_offset: 1000000000000000000000" in lines and f"  coll_to_sp: {1050 * 10**18 // 1450}" in lines
+    code, out, _ = call(capsys, "verify", "--json", "trove.json")
+    assert json.loads(out)["cases"][0]["results"]["coll_gas_compensation"] == 74 * 10**14
 
 
 def test_doctor_finds_this_installation_in_order(capsys):

@@ -266,7 +266,7 @@ def test_threshold_shift():
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="depth_usd must name the assets that collateral follows.*BTC.*ETH.*got.*WETH"):
+    with pytest.raises(ValueError, match="liquidity must name the assets that collateral follows.*BTC.*ETH.*got.*WETH"):
         AaveV3(rules(), Keeper(), ConstantProduct({"WETH": 1e6, "BTC": 1e6}))
     with pytest.raises(ValueError, match="world must have the assets"):
         market().init(loan(weth=1), ("BTC",), np.ones((1, 1)), TimeGrid(3600, 1))

@@ -8,6 +8,7 @@ import pytest
 from riskengine.config.study import load_study
 from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
+from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
 from riskengine.lending.reaction import Reaction
@@ -47,14 +48,33 @@ def lived():
 def alone(market, loans, paths):
     desk = LendingDesk(market, 0.0, loans, paths, paths.spot_lanes[0])
     run_loop(paths, [desk])
-    return {key[-1]: column for key, column in desk.columns().items()}
+    columns = {key[-1]: column for key, column in desk.columns().items()}
+    return columns | {"protocol_revenue": columns["protocol_fee"] + kept_interest(market, loans, paths)}
 
 
-def check(base, sets, loans, paths):
-    markets = [base.with_parameters(s) for s in sets]
+def kept_interest(market, loans, paths):
+    """What the treasury takes of the interest on debt as it stands before each step, from balances and indices."""
+    state = market.init(loans, paths.assets, paths.spot_lanes[0], paths.grid)
+    share = np.array([market.rules.reserve(s).rates.reserve_factor for s in loans.reserves])[:, None]
+    out = np.zeros(paths.count)
+    for t, spot in enumerate(paths.spot_lanes):
+        debt, index = state.debt.sum(axis=0), state.indices[1].copy()
+        market.step(state, t, spot)
+        out += (share * debt * (state.indices[1] - index)[:, None] * state.prices(spot)).sum(axis=0)
+    return out
+
+
+def check(base, sets, loans, paths, growth=None):
+    markets, sizes = [base.with_parameters(s) for s in sets], np.ones((len(sets), 1))
+    if growth is not None:
+        price = np.array([base.rules.reserve(s).price for s in loans.reserves])
+        price[[loans.reserves.index("WETH"), loans.reserves.index("WBTC")]] = paths.spot_lanes[0, ::-1, 0]
+        sizes = np.array([growth.sizes(base.rules, m.rules, loans, price) for m in markets])
+        markets = [replace(m, rules=growth.market(base.rules, m.rules)) for m in markets]
     joint = JointRun.prepare(markets, loans, paths)
-    for market in markets:
-        expected, found = alone(market, loans, paths), joint.columns(market, loans)
+    for market, size in zip(markets, sizes, strict=True):
+        own = replace(loans, collateral=size[:, None] * loans.collateral, debt=size[:, None] * loans.debt)
+        expected, found = alone(market, own, paths), joint.columns(market, loans, size)
         for measure, column in found.items():
             np.testing.assert_allclose(column, expected[measure], rtol=1e-9, atol=1e-6, err_msg=measure)
     return joint
@@ -66,6 +86,22 @@ def test_every_set_has_the_figures_of_a_desk_alone(lived):
     assert 0 < joint.pairs < 0.8 * len(lending.book.names) * paths.count
     columns = joint.columns(lending.market, lending.book)
     assert columns["bad_debt"].max() > 0 and columns["liquidations"].sum() > 1000
+
+
+def test_sets_with_caps_and_curves_of_their_own(lived):
+    lending, paths = lived
+    cap, cut = {"WETH": TokenChange(supply_cap=2_700_000)}, {"WETH": TokenChange(supply_cap=900_000)}
+    steep = {"USDC": TokenChange(slope1=0.35, slope2=5.0), "WETH": TokenChange(liquidation_threshold=0.86)}
+    sets = (
+        ParameterSet("as it is"),
+        ParameterSet("room for WETH", cap),
+        ParameterSet("less room", cut),
+        ParameterSet("steep", steep),
+        ParameterSet("flat", {"USDC": TokenChange(base=0.01, slope1=0.01, reserve_factor=0.3)}, close_factor=1.0),
+    )
+    growth = BookGrowth(2.0, borrowed={"USDC": 1e9}, borrower_elasticity=0.4, supplier_elasticity=0.3)
+    joint = check(lending.market, sets, lending.book, paths, growth)
+    assert len(joint._curves) == 3 and len(joint._order) > 0
 
 
 def test_with_a_slow_oracle_and_late_keepers(lived):

@@ -80,7 +80,8 @@ def test_lanes_are_the_integers(depth, fee, sizes, price):
         left = [(end, liquidity) for end, liquidity in ranges if end < at]
         total, _ = swap_through(at, left, wei, fee)
         sale_on_lanes(pool.table(("ETH",)), 0, outstanding, np.array([wei / E18]), np.array([float(price)]), 1.0, paid)
-        assert paid[0] == pytest.approx(total.amount_out / E18, rel=1e-9, abs=1e-9)
+        # what is left of a ladder that is all but empty is a difference of its sums, exact to their rounding only
+        assert paid[0] == pytest.approx(total.amount_out / E18, rel=1e-9, abs=1e-13 * sum(depth))
         at = total.sqrt_price
         sold, bought = sold + total.amount_in + total.fee, bought + total.amount_out
     assert outstanding[0, 0] == pytest.approx(sold / E18, rel=1e-9)

@@ -118,6 +118,15 @@ def test_a_window_longer_than_the_history_is_refused(market):
         _ask(HistoricalVar(window=WINDOW + 1), market)
 
 
+def test_of_mixed_parts_those_of_one_class_are_told_apart_too():
+    inner = (EwmaVar(decay=0.9), EwmaVar(decay=0.97), HistoricalVar())
+    assert told_apart(tuple(SpeedLimited(model) for model in inner)) == (
+        "speed_limited (model ewma_var, decay 0.9)",
+        "speed_limited (model ewma_var, decay 0.97)",
+        "speed_limited (model historical_var)",
+    )
+
+
 def test_models_of_a_kind_are_told_apart():
     models = (HistoricalVar(window=90), HistoricalVar(), HistoricalVar(shortfall=True), EwmaVar())
     assert told_apart(models) == (

@@ -170,6 +170,81 @@ def test_bad_input_gives_one_clear_message(tmp_path, old, new, said):
         load_study(written(tmp_path, STUDY.replace(old, new, 1)))
 
 
+SIZED = STUDY.replace(
+    next(line for line in STUDY.splitlines(True) if "name: higher" in line),
+    """    - {name: higher, tokens: {WETH: {supply_cap: 3600000}, USDC: {slope1: 0.05, optimal_usage: 0.87}}}
+  growth: {demand: 1.5, borrowed: {USDC: 500000000}, borrower_elasticity: 0.5, supplier_elasticity: 0.2}
+""",
+).replace(
+    """    - {parameter: caps, values: [1.0, 2.0]}
+""",
+    """    - {token: WETH, parameter: supply_cap, values: [900000, 1800000, 3600000]}
+    - {token: USDC, parameter: base, values: [0.0, 0.01]}
+""",
+).replace(
+    """      ltv: {step""",
+    """      supply_cap: {step: 1.0, delay_hours: 72, relative: true}
+      slope1: {step: 0.005, delay_hours: 72}
+      optimal_usage: {step: 0.03, delay_hours: 72}
+      ltv: {step""",
+).replace("cost: bad_debt}", "cost: protocol_revenue}")  # fmt: skip
+
+
+def test_caps_and_curves_are_axes_and_revenue_is_on_the_front(tmp_path):
+    loaded = load_study(written(tmp_path, SIZED))
+    assert dump(study_of(loaded.resolved)) == loaded.resolved
+    assert loaded.study.sets[3].tokens["USDC"].base == 0.0
+    out, _ = run_choice(loaded.study, loaded.resolved, "choice", tmp_path / "run", 2)
+    write_reports(out)
+    front = load_result(out)["parameter_fronts"][0]
+    assert front["measures"] == ["bad_debt", "liquidated_volume", "borrow_capacity", "protocol_revenue"]
+    mean = {p["set"]: p["mean"] for p in front["points"]}
+
+    def of(cap, base):
+        return mean[f"WETH LT 0.83, close factor 1, WETH supply cap {cap}, USDC base {base}"]
+
+    # a lowered cap shrinks nobody; a raised one lets the book grow, and then a dearer curve sends some away
+    full, room, dear = of("1,800,000", "0"), of("3,600,000", "0"), of("3,600,000", "0.01")
+    assert of("900,000", "0") == full and of("1,800,000", "0.01")[2] == full[2]
+    assert room[1] > dear[1] > full[1] and 1.5 * full[2] > room[2] > dear[2] > full[2]
+    # at elasticity 0.5 less is lost in debt than is won in rate
+    assert dear[3] > room[3] > full[3]
+    plan = load_result(out)["schedules"][0]
+    steps = [[(c["token"], c["parameter"], c["to"]) for c in s["changes"]] for s in plan["steps"]]
+    assert steps == [
+        [("WETH", "supply_cap", 3600000.0), ("USDC", "optimal_usage", 0.87), ("USDC", "slope1", 0.04)],
+        [("USDC", "slope1", 0.045)],
+        [("USDC", "slope1", 0.05)],
+    ]
+    rules = loaded.study.lending.market.rules
+    assert executed(rules, plan["payload"]) == rules.with_parameters(loaded.study.walk[2])
+    assert "Protocol's revenue" in (out / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  growth: {demand: 1.5, ", "  growth: {", "growth demand must be above 1 where a cap of WETH changes"),
+        (
+            "  growth:",
+            "  toast:",
+            "growth must say how large the book is under other optimal_usage, slope1, supply_cap",
+        ),
+        ("USDC: {slope1: 0.05", "USDC: {slope1: 0.7", "USDC slope2 must be at least slope1 0.7, got 0.6"),
+        ("optimal_usage: 0.87", "optimal_usage: 0.995", "optimal_usage must lie in"),
+        ("supply_cap: 3600000", "supply_cap: 0.5", "must be a whole number of tokens from 1 on, got 0.5"),
+        ("WETH: {supply_cap", "GOLD: {supply_cap", "tokens must be listed in the market"),
+        ("parameter: supply_cap", "parameter: width", "parameter must be one of ltv, .*reserve_factor, collateral"),
+        ("borrower_elasticity: 0.5", "borrower_elasticity: -1", "borrower_elasticity must lie in"),
+        ("{name: lower, ", "{name: lower, caps: 2, ", "caps must be left out with growth"),
+    ],
+)
+def test_bad_sizes_and_curves_give_one_clear_message(tmp_path, old, new, said):
+    assert old in SIZED
+    with pytest.raises(InputError, match=said):
+        load_study(written(tmp_path, SIZED.replace(old, new, 1)))
+
+
 def test_other_markets_are_refused(tmp_path):
     text = STUDY.replace("axis: parameter_set", "axis: threshold_shift").split("collateral:")[0]
     with pytest.raises(InputError, match="axis parameter_set needs a collateral part"):

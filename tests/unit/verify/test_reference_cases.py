@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from riskengine.errors import InputError
-from riskengine.verify.cases import read_cases, run_file, summary
+from riskengine.verify.cases import Spellings, read_cases, run_file, summary
 
 
 def _file(tmp_path, *cases, **more):
@@ -29,6 +29,12 @@ def _run(tmp_path, expected, got, **tolerance):
         (1.0, 1.0 + 1e-7, {"abs": 1e-8}, "FAIL"),
         (1000.0, 1000.5, {"rel": 1e-3}, "PASS"),
         (1.0, float("nan"), {"abs": 1.0}, "FAIL"),
+        (0.1, 0.5 * (1 - 0.8), {}, "PASS"),
+        (0.1, 0.1 + 1e-10, {}, "FAIL"),
+        (0.0, 1e-300, {}, "FAIL"),
+        ("half", Spellings(("half", "50%")), {}, "PASS"),
+        ("50%", Spellings(("half", "50%")), {}, "PASS"),
+        ("100%", Spellings(("half", "50%")), {}, "FAIL"),
         (10**30 + 1, 10**30 + 1, {}, "PASS"),
         (10**30 + 1, 10**30, {}, "FAIL"),
         ("123456789012345678901", 123456789012345678901, {}, "PASS"),

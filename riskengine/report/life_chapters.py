@@ -45,7 +45,7 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
                 "socialised_loss")  # fmt: skip
     who = ("auctions", "auction_discount", "bidder_profit", "bidder_payment", "maker_notional", "maker_charge",
            "maker_profit", "maker_loss_probability", "maker_loss_p99")  # fmt: skip
-    closed = ("liquidated_notional", "open_notional")
+    closed = ("liquidated_notional", "open_notional", "open_probability")
     table = partial(pivot, models="Way of closing")
     # one column for each measure
     effect = [replace(r, measure=r.parameters["measure"], parameters=_target(r)) for r in effect]
@@ -57,7 +57,7 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
             (pictures and dots("routes", "Ways to close accounts", panels)) or None,
             table("Fund for a probability of exhaustion, by way of closing", own, ("fund_size",), lead=("target",)),
             table("Who loses what, means over paths", own, measures),
-            table("What is closed and what is left, means over paths", own, closed),
+            table("What is closed and what is left", own, closed),
             table("Fund: difference from the venue's own way", select(effect, measure="fund_size"), ("fund_size",)),
             table("Difference from the venue's own way, on the same paths", effect, (*closed, *measures)),
             table("Bidders and the maker of options, means over paths", own, who),
@@ -148,8 +148,8 @@ def waterfall(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     )
     note = "Amounts on a path, USD, with intervals; the last two columns are quantiles over paths."
     table = Table("From closing to loss", ("Amount", _BY, *_PARTS.values()), lines, note, False, 3)
-    costs = ("execution_cost", "liquidation_fees", "open_notional", "deleveragings", "uncovered_loss", "auctions",
-             "auction_discount", "bidder_profit", "bidder_payment", "maker_notional", "maker_charge",
+    costs = ("execution_cost", "liquidation_fees", "open_notional", "open_probability", "deleveragings",
+             "uncovered_loss", "auctions", "auction_discount", "bidder_profit", "bidder_payment", "maker_notional", "maker_charge",
              "maker_profit")  # fmt: skip
     return Chapter("waterfall", "Where do losses go?", lead, [table, pivot("Costs and counts", own, costs, models=_BY)])
 
@@ -177,6 +177,7 @@ def life_checks(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """What the run checked on itself."""
     own = [r for r in select(rows, "account_life") if r.measure in ("conservation_error", "need_mismatch")]
     checked = [r for r in own if r.model]
+    by = f"{_BY} or way of closing" if (result.get("settings") or {}).get("routes") else _BY
     return Chapter(
         "books",
         "Do the books balance?",
@@ -192,7 +193,7 @@ def life_checks(result: Result, rows: list[Row], pictures: bool) -> Chapter:
                 "Exhausted exactly where the need says",
                 checked,
                 ("need_mismatch",),
-                models="Feedback or way of closing",
+                models=by,
             ),
         ],
     )

@@ -70,6 +70,10 @@ LIFE: dict[str, tuple[str, str]] = {
         "Mean notional on a path of accounts that at the end are below their requirement, in an auction, or taken over "
         "and not sold; closing it is not in fund and cost.",
     ),
+    "open_probability": (
+        "P(notional left open)",
+        "Share of paths at whose end an account is below its requirement, in an auction, or taken over and not sold.",
+    ),
     "volatility_rise_p99": (
         "Rise of implied volatility, p99",
         "99 % quantile over all paths of the largest share by which closing raises the implied volatility that options "

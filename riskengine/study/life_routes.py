@@ -36,12 +36,14 @@ def key_of(mode: str, fund: float | None, measure: str, kind: str = "all") -> Ke
 
 
 def own_figures(columns: Columns, study: AccountLifeStudy, name: str) -> Iterator[tuple[str, str, Estimate]]:
-    """(measure, unit, estimate) of what a maker, an auction or volatility feedback adds to those of a mode or a route.
+    """(measure, unit, estimate) of what is left open, and of maker, auction and volatility feedback, by mode or route.
 
     A maker's profit has a long tail of losses, at which an interval of its mean may be refused; how often it loses,
     and a quantile of its loss, have intervals whatever the law.
     """
     figures, fund, keys = columns.figures, study.insurance_fund_usd, set(columns.keys)
+    left = columns.select(key_of(name, fund, "open_notional"))[0]
+    yield "open_probability", "probability", figures.probability(left > 0, left)
     for measure, unit in LIFE_ROUTES.items():
         if (key := key_of(name, fund, measure)) in keys:
             yield measure, unit, figures.mean(columns.select(key)[0])

@@ -319,7 +319,8 @@ LIFE_ROUTES = {
 LIFE_AMOUNTS = ("liquidated_notional", "account_shortfall", "fund_draw", "deleveraged_notional", "deleveraging_loss",
                 "socialised_loss")  # fmt: skip
 LIFE = ("closing_cost", "deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion",
-        "conservation_error", "need_mismatch", "volatility_rise_p99", "volatility_rise_largest")  # fmt: skip
+        "conservation_error", "need_mismatch", "open_probability", "volatility_rise_p99",
+        "volatility_rise_largest")  # fmt: skip
 # parameters of a row, and what else tells rows apart: what `where` may name
 PLACES = (
     "account",

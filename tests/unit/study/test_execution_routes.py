@@ -114,6 +114,8 @@ def test_what_closing_did_to_volatility_and_left_open_is_told(runs):
     left = {m: rows(result, "execution_routes", "open_notional", m)[0] for m in ("book", "with_maker", "auction")}
     assert all(x.lower <= x.value <= x.upper for x in left.values()) and left["auction"].lower > 0
     assert rows(result, "account_life", "open_notional", "price_and_volatility_feedback")[0] == left["book"]
+    some = rows(result, "execution_routes", "open_probability", "auction")[0]
+    assert 0 < some.lower <= some.value <= some.upper < 1
     paid = rows(result, "execution_routes", "bidder_payment", "auction")[0]
     assert 0 < paid.lower
 

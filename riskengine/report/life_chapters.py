@@ -149,8 +149,8 @@ def waterfall(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     note = "Amounts on a path, USD, with intervals; the last two columns are quantiles over paths."
     table = Table("From closing to loss", ("Amount", _BY, *_PARTS.values()), lines, note, False, 3)
     costs = ("execution_cost", "liquidation_fees", "open_notional", "open_probability", "deleveragings",
-             "uncovered_loss", "auctions", "auction_discount", "bidder_profit", "bidder_payment", "maker_notional", "maker_charge",
-             "maker_profit")  # fmt: skip
+             "uncovered_loss", "auctions", "auction_discount", "bidder_profit", "bidder_payment", "maker_notional",
+             "maker_charge", "maker_profit")  # fmt: skip
     return Chapter("waterfall", "Where do losses go?", lead, [table, pivot("Costs and counts", own, costs, models=_BY)])
 
 

@@ -122,9 +122,10 @@ class Portfolio:
         self.refuse(np.sort(np.concatenate([self.principals, self.pools])), listed)
 
     @cached_property
-    def inverse_dated(self) -> np.ndarray:
-        """Which of them settle in coin, shape (F,)."""
-        return np.array([self.instruments[m].settlement == "inverse" for m in self.dated], dtype=bool)
+    def inverse(self) -> np.ndarray:
+        """Which instruments are contracts of one USD that pay in coin: inverse perpetuals and futures, shape (M,)."""
+        own = (Perpetual, Future)
+        return np.array([isinstance(x, own) and x.settlement == "inverse" for x in self.instruments], dtype=bool)
 
     @cached_property
     def quote_index(self) -> Ints:
@@ -194,7 +195,8 @@ def accounts_of(
     quantity : ndarray, shape (K, M)
         Signed coins.
     entry : ndarray, shape (M,), optional
-        Entry prices of all accounts; 0 by default, so that a perpetual is worth its price.
+        Entry prices of all accounts; 0 by default, so that a linear perpetual is worth its price.  An inverse contract
+        has no size without one.
     cash : ndarray, shape (1 + A,), optional
         Cash of every account; none by default.
     """

@@ -18,7 +18,16 @@ from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.pricing.valuation import BUMP, account_values, close_costs, gross_notional, rounding, snapshot
+from riskengine.pricing.valuation import (
+    BUMP,
+    account_values,
+    close_costs,
+    contract_coins,
+    gross_notional,
+    rounding,
+    snapshot,
+)
+from riskengine.random import FIXED, DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 
 
@@ -26,10 +35,11 @@ class BookView:
     """Values of the book along the paths; desks on one path share one, so each step is priced once.
 
     Where the world has them, perpetuals are marked at spot times e^basis (dated forwards carry the share of the basis
-    that the surface's curves say), closing costs are divided by the relative
-    depth, and funding is exchanged between longs and shorts: over a step a position of q coins pays q times mark times
-    the rate per year times the step, all at its start.  What whole positions have paid since time 0 is part of their
-    value, so an account that holds a share of them has paid that share.  A view keeps the last step only.
+    that the surface's curves say), closing costs are divided by the relative depth, and funding is exchanged between
+    longs and shorts: over a step a linear position of q coins pays q times mark times the rate per year times the step,
+    an inverse one of N USD pays N / mark coins times the same, all at its start.  What whole positions have paid since
+    time 0 is part of their value, so an account that holds a share of them has paid that share.  A view keeps the last
+    step only.
     """
 
     def __init__(self, portfolio: Portfolio, surface: FactorSurface, paths: MarketPaths, terms: LiquidationTerms):
@@ -39,9 +49,8 @@ class BookView:
         self._spot: Floats | None = None
         self._step = 0
         self._funding = 0.0
-        self._coins = np.zeros((len(portfolio.assets), portfolio.accounts))
-        for m in portfolio.perpetuals:
-            self._coins[portfolio.asset_index[m]] += portfolio.quantity[:, m]
+        own = portfolio.asset_index[portfolio.perpetuals]
+        self._perpetuals = [portfolio.perpetuals[own == a] for a in range(len(portfolio.assets))]
 
     def _snapshot(self, step: int, spot: Floats) -> MarketSnapshot:
         variance = self.paths.variance_lanes
@@ -55,10 +64,11 @@ class BookView:
     def _paid(self, step: int) -> Floats:
         """Funding that the accounts paid, net, between the last step and `step`, USD, shape (K, P)."""
         years = (step - self._step) * self.paths.grid.dt
-        flow = self.snapshot.perpetual * self.paths.funding_lanes[self._step] * years
-        out = np.zeros((self.portfolio.accounts, flow.shape[1]))
-        for coins, unit in zip(self._coins, flow, strict=True):
-            out += coins[:, None] * unit
+        mark, spot, rate = self.snapshot.perpetual, self.snapshot.spot, self.paths.funding_lanes[self._step]
+        out = np.zeros((self.portfolio.accounts, mark.shape[1]))
+        for a, columns in enumerate(self._perpetuals):
+            linear, inverse = contract_coins(self.portfolio, columns, mark[a])
+            out += linear * (mark[a] * rate[a] * years) + inverse * (spot[a] * rate[a] * years)
         return out
 
     def move_to(self, step: int, spot: Floats) -> None:
@@ -226,7 +236,7 @@ class LendingDesk:
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
     `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `coupled` tells a market
     whose liquidity says what its sales move for good that they move the price that everyone sees.  `label` is the name
-    of the market among those of the study, its kind by default.
+    of the market among those of the study, its kind by default; what keepers and oracle draw follows from `keys`.
     """
 
     def __init__(
@@ -240,12 +250,15 @@ class LendingDesk:
         losses: bool = False,
         coupled: bool = False,
         label: str | None = None,
+        keys: DrawKeys = FIXED.keys,
     ):
         self.moved: Floats | None = None
         self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._losses, self._loans = losses, len(loans.names)
-        self._state = market.init(loans, paths.assets, spot, paths.grid)
+        takes = "draws" in signature(market.init).parameters
+        drawn = {"draws": PathDraws(keys, paths.first_path)} if takes else {}
+        self._state = market.init(loans, paths.assets, spot, paths.grid, **drawn)
         if coupled and isinstance(market, BlockMarket):
             market.couple(self._state)
         self._sums: dict[str, Floats] = {}

@@ -20,7 +20,7 @@ from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.random import DrawKeys
+from riskengine.random import DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
@@ -132,7 +132,7 @@ class Simulation:
             price = lending.market.init(lending.book, paths.assets, spot, self.grid).prices(spot)[:, 0]
             sizes = [self.growth.sizes(now, m.rules, lending.book, price) for m in markets]
             markets = [replace(m, rules=self.growth.market(now, m.rules)) for m in markets]
-        joint = JointRun.prepare(markets, lending.book, paths)
+        joint = JointRun.prepare(markets, lending.book, paths, PathDraws(self.keys, paths.first_path))
         return {
             ("lending", lending.market.kind, None, None, own.name, measure): column
             for own, market, size in zip(self.sets, markets, sizes, strict=True)
@@ -215,9 +215,9 @@ class Simulation:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
         incidence = bool(lending.compared_with) or lending.who_pays
-        coupled, label = self.feedback is not None, lending.label(market)
+        named = {"coupled": self.feedback is not None, "label": lending.label(market), "keys": self.keys}
         spot = paths.spot_lanes[0]
-        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, coupled, label)
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, **named)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

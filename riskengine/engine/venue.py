@@ -15,7 +15,6 @@ from riskengine.arrays import Floats
 from riskengine.book.portfolio import Portfolio
 from riskengine.engine.maker_book import MakerBook
 from riskengine.engine.questions import VolatilityFeedback
-from riskengine.instrument.terms import EuropeanOption
 from riskengine.liquidation.account_life import live_one_step
 from riskengine.liquidation.auction_life import GIVEN, PAYMENT, PROFIT, STARTED, auction_one_step, no_auctions
 from riskengine.liquidation.margin_calls import add_called_notional, called_accounts
@@ -72,14 +71,9 @@ OF_AUCTION = {"auctions": STARTED, "auction_discount": GIVEN, "bidder_profit": P
 OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
 
 
-def _inverse_contracts(book: Portfolio) -> np.ndarray:
-    """Which instruments are contracts of one USD that pay in coin: inverse perpetuals and futures."""
-    return np.array([not isinstance(x, EuropeanOption) and x.settlement == "inverse" for x in book.instruments])
-
-
 def starting_holdings(book: Portfolio) -> Floats:
     """USD, coins and positions of every account at the start, shape (K, 1 + A + M); inverse ones in contracts."""
-    inverse = _inverse_contracts(book)
+    inverse = book.inverse
     units = np.where(inverse, book.quantity * book.entry, book.quantity)
     in_usd = ~inverse & (book.quote_index < 0)
     usd = book.cash[:, 0] - np.where(in_usd, book.quantity * book.entry, 0.0).sum(axis=1)
@@ -160,7 +154,7 @@ class VenueDesk:
             self._per_usd = heat.elasticity / np.array([heat.depth_usd[a] for a in book.assets])[:, None]
             self._cooled = 0.5 ** (paths.grid.step_seconds / 3600.0 / heat.half_life_hours)
             self._hottest, self._largest = np.zeros(lanes), heat.largest
-        self._inverse = _inverse_contracts(book)
+        self._inverse = book.inverse
         self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
         self._options = DeribitStandard(maintenance=terms.option_maintenance)
         option = np.isin(np.arange(len(book.instruments)), book.options)

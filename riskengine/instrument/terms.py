@@ -22,12 +22,12 @@ def _suffix(quote: str) -> str:
 class Perpetual:
     """A perpetual future on `asset`.
 
-    Quantities count coins of the underlying at the entry price: a linear position of q gains q (S - entry) USD; an
-    inverse one holds q * entry USD of contracts, gains q * entry * (1/entry - 1/S) coins, worth q (S - entry) USD at S,
-    and pays them in coin, so its collateral currency, not its USD value, is what differs.
+    Quantities count coins of the underlying at the entry price: a linear position of q gains q (M - entry) USD, M the
+    mark; an inverse one holds q * entry USD of contracts and gains q * entry * (1/entry - 1/M) coins, worth
+    q (M - entry) S / M USD at spot S: the same at M = S.
 
     `quote` is the dollar of a linear contract: ``USD``, or a coin of the book pegged to it, in which its entry price is
-    then counted and its profit paid: q S - q entry Q USD, Q the price of that coin.
+    then counted and its profit paid: q M - q entry Q USD, Q the price of that coin.
     """
 
     asset: str

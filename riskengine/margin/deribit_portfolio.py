@@ -11,9 +11,10 @@ gains of the summed table that counts, is the rule of cross-collateral (X:PM) ac
 published and so not part of them, stand in `venues.deribit_portfolio`, the calculator of one account that this model
 equals to 1e-9.
 
-Every position is taken as the venue's own: options, perpetuals and dated futures settle in coin.  Coins held are
-collateral and no position: in coin they do not move.  Forwards move with the index; a future belongs to its expiry in
-the roll shock.  Charges for open orders and market-maker protection are zero, as nobody quotes on a path.
+Every position is taken as the venue's own: options, perpetuals and dated futures settle in coin.  A future of N USD has
+N / M coins, M its mark; a linear one its own.  Coins held are collateral and no position: in coin they do not move.
+Forwards move with the index; a future belongs to its expiry in the roll shock.  Charges for open orders and
+market-maker protection are zero, as nobody quotes on a path.
 
 Reference: response examples of private/pme/simulate in the venue's documentation.
 """
@@ -30,6 +31,7 @@ from riskengine.margin.venues.deribit_portfolio import EXTENDED_MOVES, Parameter
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.valuation import contract_coins
 from riskengine.roles import Requirement
 
 _MONTH = 30 * 86_400.0
@@ -68,13 +70,12 @@ class _Currency:
     sign: Floats
     expiry: Ints
     accounts: Ints
-    perpetual: Floats
+    perpetuals: Ints  # columns of the book
     size: Floats  # (C, options): coins
     offsets: Ints
     column: Ints
     quantity: Floats
-    futures: Floats  # (C, futures): coins
-    future_expiry: Ints
+    futures: dict[int, Ints]  # by expiry, columns of the book
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,11 @@ class DeribitPortfolio:
         for own in state.currencies:
             asset, rows = book.assets[own.asset], own.accounts
             figures, spot = self.parameters.underlyings[asset], snapshot.spot[own.asset]
-            gain = _gains(own, figures, snapshot)
+            perpetual, futures = _contracts(book, own, snapshot)
+            gain = _gains(own, figures, snapshot, perpetual + sum(futures.values()))
             which = gain.argmin(axis=1)
             loss = -np.minimum(np.take_along_axis(gain, which[:, None], axis=1)[:, 0], 0.0)
-            roll, delta = _shocks(own, figures, snapshot)
+            roll, delta = _shocks(own, figures, snapshot, perpetual, futures)
             matrix = (loss + roll + delta) * spot
             initial[rows] += matrix
             maintenance[rows] += figures.mm_factor * matrix
@@ -174,7 +176,18 @@ def _scenarios(figures: Parameters) -> tuple[Floats, Ints]:
     return np.concatenate([standard[0], far[0]]), np.concatenate([standard[1], far[1]])
 
 
-def _gains(own: _Currency, figures: Parameters, snapshot: MarketSnapshot) -> Floats:
+def _contracts(book: Portfolio, own: _Currency, snapshot: MarketSnapshot) -> tuple[Floats, dict[int, Floats]]:
+    """Coins at the mark of perpetuals, and of the futures of each expiry, shape (C, P) or (C, 1) each."""
+
+    def coins(columns: Ints, mark: Floats) -> Floats:
+        linear, inverse = contract_coins(book, columns, mark)
+        return (linear + inverse)[own.accounts]
+
+    futures = {e: coins(columns, snapshot.forward[e]) for e, columns in own.futures.items()}
+    return coins(own.perpetuals, snapshot.perpetual[own.asset]), futures
+
+
+def _gains(own: _Currency, figures: Parameters, snapshot: MarketSnapshot, linear: Floats) -> Floats:
     """What counts of the gain of every account under every scenario, coin, shape (C, S, P)."""
     moves, directions = _scenarios(figures)
     spot = snapshot.spot[own.asset]
@@ -192,25 +205,26 @@ def _gains(own: _Currency, figures: Parameters, snapshot: MarketSnapshot) -> Flo
             own.quantity, value,
         )  # fmt: skip
     moved = 1.0 + moves[:, None]
-    linear = own.perpetual + own.futures.sum(axis=1)
-    gain = value[:, :-1] / (spot * moved) - value[:, -1:] / spot + linear[:, None, None] * (1.0 - 1.0 / moved)
+    gain = value[:, :-1] / (spot * moved) - value[:, -1:] / spot + linear[:, None] * (1.0 - 1.0 / moved)
     far = slice(-len(EXTENDED_MOVES), None)
     gain[:, far] = dampened(gain[:, far], moves[far][:, None], spot, figures)
     return counted(gain, figures)
 
 
-def _shocks(own: _Currency, figures: Parameters, snapshot: MarketSnapshot) -> tuple[Floats, Floats]:
+def _shocks(
+    own: _Currency, figures: Parameters, snapshot: MarketSnapshot, perpetual: Floats, futures: dict[int, Floats]
+) -> tuple[Floats, Floats]:
     """Roll shock and delta shock of every account, coin, shape (C, P) each."""
-    delta = np.repeat(own.perpetual[:, None], snapshot.count, axis=1)
+    delta = np.broadcast_to(perpetual, (own.accounts.size, snapshot.count)).copy()
     roll = np.abs(delta)
-    for e in np.unique(np.concatenate([own.expiry, own.future_expiry])):
+    for e in sorted({*own.expiry, *futures}):
         here = own.expiry == e
         forward, total = snapshot.forward[e], snapshot.volatility[own.options[here]] * np.sqrt(snapshot.tau[e])
         d1 = np.log(forward / own.strike[here][:, None]) / total + 0.5 * total
         sign = own.sign[here][:, None]
         held = own.size[:, here] @ (sign * ndtr(sign * d1))
-        if own.future_expiry.size:
-            held = held + own.futures[:, own.future_expiry == e].sum(axis=1)[:, None]
+        if e in futures:
+            held = held + futures[e]
         delta += held
         roll += np.abs(held)
     net, spot = np.abs(delta), snapshot.spot[own.asset]
@@ -222,14 +236,15 @@ def _currency(book: Portfolio, asset: int) -> _Currency:
     """Compressed rows of the book's positions in one currency."""
     mine = np.flatnonzero(book.asset_index[book.options] == asset)
     size = book.quantity[:, book.options[mine]]
-    perpetual = book.quantity[:, book.perpetuals[book.asset_index[book.perpetuals] == asset]].sum(axis=1)
-    dated = np.flatnonzero(book.asset_index[book.dated] == asset)
-    futures = book.quantity[:, book.dated[dated]]
-    accounts = np.flatnonzero((size != 0).any(axis=1) | (perpetual != 0) | (futures != 0).any(axis=1))
+    perpetuals = book.perpetuals[book.asset_index[book.perpetuals] == asset]
+    dated, expiry = (x[book.asset_index[book.dated] == asset] for x in (book.dated, book.dated_expiry))
+    held = np.concatenate([book.options[mine], perpetuals, dated])
+    accounts = np.flatnonzero((book.quantity[:, held] != 0).any(axis=1))
     size = np.ascontiguousarray(size[accounts])
+    futures = {int(e): dated[expiry == e] for e in np.unique(expiry)}
     row, column = np.nonzero(size)
     return _Currency(
         asset, mine.astype(np.int64), book.strikes[mine], book.call_sign[mine], book.option_expiry[mine], accounts,
-        perpetual[accounts], size, np.searchsorted(row, np.arange(accounts.size + 1)).astype(np.int64),
-        column.astype(np.int64), np.ascontiguousarray(size[row, column]), futures[accounts], book.dated_expiry[dated],
+        perpetuals, size, np.searchsorted(row, np.arange(accounts.size + 1)).astype(np.int64),
+        column.astype(np.int64), np.ascontiguousarray(size[row, column]), futures,
     )  # fmt: skip

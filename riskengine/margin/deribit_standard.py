@@ -3,7 +3,8 @@
 Per coin of a short option, as shares of spot, with mark in coin:
     call:  IM = max(rate - OTM/S, floor),   MM = maintenance;
     put:   MM = max(maintenance, maintenance mark),   IM = max(max(rate - OTM/S, floor), MM);
-futures of n coins:  IM = (im_base + slope n) n F,   MM = (mm_base + slope n) n F.
+futures of n coins:  IM = (im_base + slope n) n F,   MM = (mm_base + slope n) n F,
+with F the mark, and N USD of inverse ones N / F coins, whose requirement in coin is worth the index.
 
 The venue states a short option's margin with the mark on top, against a balance that has no option values in it.  Here
 a requirement is what is needed above liquidation value, so the mark of a short option is left out, and a long option,
@@ -21,6 +22,7 @@ from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
 from riskengine.pricing.black import black76
+from riskengine.pricing.valuation import contract_coins
 from riskengine.roles import LONG_OPTION_BOUNDED, Requirement
 
 
@@ -99,15 +101,18 @@ class DeribitStandard:
     def _futures(self, book: Portfolio, now: MarketSnapshot) -> tuple[Floats, Floats]:
         """Initial and maintenance requirement of futures, USD, (K, P): net perpetuals of an asset, and each expiry."""
         initial, maintenance = np.zeros((book.accounts, now.count)), np.zeros((book.accounts, now.count))
+        nets = []
         for a in range(len(book.assets)):
             mine = book.perpetuals[book.asset_index[book.perpetuals] == a]
-            coins = np.abs(book.quantity[:, mine].sum(axis=1))[:, None]
-            notional = coins * now.perpetual[a]
-            initial += (self.im_base + self.slope * coins) * notional
-            maintenance += (self.mm_base + self.slope * coins) * notional
+            nets.append((mine, now.perpetual[a], now.spot[a]))
         for e in np.unique(book.dated_expiry):
-            coins = np.abs(book.quantity[:, book.dated[book.dated_expiry == e]].sum(axis=1))[:, None]
-            notional = coins * now.forward[e]
+            nets.append((book.dated[book.dated_expiry == e], now.forward[e], now.spot[now.expiry_asset[e]]))
+        for columns, mark, index in nets:
+            linear, inverse = contract_coins(book, columns, mark)
+            coins = linear + inverse
+            # written so that nothing is added at the index
+            notional = np.abs(coins * mark + inverse * (index - mark))
+            coins = np.abs(coins)
             initial += (self.im_base + self.slope * coins) * notional
             maintenance += (self.mm_base + self.slope * coins) * notional
         return initial, maintenance

@@ -24,7 +24,7 @@ import numpy as np
 from riskengine.arrays import Floats, check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.margin import revaluation
-from riskengine.margin.sensitivities import dated_delta
+from riskengine.margin.sensitivities import delta_beside_marks
 from riskengine.market.grid import HOURS_PER_YEAR, TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
@@ -120,12 +120,12 @@ class ModelMonteCarloVar:
             lanes = slice(first, first + _CHUNK)
             part = self._drawn(state, given[:, lanes], follows)
             figures[..., lanes], errors[..., lanes] = self._tails(part, _lanes(snapshot, lanes))
-        dated = dated_delta(state.portfolio, snapshot)
+        beside = delta_beside_marks(state.portfolio, snapshot)
         for account, asset in self._linear(state):
             value = state.linear[account, asset] * snapshot.perpetual[asset]
             value = value + state.coins[account, asset] * snapshot.spot[asset]
-            if dated.size:
-                value = value + dated[account, asset]
+            if beside.size:
+                value = value + beside[account, asset]
             figures[:, account] = self._law_figures(asset, value, given[asset], follows)
             errors[:, account] = 0.0
         figures[..., ~known] = errors[..., ~known] = np.nan

@@ -27,7 +27,7 @@ from riskengine.arrays import Floats, Ints, check_range
 from riskengine.book.portfolio import Portfolio
 from riskengine.estimator.filtered_historical import ewma_variances, rescaled
 from riskengine.jit import kernel, wide_vectors
-from riskengine.margin.sensitivities import dated_delta
+from riskengine.margin.sensitivities import delta_beside_marks
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import WING, FactorSurface, surface_smile, surface_state, surface_tenor
@@ -233,7 +233,7 @@ def tail_losses(
     _revalue(
         state.packed, snapshot.expiry_asset, snapshot.tau, later, np.exp(-snapshot.rate * snapshot.tau),
         np.exp(-snapshot.rate * later), book.strikes, book.call_sign, book.option_expiry, state.offsets, state.column,
-        state.quantity, state.linear, state.coins, dated_delta(book, snapshot),
+        state.quantity, state.linear, state.coins, delta_beside_marks(book, snapshot),
         *packed(book, snapshot.elapsed_hours), snapshot.spot, snapshot.perpetual,
         snapshot.forward, snapshot.volatility, np.ascontiguousarray(state.variance), returns, state.start, state.end,
         state.drawn,
@@ -347,7 +347,7 @@ def _keep_tail(pnl, top):
 
 @kernel(scratch=True)
 def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike, sign, option_expiry, offsets, column,
-             quantity, linear, coins, dated, pool_coins, pool_terms, spot, perpetual, forward, volatility, variance,
+             quantity, linear, coins, beside, pool_coins, pool_terms, spot, perpetual, forward, volatility, variance,
              returns, start, end, drawn, first, length, ranks, weights, order, second):  # fmt: skip
     assets, expiries, options = spot.shape[0], tau.size, strike.size
     growth = np.empty((assets, length))
@@ -400,8 +400,8 @@ def _revalue(packed, expiry_asset, tau, later, discount, discount_later, strike,
                 pnl[w] = 0.0
             for a in range(assets):
                 delta = linear[i, a] * perpetual[a, p] + coins[i, a] * spot[a, p]
-                if dated.size > 0:
-                    delta += dated[i, a, p]
+                if beside.size > 0:
+                    delta += beside[i, a, p]
                 if delta != 0.0:
                     _add(delta, growth[a], 1.0, pnl)
             for j in range(offsets[i], offsets[i + 1]):

@@ -51,15 +51,24 @@ def linear_delta(book: Portfolio, now: MarketSnapshot, asset: int) -> Floats:
     mine = book.perpetuals[book.asset_index[book.perpetuals] == asset]
     perpetual = book.quantity[:, mine].sum(axis=1)[:, None] * now.perpetual[asset]
     linear = perpetual + book.coins[:, asset][:, None] * now.spot[asset]
-    return linear + dated_delta(book, now)[:, asset] if book.dated.size else linear
+    beside = delta_beside_marks(book, now)
+    return linear + beside[:, asset] if beside.size else linear
 
 
-def dated_delta(book: Portfolio, now: MarketSnapshot) -> Floats:
-    """The same of dated futures alone, in every asset, shape (K, A, P); empty where the book has none."""
-    if not book.dated.size:
+def delta_beside_marks(book: Portfolio, now: MarketSnapshot) -> Floats:
+    """The part of it that q coins at the mark of the perpetual and coins held are not, shape (K, A, P).
+
+    Dated futures and principal tokens, q times their unit of `dated_values`; and of inverse perpetuals away from the
+    index q (S - M): they gain in coin, so with M / S as it is they move as q coins do, at S.  Empty where the book has
+    neither.
+    """
+    inverse = book.perpetuals[book.inverse[book.perpetuals]]
+    inverse = inverse if now.perpetual is not now.spot else inverse[:0]
+    if not book.dated.size + inverse.size:
         return np.empty((0, 0, 0))
-    unit, _ = dated_values(book, now)
+    columns = np.concatenate([book.dated, inverse])
+    basis = (now.spot - now.perpetual)[book.asset_index[inverse]]
     out = np.zeros((book.accounts, len(book.assets), now.count))
-    for m, a, each in zip(book.dated, book.asset_index[book.dated], unit, strict=True):
-        out[:, a] += book.quantity[:, m, None] * each
+    for m, each in zip(columns, np.concatenate([dated_values(book, now)[0], basis]), strict=True):
+        out[:, book.asset_index[m]] += book.quantity[:, m, None] * each
     return out

@@ -1,10 +1,13 @@
 """Value of every account at one instant, on every lane.
 
 Forwards equal spot times the carry to expiry, which the surface's curves say (none by default: perpetual-funded crypto
-books, zero rate); options are Black-76 at the surface's volatility; a perpetual is worth quantity x (mark - entry), a
-dated future the same with its forward, in coin where it is inverse; coins are worth spot, pool tokens their coins.
-Sums over an account's
-positions run in a fixed order, so the same book gives the same bits on any machine and thread count.
+books, zero rate); options are Black-76 at the surface's volatility; coins are worth spot, pool tokens their coins.  A
+perpetual or dated future of q coins entered at e is worth, with its mark M (of a future its forward) and the index S,
+
+    linear  q (M - e),     inverse  q e (1/e - 1/M) S = q (M - e) S / M     USD:
+
+an inverse one is q e contracts of one USD each, q e / M coins at the mark (`contract_coins`), and pays in coin.  Sums
+over an account's positions run in a fixed order, so the same book gives the same bits on any machine and thread count.
 """
 
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints, check_range
 from riskengine.book.portfolio import Portfolio
+from riskengine.instrument.terms import Perpetual
 from riskengine.jit import kernel, wide_vectors
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
@@ -136,6 +140,35 @@ def option_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     return out
 
 
+def mark_of(portfolio: Portfolio, market: MarketSnapshot, column: int) -> Floats:
+    """Mark of the perpetual or future at `column` of the instruments, USD, shape (P,)."""
+    terms = portfolio.instruments[column]
+    if isinstance(terms, Perpetual):
+        return market.perpetual[portfolio.asset_index[column]]
+    return market.forward[portfolio.expiries.index((terms.asset, terms.expiry_hours))]
+
+
+def contract_coins(portfolio: Portfolio, columns: Ints, mark: Floats) -> tuple[Floats, Floats]:
+    """Net size in coins at their `mark` (P,) of perpetuals or futures that share it.
+
+    A linear contract of q counts q coins at any mark.  An inverse one is q entry contracts of one USD, which is
+    q entry / mark coins: what a venue margins, charges funding on and closes.
+
+    Returns
+    -------
+    linear : ndarray, shape (K, 1)
+    inverse : ndarray, shape (K, P)
+        (K, 1) of zeros where none of `columns` is inverse.
+    """
+    own = portfolio.inverse[columns]
+    linear = portfolio.quantity[:, columns[~own]].sum(axis=1)[:, None]
+    inverse = np.zeros_like(linear)
+    for m in columns[own]:
+        # in this order an entry at the mark leaves q as it is, to the bit
+        inverse = inverse + portfolio.quantity[:, m, None] * (portfolio.entry[:, m, None] / mark)
+    return linear, inverse
+
+
 def dated_values(portfolio: Portfolio, market: MarketSnapshot) -> tuple[Floats, Floats]:
     """What a dated instrument is worth to an account: q times the first less q entry times the second, USD, (F, P).
 
@@ -143,7 +176,7 @@ def dated_values(portfolio: Portfolio, market: MarketSnapshot) -> tuple[Floats, 
     """
     forward = market.forward[portfolio.dated_expiry]
     spot = market.spot[portfolio.asset_index[portfolio.dated]]
-    inverse = portfolio.inverse_dated[:, None]
+    inverse = portfolio.inverse[portfolio.dated][:, None]
     unit, paid = np.where(inverse, spot, forward), np.where(inverse, spot / forward, 1.0)
     if portfolio.principals.size:
         claim = np.isin(portfolio.dated, portfolio.principals)
@@ -166,7 +199,7 @@ def account_values(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
     entered, paid = [], []
     if market.perpetual is not market.spot:
         # away from the index an inverse one is worth q (1 - entry / mark) coins
-        in_coin = np.array([portfolio.instruments[m].settlement == "inverse" for m in linear], dtype=bool)
+        in_coin = portfolio.inverse[linear]
         inverse, linear = linear[in_coin], linear[~in_coin]
         values[inverse] = market.spot[portfolio.asset_index[inverse]]
         entered.append(-bought[:, inverse])
@@ -193,6 +226,8 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, 
     )
     unit[portfolio.perpetuals] = rates.perpetual * market.perpetual[portfolio.asset_index[portfolio.perpetuals]]
     unit[portfolio.dated] = rates.perpetual * market.forward[portfolio.dated_expiry]
+    inverse = np.flatnonzero(portfolio.inverse)
+    unit[inverse] = rates.perpetual * spot[inverse]
     if portfolio.principals.size:
         claim = np.isin(portfolio.dated, portfolio.principals)
         unit[portfolio.principals] = rates.coin * dated_values(portfolio, market)[0][claim]
@@ -202,7 +237,12 @@ def close_costs(portfolio: Portfolio, market: MarketSnapshot, rates: CostRates, 
     if portfolio.pools.size:
         unit[portfolio.pools] = _pool_costs(portfolio, market, rates.coin, depth)
     sizes = np.abs(np.concatenate([portfolio.quantity, portfolio.cash[:, 1:]], axis=1))
-    return _book_sums(sizes, unit, np.zeros(portfolio.accounts))
+    sizes[:, inverse] = 0.0
+    costs = _book_sums(sizes, unit, np.zeros(portfolio.accounts))
+    for m in inverse:
+        _, coins = contract_coins(portfolio, inverse[inverse == m], mark_of(portfolio, market, m))
+        costs += np.abs(coins) * unit[m]
+    return costs
 
 
 def _pool_costs(portfolio: Portfolio, market: MarketSnapshot, rate: float, depth: Floats | None) -> Floats:
@@ -238,14 +278,17 @@ def rounding(portfolio: Portfolio, market: MarketSnapshot) -> Floats:
 def gross_notional(portfolio: Portfolio, spot: Floats) -> Floats:
     """USD of the coins that each account's positions and coins count, either way, at `spot` (A,); shape (K,).
 
-    A pool token counts as what its coins are worth.
+    A pool token counts as what its coins are worth, an inverse contract as its dollars.
     """
     unit = spot[portfolio.asset_index]
     if portfolio.pools.size:
         first, second = prices(portfolio, spot[:, None])
         x, y = holdings(first / second, *ranges(portfolio))
         unit[portfolio.pools] = (x * first + y * second)[:, 0]
-    return np.abs(portfolio.quantity) @ unit + np.abs(portfolio.cash[:, 1:]) @ spot
+    held = np.abs(portfolio.quantity)
+    inverse = portfolio.inverse
+    held[:, inverse] *= portfolio.entry[:, inverse] / unit[inverse]
+    return held @ unit + np.abs(portfolio.cash[:, 1:]) @ spot
 
 
 def rows(quantity: Floats) -> tuple[Ints, Ints, Floats]:

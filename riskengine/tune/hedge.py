@@ -9,10 +9,10 @@ from riskengine.book.portfolio import Portfolio, accounts_of
 from riskengine.engine.period import MarginPeriod
 from riskengine.engine.today import Today
 from riskengine.estimate import Estimate
-from riskengine.instrument.terms import EuropeanOption, Future, Instrument, PrincipalToken
+from riskengine.instrument.terms import EuropeanOption, Instrument, PrincipalToken
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.pricing.greeks import black_scholes
-from riskengine.pricing.valuation import CostRates, account_values, close_costs, dated_values
+from riskengine.pricing.valuation import CostRates, account_values, close_costs, dated_values, mark_of
 from riskengine.random import DrawKeys
 from riskengine.roles import reads_history
 from riskengine.stats.bounded import share
@@ -56,7 +56,8 @@ class HedgedAccount:
     Attributes
     ----------
     book : Portfolio
-        The one account with every instrument that could be traded.
+        The one account with every instrument that could be traded; inverse contracts entered at the mark, their profit
+        so far in coins.
     after : Portfolio
         The same after the trades: profit of traded perpetuals so far, premiums and costs are in its USD cash.
     trades : Trades
@@ -138,13 +139,14 @@ def hedge_account(
     if book.quantity[account, book.pools].any():
         raise ValueError(f"account must hold no pool token, which follows two assets, got one in {book.names[account]}")
     book = book.without(book.pools)
-    held = _alone(book, account, offered)
-    now, rule = held.quantity[0], TailRule() if tail is None else tail
-    if not now.any():
+    held, rule = _alone(book, account, offered), TailRule() if tail is None else tail
+    if not held.quantity.any():
         raise ValueError(f"account must hold positions, got none in {held.names[0]}")
     market = today.market(held)
+    held = _entered_at_marks(held, market)
+    now = held.quantity[0]
     size = np.array([np.abs(now[held.asset_index == a]).max(initial=0.0) for a in range(len(held.assets))])
-    units = accounts_of(held, np.eye(now.size))
+    units = accounts_of(held, np.eye(now.size), np.where(held.inverse, held.entry[0], 0.0))
     greeks = unit_greeks(held, market)
     present = _exposures(held, greeks, market)
     rows, low, high = _bounds(held, greeks, present, {} if exposures is None else exposures)
@@ -209,7 +211,9 @@ def _risk(period: MarginPeriod, today: Today, book: Portfolio, paths, level: flo
 def unit_greeks(book: Portfolio, market: MarketSnapshot) -> dict[str, Floats]:
     """Greeks in USD of a coin of each instrument, shape (M,), mean over lanes; units as in `HedgedAccount`."""
     out = {name: np.zeros(len(book.instruments)) for name in GREEKS}
-    out["delta"][book.perpetuals] = market.perpetual[book.asset_index[book.perpetuals]].mean(axis=1)
+    own = book.asset_index[book.perpetuals]
+    mark = np.where(book.inverse[book.perpetuals, None], market.spot[own], market.perpetual[own])
+    out["delta"][book.perpetuals] = mark.mean(axis=1)
     if book.dated.size:
         out["delta"][book.dated] = dated_values(book, market)[0].mean(axis=1)
     if book.options.size:
@@ -256,6 +260,21 @@ def _alone(book: Portfolio, account: int, offered: tuple[Instrument, ...]) -> Po
     )
 
 
+def _entered_at_marks(book: Portfolio, market: MarketSnapshot) -> Portfolio:
+    """The same account with inverse contracts entered at the mark, so that trades add to them coin by coin.
+
+    q coins entered at e are q e / M coins at the mark M, and q (1 - e / M) coins of profit: worth the same at any
+    price.
+    """
+    quantity, entry, cash = book.quantity.copy(), book.entry.copy(), book.cash.copy()
+    for m in np.flatnonzero(book.inverse):
+        mark = mark_of(book, market, m).mean()
+        kept = entry[0, m] / mark if quantity[0, m] else 1.0
+        cash[0, 1 + book.asset_index[m]] += quantity[0, m] * (1.0 - kept)
+        quantity[0, m], entry[0, m] = quantity[0, m] * kept, mark
+    return replace(book, quantity=quantity, entry=entry, cash=cash)
+
+
 def _trade(book: Portfolio, market: MarketSnapshot, found: Trades) -> Portfolio:
     """The account after the trades at the mark; what it is worth falls by their cost and by nothing else."""
     entry, cash = book.entry.copy(), book.cash.copy()
@@ -264,10 +283,7 @@ def _trade(book: Portfolio, market: MarketSnapshot, found: Trades) -> Portfolio:
         terms, paid_in = book.instruments[m], book.quote_index[m]
         if isinstance(terms, (EuropeanOption, PrincipalToken)):
             continue
-        if isinstance(terms, Future):
-            mark = market.forward[book.expiries.index((terms.asset, terms.expiry_hours))]
-        else:
-            mark = market.perpetual[book.asset_index[m]]
+        mark = mark_of(book, market, m)
         entry[0, m] = mark.mean() if paid_in < 0 else (mark / market.spot[paid_in]).mean()
     after = replace(book, quantity=book.quantity + found.trades, entry=entry)
     cash[0, 0] += before - found.cost - account_values(after, market).mean()

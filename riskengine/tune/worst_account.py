@@ -23,13 +23,14 @@ References: Yuille and Rangarajan, The concave-convex procedure (2003); Rockafel
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from riskengine.arrays import Floats, Ints
-from riskengine.book.portfolio import accounts_of
+from riskengine.book.portfolio import Portfolio, accounts_of
 from riskengine.engine.blocks import Block, account_block, plan
 from riskengine.engine.executor import default_workers, run_blocks
 from riskengine.engine.period import MarginPeriod, chosen_paths
@@ -63,19 +64,25 @@ class Covered:
     """
 
     def __init__(self, study: WorstAccountStudy):
-        self._book, self._period = study.book, _period(study, _SEARCH)
+        self._period, self._accounts = _period(study, _SEARCH), partial(_accounts, study)
         sampled = self._period.paths(0, study.search_paths)
         self._paths = chosen_paths(sampled, np.flatnonzero(~sampled.failed))
-        self.losses = self._period.losses(accounts_of(self._book, np.eye(len(self._book.instruments))), self._paths)
+        self.losses = self._period.losses(self._accounts(np.eye(len(study.book.instruments))), self._paths)
 
     def margin(self, model: MarginModel, which: Ints | None = None) -> Callable[[Floats], Floats]:
         """Initial margin (n, P) of accounts (n, M) in coins, on all paths or some of them."""
         paths = self._paths if which is None else chosen_paths(self._paths, which)
-        return lambda accounts: self._period.initial(model, accounts_of(self._book, accounts), paths)
+        return lambda accounts: self._period.initial(model, self._accounts(accounts), paths)
 
 
 def _period(study: WorstAccountStudy, group: int) -> MarginPeriod:
     return MarginPeriod(study.world, study.margin_period_hours, study.history_windows, DrawKeys(study.seed, group))
+
+
+def _accounts(study: WorstAccountStudy, quantity: Floats) -> Portfolio:
+    """One account for each row of coins; inverse contracts are entered at the spot, all else is worth its price."""
+    book, spot = study.book, np.array(study.world.model.spot)
+    return accounts_of(book, quantity, np.where(book.inverse, spot[book.asset_index], 0.0))
 
 
 def worst_account(covered: Covered, model: MarginModel, size: Floats, level: float, starts: int = 8) -> Floats:
@@ -180,7 +187,7 @@ def run_worst_account(
 
     found = _search(study, lambda models: tell(models * study.search_paths))
     book, random = study.book, drawn_accounts(study)
-    whole = accounts_of(book, np.concatenate([found, book.quantity, random]))
+    whole = _accounts(study, np.concatenate([found, book.quantity, random]))
     blocks = plan(study.fresh_paths, account_block(whole.accounts))
     period, lanes = _period(study, _JUDGE), {}
 

@@ -25,10 +25,11 @@ from riskengine.book.loans import Loans
 from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
-from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID, arrival
 from riskengine.lending.outlet import left_of_sales
 from riskengine.lending.sale import CAPITAL
 from riskengine.market.paths import MarketPaths
+from riskengine.random import FIXED, PathDraws
 
 # far above the rounding of a sum of a few products, far below any price move
 _SAFE = 1e-9
@@ -108,7 +109,7 @@ def walk(
     parameters,
     terms,
     calls,
-    delay,
+    clock,
     decay,
     oracle,
     market,
@@ -125,13 +126,14 @@ def walk(
     """Let the pairs of every path live under one set.
 
     `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
-    which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
-    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `scale` (L,)
-    multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
-    `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A * sources) what is left of coins sold from one step
-    to the next.  Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has room
-    for.  `sums` (10, P), `residual` and `liquidated` (P,) receive the results, and `forgone` (P,) the interest on debt
-    that calls ended, times the `share` (R,) that the protocol keeps.
+    which keepers take them; `clock` says when those come (`Keeper.clock`).  A pair whose `worst` health, times the
+    least ratio `relief` (L,) of a loan's thresholds to the lowest, stays above one is never touched: it ends with its
+    gap of debt above collateral.  `scale` (L,) multiplies the balances of each loan.  `oracle` and `market` (P, T, R,
+    1) are prices, `market` followed by what `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A *
+    sources) what is left of coins sold from one step to the next.  Keepers have `capital` USD, and what they spend is
+    there again as many steps later as `bound` has room for.  `sums` (10, P), `residual` and `liquidated` (P,) receive
+    the results, and `forgone` (P,) the interest on debt that calls ended, times the `share` (R,) that the protocol
+    keeps.
     """
     paths, steps, reserves = oracle.shape[0], oracle.shape[1], oracle.shape[2]
     most = 0
@@ -141,8 +143,11 @@ def walk(
     owed = np.empty((most, reserves, 1))
     due = np.empty(most, dtype=np.int64)
     since = np.empty(most, dtype=np.int64)
+    who = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     ended = np.empty(reserves)
+    counts = np.empty(reserves)
+    costs = np.empty(reserves)
     outstanding = np.zeros((decay.shape[1], 1))
     sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
@@ -155,6 +160,7 @@ def walk(
                 continue
             earliest = min(earliest, first[n])
             since[count] = first[n]
+            who[count] = loans[n]
             due[count] = -1
             called[count] = 0
             for r in range(reserves):
@@ -168,29 +174,33 @@ def walk(
         ended[:] = 0.0
         bound[:] = 0.0
         own[CAPITAL, 0] = capital
+        # nothing is outstanding, bound or ended before the first call
+        quiet = True
         for t in range(earliest, steps):
-            for a in range(decay.shape[1]):
-                outstanding[a, 0] *= decay[t, a]
-            if t > 0:
+            if not quiet:
+                for a in range(decay.shape[1]):
+                    outstanding[a, 0] *= decay[t, a]
                 for r in range(reserves):
                     grown = share[r] * (indices[t, 1, r] - indices[t - 1, 1, r])
                     forgone[p] += ended[r] * grown * market[p, t, r, 0]
-            own[CAPITAL, 0] += bound[t % bound.size]
+                own[CAPITAL, 0] += bound[t % bound.size]
             free = own[CAPITAL, 0]
+            for r in range(reserves):
+                counts[r] = indices[t, 0, r] * parameters[0, r] * oracle[p, t, r, 0]
+                costs[r] = indices[t, 1, r] * LESS * oracle[p, t, r, 0]
             for k in range(count):
                 if since[k] > t:
                     continue
                 surplus = 0.0
                 for r in range(reserves):
-                    surplus += (
-                        held[k, r, 0] * indices[t, 0, r] * parameters[0, r] - owed[k, r, 0] * indices[t, 1, r] * LESS
-                    ) * oracle[p, t, r, 0]
+                    surplus += held[k, r, 0] * counts[r] - owed[k, r, 0] * costs[r]
                 if surplus >= 0.0:
                     due[k] = -1
                     continue
                 if due[k] < 0:
-                    due[k] = t + delay
+                    due[k] = arrival(t, who[k], p, clock)
                 if due[k] <= t:
+                    quiet = False
                     for r in range(reserves):
                         ended[r] += owed[k, r, 0]
                     called[k] += liquidate_account(
@@ -210,9 +220,15 @@ def walk(
                         calls,
                         own,
                     )
+                    left = 0.0
                     for r in range(reserves):
                         ended[r] -= owed[k, r, 0]
-            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
+                        left += owed[k, r, 0]
+                    if left == 0.0:
+                        # nobody borrows on the path: it never falls below health 1 again
+                        since[k] = steps
+            if free < np.inf and not quiet:
+                bound[t % bound.size] = free - own[CAPITAL, 0]
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):
@@ -256,7 +272,9 @@ class JointRun:
     _order: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths) -> "JointRun":
+    def prepare(
+        cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths, draws: PathDraws = FIXED
+    ) -> "JointRun":
         """Do once what all `markets` share.
 
         Parameters
@@ -266,6 +284,8 @@ class JointRun:
             stay, and in the close factor, in nothing else.
         loans : Loans
         paths : MarketPaths
+        draws : PathDraws
+            Of what keepers and oracle draw.
 
         Raises
         ------
@@ -283,7 +303,7 @@ class JointRun:
                 f"each set, got {base.liquidity.permanent_share:g}"
             )
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
-        state = base.init(loans, paths.assets, spot[0], paths.grid)
+        state = base.init(loans, paths.assets, spot[0], paths.grid, draws)
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():
@@ -375,7 +395,7 @@ class JointRun:
             self._start, self._loans[at], self._first[at], self._worst[at],
             self._gaps(self._loans, self._lane, self._gap, indices[-1])[at], relief,
             state.start_collateral, state.start_debt, size, share, parameters, market._own(layout, paths)["terms"],
-            market.keeper.calls_per_step, state.delay, self._decay, self._oracle, self._market, indices,
+            market.keeper.calls_per_step, state.clock, self._decay, self._oracle, self._market, indices,
             state.reserve_asset, state.depth,
             np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
             sums, residual, liquidated, forgone,

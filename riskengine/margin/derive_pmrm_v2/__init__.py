@@ -8,7 +8,8 @@ is worse, is required in full (initial) or in part (maintenance), plus charges o
 
 per underlying, summed over the underlyings of an account (a venue account holds one).  The venue quotes the excess
 margin, MtM + cash - requirement.  Coins held count as risk-cancelling collateral: they move with spot in every
-scenario and bear a haircut.
+scenario and bear a haircut.  The venue lists linear perpetuals only; an inverse one of N USD is charged as N / M coins,
+M the mark, and moves as coins do.
 
 Not every invariant of a margin model holds, by the venue's design: a static discount makes call - put - forward
 margins differ from zero by more than basis; skew shocks and the basis contingency of distant expiries can ask more
@@ -30,6 +31,7 @@ from riskengine.margin.derive_pmrm_v2.parameters import ParameterSet, Scenario, 
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
+from riskengine.pricing.valuation import contract_coins
 from riskengine.roles import PROPORTIONAL, Requirement
 
 __all__ = ["Confidence", "DerivePmrmV2", "ParameterSet", "Scenario", "State", "Underlying", "expiry_table"]
@@ -71,7 +73,9 @@ class _Cells:
     sign: Floats
     option_expiry: Ints
     accounts: Ints
+    perpetuals: Ints  # columns of the book
     perpetual: Floats
+    inverse: Floats  # of them, in inverse contracts
     coin: Floats
     segment_offsets: Ints
     segment_expiry: Ints
@@ -169,7 +173,9 @@ class DerivePmrmV2:
             factors = parameters.factors
             worst, which, basis, detail = self._losses(cells, parameters, snapshot, explain)
             spot = snapshot.spot[cells.asset]
-            mm, im, oracle = (x[:, None] * spot for x in _charges(cells, parameters, confidence))
+            linear, inverse = contract_coins(book, cells.perpetuals, snapshot.perpetual[cells.asset])
+            perpetual = np.abs(linear + inverse)[cells.accounts]
+            mm, im, oracle = (x * spot for x in _charges(cells, perpetual, parameters, confidence))
             peg = max(factors.peg_threshold - stable_price, 0.0) * factors.peg_factor
             rows = cells.accounts
             initial[rows] += -(factors.im + peg) * worst + mm + im + oracle
@@ -198,10 +204,14 @@ class DerivePmrmV2:
         worst, basis = np.empty(shape), np.empty(shape)
         which = np.empty(shape, np.int64)
         detail = np.empty((shape[0], len(scenarios) if explain else 0, shape[1]))
+        perpetual, coin = cells.perpetual, cells.coin
+        if snapshot.perpetual is not snapshot.spot:
+            # an inverse one gains in coin: it moves as its coins do, at the index
+            perpetual, coin = perpetual - cells.inverse, coin + cells.inverse
         kernel.underlying_losses(
             cells.options, cells.strike, cells.sign, cells.option_expiry, expiry_table(parameters, snapshot),
             snapshot.forward, snapshot.volatility, scenarios, parameters.basis.spot_up, parameters.basis.spot_down,
-            cells.perpetual, cells.coin, snapshot.perpetual[cells.asset], snapshot.spot[cells.asset],
+            perpetual, coin, snapshot.perpetual[cells.asset], snapshot.spot[cells.asset],
             cells.segment_offsets, cells.segment_expiry, cells.position_offsets, cells.position_option,
             cells.position_quantity, worst, which, basis, detail,
         )  # fmt: skip
@@ -237,13 +247,18 @@ def expiry_table(parameters: Underlying, snapshot: MarketSnapshot) -> Floats:
     return out
 
 
-def _charges(cells: _Cells, parameters: Underlying, confidence: Confidence) -> tuple[Floats, Floats, Floats]:
-    """Maintenance, initial and oracle charges of each cell, as coins of the underlying (multiplied by spot later)."""
+def _charges(
+    cells: _Cells, perpetual: Floats, parameters: Underlying, confidence: Confidence
+) -> tuple[Floats, Floats, Floats]:
+    """Maintenance, initial and oracle charges of each cell, as coins of the underlying (multiplied by spot later).
+
+    `perpetual` is the size in coins at the mark, not negative, shape (C, P) or (C, 1), which is that of the figures.
+    """
     c, f = parameters.contingency, parameters.factors
     # a coin that is owed bears the haircut as a coin that is held does
-    perpetual, coin = np.abs(cells.perpetual), np.abs(cells.coin)
-    mm = perpetual * c.mm_perp + cells.naked_shorts * c.mm_option + coin * c.mm_collateral
-    im = perpetual * c.im_perp + cells.naked_shorts * c.im_option + coin * c.im_collateral
+    coin, naked = np.abs(cells.coin)[:, None], cells.naked_shorts[:, None]
+    mm = perpetual * c.mm_perp + naked * c.mm_option + coin * c.mm_collateral
+    im = perpetual * c.im_perp + naked * c.im_option + coin * c.im_collateral
 
     def doubt(level: float) -> float:
         return (1.0 - level) * f.confidence_margin if level < f.confidence_threshold else 0.0
@@ -252,7 +267,7 @@ def _charges(cells: _Cells, parameters: Underlying, confidence: Confidence) -> t
     oracle = perpetual * doubt(min(spot, float(confidence.perpetual[cells.asset])))
     oracle = oracle + coin * doubt(float(confidence.coin[cells.asset]))
     for e in np.flatnonzero(cells.expiry_size.any(axis=0)):
-        oracle = oracle + cells.expiry_size[:, e] * doubt(min(spot, float(confidence.expiry[e])))
+        oracle = oracle + cells.expiry_size[:, e, None] * doubt(min(spot, float(confidence.expiry[e])))
     return mm, im, oracle
 
 
@@ -264,8 +279,9 @@ def _cells(book: Portfolio, asset: int) -> _Cells:
     sizes = book.quantity[:, book.options[mine]] if mine.size else np.zeros((book.accounts, 0))
     perps = book.perpetuals[book.asset_index[book.perpetuals] == asset]
     perpetual = book.quantity[:, perps].sum(axis=1)
+    inverse = book.quantity[:, perps[book.inverse[perps]]].sum(axis=1)
     coin = book.cash[:, 1 + asset]
-    accounts = np.flatnonzero((sizes != 0).any(axis=1) | (perpetual != 0) | (coin != 0))
+    accounts = np.flatnonzero((sizes != 0).any(axis=1) | (book.quantity[:, perps] != 0).any(axis=1) | (coin != 0))
     sizes, strikes = sizes[accounts], book.strikes[mine]
     # positions in order of account, then expiry; a segment is what one account holds in one expiry
     row, option = np.nonzero(sizes)
@@ -283,7 +299,7 @@ def _cells(book: Portfolio, asset: int) -> _Cells:
     offsets = np.searchsorted(row[first], np.arange(accounts.size + 1))
     ints = [np.asarray(x, dtype=np.int64) for x in (offsets, expiry[option[first]], np.append(first, row.size), option)]
     return _Cells(
-        asset, mine.astype(np.int64), strikes, book.call_sign[mine], expiry, accounts,
-        np.ascontiguousarray(perpetual[accounts]), np.ascontiguousarray(coin[accounts]), *ints,
+        asset, mine.astype(np.int64), strikes, book.call_sign[mine], expiry, accounts, perps,
+        np.ascontiguousarray(perpetual[accounts]), inverse[accounts], np.ascontiguousarray(coin[accounts]), *ints,
         quantity, naked, expiry_size,
     )  # fmt: skip

@@ -34,7 +34,8 @@ def _positions(book, now, account, asset, lane):
         if x.asset != book.assets[asset]:
             continue
         if m in book.perpetuals:
-            yield Future("perpetual", size)
+            coins = x.settlement == "inverse"
+            yield Future("perpetual", size * (book.entry[account, m] / now.perpetual[asset, lane] if coins else 1.0))
             continue
         o = int(np.flatnonzero(book.options == m)[0])
         e = int(book.option_expiry[o])

@@ -156,7 +156,9 @@ def test_deribit_standard_margins_each_expiry_alone():
     kind = "deribit_standard"
     both = need(kind, book((one, 1.0), (other, -1.0)))
     np.testing.assert_allclose(both, need(kind, book((one, 1.0))) + need(kind, book((other, 1.0))), rtol=1e-13)
-    assert (need(kind, book((one, 1.0), (Future("BTC", 720.0, "inverse"), -1.0))) == 0.0).all()
+    # entered at the forward of a lane, an inverse one of a coin is a coin there, and nets
+    paired = book((one, 1.0), (Future("BTC", 720.0, "inverse"), -1.0), entry=PATHS.spot_lanes[0, 0, 0])
+    assert (need(kind, paired)[:, 0, 0] == 0.0).all() and (need(kind, paired)[:, 0, 1:] > 0.0).all()
 
 
 def test_a_venue_without_futures_refuses_them_by_name():

@@ -43,8 +43,10 @@ def test_standard_margin_is_the_calculator_less_the_mark_of_short_options(market
             initial += im * spot + q * value
             maintenance += mm * spot + q * value
         for a in range(len(book.assets)):
-            mine = book.perpetuals[book.asset_index[book.perpetuals] == a]
-            coins, price = float(book.quantity[k, mine].sum()), float(now.perpetual[a, LANE])
+            price, coins = float(now.perpetual[a, LANE]), 0.0
+            for m in book.perpetuals[book.asset_index[book.perpetuals] == a]:
+                paid_in_coin = book.instruments[m].settlement == "inverse"
+                coins += book.quantity[k, m] * (book.entry[k, m] / price if paid_in_coin else 1.0)
             im, mm = future_margin(coins, price, 0.02, 0.01, 5e-5)
             initial, maintenance = initial + im, maintenance + mm
         assert found.initial[k, LANE] == pytest.approx(initial, rel=1e-9, abs=1e-6)

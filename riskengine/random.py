@@ -61,6 +61,8 @@ class Purpose(IntEnum):
     HISTORY_PEG_JUMP_TIME = 53
     HISTORY_PEG_JUMP_SIZE = 54
     LAB_SAMPLE = 64
+    KEEPER_DELAY = 70
+    ORACLE_MISS = 71
 
 
 @dataclass(frozen=True)
@@ -155,3 +157,28 @@ def fill_uniforms(out, first_path, step, purpose, asset, k0, k1):
     for i in range(out.size):
         word, _ = draw(first_path + i, step, purpose, asset, k0, k1)
         out[i] = uniform(word)
+
+
+@dataclass(frozen=True)
+class PathDraws:
+    """What is drawn along paths by those who live on them rather than by the world: a block's keys and first path.
+
+    Attributes
+    ----------
+    keys : DrawKeys
+    first_path : int
+        Number of the block's first path in the study.
+    """
+
+    keys: DrawKeys = DrawKeys(0)
+    first_path: int = 0
+
+    def uniforms(self, count: int, number: int, purpose: Purpose, asset: int = 0) -> np.ndarray:
+        """One uniform in (0, 1) for each of `count` paths, shape (count,): draw `number` of `purpose` and `asset`."""
+        out = np.empty(count)
+        fill_uniforms(out, self.first_path, number, int(purpose), asset, *self.keys.words())
+        return out
+
+
+# what is drawn where no study says how: the same always
+FIXED = PathDraws()

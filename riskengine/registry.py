@@ -62,6 +62,14 @@ MODELS: dict[str, dict[str, str]] = {
         "morpho_blue": "riskengine.lending.morpho_blue:MorphoBlue",
         "euler_evk": "riskengine.lending.euler_evk:EulerEvk",
     },
+    "oracles": {
+        "push": "riskengine.oracle.push:PushOracle",
+        "chained": "riskengine.oracle.chained:ChainedOracle",
+        "twap": "riskengine.oracle.twap:TwapOracle",
+        "ema": "riskengine.oracle.ema:EmaOracle",
+        "osm": "riskengine.oracle.osm:OsmOracle",
+        "stale": "riskengine.oracle.stale:StaleOracle",
+    },
     "liquidity": {
         "constant_product": "riskengine.liquidity.constant_product:ConstantProduct",
         "concentrated": "riskengine.liquidity.concentrated:Concentrated",
@@ -150,7 +158,7 @@ def load(family: str, kind: str) -> type:
     Parameters
     ----------
     family : str
-        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``liquidity``, ``exposures`` or
+        ``scenarios``, ``states``, ``surfaces``, ``margin``, ``lending``, ``oracles``, ``liquidity``, ``exposures`` or
         ``estimators``.
     kind : str
         Name of the model, for example ``derive_pmrm_v2``.

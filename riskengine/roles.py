@@ -14,7 +14,7 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.snapshot import MarketSnapshot
 from riskengine.market.surface import FactorSurface
-from riskengine.random import DrawKeys
+from riskengine.random import FIXED, DrawKeys, PathDraws
 
 
 @runtime_checkable
@@ -225,6 +225,33 @@ class ExposureModel(Protocol):
         """The position in a world; ValueError where the world cannot price it."""
 
 
+@runtime_checkable
+class PriceOracle(Protocol):
+    """What price a lending protocol sees, on P lanes at once.
+
+    Attributes
+    ----------
+    kind : str
+    """
+
+    kind: str
+
+    def init(self, spot: Floats, grid: TimeGrid, assets: tuple[str, ...] = (), draws: PathDraws = FIXED) -> Any:
+        """State at time 0, when market and oracle say `spot`, shape (A, P).
+
+        ValueError where hours are off the grid, or a name is not among `assets`, the rows of `spot`.
+        """
+
+    def step(self, state: Any, spot: Floats, seconds: float) -> Floats:
+        """Advance `state` by `seconds`, whole steps or none, to market prices `spot`; what the protocol sees (A, P).
+
+        The array may be the state's own: the next step changes it.
+        """
+
+    def unseen_fall(self, asset: str) -> float | None:
+        """Share by which the market can lie below the oracle without its telling; None where no share bounds it."""
+
+
 @dataclass(frozen=True)
 class LendingEvents:
     """What one step did, per lane, shape (P,) each.
@@ -337,4 +364,5 @@ def _said(name: str, value: Any) -> str:
     if value is True:
         return name
     parts = value if isinstance(value, tuple) else (value,)
-    return f"{name} {' and '.join(str(getattr(p, 'kind', getattr(p, 'name', p))) for p in parts)}"
+    words = (f"{p:g}" if isinstance(p, float) else str(getattr(p, "kind", getattr(p, "name", p))) for p in parts)
+    return f"{name} {' and '.join(words)}"

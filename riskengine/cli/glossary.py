@@ -62,7 +62,7 @@ TERMS = {
     "insolvency": "Worst loss within the margin period above all resources of the account.",
     "insurance fund": "What pays losses beyond an account's resources, before they are shared by others.",
     "inverse": "Settled in coin; a contract is a dollar, so N of them are N / mark coins.",
-    "keeper": "Who calls liquidations, with a delay and only at a profit.",
+    "keeper": "Who calls liquidations, after a delay, constant or drawn, and only at a profit.",
     "level": "Confidence level of a quantile, 0.99; the tail probability is 1 - level.",
     "liquidation": "Closing positions, or seizing collateral, because a requirement is not met.",
     "liquidation bonus": "What a liquidator gets on top of the debt repaid, as a share of it.",
@@ -80,7 +80,9 @@ TERMS = {
     "moneyness": "Strike over spot; log-moneyness is k = ln(K / F).",
     "multiplier": "Factor on a whole requirement; how models without a level are swept.",
     "numeraire": "The currency that figures are counted in: USD, or the coin that inverse options settle in.",
-    "oracle": "The price that a protocol sees, published by heartbeat and deviation.",
+    "open notional": "Notional of accounts that at the end of a path are below their requirement, in an auction, or "
+    "taken over and not sold.",
+    "oracle": "The price that a protocol sees: published by heartbeat and deviation, averaged, delayed or silent.",
     "origin": "Start of a window in which coverage is measured; origins lie a margin period apart, so windows do not "
     "overlap.",
     "overlay": "A stress set on top of a world's paths: prices, variance, correlation, depth, basis, oracle together.",

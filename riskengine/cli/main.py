@@ -33,6 +33,7 @@ COMMANDS = {
     "attribute": ("riskengine.cli.attribute", "What moved a requirement from yesterday to today, by cause."),
     "hedge": ("riskengine.cli.hedge", "Trades that leave an account the least margin for its exposure."),
     "reverse": ("riskengine.cli.reverse", "The most likely move that breaks a limit of a study."),
+    "manipulate": ("riskengine.cli.manipulate", "Whether moving an oracle's price pays for a loan at the wrong one."),
     "payload": ("riskengine.cli.payload", "The next step of a chosen parameter set, executable and checked."),
     "compare": ("riskengine.cli.runs", "Compare two runs: which figures moved by more than their errors."),
     "report": ("riskengine.cli.runs", "Write the reports of a run again."),

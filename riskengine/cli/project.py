@@ -104,7 +104,7 @@ def check(files: tuple[str, ...], json_: bool) -> int:
 @click.argument("kind")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def list_(kind: str, json_: bool) -> int:
-    """List all of a KIND, such as scenarios, studies, books, protocols, margin, lending, liquidity or estimators."""
+    """List all of a KIND, such as scenarios, studies, books, protocols, lending, oracles, liquidity or estimators."""
     from riskengine.cli.output import as_json, table
     from riskengine.config.locate import FOLDERS, shipped
     from riskengine.errors import UsageError

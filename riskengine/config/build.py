@@ -28,12 +28,14 @@ from riskengine.errors import Fault, InputError, RepairWarning, UsageError
 from riskengine.exposure.unit import Exposure
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.surface import FactorSurface
+from riskengine.oracle.push import PushOracle
 from riskengine.roles import (
     Estimator,
     ExposureModel,
     LendingProtocol,
     Liquidity,
     MarginModel,
+    PriceOracle,
     ScenarioModel,
     StateComponent,
 )
@@ -47,12 +49,13 @@ FAMILY: dict[Any, str] = {
     FactorSurface: "surfaces",
     MarginModel: "margin",
     LendingProtocol: "lending",
+    PriceOracle: "oracles",
     Liquidity: "liquidity",
     Estimator: "estimators",
     ExposureModel: "exposures",
 }
 # what a mapping without ``kind`` is in the place of a model
-PLAIN: dict[Any, type] = {ExposureModel: Exposure, Liquidity: ConstantProduct}
+PLAIN: dict[Any, type] = {ExposureModel: Exposure, PriceOracle: PushOracle, Liquidity: ConstantProduct}
 # models of which a word names a file, not a kind
 FILED = (Liquidity,)
 # kind of file that a word in the place of a record names

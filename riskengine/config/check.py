@@ -10,6 +10,7 @@ from riskengine.config.build import FAMILY, NAMED, Builder
 from riskengine.config.reader import Tree, read_text, read_yaml
 from riskengine.config.study import load_loans, load_study, load_world
 from riskengine.errors import Fault, InputError
+from riskengine.lending.oracle_notes import hidden_falls
 from riskengine.roles import Liquidity
 
 
@@ -52,9 +53,20 @@ def inspect_file(file: Path) -> tuple[str, tuple[str, ...]]:
         load_loans(str(file.absolute()))
         return "borrower book", ()
     if {"world", "worlds", "kind", "horizon_hours", "margin"} & keys:
-        worlds = load_study(str(file.absolute())).study.all_worlds()
-        return "study", tuple(dict.fromkeys(said for world in worlds for said in _notes(world)))
+        study = load_study(str(file.absolute())).study
+        said = [*(n for world in study.all_worlds() for n in _notes(world)), *_market_notes(study)]
+        return "study", tuple(dict.fromkeys(said))
     return _check_parameters(tree, keys), ()
+
+
+def _market_notes(study: Any) -> list[str]:
+    """What the oracles of the lending markets of a study, or of the study it is about, may hide, each by its name."""
+    about = getattr(study, "study", study)
+    lending = getattr(about, "lending", None)
+    named = [] if lending is None else zip(lending.labels, lending.markets, strict=True)
+    if lending is None and hasattr(about, "market"):
+        named = [(about.market.kind, about.market)]
+    return [f"{name}: {said}" for name, market in named for said in hidden_falls(market)]
 
 
 def _notes(world: Any) -> tuple[str, ...]:
@@ -62,22 +74,26 @@ def _notes(world: Any) -> tuple[str, ...]:
 
 
 def _check_parameters(tree: Tree, keys: set[str]) -> str:
-    """A parameter set of a registered model: the record that shares most keys with the file."""
-    best: tuple[int, Any, str] = (0, None, "")
-    for family in ("margin", "lending"):
-        for kind in registry.kinds(family):
-            for record in _parameter_records(registry.load(family, kind)):
-                shared = _alike(tree.value, record)
-                if shared > best[0]:
-                    best = (shared, record, kind)
-    if best[1] is None:
-        known = "a study, a world, a book or a parameter set"
+    """A parameter set of a registered model: of the records that share most keys with the file the one it fits best."""
+    known = [
+        (_alike(tree.value, record), record, kind)
+        for family in ("margin", "lending")
+        for kind in registry.kinds(family)
+        for record in _parameter_records(registry.load(family, kind))
+    ]
+    most = max(shared for shared, _, _ in known)
+    if most == 0:
+        wanted = "a study, a world, a book or a parameter set"
         raise InputError(
-            Fault(f"file must be {known}, got keys {', '.join(sorted(map(str, keys))) or 'none'}", tree.file)
+            Fault(f"file must be {wanted}, got keys {', '.join(sorted(map(str, keys))) or 'none'}", tree.file)
         )
-    builder = Builder(tree)
-    builder.done(builder.record(best[1], ()))
-    return f"parameter set of {best[2]}"
+    tried = []
+    for record, kind in ((r, k) for shared, r, k in known if shared == most):
+        builder = Builder(tree)
+        tried.append((builder, builder.record(record, ()), kind))
+    builder, built, kind = min(tried, key=lambda each: len(each[0].faults))
+    builder.done(built)
+    return f"parameter set of {kind}"
 
 
 def _alike(value: Any, hint: Any) -> int:

@@ -27,6 +27,7 @@ from riskengine.pricing.valuation import (
     rounding,
     snapshot,
 )
+from riskengine.random import FIXED, DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 
 
@@ -235,7 +236,7 @@ class LendingDesk:
     keep, and what is left for the protocol and its suppliers; only of markets that report `LiquidationEvents`.  With
     `losses` they add what suppliers lose, and the loans that are liquidatable at the start.  `coupled` tells a market
     whose liquidity says what its sales move for good that they move the price that everyone sees.  `label` is the name
-    of the market among those of the study, its kind by default.
+    of the market among those of the study, its kind by default; what keepers and oracle draw follows from `keys`.
     """
 
     def __init__(
@@ -249,12 +250,15 @@ class LendingDesk:
         losses: bool = False,
         coupled: bool = False,
         label: str | None = None,
+        keys: DrawKeys = FIXED.keys,
     ):
         self.moved: Floats | None = None
         self._label = market.kind if label is None else label
         self._market, self._shift, self._paths, self._incidence = market, shift, paths, incidence
         self._losses, self._loans = losses, len(loans.names)
-        self._state = market.init(loans, paths.assets, spot, paths.grid)
+        takes = "draws" in signature(market.init).parameters
+        drawn = {"draws": PathDraws(keys, paths.first_path)} if takes else {}
+        self._state = market.init(loans, paths.assets, spot, paths.grid, **drawn)
         if coupled and isinstance(market, BlockMarket):
             market.couple(self._state)
         self._sums: dict[str, Floats] = {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from riskengine.lending.aave_v3.joint import JointRun
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
-from riskengine.random import DrawKeys
+from riskengine.random import DrawKeys, PathDraws
 from riskengine.roles import LendingProtocol, MarginModel
 from riskengine.scenario.proposal import Proposal
 from riskengine.scenario.world import World
@@ -85,6 +86,20 @@ class Simulation:
         period = None if margin is None else self.grid.index("margin_period_hours", margin.margin_period_hours)
         return Controls(self.world, self.grid, self.scheme, period)
 
+    @cached_property
+    def candidates(self) -> tuple[list[Any], list[Any]]:
+        """The market under every parameter set, and the size of the book, or of each loan, in it."""
+        lending = self.lending
+        markets = [lending.market.with_parameters(s) for s in self.sets]
+        if self.growth is None:
+            return markets, [s.caps for s in self.sets]
+        # at the world's own spot: paths may start elsewhere, and sizes must not depend on the block
+        now, spot = lending.market.rules, np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
+        assets = tuple(self.world.model.assets)
+        price = lending.market.init(lending.book, assets, spot, self.grid).prices(spot)[:, 0]
+        sizes = [self.growth.sizes(now, m.rules, lending.book, price) for m in markets]
+        return [replace(m, rules=self.growth.market(now, m.rules)) for m in markets], sizes
+
     @property
     def block_paths(self) -> int:
         """Paths of a block; no figure depends on it."""
@@ -123,16 +138,8 @@ class Simulation:
 
     def _parameter_sets(self, paths: MarketPaths) -> dict[Key, np.ndarray]:
         """Columns of every parameter set on the book of the lending question; the subject is the name of the set."""
-        lending = self.lending
-        markets = [lending.market.with_parameters(s) for s in self.sets]
-        sizes: list[float | np.ndarray] = [s.caps for s in self.sets]
-        if self.growth is not None:
-            # at the world's own spot: paths may start elsewhere, and sizes must not depend on the block
-            now, spot = lending.market.rules, np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
-            price = lending.market.init(lending.book, paths.assets, spot, self.grid).prices(spot)[:, 0]
-            sizes = [self.growth.sizes(now, m.rules, lending.book, price) for m in markets]
-            markets = [replace(m, rules=self.growth.market(now, m.rules)) for m in markets]
-        joint = JointRun.prepare(markets, lending.book, paths)
+        lending, (markets, sizes) = self.lending, self.candidates
+        joint = JointRun.prepare(markets, lending.book, paths, PathDraws(self.keys, paths.first_path))
         return {
             ("lending", lending.market.kind, None, None, own.name, measure): column
             for own, market, size in zip(self.sets, markets, sizes, strict=True)
@@ -214,10 +221,12 @@ class Simulation:
     def _lending(self, paths: MarketPaths, market: LendingProtocol, shift: float) -> LendingDesk:
         lending = self.lending
         own = market.with_threshold_shift(shift) if shift else market
-        incidence = bool(lending.compared_with) or lending.who_pays
-        coupled, label = self.feedback is not None, lending.label(market)
+        # where suppliers answer rates, what they lose is asked
+        losses = lending.who_pays or getattr(market, "utilisation", None) is not None
+        incidence = bool(lending.compared_with) or losses
+        named = {"coupled": self.feedback is not None, "label": lending.label(market), "keys": self.keys}
         spot = paths.spot_lanes[0]
-        return LendingDesk(own, shift, lending.book, paths, spot, incidence, lending.who_pays, coupled, label)
+        return LendingDesk(own, shift, lending.book, paths, spot, incidence, losses, **named)
 
 
 Setting = tuple[MarginModel, tuple[float, ...], float]

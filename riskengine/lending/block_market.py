@@ -25,8 +25,8 @@ from riskengine.lending.sale import CAPITAL, REPAID_OF
 from riskengine.lending.utilisation import PathUtilisation, Pools
 from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
 from riskengine.market.grid import TimeGrid
-from riskengine.oracle.push import OracleState, PushOracle
-from riskengine.roles import Liquidity
+from riskengine.random import FIXED, PathDraws
+from riskengine.roles import Liquidity, PriceOracle
 
 
 class Listed(Protocol):
@@ -66,7 +66,7 @@ class BookState:
         Borrower of each loan.
     indices : ndarray, shape (2, R)
         Supply and borrow indices.
-    oracle : OracleState
+    oracle : object
     outstanding : ndarray, shape (A * sources, P)
         Coins sold and not yet refilled, of each source of liquidity.
     liquidated : ndarray of uint8, shape (borrowers, P)
@@ -97,7 +97,7 @@ class BookState:
     debt_lanes: Floats
     owner: Ints
     indices: Floats
-    oracle: OracleState
+    oracle: Any
     outstanding: Floats
     liquidated: np.ndarray
     deficit_usd: Floats
@@ -105,7 +105,7 @@ class BookState:
     initially_liquidatable: Floats
     step: int
     grid: TimeGrid
-    delay: int
+    clock: tuple[Any, ...]
     order: Ints
     touched: np.ndarray
     pending: np.ndarray
@@ -194,19 +194,19 @@ class BlockMarket(ABC):
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
     rules), ``reaction`` (None: borrowers do nothing) and ``utilisation`` (None: it stays where the rules say), and says
-    `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
+    `collaterals`, `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
     """
 
     kind: ClassVar[str]
     rules: Any
     keeper: Keeper
     liquidity: Liquidity
-    oracle: PushOracle | None
+    oracle: PriceOracle | None
     reaction: Reaction | None
     utilisation: PathUtilisation | None
 
     @property
-    def feed(self) -> PushOracle:
+    def feed(self) -> PriceOracle:
         """The oracle the market reads."""
         return self.oracle or self.rules.oracle
 
@@ -215,9 +215,18 @@ class BlockMarket(ABC):
         own: Any = self
         return replace(own, rules=self.rules.with_threshold_shift(shift)) if shift else own
 
-    def _check_depth(self, collaterals: Sequence[Listed]) -> None:
+    @property
+    @abstractmethod
+    def collaterals(self) -> Sequence[Listed]:
+        """Tokens that may be borrowed against."""
+
+    def paid(self, parameters: Floats) -> Floats:
+        """Collateral at oracle prices that leaves a loan per USD repaid when it falls just below 1, per token."""
+        return parameters[1]
+
+    def _check_depth(self) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
-        followed = {c.asset for c in collaterals if c.asset is not None}
+        followed = {c.asset for c in self.collaterals if c.asset is not None}
         if followed != set(self.liquidity.assets):
             raise ValueError(
                 f"liquidity must name the assets that collateral follows, {sorted(followed)}, "
@@ -253,7 +262,9 @@ class BlockMarket(ABC):
     def _liquidate(self, state: BookState, published: Floats, market: Floats, sold: Floats, sums: Floats) -> None:
         """Liquidate the loans that are ready, at oracle and market prices of every token, (R, P) each."""
 
-    def init(self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid) -> BookState:
+    def init(
+        self, loans: Loans, assets: tuple[str, ...], spot: Floats, grid: TimeGrid, draws: PathDraws = FIXED
+    ) -> BookState:
         """State of a block at time 0.
 
         Parameters
@@ -264,7 +275,9 @@ class BlockMarket(ABC):
         spot : ndarray, shape (A, P)
             Market prices at time 0, which the oracle publishes.
         grid : TimeGrid
-            Oracle heartbeat and keeper delay must fall on it.
+            Hours of oracle and keepers must fall on it.
+        draws : PathDraws
+            Of what keepers and oracle draw.
         """
         assets = tuple(assets)
 
@@ -313,7 +326,7 @@ class BlockMarket(ABC):
             debt_lanes=np.empty((count, reserves, paths)),
             owner=np.asarray(owner, dtype=np.int64),
             indices=np.ones((2, reserves)),
-            oracle=self.feed.init(spot, grid),
+            oracle=self.feed.init(spot, grid, assets, draws),
             outstanding=np.zeros((len(assets) * self.liquidity.sources, paths)),
             liquidated=np.zeros((len(loans.names), paths), dtype=np.uint8),
             deficit_usd=np.zeros(paths),
@@ -321,7 +334,7 @@ class BlockMarket(ABC):
             initially_liquidatable=np.broadcast_to(liquidatable, (paths,)),
             step=0,
             grid=grid,
-            delay=grid.index("keeper delay", self.keeper.delay_hours),
+            clock=self.keeper.clock(grid, loans.names, np.asarray(owner, dtype=np.int64), draws),
             # keepers take the largest debts first; in book order where no one ranking holds for all lanes
             order=np.argsort(-owed[:, 0], kind="stable") if one_start else np.arange(count),
             touched=np.zeros(count, dtype=np.uint8),
@@ -406,7 +419,7 @@ class BlockMarket(ABC):
                 pools.refresh(state)
         due.find_due(
             step,
-            state.delay,
+            state.clock,
             state.start_collateral,
             state.start_debt,
             state.collateral_lanes,

@@ -11,12 +11,32 @@ product cannot push a position across a boundary that it is on.
 import numpy as np
 
 from riskengine.jit import kernel, wide_vectors
+from riskengine.random import Purpose, draw
+from riskengine.vecmath import uniform
 
 LESS = 1.0 - 1e-12
 MORE = 1.0 + 1e-12
 
 # positions in `sums`, accumulated per path
 CALLS, NEW_LOANS, SEIZED, REPAID, DEFICIT, FEE, PROFIT, SKIPPED, RETURNED = range(9)
+
+
+_PURPOSE = np.uint64(Purpose.KEEPER_DELAY)
+
+
+@kernel(inline=True)
+def arrival(step, loan, lane, clock):
+    """Step at which a keeper comes to a loan that becomes liquidatable at `step`; `clock` is `Keeper.clock`'s."""
+    least, beyond, keys, number, first_path, step_seconds = clock
+    late = step + least
+    if beyond.size > 0:
+        word, _ = draw(first_path + lane, step * step_seconds, _PURPOSE, number[loan], keys[loan, 0], keys[loan, 1])
+        u = uniform(word)
+        k = 0
+        while k < beyond.size and u < beyond[k]:
+            k += 1
+        late += k
+    return late
 
 
 # lanes that are passed over together
@@ -80,7 +100,7 @@ def weigh(count, rows, weight, price, low, width, out):
 @kernel
 def find_due(
     step,
-    delay,
+    keepers,
     start_collateral,
     start_debt,
     collateral,
@@ -104,9 +124,9 @@ def find_due(
     (`start_collateral`, `start_debt` (L, R) hold on all lanes), 1 where the rows are filled and still equal on all
     lanes, 2 where they differ.  A loan below 2 is passed over on a group of lanes in one comparison where even the
     worst prices of the group keep it safe, and any loan before the step `wake` (L, G) of the group, where that is
-    known.  `due` (L, P) receives the step at which a keeper is there, -1 for none; `ready` (L,) marks loans with a lane
-    at which one is there now, whose rows are filled.  `bounds` (G, 2, R), `rows` (R,), `weight` (R,) and `surplus`
-    (GROUP,) are room to work in.
+    known.  `due` (L, P) receives the step at which a keeper is there by `keepers` (`Keeper.clock`), -1 for none;
+    `ready` (L,) marks loans with a lane at which one is there now, whose rows are filled.  `bounds` (G, 2, R), `rows`
+    (R,), `weight` (R,) and `surplus` (GROUP,) are room to work in.
     """
     wide_vectors()
     reserves, lanes = oracle.shape
@@ -176,7 +196,11 @@ def find_due(
                 for p in range(lanes):
                     due[loan, p] = -1
             below += short
-            here, there, none = np.int32(step), np.int32(step + delay), np.int32(-1)
+            if keepers[1].size > 0:
+                for p in range(width):
+                    if surplus[p] < 0.0 and clock[p] < 0:
+                        clock[p] = arrival(step, loan, low + p, keepers)
+            here, there, none = np.int32(step), np.int32(step + keepers[0]), np.int32(-1)
             for p in range(width):
                 waiting = clock[p] if clock[p] >= 0 else there
                 clock[p] = waiting if surplus[p] < 0.0 else none

@@ -186,14 +186,14 @@ def best_attack(market: PriceMarket | VolatilityMarket, rule: OracleRule, positi
     def profit(push: Floats) -> Floats:
         return position_usd * market.gain(rule.move(push)) - rule.controlled * market.cost(push)
 
-    at = _highest(profit, rule.reach)
+    at = highest(profit, rule.reach)
     best = float(profit(np.array(at)))
     if best <= 0.0:
         return Attack(0.0, 0.0, 0.0)
     return Attack(at, rule.controlled * float(market.cost(np.array(at))), best)
 
 
-def _highest(f: Callable[[Floats], Floats], top: float) -> float:
+def highest(f: Callable[[Floats], Floats], top: float) -> float:
     """Where `f` is highest on (0, top]."""
     # pushes of every size: what pays may be a hair
     grid = np.concatenate([np.geomspace(1e-9 * top, 1e-2 * top, _GRID // 4), np.linspace(1e-2 * top, top, _GRID)[1:]])
@@ -218,7 +218,7 @@ def break_even_position(market: PriceMarket | VolatilityMarket, rule: OracleRule
         cost = rule.controlled * market.cost(push)
         return np.divide(market.gain(rule.move(push)), cost, out=np.full(np.shape(push), np.inf), where=cost > 0.0)
 
-    best = float(gain_per_cost(np.array(_highest(gain_per_cost, rule.reach))))
+    best = float(gain_per_cost(np.array(highest(gain_per_cost, rule.reach))))
     return 1.0 / best
 
 

@@ -11,11 +11,13 @@ hold at market prices hold here at publication times only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 
 from riskengine.arrays import Floats, check_range
 from riskengine.market.grid import TimeGrid
+from riskengine.random import FIXED, PathDraws
 
 # the boundary belongs to "publish": a move of exactly the threshold must not be lost to rounding of a float quotient
 _SLACK = 1e-12
@@ -49,6 +51,8 @@ class PushOracle:
         Longest time without an update; must be a whole number of steps of the grid it runs on.
     """
 
+    kind: ClassVar[str] = "push"
+
     deviation: float = 0.005
     heartbeat_hours: float = 1.0
 
@@ -56,7 +60,7 @@ class PushOracle:
         check_range("deviation", self.deviation, 0.0, 1.0, open_high=True)
         check_range("heartbeat_hours", self.heartbeat_hours, 0.0, 8760.0, open_low=True)
 
-    def init(self, spot: Floats, grid: TimeGrid) -> OracleState:
+    def init(self, spot: Floats, grid: TimeGrid, assets: tuple[str, ...] = (), draws: PathDraws = FIXED) -> OracleState:
         """Feed that has just published `spot`, shape (A, P); ValueError where the heartbeat is off the grid."""
         grid.index("oracle heartbeat", self.heartbeat_hours)
         return OracleState(np.array(spot, dtype=np.float64), np.zeros_like(spot, dtype=np.float64))
@@ -69,6 +73,15 @@ class PushOracle:
         np.copyto(state.price, spot, where=publish)
         state.age[publish] = 0.0
         return state.price
+
+    def unseen_fall(self, asset: str) -> float | None:
+        """The deviation: a larger fall is published."""
+        return self.deviation
+
+    def moved(self, push: Floats, held_seconds: Floats) -> Floats:
+        """Relative move of the answer after the market price was held up by `push` for so long: all or nothing."""
+        told = (np.abs(push) >= self.deviation) | (np.asarray(held_seconds) >= 3600.0 * self.heartbeat_hours)
+        return np.where(told, push, 0.0)
 
 
 def exact_sequence(

@@ -86,7 +86,7 @@ def words(name: str) -> str:
 
 
 def model_of(name: str) -> str:
-    """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``; what stands in brackets stays."""
+    """Display name of a model: ``derive_pmrm_v2`` becomes ``Derive PMRM v2``; brackets have words for underscores."""
     if name in TESTS:
         return TESTS[name]
     kind, bracket, rest = name.partition(" (")

@@ -8,6 +8,7 @@ from riskengine.report.tables import pivot
 
 _WAITING = ("withdrawals_refused_probability", "withdrawals_refused_mean", "withdrawals_refused_given_positive",
             "withdrawals_refused_p99", "withdrawals_refused_es_99")  # fmt: skip
+_LOST = ("supplier_loss_probability", "supplier_loss_mean", "supplier_loss_p99", "supplier_loss_es_99")
 _INTEREST = ("borrower_interest", "supplier_interest", "protocol_revenue", "protocol_revenue_es_99")
 
 
@@ -43,5 +44,6 @@ def rates(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         pivot("Utilisation", own, used),
         pivot("Withdrawals refused", own, _WAITING),
         pivot("Interest", own, _INTEREST),
+        pivot("What bad debt leaves to suppliers", own, _LOST),
     ]
     return Chapter("rates", "What do rates and utilisation do?", lead, [*(figures or ()), *tables])

@@ -7,6 +7,7 @@ from typing import Any
 
 from riskengine.book.loans import Loans
 from riskengine.engine.questions import MarginQuestion
+from riskengine.lending.oracle_notes import oracle_words
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
 from riskengine.scenario.world import World
@@ -136,6 +137,9 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             for m in study.lending.markets
             if getattr(m, "reaction", None) is not None
         ]
+        named = zip(study.lending.labels, study.lending.markets, strict=True)
+        beside = bool(study.lending.compared_with)
+        said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market, beside)]
         said += [
             f"Keepers of {label} have {keeper.capital_usd:,.0f} USD in all; what a call spends is there again "
             + (f"after {keeper.recycling_hours:g} hours." if keeper.recycling_hours else "at the next step.")

@@ -10,6 +10,7 @@ from riskengine.arrays import check_range
 from riskengine.book.loans import Loans
 from riskengine.lending.aave_v3.history import stepped
 from riskengine.lending.aave_v3.rules import AaveV3Rules
+from riskengine.lending.oracle_notes import drawn
 from riskengine.lending.parameter_set import ParameterSet, at_capacity
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import LendingProtocol
@@ -202,6 +203,8 @@ class LendingReplayStudy(Study):
 
     def faults(self) -> Iterator[Found]:
         """As `Study.faults`."""
+        if drawn(self.market):
+            yield "market must draw nothing (extra_delay, missed_share), since a replay is one history", ("market",)
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
         for i, other in enumerate(self.compared_with):
             try:

@@ -1,5 +1,6 @@
 """What the result of a study of account life says of itself: settings, and assumptions in words."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def life_head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any
     if heat is not None:
         said.append(
             f"With volatility feedback on, closing a depth adds {heat.elasticity:g} to the logarithm of the variance "
-            f"that options are marked at; it halves every {heat.half_life_hours:g} h. The path itself moves as before."
+            f"that options are marked at, less the nearer it is to the most that is ever added, {heat.largest:g} "
+            f"(implied volatility times {math.exp(0.5 * heat.largest):.3g}); it halves every {heat.half_life_hours:g} "
+            "h. The path itself moves as before."
         )
     if study.routes:
         said.append(

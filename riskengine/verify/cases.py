@@ -169,7 +169,8 @@ def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
     try:
         got = adapter(case.inputs)
     except _EVALUATION as error:
-        why = f"not evaluated, {type(error).__name__}: {error}"
+        missing = isinstance(error, KeyError) and f"no {error} among {', '.join(map(str, case.inputs))}"
+        why = f"not evaluated, {missing or f'{type(error).__name__}: {error}'}"
         return CaseResult(case.name, case.mechanism, case.source, "FAIL", (Mismatch("inputs", "a result", why),))
     mismatches: list[Mismatch] = []
     compared = 0

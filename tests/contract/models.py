@@ -31,6 +31,9 @@ from riskengine.margin.mixture import Mixture
 from riskengine.margin.speed_limited import SpeedLimited
 from riskengine.market.recorded import PathSet
 from riskengine.market.series import PriceSeries
+from riskengine.oracle.chained import ChainedOracle, FeedLeg, RateLeg
+from riskengine.oracle.push import PushOracle
+from riskengine.oracle.stale import StaleOracle
 from riskengine.scenario.block_bootstrap import BlockBootstrap
 from riskengine.scenario.cojumps import CommonCoJumps
 from riskengine.scenario.filtered_bootstrap import FilteredBootstrap
@@ -159,6 +162,16 @@ _EXAMPLES = {
             ("straddle",),
         )
     ),
+    "chained": ChainedOracle(
+        {
+            "ETH": (
+                RateLeg("rate", 1.1),
+                FeedLeg("feed", "ETH", "BTC", 0.01, 2.0),
+                FeedLeg("feed", "BTC", None, 0.005, 1.0),
+            )
+        }
+    ),
+    "stale": StaleOracle(PushOracle(0.01, 2.0), 4.0, 9.0, 0.5, 2.0),
     "borrow_rate": BorrowRate((0.03, 0.02), (0.4, 0.4), (72.0, 72.0), (0.5, 0.5), (0.36, 0.5)),
 }
 

@@ -14,7 +14,7 @@ from riskengine.config.study import load_world
 from riskengine.liquidity.sale_curve import range_at_once
 from riskengine.market.grid import TimeGrid
 from riskengine.pricing.valuation import snapshot
-from riskengine.random import DrawKeys
+from riskengine.random import DrawKeys, PathDraws
 from riskengine.roles import (
     Estimator,
     ExposureModel,
@@ -23,6 +23,7 @@ from riskengine.roles import (
     MadeOfData,
     MarginModel,
     Position,
+    PriceOracle,
     ScenarioModel,
     StateComponent,
 )
@@ -32,6 +33,7 @@ ROLES = {
     "states": StateComponent,
     "margin": MarginModel,
     "lending": LendingProtocol,
+    "oracles": PriceOracle,
     "liquidity": Liquidity,
     "estimators": Estimator,
     "exposures": ExposureModel,
@@ -117,6 +119,29 @@ def test_state_component(kind):
         assert np.isfinite(lanes).all()
         np.testing.assert_array_equal(np.concatenate([s[name] for s in split], axis=2), lanes)
     assert [_bits(part), _bits(paths)] == [before, bits]
+
+
+@pytest.mark.parametrize("kind", every("oracles"))
+def test_oracle(kind):
+    """Finite answers of the shape of prices, from states of its own: two blocks live apart, the same bits for any
+    split, prices are left alone, and a fall that it does not tell is a share."""
+    oracle, model = instance("oracles", kind), quickstart().world.model
+    before = _bits(oracle)
+
+    def lived(first, count):
+        spot = model.sample(GRID, first, count, KEYS).spot_lanes
+        bits = _bits(spot)
+        state = oracle.init(spot[0], GRID, model.assets, PathDraws(KEYS, first))
+        seen = [oracle.step(state, prices, GRID.step_seconds).copy() for prices in spot[1:]]
+        assert _bits(spot) == bits
+        return np.stack(seen)
+
+    whole = lived(0, 8)
+    assert whole.shape == (GRID.steps, len(model.assets), 8)
+    assert np.isfinite(whole).all() and (whole > 0).all()
+    np.testing.assert_array_equal(np.concatenate([lived(0, 4), lived(4, 4)], axis=2), whole)
+    assert all(fall is None or 0 <= fall < 1 for fall in map(oracle.unseen_fall, model.assets))
+    assert _bits(oracle) == before
 
 
 def _with_a_law() -> list[str]:

@@ -16,8 +16,13 @@ from riskengine.data.path_file import load_paths
 from riskengine.data.prices import load_prices
 from riskengine.data.statement.reader import load_json
 from riskengine.errors import InputError
+from riskengine.lending.keeper import DelayShares
 from riskengine.lending.parameter_set import ParameterAxis, at_an_end, grid
 from riskengine.market.grid import TimeGrid
+from riskengine.oracle.chained import ChainedOracle, FeedLeg
+from riskengine.oracle.osm import OsmOracle
+from riskengine.oracle.push import PushOracle
+from riskengine.oracle.stale import StaleOracle
 from riskengine.random import DrawKeys
 from riskengine.report.choice_words import found
 from riskengine.scenario.gbm import Gbm
@@ -135,6 +140,39 @@ def test_trap_a_step_without_a_unit_of_time(kind):
         np.testing.assert_allclose(total(finer, name), total(coarse[1], name), rtol=1e-7, atol=1e-6)
     with pytest.raises(ValueError, match="keeper delay must fall on the time grid"):
         play(market_of(kind, delay=0.25), book, hourly)
+
+
+STETH = (FeedLeg("feed", "ETH", "BTC", 0.5, 1.0), FeedLeg("feed", "BTC", None, 0.5, 1.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "oracle",
+    [
+        PushOracle(0.99, 2.0),
+        PushOracle(0.05, 2.0),
+        ChainedOracle({"ETH": STETH}, PushOracle(0.03, 1.0)),
+        OsmOracle(1.0),
+        StaleOracle(PushOracle(0.05, 1.0), 2.0, 4.0, 0.3, 1.0),
+    ],
+    ids=["heartbeat", "push", "chained", "osm", "stale"],
+)
+def test_an_oracle_that_publishes_at_its_own_times_does_not_see_the_step(kind, oracle):
+    """A grid twice as fine on which prices stand still between the hours: the same liquidations, whatever oracle
+    publishes on them and however late keepers are drawn to be."""
+    rng = np.random.default_rng(6)
+    hourly = np.array(START)[:, None] * np.exp(np.cumsum(0.06 * rng.standard_normal((13, 2, 8)), axis=0))
+    hourly[0] = np.array(START)[:, None]
+    book, base = book_of([10.0, 3.0], [0.0, 0.5], [15_000.0, 15_000.0]), market_of(kind)
+    late = replace(base.keeper, extra_delay=DelayShares("shares", (0.0, 1.0, 3.0), (0.5, 0.3, 0.2)))
+    model = replace(base, oracle=oracle, keeper=late)
+    coarse = play(model, book, hourly)[1]
+    fine = np.repeat(hourly, 2, axis=0)[:-1]
+    state = model.init(book, ("BTC", "ETH"), hourly[0], TimeGrid(1800, 24))
+    finer = [model.step(state, t, fine[t]) for t in range(1, 25)]
+    assert total(coarse, "volume_usd").sum() > 0
+    for name in ("volume_usd", "deficit_usd", "seized_usd"):
+        np.testing.assert_allclose(total(finer, name), total(coarse, name), rtol=1e-7, atol=1e-6)
 
 
 def test_trap_percentile_of_a_mostly_zero_variable():

@@ -25,13 +25,16 @@ from riskengine.book.loans import Loans
 from riskengine.jit import kernel, wide_vectors
 from riskengine.lending.aave_v3.lanes import liquidate_account
 from riskengine.lending.aave_v3.market import AaveV3
-from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID
+from riskengine.lending.due import CALLS, DEFICIT, FEE, LESS, REPAID, arrival
 from riskengine.lending.outlet import left_of_sales
 from riskengine.lending.sale import CAPITAL
 from riskengine.market.paths import MarketPaths
+from riskengine.random import FIXED, PathDraws
 
 # far above the rounding of a sum of a few products, far below any price move
 _SAFE = 1e-9
+# health is known to have fallen below 1, 1 / (1 + 1 %), 1 / (1 + 2 %) ... of the lowest thresholds
+_LEVEL, _LEVELS = 0.01, 16
 
 
 @kernel(scratch=True)
@@ -81,6 +84,29 @@ def first_breach(collateral, debt, threshold, price, indices, low, high, first, 
 
 
 @kernel
+def first_below(loans, lane, first, collateral, debt, threshold, price, indices, below):
+    """First step at which each pair's health is below 1 / (1 + 0.01 j), into `below` (N, J); the number of steps where
+    it never is."""
+    steps, reserves = price.shape[0], price.shape[1]
+    for n in range(loans.size):
+        loan, p = loans[n], lane[n]
+        reached = 0
+        for t in range(first[n], steps):
+            weighted = 0.0
+            total = 0.0
+            for r in range(reserves):
+                weighted += collateral[loan, r] * indices[t, 0, r] * threshold[r] * price[t, r, p]
+                total += debt[loan, r] * indices[t, 1, r] * price[t, r, p]
+            while reached < below.shape[1] and weighted * (1.0 + _LEVEL * reached) < total * (1.0 + _SAFE):
+                below[n, reached] = t
+                reached += 1
+            if reached == below.shape[1]:
+                break
+        for j in range(reached, below.shape[1]):
+            below[n, j] = steps
+
+
+@kernel
 def untouched_gap(collateral, debt, enabled, price, indices, gap):
     """Debt above collateral at prices `price` (R, P) of loans left alone, into `gap` (L, P)."""
     reserves, lanes = price.shape
@@ -97,10 +123,7 @@ def untouched_gap(collateral, debt, enabled, price, indices, gap):
 def walk(
     start,
     loans,
-    first,
-    worst,
-    gaps,
-    relief,
+    since,
     collateral,
     debt,
     scale,
@@ -108,7 +131,7 @@ def walk(
     parameters,
     terms,
     calls,
-    delay,
+    clock,
     decay,
     oracle,
     market,
@@ -124,9 +147,8 @@ def walk(
 ):
     """Let the pairs of every path live under one set.
 
-    `start` (P + 1) says where in `loans`, `first`, `worst` and `gaps` (N,) the pairs of a path begin, in the order in
-    which keepers take them.  A pair whose `worst` health, times the least ratio `relief` (L,) of a loan's thresholds to
-    the lowest, stays above one is never touched: it ends with its gap of debt above collateral.  `scale` (L,)
+    `start` (P + 1) says where in `loans` and `since` (N,) the pairs of a path begin, in the order in which keepers take
+    them; `clock` says when those come (`Keeper.clock`).  A pair is looked at from the step `since` on.  `scale` (L,)
     multiplies the balances of each loan.  `oracle` and `market` (P, T, R, 1) are prices, `market` followed by what
     `riskengine.lending.sale` reads of wrapped tokens, `decay` (T, A * sources) what is left of coins sold from one step
     to the next.  Keepers have `capital` USD, and what they spend is there again as many steps later as `bound` has room
@@ -140,9 +162,12 @@ def walk(
     held = np.empty((most, reserves, 1))
     owed = np.empty((most, reserves, 1))
     due = np.empty(most, dtype=np.int64)
-    since = np.empty(most, dtype=np.int64)
+    begins = np.empty(most, dtype=np.int64)
+    who = np.empty(most, dtype=np.int64)
     called = np.empty(most, dtype=np.int64)
     ended = np.empty(reserves)
+    counts = np.empty(reserves)
+    costs = np.empty(reserves)
     outstanding = np.zeros((decay.shape[1], 1))
     sold = np.zeros((depth.shape[0], 1))
     own = np.zeros((sums.shape[0], 1))
@@ -150,11 +175,9 @@ def walk(
         count = 0
         earliest = steps
         for n in range(start[p], start[p + 1]):
-            if worst[n] * relief[loans[n]] >= 1.0 + _SAFE:
-                residual[p] += gaps[n] * scale[loans[n]]
-                continue
-            earliest = min(earliest, first[n])
-            since[count] = first[n]
+            earliest = min(earliest, since[n])
+            begins[count] = since[n]
+            who[count] = loans[n]
             due[count] = -1
             called[count] = 0
             for r in range(reserves):
@@ -168,29 +191,33 @@ def walk(
         ended[:] = 0.0
         bound[:] = 0.0
         own[CAPITAL, 0] = capital
+        # nothing is outstanding, bound or ended before the first call
+        quiet = True
         for t in range(earliest, steps):
-            for a in range(decay.shape[1]):
-                outstanding[a, 0] *= decay[t, a]
-            if t > 0:
+            if not quiet:
+                for a in range(decay.shape[1]):
+                    outstanding[a, 0] *= decay[t, a]
                 for r in range(reserves):
                     grown = share[r] * (indices[t, 1, r] - indices[t - 1, 1, r])
                     forgone[p] += ended[r] * grown * market[p, t, r, 0]
-            own[CAPITAL, 0] += bound[t % bound.size]
+                own[CAPITAL, 0] += bound[t % bound.size]
             free = own[CAPITAL, 0]
+            for r in range(reserves):
+                counts[r] = indices[t, 0, r] * parameters[0, r] * oracle[p, t, r, 0]
+                costs[r] = indices[t, 1, r] * LESS * oracle[p, t, r, 0]
             for k in range(count):
-                if since[k] > t:
+                if begins[k] > t:
                     continue
                 surplus = 0.0
                 for r in range(reserves):
-                    surplus += (
-                        held[k, r, 0] * indices[t, 0, r] * parameters[0, r] - owed[k, r, 0] * indices[t, 1, r] * LESS
-                    ) * oracle[p, t, r, 0]
+                    surplus += held[k, r, 0] * counts[r] - owed[k, r, 0] * costs[r]
                 if surplus >= 0.0:
                     due[k] = -1
                     continue
                 if due[k] < 0:
-                    due[k] = t + delay
+                    due[k] = arrival(t, who[k], p, clock)
                 if due[k] <= t:
+                    quiet = False
                     for r in range(reserves):
                         ended[r] += owed[k, r, 0]
                     called[k] += liquidate_account(
@@ -210,9 +237,15 @@ def walk(
                         calls,
                         own,
                     )
+                    left = 0.0
                     for r in range(reserves):
                         ended[r] -= owed[k, r, 0]
-            bound[t % bound.size] = free - own[CAPITAL, 0] if free < np.inf else 0.0
+                        left += owed[k, r, 0]
+                    if left == 0.0:
+                        # nobody borrows on the path: it never falls below health 1 again
+                        begins[k] = steps
+            if free < np.inf and not quiet:
+                bound[t % bound.size] = free - own[CAPITAL, 0]
         for s in range(sums.shape[0]):
             sums[s, p] = own[s, 0]
         for k in range(count):
@@ -238,7 +271,7 @@ class JointRun:
     _start: np.ndarray
     _lane: np.ndarray
     _loans: np.ndarray
-    _first: np.ndarray
+    _below: np.ndarray
     _worst: Floats
     _gap: Floats
     _elsewhere: tuple[np.ndarray, np.ndarray, Floats]
@@ -256,7 +289,9 @@ class JointRun:
     _order: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths) -> "JointRun":
+    def prepare(
+        cls, markets: Sequence[AaveV3], loans: Loans, paths: MarketPaths, draws: PathDraws = FIXED
+    ) -> "JointRun":
         """Do once what all `markets` share.
 
         Parameters
@@ -266,6 +301,8 @@ class JointRun:
             stay, and in the close factor, in nothing else.
         loans : Loans
         paths : MarketPaths
+        draws : PathDraws
+            Of what keepers and oracle draw.
 
         Raises
         ------
@@ -283,7 +320,7 @@ class JointRun:
                 f"each set, got {base.liquidity.permanent_share:g}"
             )
         spot, steps = paths.spot_lanes, paths.grid.steps + 1
-        state = base.init(loans, paths.assets, spot[0], paths.grid)
+        state = base.init(loans, paths.assets, spot[0], paths.grid, draws)
         tokens = [base.rules.reserve(s) for s in loans.reserves]
         own = np.array([m._parameters([m.rules.reserve(s) for s in loans.reserves])[1][0] for m in markets])
         if ((own > 0) != (own[0] > 0)).any():
@@ -304,7 +341,10 @@ class JointRun:
         for m in markets:
             if (key := _curve_of(m, loans)) not in curves:
                 grown = _indices(m, loans, state, steps)
-                curves[key] = grown, (np.diff(grown[:, 1], axis=0)[:, :, None] * price[1:]).sum(axis=0)
+                interest = np.zeros(price.shape[1:])
+                for more, worth in zip(np.diff(grown[:, 1], axis=0), price[1:], strict=True):
+                    interest += more[:, None] * worth
+                curves[key] = grown, interest
         every = np.array([grown for grown, _ in curves.values()])
         worst_case = np.stack([every[:, :, 0].min(axis=0), every[:, :, 1].max(axis=0)], axis=1)
         shape, lowest = (len(loans.names), paths.count), own.min(axis=0)
@@ -317,6 +357,10 @@ class JointRun:
         untouched_gap(state.start_collateral, state.start_debt, enabled, price[-1], worst_case[-1], gap)
         lane, place = np.nonzero(first[state.order].T >= 0)
         found = state.order[place]
+        below = np.empty((lane.size, _LEVELS), dtype=np.int32)
+        first_below(
+            found, lane, first[found, lane], state.start_collateral, state.start_debt, lowest, oracle, worst_case, below
+        )
         others = np.nonzero((gap > 0) & (first < 0))
         owed = (state.start_debt * start[:, 0]).sum(axis=1)
         return cls(
@@ -324,7 +368,7 @@ class JointRun:
             np.searchsorted(lane, np.arange(paths.count + 1)).astype(np.int64),
             lane,
             found,
-            first[found, lane],
+            below,
             worst[found, lane],
             gap[found, lane],
             (*others, gap[others]),
@@ -368,14 +412,22 @@ class JointRun:
         above = np.divide(parameters[0], self._lowest, out=np.full(len(self._lowest), np.inf), where=self._lowest > 0)
         relief = np.where(state.start_collateral > 0, above, np.inf).min(axis=1)
         share = np.array([t.rates.reserve_factor for t in layout.tokens])
-        at = self._taken(size)
         away = self._elsewhere[:2]
         np.add.at(elsewhere, away[1], size[away[0]] * self._gaps(*away, self._elsewhere[2], indices[-1]))
+        # what the set's own thresholds lift above one for good is never touched: it ends with debt above collateral
+        level = np.clip((relief - 1.0) / _LEVEL - _SAFE, 0, _LEVELS - 1).astype(np.int64)[self._loans]
+        since = self._below[np.arange(self.pairs), level]
+        walked = (self._worst * relief[self._loans] < 1.0 + _SAFE) & (since < len(indices))
+        left = np.flatnonzero(~walked & (self._gap > 0))
+        loan, lane = self._loans[left], self._lane[left]
+        np.add.at(residual, lane, size[loan] * self._gaps(loan, lane, self._gap[left], indices[-1]))
+        at = self._taken(size)
+        at = at[walked[at]]
+        start = np.concatenate([[0], np.cumsum(np.bincount(self._lane[walked], minlength=paths))])
         walk(
-            self._start, self._loans[at], self._first[at], self._worst[at],
-            self._gaps(self._loans, self._lane, self._gap, indices[-1])[at], relief,
-            state.start_collateral, state.start_debt, size, share, parameters, market._own(layout, paths)["terms"],
-            market.keeper.calls_per_step, state.delay, self._decay, self._oracle, self._market, indices,
+            start, self._loans[at], since[at], state.start_collateral, state.start_debt, size, share, parameters,
+            market._own(layout, paths)["terms"], market.keeper.calls_per_step, state.clock, self._decay, self._oracle,
+            self._market, indices,
             state.reserve_asset, state.depth,
             np.inf if capital is None else capital.free[0], np.zeros(1 if capital is None else len(capital.bound)),
             sums, residual, liquidated, forgone,
@@ -393,10 +445,10 @@ class JointRun:
             "protocol_revenue": sums[FEE] + (kept[:, None] * interest).sum(axis=0) - forgone,
         }
 
-    def _taken(self, size: Floats) -> "np.ndarray | slice":
+    def _taken(self, size: Floats) -> np.ndarray:
         """Places of the pairs in the order in which keepers take loans of these sizes: the largest debts first."""
         if not self._ranked or (size == size[0]).all():
-            return slice(None)
+            return np.arange(self.pairs)
         order = np.argsort(-(self._owed * size), kind="stable")
         key = order.tobytes()
         if key not in self._order:
@@ -425,11 +477,10 @@ def _curve_of(market: AaveV3, loans: Loans) -> tuple[Any, ...]:
 
 
 def _indices(market: AaveV3, loans: Loans, state: Any, steps: int) -> Floats:
-    """Indices (T, 2, R) along the grid."""
+    """Indices (T, 2, R) along the grid: at a stated utilisation every step multiplies by the same factors."""
     layout = market._layout(loans, lambda token: token.price)
-    own = replace(state, indices=np.ones_like(state.indices), own=market._own(layout, 0))
-    out = np.empty((steps, *own.indices.shape))
-    for t in range(steps):
-        market.accrue(own, 1 if t else 0)
-        out[t] = own.indices
-    return out
+    one = replace(state, indices=np.ones_like(state.indices), own=market._own(layout, 0))
+    market.accrue(one, 1)
+    out = np.repeat(one.indices[None], steps, axis=0)
+    out[0] = 1.0
+    return np.cumprod(out, axis=0)

@@ -15,10 +15,9 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.parameter_set import ParameterSet
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import CLAIM, PathUtilisation, Pools
-from riskengine.oracle.push import PushOracle
 from riskengine.rates.pool import TwoSlopePool
 from riskengine.rates.two_slope import growth
-from riskengine.roles import Liquidity
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class AaveV3(BlockMarket):
     keeper : Keeper
     liquidity : Liquidity
         For each asset that a collateral follows, by its name (``BTC``), and no other.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -48,12 +47,17 @@ class AaveV3(BlockMarket):
     rules: AaveV3Rules
     keeper: Keeper
     liquidity: Liquidity
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
-        self._check_depth([r for r in self.rules.reserves if r.liquidation_threshold > 0])
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return [r for r in self.rules.reserves if r.liquidation_threshold > 0]
 
     @property
     def charges(self) -> bool:

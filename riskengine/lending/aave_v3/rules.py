@@ -12,9 +12,9 @@ from riskengine.lending.aave_v3.history import ChangeLog
 from riskengine.lending.listing import moved
 from riskengine.lending.parameter_set import OF_CURVE, OF_SIZE, OF_TOKEN, Constraints, ParameterSet, TokenChange
 from riskengine.lending.wrapping import Wrapping, check_wraps
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import BPS, percent_mul_half_up
 from riskengine.rates.two_slope import TwoSlope
+from riskengine.roles import PriceOracle
 
 # in the name of a token: what is behind it is the efficiency mode of its holder
 MODE = "@"
@@ -154,7 +154,7 @@ class AaveV3Rules:
     name, as_of, source : str
         Market, date of the parameters (ISO), where they were read.
     reserves : tuple of Reserve
-    oracle : PushOracle
+    oracle : PriceOracle
         Feed the deployment reads.
     emodes : tuple of EfficiencyMode
     reference_spot : dict of str to float
@@ -175,7 +175,7 @@ class AaveV3Rules:
     as_of: str
     source: str
     reserves: tuple[Reserve, ...]
-    oracle: PushOracle
+    oracle: PriceOracle
     emodes: tuple[EfficiencyMode, ...] = ()
     reference_spot: dict[str, float] = field(default_factory=dict)
     close_factor: float = 0.5

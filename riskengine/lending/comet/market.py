@@ -15,10 +15,9 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import RESERVES, PathUtilisation, Pools
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import WAD
 from riskengine.rates.pool import CometPool
-from riskengine.roles import Liquidity
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Comet(BlockMarket):
     keeper : Keeper
     liquidity : Liquidity
         For each asset that a collateral follows, by its name (``BTC``), and no other.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -48,12 +47,21 @@ class Comet(BlockMarket):
     rules: CometRules
     keeper: Keeper
     liquidity: Liquidity
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
-        self._check_depth(self.rules.collaterals)
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return self.rules.collaterals
+
+    def paid(self, parameters: Floats) -> Floats:
+        """As `BlockMarket.paid`: what buyers get for a base token."""
+        return 1.0 / parameters[2]
 
     @property
     def charges(self) -> bool:

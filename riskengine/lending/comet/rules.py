@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.listing import Token, check_listed, check_order, moved, wad
-from riskengine.oracle.push import PushOracle
 from riskengine.rates.comet import CometCurve
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class CometRules:
         At which the market stays during a run; sets the rate that accrues.
     supply_rates : BorrowCurve or None
         What suppliers earn; needed where utilisation moves with the path.
-    oracle : PushOracle
+    oracle : PriceOracle
     reference_spot : dict of str to float
         Prices (USD) of the market assets at `as_of`; data, not read by a run.
     """
@@ -100,7 +100,7 @@ class CometRules:
     store_front_price_factor: float
     target_reserves: float
     rates: BorrowCurve
-    oracle: PushOracle
+    oracle: PriceOracle
     reserves: float = 0.0
     utilisation: float = 0.0
     reference_spot: dict[str, float] = field(default_factory=dict)

@@ -15,10 +15,9 @@ from riskengine.lending.keeper import Keeper
 from riskengine.lending.listing import one_debt_book, wad
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import SUPPLIERS, PathUtilisation, Pools
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import RAY, WAD
 from riskengine.rates.pool import KinkPool
-from riskengine.roles import Liquidity
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class EulerEvk(BlockMarket):
     keeper : Keeper
     liquidity : Liquidity
         For each asset that a collateral follows, by its name (``BTC``), and no other.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -46,12 +45,21 @@ class EulerEvk(BlockMarket):
     rules: EulerRules
     keeper: Keeper
     liquidity: Liquidity
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
-        self._check_depth(self.rules.collaterals)
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return self.rules.collaterals
+
+    def paid(self, parameters: Floats) -> Floats:
+        """As `BlockMarket.paid`: the discount is that of the health score, none at 1."""
+        return np.ones_like(parameters[0])
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = one_debt_book(loans, self.rules.collaterals, self.rules.loan)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.listing import Token, check_listed, check_order, moved
-from riskengine.oracle.push import PushOracle
 from riskengine.rates.linear_kink import LinearKink
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class EulerRules:
         Per second, in the contract's integers.
     utilisation : float
         At which the vault stays during a run; sets the rate that accrues.
-    oracle : PushOracle
+    oracle : PriceOracle
     interest_fee : float
         Share of borrowers' interest that the protocol takes; read where utilisation moves with the path.
     reference_spot : dict of str to float
@@ -60,7 +60,7 @@ class EulerRules:
     collaterals: tuple[EulerCollateral, ...]
     max_liquidation_discount: float
     rates: LinearKink
-    oracle: PushOracle
+    oracle: PriceOracle
     utilisation: float = 0.0
     interest_fee: float = field(default=0.0, metadata={"written": "unless empty"})
     reference_spot: dict[str, float] = field(default_factory=dict)

@@ -16,11 +16,10 @@ from riskengine.lending.morpho_blue.integer import liquidation_incentive_factor,
 from riskengine.lending.morpho_blue.rules import IsolatedMarket, MorphoRules
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.utilisation import SUPPLIERS, PathUtilisation, Pools
-from riskengine.oracle.push import PushOracle
 from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD
 from riskengine.rates.adaptive_curve import adaptive_rate
 from riskengine.rates.pool import AdaptivePool
-from riskengine.roles import Liquidity
+from riskengine.roles import Liquidity, PriceOracle
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class MorphoBlue(BlockMarket):
     keeper : Keeper
     liquidity : Liquidity
         For each asset that a collateral follows, by its name (``BTC``), and no other.
-    oracle : PushOracle or None
+    oracle : PriceOracle or None
         Replaces the feed of `rules` (a what-if); None keeps it.
     reaction : Reaction or None
         What borrowers do before keepers come; None is nothing.
@@ -49,12 +48,17 @@ class MorphoBlue(BlockMarket):
     rules: MorphoRules
     keeper: Keeper
     liquidity: Liquidity
-    oracle: PushOracle | None = None
+    oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
-        self._check_depth(self.rules.markets)
+        self._check_depth()
+
+    @property
+    def collaterals(self) -> Sequence[Listed]:
+        """As `BlockMarket.collaterals`."""
+        return self.rules.markets
 
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         markets, loan = self.rules.markets, self.rules.loan

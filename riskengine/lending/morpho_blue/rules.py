@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from riskengine.arrays import check_range
 from riskengine.lending.listing import Token, check_listed, check_order, moved
-from riskengine.oracle.push import PushOracle
+from riskengine.roles import PriceOracle
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MorphoRules:
     loan : Token
         The token that every market of the set lends.
     markets : tuple of IsolatedMarket
-    oracle : PushOracle
+    oracle : PriceOracle
         Feed that the markets' oracles read.
     reference_spot : dict of str to float
         Prices (USD) of the market assets at `as_of`; data, not read by a run.
@@ -58,7 +58,7 @@ class MorphoRules:
     source: str
     loan: Token
     markets: tuple[IsolatedMarket, ...]
-    oracle: PushOracle
+    oracle: PriceOracle
     reference_spot: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

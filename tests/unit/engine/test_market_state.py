@@ -13,7 +13,7 @@ from riskengine.engine.loop import Impact, run_loop
 from riskengine.instrument.terms import EuropeanOption, Future, Perpetual
 from riskengine.lending.aave_v3.market import AaveV3
 from riskengine.lending.aave_v3.rules import AaveV3Rules, Reserve
-from riskengine.lending.keeper import Keeper
+from riskengine.lending.keeper import ExponentialDelay, Keeper
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.market.curve import Curve
@@ -21,6 +21,8 @@ from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
 from riskengine.market.surface import FactorSurface
 from riskengine.oracle.push import PushOracle
+from riskengine.oracle.stale import StaleOracle
+from riskengine.random import DrawKeys
 from riskengine.rates.two_slope import TwoSlope
 
 SURFACE = FactorSurface.flat((0.6, 0.7))
@@ -174,6 +176,27 @@ def test_a_frozen_oracle_liquidates_nobody():
     assert found["late"]["skipped_unprofitable"] == 1
     assert found["frozen"]["liquidations"] == 0
     assert found["seen"]["liquidations"] > 0
+
+
+def test_what_keepers_and_oracle_draw_does_not_depend_on_the_block():
+    """A desk on twelve paths has the columns of desks on four and eight of them, and other seeds have others."""
+    market, book = lending()
+    late = replace(market.keeper, extra_delay=ExponentialDelay("exponential", 1.0))
+    market = replace(market, keeper=late, oracle=StaleOracle(PushOracle(0.0, 1.0), missed_share=0.5))
+    fall = np.array([2e3, 1.8e3, 1.7e3, 1.6e3, 1.5e3])
+    spot = np.stack([np.full((5, 12), 3e4), np.repeat(fall[:, None], 12, axis=1)], axis=1)
+
+    def columns(first, end, keys):
+        block = MarketPaths(GRID, ("BTC", "ETH"), first, spot[:, :, first:end].copy())
+        desk = LendingDesk(market, 0.0, book, block, block.spot_lanes[0], keys=keys)
+        run_loop(block, [desk])
+        return {k[-1]: v for k, v in desk.columns().items()}
+
+    whole, other = columns(0, 12, DrawKeys(8)), columns(0, 12, DrawKeys(9))
+    parts = [columns(0, 4, DrawKeys(8)), columns(4, 12, DrawKeys(8))]
+    for name, column in whole.items():
+        np.testing.assert_array_equal(np.concatenate([p[name] for p in parts]), column, err_msg=name)
+    assert len(set(whole["bad_debt"])) > 1 and (whole["bad_debt"] != other["bad_debt"]).any()
 
 
 def test_a_market_that_cannot_be_told_a_price_is_refused():

@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 
 import pytest
-import yaml
-from pydantic import TypeAdapter
 
+from riskengine.config.build import Builder
+from riskengine.config.reader import read_yaml
 from riskengine.lending.aave_v3.rules import AaveV3Rules, EfficiencyMode, Reserve, to_bps
 from riskengine.oracle.push import PushOracle
 from riskengine.rates.two_slope import TwoSlope
@@ -21,7 +21,8 @@ def reserve(ltv=0.8, threshold=0.83, bonus=0.05, symbol="WETH", emode=0):
 
 @pytest.fixture(scope="module")
 def shipped():
-    return TypeAdapter(AaveV3Rules).validate_python(yaml.safe_load(SHIPPED.read_text()))
+    builder = Builder(read_yaml(SHIPPED))
+    return builder.done(builder.record(AaveV3Rules, ()))
 
 
 @pytest.mark.parametrize(

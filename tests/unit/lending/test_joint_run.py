@@ -10,6 +10,7 @@ from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
 from riskengine.lending.aave_v3.book_growth import BookGrowth
 from riskengine.lending.aave_v3.joint import JointRun
+from riskengine.lending.keeper import ExponentialDelay
 from riskengine.lending.parameter_set import ParameterSet, TokenChange
 from riskengine.lending.reaction import Reaction
 from riskengine.liquidity.hybrid import Hybrid
@@ -17,6 +18,8 @@ from riskengine.liquidity.order_book import BookLadder
 from riskengine.liquidity.square_root import SquareRoot
 from riskengine.market.paths import MarketPaths
 from riskengine.oracle.push import PushOracle
+from riskengine.oracle.stale import StaleOracle
+from riskengine.oracle.twap import TwapOracle
 from riskengine.random import DrawKeys
 
 SETS = (
@@ -110,6 +113,15 @@ def test_with_a_slow_oracle_and_late_keepers(lived):
         lending.market, oracle=PushOracle(0.05, 24.0), keeper=replace(lending.market.keeper, delay_hours=3, gas_usd=400)
     )
     check(market, SETS, lending.book, paths)
+
+
+@pytest.mark.parametrize(
+    "oracle", [TwapOracle(4.0), StaleOracle(PushOracle(0.01, 1.0), missed_share=0.5)], ids=lambda o: o.kind
+)
+def test_with_oracles_and_keepers_that_draw(lived, oracle):
+    lending, paths = lived
+    late = replace(lending.market.keeper, extra_delay=ExponentialDelay("exponential", 3.0))
+    check(replace(lending.market, oracle=oracle, keeper=late), SETS[:2], lending.book, paths)
 
 
 def test_where_the_oracle_is_told_another_price(lived):

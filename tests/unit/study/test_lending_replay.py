@@ -251,6 +251,8 @@ def test_faults_of_prices_and_liquidations(capsys, folder):
         ("recommended=[{name: a, tokens: {WETH: {ltv: 0.9}}}]", "WETH liquidation_threshold must be at least ltv 0.9"),
         ("recommended=[{name: a, caps: 2}]", "recommended must leave caps at 1"),
         ("recommended=[{name: a}, {name: a}]", "recommended must name every set once"),
+        ("market.keeper.extra_delay={kind: exponential, mean_hours: 1}", "market must draw nothing"),
+        ("market.oracle={kind: stale, missed_share: 0.1}", "market must draw nothing"),
         (
             "recommended=[{name: a, tokens: {WETH: {ltv: 0.5, liquidation_threshold: 0.82}}}]",
             "a at equal borrow capacity: WETH liqu",

@@ -59,8 +59,8 @@ def _options(venue: VenueTerms) -> str:
 def life_head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any]:
     """Study, world, settings and assumptions of a result."""
     book, venue = study.book, study.venue
-    price = np.asarray(study.world.model.spot)[book.asset_index]
-    held = float(np.abs(book.quantity * price).sum())
+    spot = np.asarray(study.world.model.spot)
+    held = float((book.sizes(spot) * spot[book.asset_index]).sum())
     said = [
         "A path is the unit of every interval. Paths run under the real-world law.",
         *(_sold(venue) if venue.auction is None else _auctioned(venue)),

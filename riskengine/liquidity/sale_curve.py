@@ -6,6 +6,7 @@ pools, (A,); coefficients of the square-root law, (A, 1); or ladders, (A, 1 + so
 
 import numpy as np
 
+from riskengine.arrays import Floats
 from riskengine.jit import kernel
 from riskengine.liquidity.constant_product import profitable_range, sale_proceeds
 from riskengine.liquidity.ladder import ladder_range, ladder_sale
@@ -67,6 +68,13 @@ def range_at_once(liquidity: Liquidity, asset: str, cost: float, price: float) -
     table = liquidity.table((asset,))
     if table.ndim == 1:
         return profitable_range(cost, 0.0, price, float(table[0]), 0.0, liquidity.keep)
+    return range_on_lane(table, np.zeros((liquidity.sources, 1)), cost, liquidity.keep, price)
+
+
+def range_on_lane(
+    table: Floats, outstanding: Floats, cost: float, keep: float, price: float = 1.0
+) -> tuple[float, float]:
+    """As `range_at_once` of the first asset of a `Liquidity.table`, `outstanding` (sources, 1) sold before."""
     found = np.empty(2)
-    _range_at_once(table, np.zeros((liquidity.sources, 1)), cost, price, liquidity.keep, found)
+    _range_at_once(table, outstanding, cost, price, keep, found)
     return float(found[0]), float(found[1])

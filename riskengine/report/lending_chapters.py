@@ -75,7 +75,9 @@ def liquidation_counts(result: Result, rows: list[Row], pictures: bool) -> Chapt
     more = ("liquidated_volume_p999", "protocol_fee", "skipped_unprofitable")
     rest = pivot("Liquidations of loans, more", select(rows, "lending"), more, lead=("threshold_shift",), folded=True)
     lead = _at_once(select(rows, "lending", measure="liquidatable_at_start"))
-    return Chapter("liquidations", "Who is liquidated?", lead, [figure or None, table, loans, rest])
+    sizes = ("clearable_at_once", "clearable_in_a_day")
+    clear = pivot("What keepers can clear", select(rows, "clearing"), sizes, lead=("token",), folded=True)
+    return Chapter("liquidations", "Who is liquidated?", lead, [figure or None, table, loans, rest, clear])
 
 
 def _at_once(own: list[Row]) -> tuple[str, ...]:

@@ -143,6 +143,13 @@ MEASURES: dict[str, Measure] = {
         "Taken from borrowers", "Mean collateral seized on a path, less debt settled by it and what was credited back."
     ),
     "keeper_profit": _M("Keepers earn", "Mean profit of liquidators on a path after slippage and gas."),
+    "clearable_at_once": _M(
+        "Clearable at once",
+        "Most collateral that one liquidation can sell without a loss, at the largest incentive, before gas.",
+    ),
+    "clearable_in_a_day": _M(
+        "Clearable in a day", "The same of a sale an hour for a day, into what has refilled, prices at rest."
+    ),
     "liquidatable_at_start": _M(
         "Liquidatable at once", "Borrowers whom the thresholds as set leave below health factor 1 at time 0."
     ),

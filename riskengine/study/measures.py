@@ -9,9 +9,11 @@ from riskengine.arrays import Floats
 from riskengine.engine.coverage import LEAST_RESOURCES
 from riskengine.engine.lab import Lab
 from riskengine.engine.outcomes import Key
-from riskengine.engine.questions import CalibrationQuestion
+from riskengine.engine.questions import CalibrationQuestion, LendingQuestion
 from riskengine.engine.scheme import LEVELS, SIDES, Scheme
 from riskengine.estimate import Estimate, exact, undetermined
+from riskengine.lending.block_market import BlockMarket
+from riskengine.lending.clearable import clearable
 from riskengine.stats.figures import Figures
 from riskengine.stats.mean import root
 from riskengine.stats.proportion import inverse_binomial
@@ -43,6 +45,21 @@ def amount_rows(column: Floats, name: str, figures: Figures) -> Iterator[tuple[s
     yield f"{name}_es_99", "USD", not_negative(figures.shortfall(column, 0.99))
     for level, estimate in zip(TAIL_LEVELS, figures.quantiles(column, TAIL_LEVELS), strict=True):
         yield amount_name(name, level), "USD", estimate
+
+
+def clearable_rows(lending: LendingQuestion) -> Iterator[Row]:
+    """What keepers of each market can clear of each collateral at a profit, from its terms and liquidity alone."""
+    for market in lending.markets:
+        if not isinstance(market, BlockMarket):
+            continue
+        for found in clearable(market):
+            for name, value in (("clearable_at_once", found.at_once), ("clearable_in_a_day", found.in_a_day)):
+                estimate = (
+                    undetermined(1, "no liquidity bounds it")
+                    if value is None
+                    else exact(value, "terms and liquidity as stated, prices at rest, no gas")
+                )
+                yield Row("clearing", lending.label(market), {"token": found.token}, name, "USD", estimate)
 
 
 def _margin_parameters(key: Key) -> dict:

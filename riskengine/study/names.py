@@ -122,6 +122,8 @@ CHOICE = (
     "safe_share_of_fit",
     "paths_needed",
 )
+# of a collateral, from its terms and the liquidity alone
+CLEARABLE = ("clearable_at_once", "clearable_in_a_day")
 # of a certified choice of collateral parameters
 COLLATERAL = ("baseline_factor", "baseline_bad_debt", "liquidated_at_once")
 EXPERIMENT = {
@@ -407,6 +409,7 @@ def all_measures() -> frozenset[str]:
         *REPLAY,
         *CHOICE,
         *COLLATERAL,
+        *CLEARABLE,
         "bad_debt_share",
         *EXPERIMENT,
         *ACCOUNTS,

@@ -174,6 +174,8 @@ def _rows(study: CalibrationStudy, simulation: Simulation, columns: Columns) -> 
         rows += measures.account_rows(columns, study.margin.reference_levels)
     rows += paired.sweep_rows(columns, free)
     rows += paired.market_rows(columns)
+    if study.lending is not None:
+        rows += measures.clearable_rows(study.lending)
     rows += paired.joint_rows(columns, study.feedback is not None)
     rows += measures.scheme_rows(columns, simulation.scheme, study.world.model.kind)
     return rows

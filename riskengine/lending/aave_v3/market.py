@@ -59,6 +59,10 @@ class AaveV3(BlockMarket):
         """As `BlockMarket.collaterals`."""
         return [r for r in self.rules.reserves if r.liquidation_threshold > 0]
 
+    def kept(self, parameters: Floats) -> Floats:
+        """Collateral at oracle prices that keepers keep per USD repaid, per token; the treasury takes of the bonus."""
+        return parameters[1] - parameters[2] * (parameters[1] - 1.0)
+
     @property
     def charges(self) -> bool:
         """Whether the treasury takes a share of any bonus."""

@@ -61,6 +61,10 @@ class EulerEvk(BlockMarket):
         """As `BlockMarket.paid`: the discount is that of the health score, none at 1."""
         return np.ones_like(parameters[0])
 
+    def kept(self, parameters: Floats) -> Floats:
+        """Collateral at oracle prices that keepers keep per USD repaid, per token, at the largest discount."""
+        return self.paid(parameters) / (1.0 - self.rules.max_liquidation_discount)
+
     def _layout(self, loans: Loans, worth: Callable[[Listed], float]) -> Layout:
         found = one_debt_book(loans, self.rules.collaterals, self.rules.loan)
         return Layout(found, loans.collateral, loans.debt, np.arange(len(loans.names)))

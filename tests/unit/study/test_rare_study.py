@@ -50,7 +50,7 @@ def rows_of(result, measure, **parameters):
 
 def test_every_row_is_weighted_and_keeps_its_value_inside(finished):
     _, result = finished
-    assert {r.section for r in result.rows} == {"margin", "lending", "accounts", "sweep", "joint"}
+    assert {r.section for r in result.rows} == {"margin", "lending", "clearing", "accounts", "sweep", "joint"}
     for row in result.rows:
         e = row.estimate
         assert not np.isfinite(e.value) or e.lower <= e.value <= e.upper, row
@@ -210,7 +210,7 @@ def test_a_world_given_an_event_is_not_tilted_too(small_study, tmp_path):
 def test_assets_as_targets_need_no_margin(small_study, tmp_path):
     sampling = "sampling={method: importance, pilot_paths: 512, components: 6, level: 0.99, targets: [assets]}"
     _, result = run(small_study, tmp_path / "run", sampling, "margin=null", "paths=512", workers=1)
-    assert {r.section for r in result.rows} == {"lending", "sweep"}
+    assert {r.section for r in result.rows} == {"lending", "clearing", "sweep"}
     assert all("importance weights" in r.estimate.method or "weights up to" in r.estimate.method for r in result.rows
                if np.isfinite(r.estimate.value))  # fmt: skip
 
@@ -236,7 +236,7 @@ def test_strata_give_the_same_bits_however_the_study_is_run(small_study, tmp_pat
     study = load_study(small_study, (*TILTED, STRATIFIED)).study
     weight = BlockStore(one / "blocks").select(plan(2048), [WEIGHT])[0]
     assert weight.max() <= pilot_of(study).proposal.bound
-    assert {r.section for r in result.rows} == {"margin", "lending", "accounts", "sweep", "joint"}
+    assert {r.section for r in result.rows} == {"margin", "lending", "clearing", "accounts", "sweep", "joint"}
 
 
 def test_stated_strata_need_no_pilot(small_study, tmp_path):

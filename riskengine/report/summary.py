@@ -210,9 +210,9 @@ def _incidence(result: Mapping[str, Any], rows: list[Row]) -> str:
 
 
 def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
-    """How long pools are fully lent, and what suppliers are refused, market by market."""
+    """How long suppliers wait, and what they are refused, market by market."""
     said = []
-    for hours in select(rows, "lending", measure="hours_fully_lent", threshold_shift=0.0):
+    for hours in select(rows, "lending", measure="hours_waiting", threshold_shift=0.0):
         at = {r.measure: r for r in select(rows, "lending", threshold_shift=0.0) if r.model == hours.model}
         refused, peak = at["withdrawals_refused_mean"], at["utilisation_peak"]
         if None in (hours.value, refused.value, peak.value):
@@ -221,7 +221,7 @@ def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
             f"{model_of(hours.model)} {phrase(hours.estimate, hours.unit)}, refusing {phrase(refused.estimate, 'USD')}"
         )
         said.append(part if hours.value else f"{model_of(hours.model)} never, peak {phrase(peak.estimate, peak.unit)}")
-    return f"No idle cash, mean on a path and most refused at one time: {'; '.join(said)}." if said else ""
+    return f"Suppliers wait, mean on a path and most refused at one time: {'; '.join(said)}." if said else ""
 
 
 def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:

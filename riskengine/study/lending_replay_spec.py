@@ -15,7 +15,7 @@ from riskengine.lending.parameter_set import ParameterSet, at_capacity
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import LendingProtocol
 from riskengine.scenario.world import World
-from riskengine.study.checks import Found
+from riskengine.study.checks import Found, shock_faults
 from riskengine.study.kind import Study
 
 
@@ -206,7 +206,10 @@ class LendingReplayStudy(Study):
         if drawn(self.market):
             yield "market must draw nothing (extra_delay, missed_share), since a replay is one history", ("market",)
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
+        shortest = min(e.hours for e in self.events)
+        yield from shock_faults(self.market, shortest, "shortest event", ("market",))
         for i, other in enumerate(self.compared_with):
+            yield from shock_faults(other, shortest, "shortest event", ("compared_with", i))
             try:
                 other.init(self.book, self.assets, spot, TimeGrid(3600, 1))
             except ValueError as error:

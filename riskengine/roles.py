@@ -323,6 +323,11 @@ class LendingProtocol(Protocol):
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is not legal."""
 
 
+def label_of(market: LendingProtocol) -> str:
+    """What reports call a market that stands alone: its name, or its kind."""
+    return getattr(market, "name", None) or market.kind
+
+
 def told_apart(models: Sequence[Any]) -> tuple[str, ...]:
     """A name for each model: its kind, with the settings that tell it from others of the kind in brackets."""
     out = []

@@ -131,24 +131,24 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+        named = tuple(zip(study.lending.labels, study.lending.markets, strict=True))
         said += [
-            f"Borrowers of {m.kind}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below "
+            f"Borrowers of {label}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below "
             f"a health factor of {m.reaction.trigger:g}, to {m.reaction.target:g}, before keepers, without slippage."
-            for m in study.lending.markets
+            for label, m in named
             if getattr(m, "reaction", None) is not None
         ]
-        named = zip(study.lending.labels, study.lending.markets, strict=True)
         beside = bool(study.lending.compared_with)
         said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market, beside)]
         said += [
             f"Keepers of {label} have {keeper.capital_usd:,.0f} USD in all; what a call spends is there again "
             + (f"after {keeper.recycling_hours:g} hours." if keeper.recycling_hours else "at the next step.")
-            for label, m in zip(study.lending.labels, study.lending.markets, strict=True)
+            for label, m in named
             if (keeper := getattr(m, "keeper", None)) is not None and keeper.capital_usd is not None
         ]
         said += [
-            f"Utilisation of {m.kind} moves with the path: {m.utilisation.said}"
-            for m in study.lending.markets
+            f"Utilisation of {label} moves with the path: {m.utilisation.said}"
+            for label, m in named
             if getattr(m, "utilisation", None) is not None
         ]
         if study.imported is not None:
@@ -213,26 +213,38 @@ _WEIGHTED = {
 def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
     """Everything of ``result.json`` that is not a figure."""
     margin = study.margin
-    return {
-        "study": {"name": name, "title": study.title, "kind": study.kind},
-        "command": command,
-        "world": world_head(study.world),
-        "settings": {
-            "seed": study.seed,
-            "paths": study.paths,
-            "horizon_hours": study.horizon_hours,
-            "step_hours": study.step_hours,
-            "history_windows": study.history_windows,
-            "confidence": study.confidence,
-            "margin_period_hours": margin.margin_period_hours if margin else None,
-            "liquidation_latency_hours": margin.liquidation_latency_hours if margin else None,
-            "funding_multiple": margin.funding_multiple if margin else None,
-            "accounts": margin.book.accounts if margin else None,
-            "loans": len(study.lending.book.names) if study.lending else None,
-            "price_feedback": study.feedback is not None,
-        },
-        "assumptions": assumptions(study),
-    } | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
+    return (
+        {
+            "study": {"name": name, "title": study.title, "kind": study.kind},
+            "command": command,
+            "world": world_head(study.world),
+            "settings": {
+                "seed": study.seed,
+                "paths": study.paths,
+                "horizon_hours": study.horizon_hours,
+                "step_hours": study.step_hours,
+                "history_windows": study.history_windows,
+                "confidence": study.confidence,
+                "margin_period_hours": margin.margin_period_hours if margin else None,
+                "liquidation_latency_hours": margin.liquidation_latency_hours if margin else None,
+                "funding_multiple": margin.funding_multiple if margin else None,
+                "accounts": margin.book.accounts if margin else None,
+                "loans": len(study.lending.book.names) if study.lending else None,
+                "price_feedback": study.feedback is not None,
+            },
+            "assumptions": assumptions(study),
+        }
+        | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
+        | _compared(study)
+    )
+
+
+def _compared(study: CalibrationStudy) -> dict[str, Any]:
+    """How the lending markets of a study that compares some differ: their kinds, and what of them nobody chooses."""
+    if study.lending is None or not study.lending.compared_with:
+        return {}
+    kinds = sorted({m.kind for m in study.lending.markets})
+    return {"compared": {"kinds": kinds, "assumed": list(study.lending.assumed)}}
 
 
 def book_data(book: Loans | None) -> list[dict[str, str]]:

@@ -51,6 +51,28 @@ def test_a_name_moves_no_figure(tmp_path):
     assert {r["model"] for r in rows[1]} == {"Another"}
 
 
+@pytest.mark.parametrize(
+    ("place", "legal", "other"),
+    [
+        ("lending.market.liquidity", "liquidity_pool_20231120", ("aave", "deribit", "liquidity_btc_eth")),
+        ("lending.compared_with.2.liquidity", "liquidity_impact_20231120", ("morpho", "derive")),
+        ("lending.market.rules", "aave_v3_ethereum_20231031", ("liquidity", "comet", "euler")),
+    ],
+)
+def test_an_unknown_name_is_answered_with_what_the_place_takes(place, legal, other):
+    with pytest.raises(InputError, match="parameter set must be a file or one of") as found:
+        load_study("lending_liquidity", (f"{place}=foo",))
+    assert legal in str(found.value) and not any(name in str(found.value) for name in other)
+
+
+def test_a_missing_space_after_a_colon_is_named():
+    with pytest.raises(InputError) as found:
+        load_study("lending_liquidity", ("lending.market.liquidity={kind:square_root, fee: 0}",))
+    (fault,) = found.value.faults
+    assert fault.message == "a space must follow the colon in kind:square_root"
+    assert fault.file == "--set lending.market.liquidity={kind:square_root, fee: 0}"
+
+
 def test_what_nobody_chooses_is_an_assumption():
     assert load_study("lending_liquidity").study.lending.assumed == ("keeper", "liquidity")
     assert load_study("lending_oracles").study.lending.assumed == ("keeper", "oracle")

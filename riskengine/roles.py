@@ -300,6 +300,9 @@ class Liquidity(Protocol):
     def decay(self, hours: float) -> float | Floats:
         """Share of coins outstanding that is left after `hours`; (sources,) where they differ."""
 
+    def times(self, factor: float) -> Liquidity:
+        """The same with `factor` times the depth: a sale of so many times the size slips as much."""
+
 
 @runtime_checkable
 class LendingProtocol(Protocol):

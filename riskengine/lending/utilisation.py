@@ -214,10 +214,9 @@ class Pools:
         self._weight = worth / worth.sum(axis=0)
 
     def _see(self, price: Floats) -> None:
-        """Tell curves that read it the price of their own token, of `price` (R, P)."""
+        """Tell every curve the price of its own token, of `price` (R, P)."""
         for k, curve in enumerate(self.curves):
-            if isinstance(curve, CrvusdPolicy):
-                self.memory[k] = curve.see(price[self.columns[k]])
+            self.memory[k] = curve.see(self.memory[k], price[self.columns[k]])
 
     def compare(self, rates: Floats, asset_of: Ints) -> None:
         """Let borrowers compare with what their token costs elsewhere now: `rates` (A, P) per year.

@@ -40,7 +40,7 @@ def rates(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         "pool has no idle cash, suppliers who want out are refused, ask again at every step, and wait until enough is "
         "repaid or deposited.",
         "The most that suppliers are ever refused at one time on a path is what counts as refused. Of what a protocol "
-        "earns, interest kept and penalties on liquidations are told apart: in a crash the second is the larger.",
+        "earns, interest kept and fees on liquidations are told apart: in a crash the second may be far larger.",
     )
     used = ("utilisation_mean", "utilisation_peak", "hours_above_kink", "hours_waiting")
     tables = [

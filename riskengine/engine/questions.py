@@ -169,7 +169,7 @@ class LendingQuestion:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(
-                "compared_with must hold markets of other kinds, or that a setting tells apart, each once, "
+                "compared_with must hold markets of other kinds, or that a setting or a name tells apart, each once, "
                 f"got {list(self.labels)}"
             )
 

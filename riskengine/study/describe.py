@@ -213,30 +213,27 @@ _WEIGHTED = {
 def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
     """Everything of ``result.json`` that is not a figure."""
     margin = study.margin
-    return (
-        {
-            "study": {"name": name, "title": study.title, "kind": study.kind},
-            "command": command,
-            "world": world_head(study.world),
-            "settings": {
-                "seed": study.seed,
-                "paths": study.paths,
-                "horizon_hours": study.horizon_hours,
-                "step_hours": study.step_hours,
-                "history_windows": study.history_windows,
-                "confidence": study.confidence,
-                "margin_period_hours": margin.margin_period_hours if margin else None,
-                "liquidation_latency_hours": margin.liquidation_latency_hours if margin else None,
-                "funding_multiple": margin.funding_multiple if margin else None,
-                "accounts": margin.book.accounts if margin else None,
-                "loans": len(study.lending.book.names) if study.lending else None,
-                "price_feedback": study.feedback is not None,
-            },
-            "assumptions": assumptions(study),
-        }
-        | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
-        | _compared(study)
-    )
+    return {
+        "study": {"name": name, "title": study.title, "kind": study.kind},
+        "command": command,
+        "world": world_head(study.world),
+        "settings": {
+            "seed": study.seed,
+            "paths": study.paths,
+            "horizon_hours": study.horizon_hours,
+            "step_hours": study.step_hours,
+            "history_windows": study.history_windows,
+            "confidence": study.confidence,
+            "margin_period_hours": margin.margin_period_hours if margin else None,
+            "liquidation_latency_hours": margin.liquidation_latency_hours if margin else None,
+            "funding_multiple": margin.funding_multiple if margin else None,
+            "accounts": margin.book.accounts if margin else None,
+            "loans": len(study.lending.book.names) if study.lending else None,
+            "price_feedback": study.feedback is not None,
+        },
+        "assumptions": assumptions(study),
+        **_compared(study),
+    } | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
 
 
 def _compared(study: CalibrationStudy) -> dict[str, Any]:

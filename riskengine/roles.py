@@ -300,6 +300,9 @@ class Liquidity(Protocol):
     def decay(self, hours: float) -> float | Floats:
         """Share of coins outstanding that is left after `hours`; (sources,) where they differ."""
 
+    def times(self, factor: float) -> Liquidity:
+        """The same with `factor` times the depth: a sale of so many times the size slips as much."""
+
 
 @runtime_checkable
 class LendingProtocol(Protocol):
@@ -321,6 +324,11 @@ class LendingProtocol(Protocol):
 
     def with_threshold_shift(self, shift: float) -> LendingProtocol:
         """The same market with every liquidation threshold moved by `shift`; ValueError where that is not legal."""
+
+
+def label_of(market: LendingProtocol) -> str:
+    """What reports call a market that stands alone: its name, or its kind."""
+    return getattr(market, "name", None) or market.kind
 
 
 def told_apart(models: Sequence[Any]) -> tuple[str, ...]:

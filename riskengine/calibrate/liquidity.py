@@ -93,17 +93,7 @@ def modelled_slippage(liquidity: Liquidity, asset: str, sold: Floats) -> Floats:
 
 def deepened(liquidity: Liquidity, factor: float) -> Liquidity:
     """The same with every depth, or the volume, times `factor`."""
-    own: Any = liquidity
-    if isinstance(liquidity, SquareRoot):
-        return replace(own, daily_volume_usd={a: v * factor for a, v in own.daily_volume_usd.items()})
-    if hasattr(liquidity, "book"):
-        return replace(own, book=deepened(own.book, factor), pool=deepened(own.pool, factor))
-    scaled = {a: _times(d, factor) for a, d in own.depth_usd.items()}
-    return replace(own, depth_usd=scaled)
-
-
-def _times(depth: Any, factor: float) -> Any:
-    return tuple(d * factor for d in depth) if isinstance(depth, tuple) else depth * factor
+    return liquidity.times(factor)
 
 
 def fit_liquidity(

@@ -9,7 +9,7 @@ import types
 import warnings
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -121,7 +121,7 @@ class Builder:
         if hint is Study:
             return self._study(path)
         if hint in FILED and isinstance(value, str):
-            if not self._included("protocols", path):
+            if not self._included("protocols", path, hint):
                 return BAD
             value = self.value(path)
         if hint in PLAIN and isinstance(value, dict) and "kind" not in value:
@@ -221,7 +221,7 @@ class Builder:
             return DATA[cls](self, path)
         if isinstance(self.value(path), str):
             family = "studies" if issubclass(cls, Study) else NAMED.get(cls, "protocols")
-            if not self._included(family, path):
+            if not self._included(family, path, cls):
                 self.world_failed = self.world_failed or cls is World
                 return BAD
         if cls in self.special:
@@ -235,10 +235,11 @@ class Builder:
             self.world, self.world_failed = (None, True) if built is BAD else (built, False)
         return built
 
-    def _included(self, family: str, path: Path_) -> bool:
-        """Put the file that the word at `path` names there; False, with faults, where that cannot be."""
+    def _included(self, family: str, path: Path_, hint: Any) -> bool:
+        """Put the file of a `hint` that the word at `path` names there; False, with faults, where that cannot be."""
+        fits = partial(_fits, hint) if family == "protocols" else None
         try:
-            self.include(find(family, self.value(path), self.folder(path)), path)
+            self.include(find(family, self.value(path), self.folder(path), fits), path)
         except InputError as error:
             self.faults += [f if f.file else self.tree.fault(f.message, path) for f in error.faults]
             return False
@@ -316,6 +317,14 @@ def read_named(file: Path) -> Tree:
     if isinstance(tree.value, dict) and ("model" in tree.value or "base" in tree.value):
         tree.value = {"name": file.stem} | tree.value
     return tree
+
+
+def _fits(hint: Any, file: Path) -> bool:
+    """Whether a parameter set can stand where a `hint` is wanted: it has a kind of the role, or keys of the record."""
+    keys = read_yaml(file).value
+    if hint in FAMILY:
+        return keys.get("kind") in registry.kinds(FAMILY[hint])
+    return set(keys) <= set(_init_fields(hint))
 
 
 def _inside(message: str, value: dict[str, Any]) -> Path_:

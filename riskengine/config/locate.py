@@ -1,5 +1,6 @@
 """Where files are: the user's own path first, then what is shipped (inside the wheel, or beside a checkout)."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from riskengine.errors import InputError, UsageError
@@ -30,7 +31,7 @@ def shipped(kind: str) -> dict[str, Path]:
     return dict(sorted((f.stem, f) for f in files))
 
 
-def find(kind: str, name: str, beside: Path | None = None) -> Path:
+def find(kind: str, name: str, beside: Path | None = None, fits: Callable[[Path], bool] | None = None) -> Path:
     """The file that `name` means.
 
     Parameters
@@ -42,6 +43,8 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
     beside : Path, optional
         Folder against which a relative path is resolved first (that of the file that holds the name); then the
         working directory.
+    fits : callable, optional
+        Which shipped files to name where there is none of that name; all by default.
 
     Raises
     ------
@@ -56,6 +59,7 @@ def find(kind: str, name: str, beside: Path | None = None) -> Path:
     known = shipped(kind)
     if name in known:
         return known[name]
+    known = {known_as: file for known_as, file in known.items() if fits is None or fits(file)}
     noun = {"scenarios": "world", "studies": "study", "books": "book", "protocols": "parameter set"}[kind]
     raise InputError(
         f"{noun} must be a file or one of {', '.join(known) or 'none shipped'}, got {name!r}{suggest(name, known)}"

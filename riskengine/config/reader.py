@@ -173,6 +173,8 @@ class _Reader:
             return
         text = event.value
         value: Any = text
+        if top is not None and isinstance(top[0], dict) and top[2][1] and not (text or event.style):
+            self._fault(f"a space must follow the colon in {top[2][0]}", line)
         if not event.style:
             if _HEX.fullmatch(text):
                 self._fault(f"an address or hexadecimal number must be quoted, got {text}", line)
@@ -183,7 +185,8 @@ class _Reader:
         if not event.style and _HEX.fullmatch(event.value):
             self._fault(f"an address or hexadecimal number must be quoted, got {event.value}", line)
         seen = top[3].setdefault(event.value, line)
-        top[2] = (event.value,)
+        # with whether it may be key and value written without a space
+        top[2] = (event.value, not event.style and ":" in event.value)
         if seen != line or event.value in top[0]:
             self._fault(f"key {event.value!r} is given twice, first on line {seen}", line)
 
@@ -197,7 +200,7 @@ class _Reader:
                 container.append(value)
             elif pending is None:
                 self._fault("a key must be a word or a number, got a list or mapping", line)
-                self._open[-1][2] = ("",)
+                self._open[-1][2] = ("", False)
                 path = parent
             else:
                 path = (*parent, pending[0])

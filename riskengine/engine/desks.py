@@ -206,8 +206,8 @@ class MarginDesk:
 
 
 # of a market whose utilisation moves with the path, as its closing names them
-UTILISATION = ("utilisation_mean", "utilisation_peak", "hours_above_kink", "hours_fully_lent", "withdrawals_refused",
-               "borrower_interest", "supplier_interest")  # fmt: skip
+UTILISATION = ("utilisation_mean", "utilisation_peak", "hours_above_kink", "hours_waiting", "withdrawals_refused",
+               "borrower_interest", "supplier_interest", "interest_kept")  # fmt: skip
 
 
 def check_feed(market: LendingProtocol, filled: Iterable[str]) -> None:
@@ -308,7 +308,6 @@ class LendingDesk:
         columns |= {k: closing[k] for k in ("unsold_inventory", "reserves") if k in closing}
         if "utilisation_mean" in closing:
             columns |= {k: closing[k] for k in UTILISATION}
-            columns["fully_lent"] = (closing["hours_fully_lent"] > 0).astype(np.float64)
             columns["protocol_revenue"] = closing["interest_kept"] + columns["protocol_fee"]
         if "seized_usd" in sums:
             columns["liquidation_penalty"] = sums["seized_usd"] - sums["volume_usd"] - sums["returned_usd"]

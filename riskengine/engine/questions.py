@@ -1,6 +1,6 @@
 """What the engine is asked to find out on a block.  Frozen records; the YAML of a study has exactly these fields."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from riskengine.arrays import check_range
 from riskengine.book.loans import Loans
@@ -137,6 +137,10 @@ class MarginQuestion:
         return next(name for held, name in zip(self.models, self.labels, strict=True) if held is model)
 
 
+# of a market: how the world is that it stands in, not how it is set up
+ASSUMED = frozenset(("keeper", "liquidity", "oracle", "reaction"))
+
+
 @dataclass(frozen=True)
 class LendingQuestion:
     """A lending market on a borrower book, and others that the same borrowers live in on the same paths.
@@ -148,8 +152,8 @@ class LendingQuestion:
     threshold_shifts : tuple of float
         Added to every liquidation threshold (0.03 is three points); 0 must be among them.
     compared_with : tuple of LendingProtocol
-        Other markets, each of another kind or told apart by a setting.  With any, who pays for a liquidation is
-        reported for all.
+        Other markets, each of another kind or told apart by a setting or a name.  With any, who pays for a
+        liquidation is reported for all.
     who_pays : bool
         Report it with one market too, with what suppliers lose and how many loans are liquidatable at the start.
     """
@@ -165,7 +169,7 @@ class LendingQuestion:
             raise ValueError(f"threshold_shifts must hold 0, got {self.threshold_shifts}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(
-                "compared_with must hold markets of other kinds, or that a setting tells apart, each once, "
+                "compared_with must hold markets of other kinds, or that a setting or a name tells apart, each once, "
                 f"got {list(self.labels)}"
             )
 
@@ -176,8 +180,19 @@ class LendingQuestion:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name for each of `markets`: its kind, with what tells it from others of the kind."""
-        return told_apart(self.markets)
+        """A name for each of `markets`: its own, or its kind with what tells it from others of the kind."""
+        named = zip(self.markets, told_apart(self.markets), strict=True)
+        return tuple(getattr(market, "name", None) or said for market, said in named)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What tells the markets apart where nobody chooses it: fields of `ASSUMED`; none where anything else does."""
+        first, *others = self.markets
+        if any(type(m) is not type(first) for m in others):
+            return ()
+        named = [f.name for f in fields(first) if f.init and f.name != "name"]
+        differ = tuple(n for n in named if any(getattr(m, n) != getattr(first, n) for m in others))
+        return differ if set(differ) <= ASSUMED else ()
 
     def label(self, market: LendingProtocol) -> str:
         """The name of one of `markets`."""

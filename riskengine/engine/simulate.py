@@ -141,7 +141,7 @@ class Simulation:
         lending, (markets, sizes) = self.lending, self.candidates
         joint = JointRun.prepare(markets, lending.book, paths, PathDraws(self.keys, paths.first_path))
         return {
-            ("lending", lending.market.kind, None, None, own.name, measure): column
+            ("lending", lending.labels[0], None, None, own.name, measure): column
             for own, market, size in zip(self.sets, markets, sizes, strict=True)
             for measure, column in joint.columns(market, lending.book, size).items()
         }

@@ -19,6 +19,7 @@ from riskengine.book.loans import Loans
 from riskengine.lending import closing, due
 from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper, LiquidationEvents
+from riskengine.lending.listing import check_name
 from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
 from riskengine.lending.sale import CAPITAL, REPAID_OF
@@ -193,8 +194,8 @@ class BlockMarket(ABC):
     """A lending market on lanes; the base of every simulated protocol.
 
     A subclass is a frozen dataclass with ``rules``, ``keeper``, ``liquidity``, ``oracle`` (None for that of the
-    rules), ``reaction`` (None: borrowers do nothing) and ``utilisation`` (None: it stays where the rules say), and says
-    `collaterals`, `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
+    rules), ``reaction``, ``utilisation`` (None: it stays where the rules say) and ``name``, and says `collaterals`,
+    `_layout`, `_parameters`, `_grow`, `_pools` and `_liquidate`.
     """
 
     kind: ClassVar[str]
@@ -204,6 +205,7 @@ class BlockMarket(ABC):
     oracle: PriceOracle | None
     reaction: Reaction | None
     utilisation: PathUtilisation | None
+    name: str | None
 
     @property
     def feed(self) -> PriceOracle:
@@ -224,14 +226,13 @@ class BlockMarket(ABC):
         """Collateral at oracle prices that leaves a loan per USD repaid when it falls just below 1, per token."""
         return parameters[1]
 
-    def _check_depth(self) -> None:
+    def _check(self) -> None:
         """ValueError unless every market asset that a collateral follows, and no other, has a depth."""
+        check_name(self.name)
         followed = {c.asset for c in self.collaterals if c.asset is not None}
         if followed != set(self.liquidity.assets):
-            raise ValueError(
-                f"liquidity must name the assets that collateral follows, {sorted(followed)}, "
-                f"got {sorted(self.liquidity.assets)}"
-            )
+            got = sorted(self.liquidity.assets)
+            raise ValueError(f"liquidity must name the assets that collateral follows, {sorted(followed)}, got {got}")
 
     @property
     def charges(self) -> bool:

@@ -88,3 +88,11 @@ def one_debt_book(loans: Loans, collaterals: Sequence[Any], borrowed: Token) -> 
     if borrowed in found and loans.collateral[:, found.index(borrowed)].any():
         raise ValueError(f"collateral must not be the borrowed token {borrowed.symbol}")
     return found
+
+
+def check_name(name: str | None) -> None:
+    """ValueError unless `name` is one that reports show as it is, and that is no kind of market."""
+    if name is None or 0 < len(name) <= 60 and name[0] == name[0].upper() and "_" not in name:
+        return
+    said = "name must be 1 to 60 characters without underscore, a first letter being a capital"
+    raise ValueError(f"{said}, got {name!r}")

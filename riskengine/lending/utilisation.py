@@ -18,7 +18,7 @@ every step, in this order,
 
 Who repays does so in proportion; who borrows anew is somebody else, whose loan is not followed: a loan of the book
 never owes more than with interest alone.  Repayments and deposits come before withdrawals, withdrawals before new
-loans, and neither may take more than the idle cash: at full utilisation suppliers wait, and ask again in every step.
+loans, and neither may take more than the idle cash: who is refused waits, and asks again in the next step.
 An answer to a rate below a hundredth of what it was is that to a hundredth.
 
 Balances of loans that owe or supply a pool's token are kept on every path (a growth factor on each would be the same),
@@ -41,8 +41,8 @@ from riskengine.rates.pool import Balances, PoolCurve, share
 _LEAST_RATIO = 0.01
 # of a root in utilisation, and how far from the utilisation of before it is looked for first
 _TOLERANCE, _NEAR = 1e-13, 0.01
-# cash below this share of supply is none
-_EMPTY = 1e-9
+# what is refused below this share of supply is rounding
+_DUST = 1e-9
 # who bears debt that is written off: nobody yet (it stays a claim), suppliers at once, the protocol's own reserves
 CLAIM, SUPPLIERS, RESERVES = range(3)
 
@@ -162,7 +162,7 @@ class Figures:
     mean: Floats
     peak: Floats
     above_kink: Floats
-    full: Floats
+    waiting: Floats
     refused: Floats
     paid: Floats
     earned: Floats
@@ -214,10 +214,9 @@ class Pools:
         self._weight = worth / worth.sum(axis=0)
 
     def _see(self, price: Floats) -> None:
-        """Tell curves that read it the price of their own token, of `price` (R, P)."""
+        """Tell every curve the price of its own token, of `price` (R, P)."""
         for k, curve in enumerate(self.curves):
-            if isinstance(curve, CrvusdPolicy):
-                self.memory[k] = curve.see(price[self.columns[k]])
+            self.memory[k] = curve.see(self.memory[k], price[self.columns[k]])
 
     def compare(self, rates: Floats, asset_of: Ints) -> None:
         """Let borrowers compare with what their token costs elsewhere now: `rates` (A, P) per year.
@@ -277,7 +276,8 @@ class Pools:
         self.figures.mean += hours * (self._weight * self.used).sum(axis=0)
         above = self.used > np.array([c.kink for c in self.curves])[:, None] + 1e-12
         self.figures.above_kink += hours * above.any(axis=0)
-        self.figures.full += hours * (self.cash <= _EMPTY * self.supply).any(axis=0)
+        # who is refused waits until the next step, whatever keepers repay in between
+        self.figures.waiting += hours * (self.refused > 0.0).any(axis=0)
         factor, growth, before = np.empty_like(self.book), np.ones_like(self.book), self.debt
         for k, curve in enumerate(self.curves):
             found = curve.accrue(self._balances(k), self.used[k], self.memory[k], seconds)
@@ -316,7 +316,8 @@ class Pools:
         self.supply = before + np.maximum(asked, 0.0)
         taken = np.minimum(np.maximum(-asked, 0.0), np.maximum(self.cash, 0.0))
         self.supply -= taken
-        self.refused = np.maximum(-asked, 0.0) - taken
+        refused = np.maximum(-asked, 0.0) - taken
+        self.refused = np.where(refused > _DUST * self.supply, refused, 0.0)
         held[1] *= np.divide(self.supply, before, out=np.ones_like(before), where=before > 0)
         total = self.debt
         new = np.minimum(np.maximum(total * (debt / repaid - 1.0), 0.0), np.maximum(self.cash, 0.0))
@@ -376,7 +377,7 @@ class Pools:
             "utilisation_mean": f.mean / hours if hours else self.used.mean(axis=0),
             "utilisation_peak": f.peak,
             "hours_above_kink": f.above_kink,
-            "hours_fully_lent": f.full,
+            "hours_waiting": f.waiting,
             "withdrawals_refused": f.refused,
             "borrower_interest": f.paid,
             "supplier_interest": f.earned,
@@ -385,7 +386,7 @@ class Pools:
 
 
 def _root(gap: Callable[[Floats], Floats], near: Floats, most: Floats) -> Floats:
-    """Where `gap`, positive at 0 and falling, is 0 on every lane; `most` where it is positive up to there.
+    """Where `gap`, falling and not negative at 0, is 0 on every lane; `most` where it is positive up to there.
 
     Regula falsi with the Illinois rule, by halves where that is slow, from a narrow bracket at `near` where there is
     one.  A lane that is done is left alone, so its bits do not depend on others.
@@ -393,11 +394,13 @@ def _root(gap: Callable[[Floats], Floats], near: Floats, most: Floats) -> Floats
     low, high = np.zeros_like(most), most.copy()
     at_low, at_high = np.full_like(most, np.nan), gap(most)
     x, todo = most.copy(), at_high < 0.0
-    for try_ in (near - _NEAR, near + _NEAR):
-        here = gap(np.clip(try_, 0.0, most))
+    for try_ in (np.clip(near + far, 0.0, most) for far in (-_NEAR, _NEAR)):
+        here = gap(try_)
         left, right = todo & (here > 0.0) & (try_ > low), todo & (here <= 0.0) & (try_ < high)
         low, at_low = np.where(left, try_, low), np.where(left, here, at_low)
         high, at_high = np.where(right, try_, high), np.where(right, here, at_high)
+    # nobody owes anything
+    x, todo = np.where(high <= 0.0, 0.0, x), todo & (high > 0.0)
     side, wide = np.zeros(most.shape), np.isnan(at_low)
     if wide.any():
         at_low = np.where(wide, gap(low), at_low)

@@ -10,7 +10,7 @@ Reference: ``SwapMath``, ``SqrtPriceMath``, ``UniswapV3Pool`` (behaviour re-impl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isqrt
 from typing import ClassVar
@@ -164,6 +164,10 @@ class Concentrated:
     def table(self, assets: tuple[str, ...]) -> Floats:
         """Ladders of `assets`, shape (A, 2, rungs + 1)."""
         return stacked(assets, {a: merged([self.ladder(a)]) for a in self.depth_usd})
+
+    def times(self, factor: float) -> "Concentrated":
+        """The same with `factor` times the depth of every range."""
+        return replace(self, depth_usd={a: tuple(d * factor for d in own) for a, own in self.depth_usd.items()})
 
     def decay(self, hours: float) -> float:
         """Share of what was sold that is left after `hours`."""

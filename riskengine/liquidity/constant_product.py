@@ -9,7 +9,7 @@ fee), arbitrage refills it with a half-life, and
 Selling q1 then q2 pays what q1 + q2 pays at once, so splitting a sale gains nothing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -68,6 +68,10 @@ class ConstantProduct:
         """The pool as the one rung of a ladder (`riskengine.liquidity.ladder`)."""
         s = np.sqrt(self.keep)
         return np.array([s, 0.0]), np.array([self.depth_usd[asset] / s])
+
+    def times(self, factor: float) -> "ConstantProduct":
+        """The same with `factor` times the depth."""
+        return replace(self, depth_usd={a: depth * factor for a, depth in self.depth_usd.items()})
 
     def decay(self, hours: float) -> float:
         """Share of the imbalance that is left after `hours`."""

@@ -6,7 +6,7 @@ pays more.  Both remember what they took and refill by themselves.  Without a po
 pool; it never pays less than either alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -56,6 +56,10 @@ class Hybrid:
     def table(self, assets: tuple[str, ...]) -> Floats:
         """Ladders of `assets`, first the book's, then the pool's, shape (A, 3, rungs + 1)."""
         return stacked(assets, {a: merged([self.book.ladder(a), self.pool.ladder(a)]) for a in self.assets})
+
+    def times(self, factor: float) -> "Hybrid":
+        """The same with `factor` times the depth of both."""
+        return replace(self, book=self.book.times(factor), pool=self.pool.times(factor))
 
     def decay(self, hours: float) -> Floats:
         """Share of what book and pool took that is left after `hours`, shape (2,)."""

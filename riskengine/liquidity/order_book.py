@@ -8,7 +8,7 @@ Bids of Q USD (coins times mark) stand between two distances d_k < d_{k+1} below
 Within a band that is 1 % wide this is a flat density to 1.5 %.  Beyond the last distance nobody bids.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -64,6 +64,10 @@ class BookLadder:
     def table(self, assets: tuple[str, ...]) -> Floats:
         """Ladders of `assets`, shape (A, 2, rungs + 1)."""
         return stacked(assets, {a: merged([self.ladder(a)]) for a in self.depth_usd})
+
+    def times(self, factor: float) -> "BookLadder":
+        """The same with `factor` times the depth of every band."""
+        return replace(self, depth_usd={a: tuple(d * factor for d in own) for a, own in self.depth_usd.items()})
 
     def decay(self, hours: float) -> float:
         """Share of what was filled that is not bid again after `hours`."""

@@ -13,7 +13,7 @@ References: Almgren, Thum, Hauptmann and Li, Risk (July 2005), 58-62; Toth et al
 Bucci et al., Physical Review Letters 122 (2019), 108302, for the share of about 2/3 that is left.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -90,6 +90,10 @@ class SquareRoot:
     def table(self, assets: tuple[str, ...]) -> Floats:
         """k of `assets`, shape (A, 1); infinite for those it does not take."""
         return np.array([[self.coefficient(a) if a in self.daily_volume_usd else np.inf] for a in assets])
+
+    def times(self, factor: float) -> "SquareRoot":
+        """The same with `factor` times the volume."""
+        return replace(self, daily_volume_usd={a: v * factor for a, v in self.daily_volume_usd.items()})
 
     def decay(self, hours: float) -> float:
         """Share of Q that is left after `hours` where nothing stays for good: of sqrt(Q), the square root of it."""

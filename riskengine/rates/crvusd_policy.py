@@ -89,7 +89,7 @@ class CrvusdPolicy:
         """Price of crvUSD on every lane: at the peg."""
         return np.ones(lanes)
 
-    def see(self, price: Floats) -> Floats:
+    def see(self, state: Floats, price: Floats) -> Floats:
         """What is remembered: the price at which the policy was last asked."""
         return np.array(price)
 

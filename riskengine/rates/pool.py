@@ -57,6 +57,9 @@ class PoolCurve(Protocol):
     def utilisation(self, pool: Balances) -> Floats:
         """How far the pool is lent out, (P,)."""
 
+    def see(self, state: Floats, price: Floats) -> Floats:
+        """What the curve remembers once it saw the `price` of its token in USD, (P,)."""
+
     def rates(self, used: Floats, state: Floats) -> tuple[Floats, Floats]:
         """Borrow and supply rate per year at utilisation `used`, before they are rounded, (P,) each."""
 
@@ -69,8 +72,16 @@ def share(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
+class Blind:
+    """A curve that reads no price."""
+
+    def see(self, state: Floats, price: Floats) -> Floats:
+        """As it was."""
+        return state
+
+
 @dataclass(frozen=True)
-class TwoSlopePool:
+class TwoSlopePool(Blind):
     """Aave v3."""
 
     curve: TwoSlope
@@ -101,7 +112,7 @@ class TwoSlopePool:
 
 
 @dataclass(frozen=True)
-class CometPool:
+class CometPool(Blind):
     """Compound v3: one curve for borrowers, another for suppliers."""
 
     borrow: CometCurve
@@ -139,7 +150,7 @@ class CometPool:
 
 
 @dataclass(frozen=True)
-class KinkPool:
+class KinkPool(Blind):
     """Euler v2: a linear kink per second, compounded every second; `fee` is the protocol's share of interest."""
 
     curve: LinearKink
@@ -174,7 +185,7 @@ class KinkPool:
 
 
 @dataclass(frozen=True)
-class AdaptivePool:
+class AdaptivePool(Blind):
     """Morpho Blue: the adaptive curve; its state is the rate at target, 1e-18 a second, which utilisation moves."""
 
     rate_at_target: int

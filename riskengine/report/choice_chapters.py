@@ -37,9 +37,8 @@ from riskengine.report.choice_words import (
 from riskengine.report.figures import Figure
 from riskengine.report.labels import title_of
 from riskengine.report.rows import Row, select, unique
-from riskengine.report.summary import against
 from riskengine.report.tables import Cell, Table, cell
-from riskengine.report.wording import amount, methods, parts, percent, plain
+from riskengine.report.wording import against, amount, methods, parts, percent, plain
 from riskengine.study.names import ODDS
 
 _DASHED = (0, (4, 3))

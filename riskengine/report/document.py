@@ -54,10 +54,10 @@ from riskengine.report.rolling_chapters import (
     rolling_scores,
     rolling_survivors,
 )
-from riskengine.report.rows import Row, on_real_series, rows_of
+from riskengine.report.rows import Row, on_real_series, rows_of, subject
 from riskengine.report.sensitivity_chapters import derivatives, sensitivity
 from riskengine.report.stress_chapter import stress
-from riskengine.report.summary import outside, sentences, status, subject
+from riskengine.report.summary import outside, sentences, status
 from riskengine.report.tables import Table, verdicts
 from riskengine.report.wording import percent, plain
 from riskengine.report.worst_chapter import worst_account

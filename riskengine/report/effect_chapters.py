@@ -4,8 +4,8 @@ from riskengine.report.chapter import Chapter, Result, level_label
 from riskengine.report.dots import Dot, dots
 from riskengine.report.figures import Figure, frontier, lines
 from riskengine.report.labels import model_of, setup_of, title_of, words
-from riskengine.report.rows import Row, as_it_stands, at_level, headline_level, select, unique
-from riskengine.report.summary import step_of, subject
+from riskengine.report.rows import Row, as_it_stands, at_level, headline_level, select, subject, unique
+from riskengine.report.summary import step_of
 from riskengine.report.tables import Table, pivot
 from riskengine.report.wording import percent
 

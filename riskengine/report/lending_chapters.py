@@ -34,12 +34,16 @@ def mechanisms(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     main = ("bad_debt_mean", "liquidated_loans", "liquidated_volume_mean", *MECHANISMS[1:], "protocol_result")
     worst = ("protocol_result_sold_es_99", "protocol_result_es_99")
     held = ("unsold_inventory_mean", "unsold_inventory_es_99", "reserves", "reserves_es_99")
-    one_rule = len({r.model.partition(" (")[0] for r in own}) == 1
+    compared = result.get("compared") or {"kinds": [], "assumed": []}
+    one_rule, assumed = len(compared["kinds"]) == 1, " and ".join(compared["assumed"])
     lead = (
-        "Every market has the same rules, borrowers, balances and paths: only what stands in brackets differs."
+        "Every market has the same rules, borrowers, balances and paths: only what its name says differs."
         if one_rule
         else "Every market has the same borrowers and balances on the same paths: only the rules differ.",
-        "At equal borrow capacity no market is safer by lending less; where capacities differ, part of it is that.",
+        f"Nobody chooses {assumed}: these are assumptions about one market, so none is the best."
+        if assumed
+        else "At equal borrow capacity no market is safer by lending less; where capacities differ, part of it is "
+        "that.",
         "Selling at once at the end all coins that a protocol holds and all collateral of loans then liquidatable is "
         "the dear end, market prices are the cheap one: what waits is worth something between.",
     )
@@ -49,6 +53,8 @@ def mechanisms(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         pivot("What the protocol holds at the end", own, held),
     ]
     asked = "Which market loses least?" if one_rule else "Which mechanism loses least?"
+    if assumed:
+        asked = f"What does the assumption about {assumed} change?"
     return Chapter("mechanisms", asked, lead, [*(figures or ()), *tables])
 
 

@@ -117,3 +117,8 @@ def fixed(rows: list[Row]) -> dict[str, Any]:
 def as_it_stands(rows: Iterable[Row]) -> list[Row]:
     """Rows at multiplier 1 and unshifted thresholds."""
     return [r for r in rows if r.parameters.get("multiplier", 1.0) == 1.0 and not r.parameters.get("threshold_shift")]
+
+
+def subject(row: Row) -> str:
+    """The measure that a paired difference speaks of."""
+    return str(row.parameters.get("measure") or row.measure)

@@ -1,7 +1,6 @@
 """Sentences and the terminal table: fixed templates, filled from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
 from textwrap import wrap
 from typing import Any
 
@@ -18,14 +17,16 @@ from riskengine.report.rows import (
     on_real_series,
     rows_of,
     select,
+    subject,
     unique,
     whole_book,
 )
 from riskengine.report.summary_black_scholes import BLACK_SCHOLES, headline_black
 from riskengine.report.summary_chain import CHAIN
+from riskengine.report.summary_lending import LENDING
 from riskengine.report.summary_life import LIFE
 from riskengine.report.summary_rolling import ROLLING
-from riskengine.report.wording import amount, parts, percent, phrase, plain
+from riskengine.report.wording import against, amount, parts, percent, phrase, plain, signed
 from riskengine.report.worst_chapter import worst_sentence
 
 _ORDER = {"FAIL": 0, "INCONCLUSIVE": 1, "PASS": 2}
@@ -43,34 +44,13 @@ def outside(world: Mapping[str, Any]) -> list[str]:
     return [f"{b['asset']} {plain(b['horizon_hours'])} h {percent(b['level'])}" for b in judged if not b.get("inside")]
 
 
-def against(estimate: Mapping[str, Any], target: float) -> str:
-    """Where an interval stands to a target: ``above``, ``below`` or ``not distinguishable from``."""
-    lower, upper = estimate.get("lower"), estimate.get("upper")
-    if lower is not None and lower > target:
-        return "above"
-    if upper is not None and upper < target:
-        return "below"
-    return "not distinguishable from"
-
-
 def difference(row: Row) -> str:
     """A paired difference: ``capital +340k USD [320, 360]``, with a note where it cannot be told from zero."""
     what = title_of(subject(row)).lower()
-    said = f"{what} {signed(row)}"
+    said = f"{what} {signed(row.estimate, row.unit)}"
     if row.value is not None and against(row.estimate, 0.0) == "not distinguishable from":
         said += " (not distinguishable from no change)"
     return said
-
-
-def signed(row: Row) -> str:
-    """Value and interval with the sign always shown."""
-    text = phrase(row.estimate, row.unit)
-    return f"+{text}" if (row.value or 0) > 0 and not text.startswith("+") else text
-
-
-def subject(row: Row) -> str:
-    """The measure that a paired difference speaks of."""
-    return str(row.parameters.get("measure") or row.measure)
 
 
 def step_of(row: Row) -> tuple[str, str]:
@@ -89,7 +69,7 @@ def step_of(row: Row) -> tuple[str, str]:
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """At most six sentences that say what the run found, each figure with its interval."""
     rows = rows_of(result)
-    makers = (_world, _margin, _kinds, _level, _mechanisms, _incidence, _rates, _lending, _joint, _backtest)
+    makers = (_world, _margin, _kinds, _level, *LENDING, _joint, _backtest)
     makers += (_calibration, _lab)
     makers += (replay_sentence, recommended_sentence, order_sentence)
     makers += (_level_to_use, *POWER, *ROLLING, *CHAIN, worst_sentence, _forecasts, _worth, _causes, _widest, _fit)
@@ -153,106 +133,6 @@ def _level(result: Mapping[str, Any], rows: list[Row]) -> str:
     if not said:
         return ""
     return f"From {step_of(first[0])[1]} with {model_of(first[0].model)}, on the same paths, {'; '.join(said)}."
-
-
-def _mechanisms(result: Mapping[str, Any], rows: list[Row]) -> str:
-    """Which lending market costs protocol and suppliers least once all is sold, and by how much; the intervals hold
-    together."""
-    own = {r.model: r for r in select(rows, "lending", measure="protocol_result_sold", threshold_shift=0.0)}
-    if len(own) < 2 or any(r.value is None for r in own.values()):
-        return ""
-    best = max(own, key=lambda m: own[m].value)
-    said = []
-    for r in select(rows, "sweep", axis="market", measure="paired_difference"):
-        if subject(r) != "protocol_result_sold" or best not in (r.parameters["from"], r.parameters["to"]):
-            continue
-        other = r.parameters["from"] if r.parameters["to"] == best else r.parameters["to"]
-        text = phrase(r.estimate if other == r.parameters["from"] else _turned(r.estimate), r.unit)
-        told = against(r.estimate, 0.0) != "not distinguishable from"
-        said.append(f"{model_of(other)} {text} less" + ("" if told else " (not distinguishable)"))
-    capacity = [r.value for r in select(rows, "lending", measure="borrow_capacity", threshold_shift=0.0)]
-    equal = capacity and max(capacity) - min(capacity) <= 1e-9 * max(capacity)
-    where = "at equal borrow capacity" if equal else "with the borrow capacity that each offers"
-    mean = phrase(own[best].estimate, own[best].unit)
-    at_market = {r.model: r.value for r in select(rows, "lending", measure="protocol_result", threshold_shift=0.0)}
-    first = max(at_market, key=lambda m: -inf if at_market[m] is None else at_market[m], default=best)
-    rank = f"; at market prices {model_of(first)} would be first" if first != best else ""
-    unsold = [
-        f"; {model_of(r.model)} ends with unsold coins of {phrase(r.estimate, r.unit)} at market prices"
-        for r in select(rows, "lending", measure="unsold_inventory_mean", threshold_shift=0.0)
-    ]
-    return (
-        f"Best result of protocol and suppliers {where}, if all that is for sale at the end is sold at once: "
-        f"{model_of(best)}, mean {mean}; on the same paths {', '.join(said)}{rank}{''.join(unsold)}."
-    )
-
-
-def _turned(estimate: Mapping[str, Any]) -> dict[str, Any]:
-    """An estimate of the negative."""
-    turned = {"value": "value", "lower": "upper", "upper": "lower"}
-    return {**estimate, **{k: None if estimate[v] is None else -estimate[v] for k, v in turned.items()}}
-
-
-def _incidence(result: Mapping[str, Any], rows: list[Row]) -> str:
-    """What liquidations cost borrowers and leave keepers and protocol: the markets at both ends of each."""
-    said = []
-    for measure, words in (
-        ("liquidation_penalty", "borrowers lose"),
-        ("keeper_profit", "keepers earn"),
-        ("protocol_result", "protocol and suppliers end, all at market prices,"),
-    ):
-        own = select(rows, "lending", measure=measure, threshold_shift=0.0)
-        if len(own) > 1 and all(r.value is not None for r in own):
-            ends = sorted(own, key=lambda r: r.value)
-            least, most = (f"{phrase(r.estimate, r.unit)} ({model_of(r.model)})" for r in (ends[0], ends[-1]))
-            said.append(f"{words} between {least} and {most}")
-    return f"Liquidations, mean on a path: {'; '.join(said)}." if said else ""
-
-
-def _rates(result: Mapping[str, Any], rows: list[Row]) -> str:
-    """How long pools are fully lent, and what suppliers are refused, market by market."""
-    said = []
-    for hours in select(rows, "lending", measure="hours_fully_lent", threshold_shift=0.0):
-        at = {r.measure: r for r in select(rows, "lending", threshold_shift=0.0) if r.model == hours.model}
-        refused, peak = at["withdrawals_refused_mean"], at["utilisation_peak"]
-        if None in (hours.value, refused.value, peak.value):
-            return ""
-        part = (
-            f"{model_of(hours.model)} {phrase(hours.estimate, hours.unit)}, refusing {phrase(refused.estimate, 'USD')}"
-        )
-        said.append(part if hours.value else f"{model_of(hours.model)} never, peak {phrase(peak.estimate, peak.unit)}")
-    return f"No idle cash, mean on a path and most refused at one time: {'; '.join(said)}." if said else ""
-
-
-def _lending(result: Mapping[str, Any], rows: list[Row]) -> str:
-    if len(unique(r.model for r in select(rows, "lending"))) > 1:
-        return ""
-    found = {r.measure: r for r in select(rows, "lending", threshold_shift=0.0)}
-    parts_said = [
-        template.format(phrase(found[m].estimate, found[m].unit))
-        for m, template in (
-            ("liquidation_probability", "loans are liquidated on {} of paths"),
-            ("bad_debt_probability", "bad debt is left on {} of paths"),
-            ("bad_debt_mean", "its mean over all paths is {}"),
-            ("bad_debt_es_99", "its mean over the worst 1 % of paths is {}"),
-        )
-        if m in found
-    ]
-    if not parts_said:
-        return ""
-    return f"In the lending market {', '.join(parts_said)}.{_at_once(rows)}"
-
-
-def _at_once(rows: list[Row]) -> str:
-    """The smallest cut of the thresholds that leaves somebody liquidatable before any price moves."""
-    hit = [r for r in select(rows, "lending", measure="liquidatable_at_start") if r.value]
-    cuts = [r for r in hit if r.parameters["threshold_shift"] < 0.0]
-    if not cuts:
-        return ""
-    least = max(cuts, key=lambda r: r.parameters["threshold_shift"])
-    points = -100.0 * least.parameters["threshold_shift"]
-    by = f"{points:g} point{'' if points == 1.0 else 's'}"
-    return f" A cut of all thresholds by {by} leaves {least.value:g} borrowers liquidatable at once."
 
 
 def _joint(result: Mapping[str, Any], rows: list[Row]) -> str:
@@ -372,7 +252,7 @@ def _widest(result: Mapping[str, Any], rows: list[Row]) -> str:
         if shown and base:
             far = max(shown, key=lambda r: abs(r.value))
             start = phrase(base.estimate, base.unit)
-            said.append(f"{model_of(name)} ({start}): {far.parameters['input']}, {signed(far)}")
+            said.append(f"{model_of(name)} ({start}): {far.parameters['input']}, {signed(far.estimate, far.unit)}")
     return (
         f"From the 5 % to the 95 % quantile of one input alone, the widest move is {'; '.join(said)}." if said else ""
     )

@@ -143,3 +143,19 @@ def plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(plain(v) for v in value)
     return str(value)
+
+
+def signed(estimate: Mapping[str, Any], unit: str) -> str:
+    """Value and interval with the sign always shown."""
+    text = phrase(estimate, unit)
+    return f"+{text}" if (estimate.get("value") or 0) > 0 and not text.startswith("+") else text
+
+
+def against(estimate: Mapping[str, Any], target: float) -> str:
+    """Where an interval stands to a target: ``above``, ``below`` or ``not distinguishable from``."""
+    lower, upper = estimate.get("lower"), estimate.get("upper")
+    if lower is not None and lower > target:
+        return "above"
+    if upper is not None and upper < target:
+        return "below"
+    return "not distinguishable from"

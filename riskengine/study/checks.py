@@ -6,7 +6,7 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.errors import suggest
 from riskengine.instrument.terms import EuropeanOption, Future, PrincipalToken
 from riskengine.market.grid import TimeGrid
-from riskengine.roles import MarginModel, reads_history
+from riskengine.roles import LendingProtocol, MarginModel, reads_history
 from riskengine.scenario.state.lanes import has_variance
 from riskengine.scenario.world import World
 
@@ -69,3 +69,12 @@ def asset_fault(asset: str, assets: Sequence[str], place: Place) -> Iterator[Fou
     """An asset must be one of the world's."""
     if asset not in assets:
         yield f"asset must be one of {', '.join(assets)}, got {asset!r}{suggest(asset, assets)}", place
+
+
+def shock_faults(market: LendingProtocol, hours: float, what: str, place: Place) -> Iterator[Found]:
+    """What shakes a lending market must happen within the `hours` of the run."""
+    path = getattr(market, "utilisation", None)
+    for i, shock in enumerate(path.shocks if path is not None else ()):
+        if shock.hours > hours:
+            said = f"hours must lie within the {what} of {hours:g} h, got {shock.hours:g} h"
+            yield said, (*place, "utilisation", "shocks", i, "hours")

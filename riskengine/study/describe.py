@@ -131,24 +131,24 @@ def assumptions(study: CalibrationStudy) -> list[str]:
             "Bad debt is deficit booked by the protocol plus what the collateral of accounts not yet liquidated falls "
             "short of at the horizon."
         )
+        named = tuple(zip(study.lending.labels, study.lending.markets, strict=True))
         said += [
-            f"Borrowers of {m.kind}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below "
+            f"Borrowers of {label}: {100.0 * m.reaction.attentive_share:g} % of them act ({m.reaction.action}) below "
             f"a health factor of {m.reaction.trigger:g}, to {m.reaction.target:g}, before keepers, without slippage."
-            for m in study.lending.markets
+            for label, m in named
             if getattr(m, "reaction", None) is not None
         ]
-        named = zip(study.lending.labels, study.lending.markets, strict=True)
         beside = bool(study.lending.compared_with)
         said += [f"Market {name}: {words}." for name, market in named for words in oracle_words(market, beside)]
         said += [
             f"Keepers of {label} have {keeper.capital_usd:,.0f} USD in all; what a call spends is there again "
             + (f"after {keeper.recycling_hours:g} hours." if keeper.recycling_hours else "at the next step.")
-            for label, m in zip(study.lending.labels, study.lending.markets, strict=True)
+            for label, m in named
             if (keeper := getattr(m, "keeper", None)) is not None and keeper.capital_usd is not None
         ]
         said += [
-            f"Utilisation of {m.kind} moves with the path: {m.utilisation.said}"
-            for m in study.lending.markets
+            f"Utilisation of {label} moves with the path: {m.utilisation.said}"
+            for label, m in named
             if getattr(m, "utilisation", None) is not None
         ]
         if study.imported is not None:
@@ -232,7 +232,16 @@ def head(study: CalibrationStudy, name: str, command: str) -> dict[str, Any]:
             "price_feedback": study.feedback is not None,
         },
         "assumptions": assumptions(study),
+        **_compared(study),
     } | ({"data": data} if (data := [*world_data(study.world), *book_data(study.imported)]) else {})
+
+
+def _compared(study: CalibrationStudy) -> dict[str, Any]:
+    """How the lending markets of a study that compares some differ: their kinds, and what of them nobody chooses."""
+    if study.lending is None or not study.lending.compared_with:
+        return {}
+    kinds = sorted({m.kind for m in study.lending.markets})
+    return {"compared": {"kinds": kinds, "assumed": list(study.lending.assumed)}}
 
 
 def book_data(book: Loans | None) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from riskengine.errors import InputError
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.market.grid import TimeGrid
 from riskengine.market.paths import MarketPaths
+from riskengine.roles import label_of
 from riskengine.study.backtest import PriceHistory
 from riskengine.study.describe import book_data
 from riskengine.study.folder import RunFolder
@@ -120,16 +121,19 @@ def _event_rows(
     study: LendingReplayStudy, event: ReplayEvent, paths: MarketPaths, happened: RealLiquidations | None
 ) -> Iterator[Row]:
     market = study.market_at(event)
+    called = label_of(market)
     spot = paths.spot_lanes
     for a, asset in enumerate(study.assets):
         fall = float((spot[:, a, 0] / spot[0, a, 0]).min() - 1.0)
-        yield Row("replay", market.kind, {"event": event.name, "asset": asset}, "deepest_fall", "return", exact(fall))
+        yield Row(
+            "replay", label_of(market), {"event": event.name, "asset": asset}, "deepest_fall", "return", exact(fall)
+        )
         if asset in study.quoted:
             of = study.quoted[asset].of
             peg = spot[:, a, 0] / spot[:, study.assets.index(of), 0]
             where = {"event": event.name, "asset": f"{asset} in {of}"}
             fall = float((peg / peg[0]).min() - 1.0)
-            yield Row("replay", market.kind, where, "deepest_fall", "return", exact(fall))
+            yield Row("replay", called, where, "deepest_fall", "return", exact(fall))
     if happened is not None:
         hits = happened.within(event.seconds, event.seconds + round(3600 * event.hours))
         found = (np.nan, np.nan)
@@ -140,12 +144,14 @@ def _event_rows(
         ):
             told = undetermined(0, "the file of liquidations does not cover the event")
             told = told if np.isnan(value) else exact(value, "counted")
-            yield Row("replay", market.kind, {"event": event.name, "threshold_shift": 0.0}, measure, unit, told)
+            yield Row("replay", called, {"event": event.name, "threshold_shift": 0.0}, measure, unit, told)
     live = replayed(study, market, paths)
     for shift in study.threshold_shifts:
         own = replayed(study, market.with_threshold_shift(shift), paths) if shift else live
         for measure, unit, estimate in _figures(own):
-            yield Row("replay", market.kind, {"event": event.name, "threshold_shift": shift}, measure, unit, estimate)
+            yield Row(
+                "replay", label_of(market), {"event": event.name, "threshold_shift": shift}, measure, unit, estimate
+            )
     yield from recommended_rows(study, event.name, market, paths, live)
     for other in study.compared_with:
         yield from beside(study, other, {"event": event.name}, paths, live, section="compared")
@@ -181,7 +187,7 @@ def _order_rows(study: LendingReplayStudy, rows: list[Row]) -> list[Row]:
     where = {"event": "all", "threshold_shift": 0.0}
     told = f"rank correlation over {len(names)} events"
     chance = f"exact, over all orders of {len(names)} events"
-    kind = study.market.kind
+    kind = label_of(study.market)
     return [
         Row("replay", kind, where, "order_correlation", "number", exact(correlation, told)),
         Row("replay", kind, where, "order_p_value", "probability", exact(np.mean(at_least), chance)),

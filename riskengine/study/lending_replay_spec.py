@@ -13,9 +13,9 @@ from riskengine.lending.aave_v3.rules import AaveV3Rules
 from riskengine.lending.oracle_notes import drawn
 from riskengine.lending.parameter_set import ParameterSet, at_capacity
 from riskengine.market.grid import TimeGrid
-from riskengine.roles import LendingProtocol
+from riskengine.roles import LendingProtocol, label_of
 from riskengine.scenario.world import World
-from riskengine.study.checks import Found
+from riskengine.study.checks import Found, shock_faults
 from riskengine.study.kind import Study
 
 
@@ -159,9 +159,10 @@ class LendingReplayStudy(Study):
             raise ValueError(f"rules of an event need a market of kind aave_v3, got {self.market.kind}")
         if self.recommended and not hasattr(self.market, "with_parameters"):
             raise ValueError(f"recommended needs a market that takes parameter sets, got {self.market.kind}")
-        kinds = [m.kind for m in (self.market, *self.compared_with)]
-        if len(set(kinds)) != len(kinds):
-            raise ValueError(f"compared_with must hold markets of other kinds, each once, got {', '.join(kinds)}")
+        called = [label_of(m) for m in (self.market, *self.compared_with)]
+        if len(set(called)) != len(called):
+            got = ", ".join(called)
+            raise ValueError(f"compared_with must hold markets of other kinds or names, each once, got {got}")
         sets = [s.name for s in self.recommended]
         if len(set(sets)) != len(sets):
             raise ValueError(f"recommended must name every set once, got {sets}")
@@ -206,7 +207,10 @@ class LendingReplayStudy(Study):
         if drawn(self.market):
             yield "market must draw nothing (extra_delay, missed_share), since a replay is one history", ("market",)
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
+        shortest = min(e.hours for e in self.events)
+        yield from shock_faults(self.market, shortest, "shortest event", ("market",))
         for i, other in enumerate(self.compared_with):
+            yield from shock_faults(other, shortest, "shortest event", ("compared_with", i))
             try:
                 other.init(self.book, self.assets, spot, TimeGrid(3600, 1))
             except ValueError as error:

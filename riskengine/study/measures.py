@@ -88,8 +88,9 @@ def column_rows(
         found = [(measure, MEANS[measure], exact(0.0, "exact: the rules charge none"))]
     elif measure in MEANS:
         found = [(measure, MEANS[measure], not_negative(figures.mean(column)))]
-    elif measure == "protocol_revenue" and not column.any():
-        found = [(measure, "USD", exact(0.0, "exact: the rules keep nothing of interest and of liquidations"))]
+    elif measure in ("interest_kept", "protocol_revenue") and not column.any():
+        of = "interest" if measure == "interest_kept" else "interest and of liquidations"
+        found = [(measure, "USD", exact(0.0, f"exact: the rules keep nothing of {of}"))]
     elif measure in SIGNED:
         unit, worst = SIGNED[measure], figures.shortfall(-column, 0.99)
         lowest = replace(worst, value=-worst.value, lower=-worst.upper, upper=-worst.lower)

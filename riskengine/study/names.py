@@ -8,7 +8,7 @@ SHARES = {
     "liquidated_share": "share",
 }
 # 0 or 1 on each path
-INDICATORS = ("fund_exhausted", "liquidation_probability", "fully_lent")
+INDICATORS = ("fund_exhausted", "liquidation_probability")
 # an amount that is not negative; its mean is reported
 MEANS = {
     "capital": "USD",
@@ -32,7 +32,7 @@ MEANS = {
     "utilisation_mean": "share",
     "utilisation_peak": "share",
     "hours_above_kink": "hours",
-    "hours_fully_lent": "hours",
+    "hours_waiting": "hours",
     "borrower_interest": "USD",
     "supplier_interest": "USD",
 }
@@ -44,6 +44,7 @@ SIGNED = {
     "protocol_result_sold": "USD",
     "reserves": "USD",
     "impermanent_loss": "share",
+    "interest_kept": "USD",
     "protocol_revenue": "USD",
 }
 # amounts whose tail matters: reported as a distribution, never by one percentile alone

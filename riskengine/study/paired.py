@@ -40,8 +40,9 @@ _MARKETS = {
     "keeper_profit": "USD",
     "protocol_result": "USD",
     "protocol_result_sold": "USD",
-    "hours_fully_lent": "hours",
+    "hours_waiting": "hours",
     "withdrawals_refused": "USD",
+    "interest_kept": "USD",
     "protocol_revenue": "USD",
 }
 

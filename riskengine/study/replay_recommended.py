@@ -13,7 +13,7 @@ from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
 from riskengine.estimate import Estimate, exact, undetermined
 from riskengine.market.paths import MarketPaths
-from riskengine.roles import LendingProtocol
+from riskengine.roles import LendingProtocol, label_of
 from riskengine.study.lending_replay_spec import LendingReplayStudy
 from riskengine.study.names import REPLAY
 from riskengine.study.result import Row
@@ -65,14 +65,14 @@ def beside(
     """Rows of one market on the same book and prices: its figures, and their differences from `live`."""
     columns = replayed(study, market, paths)
     for measure, column in columns.items():
-        yield Row(section, market.kind, where, measure, REPLAY[measure], exact(column[0], ONE))
+        yield Row(section, label_of(market), where, measure, REPLAY[measure], exact(column[0], ONE))
     for measure, name in DIFFERENCES.items():
         gap = columns[measure] - live[measure]
-        yield Row(section, market.kind, where, name, REPLAY[name], exact(gap[0], f"on the same prices, {ONE}"))
+        yield Row(section, label_of(market), where, name, REPLAY[name], exact(gap[0], f"on the same prices, {ONE}"))
         if gap.size > 1:
             for which, found in (("least", gap.min()), ("most", gap.max())):
                 said = exact(found, f"{which} of {gap.size} starting hours")
-                yield Row(section, market.kind, where, f"{name}_{which}", REPLAY[name], said)
+                yield Row(section, label_of(market), where, f"{name}_{which}", REPLAY[name], said)
 
 
 def sign_test(lower: int, higher: int) -> Estimate:
@@ -106,7 +106,7 @@ def order_of_sets(study: LendingReplayStudy, rows: Sequence[Row]) -> Iterator[Ro
             signs[measure] = [(g > s) - (g < -s) for g, s in zip(gaps, same, strict=True)]
             lower, higher = signs[measure].count(-1), signs[measure].count(1)
             where = {"event": "all", "parameter_set": name, "capacity": capacity, "measure": measure}
-            kind = study.market.kind
+            kind = label_of(study.market)
             yield Row("recommended", kind, where, "events_lower", "count", exact(lower, told))
             yield Row("recommended", kind, where, "events_higher", "count", exact(higher, told))
             yield Row("recommended", kind, where, "sign_p_value", "probability", sign_test(lower, higher))
@@ -114,4 +114,4 @@ def order_of_sets(study: LendingReplayStudy, rows: Sequence[Row]) -> Iterator[Ro
         where = {"event": "all", "parameter_set": name, "capacity": capacity}
         for measure, way in (("events_dominant", 1), ("events_dominated", -1)):
             count = sum(max(way * a, way * b) <= 0 and min(way * a, way * b) < 0 for a, b in both)
-            yield Row("recommended", study.market.kind, where, measure, "count", exact(count, told))
+            yield Row("recommended", label_of(study.market), where, measure, "count", exact(count, told))

@@ -16,7 +16,15 @@ from riskengine.roles import HasLaw
 from riskengine.scenario.pilot import PilotSettings
 from riskengine.scenario.proposal import PARTS, Tiltable
 from riskengine.scenario.world import World
-from riskengine.study.checks import Found, asset_fault, expiry_faults, model_faults, period_faults, surface_fault
+from riskengine.study.checks import (
+    Found,
+    asset_fault,
+    expiry_faults,
+    model_faults,
+    period_faults,
+    shock_faults,
+    surface_fault,
+)
 from riskengine.study.criterion import Criterion, known_measure, known_place
 from riskengine.study.kind import Study
 
@@ -303,14 +311,16 @@ class CalibrationStudy(Study):
 
     def _lending_faults(self, assets: tuple[str, ...]) -> Iterator[Found]:
         spot = np.asarray(self.world.model.spot, dtype=np.float64)[:, None]
-        try:
-            for market in self.lending.markets:
+        for i, market in enumerate(self.lending.markets):
+            place = ("lending", "compared_with", i - 1) if i else ("lending", "market")
+            yield from shock_faults(market, self.horizon_hours, "horizon", place)
+            try:
                 check_feed(market, self.world.filled)
                 market.init(self.lending.book, assets, spot, self.grid)
                 for shift in self.lending.threshold_shifts:
                     market.with_threshold_shift(shift)
-        except ValueError as error:
-            yield str(error), ("lending",)
+            except ValueError as error:
+                yield str(error), place
 
     def _check_sampling(self) -> None:
         if self.target_error is not None and self.target_error.max_paths < self.paths:

@@ -295,11 +295,11 @@ class CertifiedChoiceStudy(Study):
             needed = "lending" if choice.axis == "threshold_shift" else "collateral"
             if getattr(self, needed) is None:
                 raise ValueError(f"axis {choice.axis} needs a {needed} part, got none")
-            kind = self.lending.market.kind
-            if choice.model not in (None, kind):
-                raise ValueError(f"model must be {kind} on axis {choice.axis}, got {choice.model!r}")
+            name = self.lending.labels[0]
+            if choice.model not in (None, name):
+                raise ValueError(f"model must be {name} on axis {choice.axis}, got {choice.model!r}")
             now = self._in_force() if choice.axis == "parameter_set" else 0.0
-            done = replace(choice, model=kind, current=now if choice.current is None else choice.current)
+            done = replace(choice, model=name, current=now if choice.current is None else choice.current)
         else:
             done = self._resolved_margin(choice)
         candidates = self.candidates(done)

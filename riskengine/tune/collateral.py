@@ -246,7 +246,7 @@ def parameter_fronts(
     sign = np.array([-1.0 if m in GOODS else 1.0 for m in over])
     in_force = [s.caps == 1.0 and rules.with_parameters(s) == rules for s in study.sets]
     for world, found in columns:
-        keys = [("lending", study.lending.market.kind, None, None, n, m) for n in names for m in over]
+        keys = [("lending", study.lending.labels[0], None, None, n, m) for n in names for m in over]
         values = np.array(found.select(*keys)).reshape(len(names), len(over), -1) * sign[:, None]
         points = {p.index: p for p in front(values, confidence)}
         entries = []

@@ -117,7 +117,7 @@ class StudyLimits:
 
         found = search.find(loss, limit)
         return BrokenLimit(
-            "lending market", question.market.kind, None, limit, self._study.horizon_hours, found, search.reach
+            "lending market", question.labels[0], None, limit, self._study.horizon_hours, found, search.reach
         )
 
     def _requirements(self, model) -> Iterator[tuple[float | None, Floats]]:

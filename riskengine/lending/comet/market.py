@@ -40,6 +40,8 @@ class Comet(BlockMarket):
         What borrowers do before keepers come; None is nothing.
     utilisation : PathUtilisation or None
         How utilisation and rates move with the path; None keeps those of `rules`.
+    name : str or None
+        What reports call it; None is its kind with what tells it from others.
     """
 
     kind: ClassVar[str] = "comet"
@@ -50,9 +52,10 @@ class Comet(BlockMarket):
     oracle: PriceOracle | None = None
     reaction: Reaction | None = field(default=None, metadata={"written": "unless empty"})
     utilisation: PathUtilisation | None = field(default=None, metadata={"written": "unless none"})
+    name: str | None = field(default=None, metadata={"written": "unless none"})
 
     def __post_init__(self) -> None:
-        self._check_depth()
+        self._check()
 
     @property
     def collaterals(self) -> Sequence[Listed]:

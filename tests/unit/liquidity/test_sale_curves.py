@@ -270,3 +270,13 @@ def test_at_once():
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_so_many_times_the_depth_takes_so_many_times_the_sale(kind):
+    liquidity = KINDS[kind]
+    for coins in (0.5, 40.0, 300.0):
+        once = sell(liquidity, fresh(liquidity), coins)
+        deeper = liquidity.times(3.0)
+        assert sell(deeper, fresh(deeper), 3.0 * coins) == pytest.approx(3.0 * once, rel=1e-12)
+        assert type(deeper) is type(liquidity) and deeper.assets == liquidity.assets

@@ -10,6 +10,7 @@ from riskengine import registry
 from riskengine.config.study import load_study
 from riskengine.report.document import _glossary
 from riskengine.report.labels import model_of
+from riskengine.report.lending_chapters import mechanisms
 from riskengine.report.rows import rows_of
 from riskengine.report.summary import sentences
 from riskengine.report.wording import parts
@@ -114,3 +115,35 @@ def test_reports_and_docs_name_protocols_alike():
     for kind in registry.kinds("lending"):
         assert f"| {model_of(kind)} |" in page, kind
         assert f"[{kind}](methods/lending/{kind}.md)" in page, kind
+
+
+def test_assumptions_are_not_ranked():
+    """Markets that differ in what nobody chooses: what it changes against the first, and no best."""
+    result = compared() | {"compared": {"kinds": ["aave_v3"], "assumed": ["keeper", "liquidity"]}}
+    said = " ".join(sentences(result))
+    assert "Best result" not in said
+    assert (
+        "What the assumption about keeper and liquidity changes, against Aave v3 on the same paths: bad debt, "
+        "1.200M USD [1.190, 1.210] there, by -400k USD [-410, -390] (Compound v3) to +1.000M USD "
+        "[0.990, 1.010] (Euler v2); result with all sold at the end, -9.000M USD" in said
+    )
+    chapter = mechanisms(result, rows_of(result), pictures=False)
+    assert chapter.title == "What does the assumption about keeper and liquidity change?"
+    assert "so none is the best" in chapter.lead[1]
+    assert mechanisms(compared(), rows_of(compared()), pictures=False).title == "Which mechanism loses least?"
+
+
+def test_of_many_markets_the_ends_are_named():
+    result = compared()
+    for i in range(3):
+        name = f"Market {i}"
+        where = {"measure": "protocol_result_sold", "axis": "market", "from": name, "to": "euler_evk"}
+        value = builder.estimate(-8e6, 1e4)
+        result["rows"] += [
+            builder.row("lending", name, "protocol_result_sold", "USD", builder.estimate(-1e7), threshold_shift=0.0),
+            builder.row("lending", name, "protocol_result", "USD", value, threshold_shift=0.0),
+            builder.row("sweep", "", "paired_difference", "USD", builder.estimate(2e6 + i, 1e4), **where),
+        ]
+    best = next(s for s in sentences(result) if s.startswith("Best result"))
+    assert "Aave v3 1.000M USD [0.990, 1.010] less (the nearest of 5), Compound v3 8.000M USD" in best
+    assert "less (the farthest)" in best and "Market" not in best

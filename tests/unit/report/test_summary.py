@@ -5,7 +5,8 @@ import pytest
 
 from riskengine.report.labels import model_of, value_of
 from riskengine.report.rows import headline_level, rows_of, select, varying
-from riskengine.report.summary import against, difference, sentences, status, step_of
+from riskengine.report.summary import difference, sentences, status, step_of
+from riskengine.report.wording import against
 
 
 def test_at_most_six_sentences_each_figure_with_its_interval():

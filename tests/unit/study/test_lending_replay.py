@@ -203,9 +203,13 @@ def test_the_same_book_under_another_protocol_by_hand(capsys, folder):
     for change, said in (
         (
             "compared_with.0.kind=aave_v3",
-            "compared_with must hold markets of other kinds, each once, got aave_v3, aave_v3",
+            "compared_with must hold markets of other kinds or names, each once, got aave_v3, aave_v3",
         ),
         ("compared_with.0.rules.reserves.1.symbol=DAI", "reserve must be one of"),
+        (
+            "market.utilisation={borrower_elasticity: 0, shocks: [{hours: 5, withdrawn: 0.1}]}",
+            "hours must lie within the shortest event of 4 h, got 5 h",
+        ),
     ):
         code, _, err = call(capsys, "run", study, "--data", prices(folder), "--set", change, "--dry-run")
         assert code == 2 and said in err, err

@@ -13,6 +13,7 @@ from riskengine.engine.coverage import Coverage
 from riskengine.engine.outcomes import Key
 from riskengine.engine.questions import MarginQuestion
 from riskengine.lending.block_market import BlockMarket
+from riskengine.lending.by_token import bad_debt_by_token
 from riskengine.lending.keeper import LiquidationEvents
 from riskengine.liquidation.terms import LiquidationTerms
 from riskengine.market.paths import MarketPaths
@@ -317,4 +318,8 @@ class LendingDesk:
         if "seized_usd" in sums and self._losses:
             columns["supplier_loss"] = np.maximum(-columns["protocol_result"], 0.0)
             columns["liquidatable_at_start"] = closing["initially_liquidatable"]
-        return {("lending", self._label, None, self._shift, "all", k): v for k, v in columns.items()}
+        out = {("lending", self._label, None, self._shift, "all", k): v for k, v in columns.items()}
+        if isinstance(self._market, BlockMarket):
+            for token, column in bad_debt_by_token(self._state, self._last_spot).items():
+                out["lending", self._label, None, self._shift, token, "bad_debt_by_token"] = column
+        return out

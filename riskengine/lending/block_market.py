@@ -16,13 +16,13 @@ import numpy as np
 
 from riskengine.arrays import Floats, Ints
 from riskengine.book.loans import Loans
-from riskengine.lending import closing, due
+from riskengine.lending import by_token, closing, due
 from riskengine.lending.ahead import first_breaches
 from riskengine.lending.keeper import Keeper, LiquidationEvents
 from riskengine.lending.listing import check_name
 from riskengine.lending.outlet import refill, sale_prices, stay
 from riskengine.lending.reaction import Reaction
-from riskengine.lending.sale import CAPITAL, REPAID_OF
+from riskengine.lending.sale import CAPITAL
 from riskengine.lending.utilisation import PathUtilisation, Pools
 from riskengine.lending.wrapping import Wrapped, listed_wrappings, wrapped_rows
 from riskengine.market.grid import TimeGrid
@@ -309,7 +309,7 @@ class BlockMarket(ABC):
         owed = _sum_products(debt[:, :, None], start)
         liquidatable = (weighted < owed * due.LESS).sum(axis=0).astype(np.float64)
         capacity = _sum_products((collateral * ltv).sum(axis=0)[None, :, None], price)[0]
-        own = self._own(book, paths)
+        own = self._own(book, paths) | by_token.split(tokens, debt, paths)
         groups = -(-paths // due.GROUP)
         capital = self.keeper.capital(paths, grid)
         if capital is not None:
@@ -407,7 +407,7 @@ class BlockMarket(ABC):
         self.accrue(state, elapsed)
         refill(self.liquidity, state, seconds / 3600.0)
         capital, pools = state.own.get("capital"), state.own.get("pools")
-        sums = np.zeros((REPAID_OF + (0 if pools is None else len(state.reserve_asset)), spot.shape[1]))
+        sums = by_token.empty_sums(state, spot.shape[1])
         sums[CAPITAL] = math.inf if capital is None else capital.at(state.step, step)
         state.at(step, rates)
         published = state.prices(self.feed.step(state.oracle, spot if told is None else told, seconds), told=True)
@@ -444,6 +444,7 @@ class BlockMarket(ABC):
             capital.spend(step, sums[CAPITAL])
         moved = None if before is None else stay(self.liquidity, state, before, spot)
         state.deficit_usd += sums[due.DEFICIT]
+        by_token.write_off(state, sums)
         return LiquidationEvents(
             liquidations=sums[due.CALLS],
             liquidated_loans=sums[due.NEW_LOANS],

@@ -20,7 +20,7 @@ HELD, OWED, CAPACITY, SHORTFALL, BELOW, MISSING = range(6)
 
 
 @kernel(inline=True)
-def _worth(loan, start, lanes, filled, price, low, width, out):
+def worth(loan, start, lanes, filled, price, low, width, out):
     """Value of a loan's balances at `price` (R, P) in `width` lanes from `low` on, into `out`."""
     for r in range(price.shape[0]):
         own = price[r, low : low + width]
@@ -62,10 +62,10 @@ def stand(
         below = totals[BELOW, low : low + width]
         for loan in range(touched.size):
             filled = touched[loan] > 0
-            _worth(loan, start_collateral, collateral, filled, enabled, low, width, held)
-            _worth(loan, start_debt, debt, filled, owing, low, width, owed)
-            _worth(loan, start_collateral, collateral, filled, lendable, low, width, lend)
-            _worth(loan, start_collateral, collateral, filled, weighted, low, width, safe)
+            worth(loan, start_collateral, collateral, filled, enabled, low, width, held)
+            worth(loan, start_debt, debt, filled, owing, low, width, owed)
+            worth(loan, start_collateral, collateral, filled, lendable, low, width, lend)
+            worth(loan, start_collateral, collateral, filled, weighted, low, width, safe)
             for p in range(width):
                 all_held[p] += held[p]
                 all_owed[p] += owed[p]
@@ -108,15 +108,15 @@ def sell(
         missing = totals[MISSING, low : low + width]
         for loan in range(touched.size):
             filled = touched[loan] > 0
-            _worth(loan, start_debt, debt, filled, owing, low, width, owed)
-            _worth(loan, start_collateral, collateral, filled, weighted, low, width, safe)
+            worth(loan, start_debt, debt, filled, owing, low, width, owed)
+            worth(loan, start_collateral, collateral, filled, weighted, low, width, safe)
             number = 0
             for p in range(width):
                 number += 1 if (owed[p] > 0.0) & (safe[p] / owed[p] < LESS) else 0
             if number == 0:
                 continue
-            _worth(loan, start_collateral, collateral, filled, enabled, low, width, held)
-            _worth(loan, start_collateral, collateral, filled, fetched, low, width, sold)
+            worth(loan, start_collateral, collateral, filled, enabled, low, width, held)
+            worth(loan, start_collateral, collateral, filled, fetched, low, width, sold)
             for p in range(width):
                 gap, more = owed[p] - held[p], owed[p] - sold[p]
                 extra = (0.0 if more <= 0.0 else more) - (0.0 if gap <= 0.0 else gap)

@@ -12,7 +12,7 @@ from riskengine.liquidity.sale_curve import curve_range, curve_sale
 
 # row of `sums` behind those of `riskengine.lending.due`: USD that keepers have left, infinite without a limit
 CAPITAL = RETURNED + 1
-# from here on, where `sums` has rows for it: what keepers repaid of each token, USD
+# from here on, where `sums` has rows for it: what keepers repaid of each token, USD, then what was written off
 REPAID_OF = CAPITAL + 1
 
 

@@ -16,7 +16,7 @@ BAD_DEBT = (
     "bad_debt_es_99",
     "bad_debt_given_positive",
 )
-
+BY_TOKEN = ("bad_debt_by_token_probability", "bad_debt_by_token_mean", "bad_debt_by_token_es_99")
 
 MECHANISMS = ("bad_debt_mean", "liquidation_penalty", "keeper_profit", "protocol_result_sold")
 
@@ -126,4 +126,5 @@ def bad_debt(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     # one market whose incidence is asked for; several have a chapter of their own
     paid = ("supplier_loss_probability", "supplier_loss", "supplier_loss_p99", "supplier_loss_es_99", *MECHANISMS[1:])
     who = pivot("Who pays and who earns", own, paid, lead=("threshold_shift",)) if not several else None
-    return Chapter("bad-debt", "How much bad debt is left?", lead, [ladder or None, tail or None, table, who])
+    by_token = pivot("Bad debt by token", own, BY_TOKEN, lead=("threshold_shift",), folded=True)
+    return Chapter("bad-debt", "How much bad debt is left?", lead, [ladder or None, tail or None, table, by_token, who])

@@ -21,6 +21,7 @@ class Measure:
 # Amounts with an atom at zero are reported as a distribution: chance, mean, tail and severity.
 _AMOUNTS = {
     "bad_debt": ("Bad debt", "debt left without enough collateral"),
+    "bad_debt_by_token": ("Bad debt in the token", "bad debt that is owed in the token"),
     "liquidated_volume": ("Liquidated volume", "debt repaid by liquidators"),
     "supplier_loss": ("Suppliers' loss", "bad debt that the fees earned on the same path do not cover"),
     "unsold_inventory": ("Unsold coins", "collateral that the protocol took over and still holds, at market prices"),

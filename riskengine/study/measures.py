@@ -20,6 +20,7 @@ from riskengine.stats.proportion import inverse_binomial
 from riskengine.study.columns import Columns
 from riskengine.study.names import (
     AMOUNTS,
+    BY_TOKEN,
     CALIBRATION,
     FIXED,
     INDICATORS,
@@ -96,6 +97,9 @@ def column_rows(
         lowest = replace(worst, value=-worst.value, lower=-worst.upper, upper=-worst.lower)
         found = [(measure, unit, figures.mean(column)), (f"{measure}_es_99", unit, lowest)]
     elif measure in AMOUNTS:
+        found = list(amount_rows(column, measure, figures))
+    elif measure == BY_TOKEN:
+        parameters["token"] = subject
         found = list(amount_rows(column, measure, figures))
     for name, unit, estimate in found:
         yield Row(section, model, parameters, name, unit, estimate)

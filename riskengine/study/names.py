@@ -50,6 +50,8 @@ SIGNED = {
 # amounts whose tail matters: reported as a distribution, never by one percentile alone
 AMOUNTS = ("bad_debt", "liquidated_volume", "socialised_loss", "supplier_loss", "unsold_inventory",
            "withdrawals_refused")  # fmt: skip
+# such an amount in each token owed, of a book that owes several
+BY_TOKEN = "bad_debt_by_token"
 TAIL_LEVELS = (0.95, 0.99, 0.999)
 # of estimators on the paths of a study against the exact quantile, with the unit of each
 CALIBRATION = {
@@ -389,7 +391,7 @@ def amount_name(amount: str, level: float) -> str:
 
 def all_measures() -> frozenset[str]:
     """Every measure that a criterion may name."""
-    known = {*AMOUNTS, *LIFE_AMOUNTS, "fund_need", "maker_loss"}
+    known = {*AMOUNTS, BY_TOKEN, *LIFE_AMOUNTS, "fund_need", "maker_loss"}
     amounts = {f"{a}_{part}" for a in known for part in ("probability", "mean", "given_positive", "es_99")}
     amounts |= {amount_name(a, level) for a in known for level in TAIL_LEVELS}
     named = {

@@ -7,7 +7,7 @@ Works in USD at oracle prices.  Every comparison that the contract makes on inte
 
 from riskengine.jit import kernel
 from riskengine.lending.due import DEFICIT, LESS, MORE, SKIPPED, mark
-from riskengine.lending.sale import CAPITAL, sale_range, settle
+from riskengine.lending.sale import CAPITAL, REPAID_OF, sale_range, settle
 
 # positions in `terms`; the last two are 0 and 1 but for Aave v2, whose close factor is one of the reserve's own debt,
 # and which writes nothing off
@@ -178,7 +178,10 @@ def liquidate_account(
             left += collateral[loan, r, p] if parameters[0, r] > 0.0 else 0.0
         if left <= 0.0 and terms[WRITES_OFF] > 0.0:
             for r in range(reserves):
-                sums[DEFICIT, p] += debt[loan, r, p] * indices[1, r] * oracle[r, p]
+                lost = debt[loan, r, p] * indices[1, r] * oracle[r, p]
+                sums[DEFICIT, p] += lost
+                if sums.shape[0] > REPAID_OF + reserves:
+                    sums[REPAID_OF + reserves + r, p] += lost
                 debt[loan, r, p] = 0.0
             break
     return made

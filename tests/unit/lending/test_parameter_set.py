@@ -175,6 +175,15 @@ def test_a_vote_waits_for_the_steps_that_make_room():
     assert [s.by for s in schedule(goal, start, steward)] == ["vote", "steward", "steward"]
 
 
+def test_no_order_makes_an_illegal_end_legal():
+    bad = replace(RULES, reserves=tuple(
+        r.with_values({"slope1": 0.7, "slope2": 0.6}) if r.symbol == "USDC" else r for r in RULES.reserves
+    ))  # fmt: skip
+    for ends, said in (((RULES, bad), "recommended parameters must"), ((bad, RULES), "parameters in force must")):
+        with pytest.raises(ValueError, match=f"{said} be ones that could be configured, got others for USDC"):
+            schedule(*ends, AGRS)
+
+
 def test_votes_on_both_sides_of_the_steps():
     start = changed(WETH={"ltv": 0.9, "liquidation_threshold": 0.93})
     goal = start.with_parameters(

@@ -161,8 +161,10 @@ def schedule(now: AaveV3Rules, goal: AaveV3Rules, steward: Steward) -> tuple[Ste
     ValueError
         Where either end could not be configured itself, or a limit is too small for the steps to end.
     """
+    touched = [r.symbol for r in now.reserves if r != goal.reserve(r.symbol)]
     for name, rules in (("parameters in force", now), ("recommended parameters", goal)):
-        broken = [r.symbol for r in rules.reserves if not _legal({n: r.parameter(n) for n in OF_RESERVE})]
+        own = {s: rules.reserve(s) for s in touched}
+        broken = [s for s, r in own.items() if not _legal({n: r.parameter(n) for n in OF_RESERVE})]
         if broken:
             raise ValueError(f"{name} must be ones that could be configured, got others for {', '.join(broken)}")
     steps: list[Step] = []
@@ -223,6 +225,9 @@ def _voted(now: AaveV3Rules, goal: AaveV3Rules, steward: Steward) -> AaveV3Rules
     for own in now.reserves:
         to = {n: goal.reserve(own.symbol).parameter(n) for n in OF_RESERVE if _by_vote(n, own, goal, steward)}
         new = {n: v for n, v in to.items() if v != own.parameter(n)}
+        if not new:
+            reserves.append(own)
+            continue
         bound = [n for n in _BOUND if n in new]
         held = {n: own.parameter(n) for n in OF_RESERVE}
         # the largest part of it that is legal; what is left waits for the next vote
@@ -248,6 +253,8 @@ def _moved(
     own: Reserve, goal: Reserve, limits: Mapping[str, Limit], moved_at: Mapping[tuple[str, str], float], hours: float
 ) -> Reserve:
     """A reserve after all moves of `limits` that may be made now; what would be illegal waits."""
+    if own == goal:
+        return own
     to = {n: own.parameter(n) for n in OF_RESERVE}
     for name, limit in limits.items():
         last = moved_at.get((own.symbol, name))

@@ -182,6 +182,9 @@ def test_no_order_makes_an_illegal_end_legal():
     for ends, said in (((RULES, bad), "recommended parameters must"), ((bad, RULES), "parameters in force must")):
         with pytest.raises(ValueError, match=f"{said} be ones that could be configured, got others for USDC"):
             schedule(*ends, AGRS)
+    # what nobody asks to change is nobody's fault
+    bad_too = bad.with_parameters(ParameterSet("x", {"WBTC": TokenChange(ltv=0.7325)}, close_factor=0.6))
+    assert [s.by for s in schedule(bad, bad_too, AGRS)] == ["vote", "steward"]
 
 
 def test_votes_on_both_sides_of_the_steps():

@@ -180,7 +180,8 @@ def schedule(now: AaveV3Rules, goal: AaveV3Rules, steward: Steward) -> tuple[Ste
         at, hours = (steps[-1].rules, steps[-1].hours) if steps else (at, hours)
         if len(steps) == done or at != goal and len(steps) > MOST_STEPS:
             left = ", ".join(f"{c.token} {c.parameter} {c.before:g} to {c.after:g}" for c in differences(at, goal))
-            raise ValueError(f"steward must be able to reach the recommended parameters, got stuck before {left}")
+            met = "got stuck" if len(steps) == done else f"got {MOST_STEPS} steps without the end, stopped"
+            raise ValueError(f"steward must be able to reach the recommended parameters, {met} before {left}")
     return tuple(steps)
 
 

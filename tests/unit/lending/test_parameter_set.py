@@ -219,7 +219,7 @@ def reserves(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(reserves(), reserves(), st.sets(st.sampled_from(NAMES)), st.integers(150, 1300))
+@given(reserves(), reserves(), st.sets(st.sampled_from(NAMES)), st.integers(600, 1300))
 def test_every_set_on_the_way_is_legal_whoever_may_move_what(start, end, own, step):
     def market(weth):
         return replace(RULES, reserves=tuple(weth if r.symbol == "WETH" else r for r in RULES.reserves))
@@ -267,6 +267,8 @@ def test_a_limit_below_what_the_contract_can_hold_is_refused():
         Steward({"ltv": Limit(0.00004, 72)})
     with pytest.raises(ValueError, match="limits supply_cap step must be at least 1, got 0.5; limits slope1 step"):
         Steward({"supply_cap": Limit(0.5, 72), "slope1": Limit(0.00009, 72)})
+    with pytest.raises(ValueError, match="got 400 steps without the end, stopped before WBTC ltv"):
+        schedule(changed(WBTC={"ltv": 0.3}), changed(WBTC={"ltv": 0.73}), Steward({"ltv": Limit(0.001, 72)}))
     with pytest.raises(ValueError, match="got stuck before WBTC supply_cap 4 to 8"):
         small = Steward({"supply_cap": Limit(0.1, 72, relative=True)})
         schedule(changed(WBTC={"supply_cap": 4.0}), changed(WBTC={"supply_cap": 8.0}), small)

@@ -21,6 +21,7 @@ from riskengine.arrays import check_range
 from riskengine.pricing.fixed_point import (
     BPS,
     WAD,
+    check_integers,
     mul_div_ceil,
     mul_div_floor,
     percent_mul_ceil,
@@ -32,6 +33,8 @@ DUST = 1_000 * 10**26
 
 def liquidation_bonus(health: float, health_for_max_bonus: float, max_bonus: float, bonus_factor: float) -> float:
     """Bonus (1.05 is 5 %) at `health` in [0, 1)."""
+    check_range("health", health, 0.0, float("inf"))
+    check_range("max_bonus", max_bonus, 1.0, 10.0)
     check_range("health_for_max_bonus", health_for_max_bonus, 0.0, 1.0, open_high=True)
     check_range("bonus_factor", bonus_factor, 0.0, 1.0)
     if health <= health_for_max_bonus:
@@ -90,6 +93,9 @@ class CollateralReserve:
     fee_bps: int
 
     def __post_init__(self) -> None:
+        check_integers(balance=self.balance)
+        check_integers(1, price=self.price, unit=self.unit)
+        check_integers(0, BPS, fee_bps=self.fee_bps)
         worst = percent_mul_ceil(self.max_bonus_bps, self.collateral_factor_bps)
         if self.max_bonus_bps < BPS or worst >= BPS:
             raise ValueError(
@@ -105,6 +111,10 @@ class DebtReserve:
     balance: int
     price: int
     unit: int
+
+    def __post_init__(self) -> None:
+        check_integers(balance=self.balance)
+        check_integers(1, price=self.price, unit=self.unit)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ def unliquidated_bad_debt(collateral: float, debt: float, law: Law) -> tuple[flo
 
     E[(D - C e^X)^+] = D P(X <= k) - C E[e^X 1{X <= k}],   k = ln(D / C): an undiscounted put on the collateral.
     """
+    for name, value in (("collateral", collateral), ("debt", debt)):
+        check_range(name, value, 0.0, float("inf"), open_low=True)
     edge = log(debt / collateral)
     insolvent = float(law.cdf(edge))
     return debt * insolvent - collateral * float(law.lower_expectation(edge)), insolvent
@@ -47,8 +49,10 @@ def smart_ltv(sigma_daily: float, liquidity: float, debt_cap: float, bonus: floa
 
     It assumes normal returns and that liquidations do not move the price: a baseline column, not the truth.
     """
-    for name, value in (("liquidity", liquidity), ("debt_cap", debt_cap)):
+    named = {"sigma_daily": sigma_daily, "liquidity": liquidity, "debt_cap": debt_cap, "clf": confidence_factor}
+    for name, value in named.items():
         check_range(name, value, 0.0, float("inf"), open_low=True)
+    check_range("bonus", bonus, 0.0, 1.0)
     return exp(-confidence_factor * sigma_daily / sqrt(liquidity / debt_cap)) - bonus
 
 

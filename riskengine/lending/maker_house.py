@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from riskengine.lending.maker import Bark, Take, bark, take
-from riskengine.pricing.fixed_point import RAY, mul_div_floor, ray_mul_floor, wad_mul_floor
+from riskengine.pricing.fixed_point import RAY, check_integers, mul_div_floor, ray_mul_floor, wad_mul_floor
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class AuctionTerms:
     hole_all: int
     dust: int
 
+    def __post_init__(self) -> None:
+        check_integers(1, chop=self.chop, buf=self.buf)
+        numbers = ("tail", "cusp", "tip", "chip", "hole", "hole_all", "dust")
+        check_integers(**{name: getattr(self, name) for name in numbers})
+
     @property
     def chost(self) -> int:
         """Least tab that a take may leave, RAD."""
@@ -66,6 +71,7 @@ class AuctionTerms:
 
 def start_price(feed: int, buf: int, par: int = RAY) -> int:
     """Start price (RAY) from the feed's (WAD): times `buf`, over the target price `par` of Dai."""
+    check_integers(1, feed=feed, par=par)
     return ray_mul_floor(mul_div_floor(feed * 10**9, RAY, par), buf)
 
 
@@ -110,6 +116,13 @@ class House:
         """What the running auctions still have to raise, RAD."""
         return sum(a.tab for a in self.auctions.values())
 
+    def _running(self, number: int) -> Auction:
+        if number not in self.auctions:
+            raise ValueError(
+                f"auction must be one that runs, {list(self.auctions) or 'of which there is none'}, got {number}"
+            )
+        return self.auctions[number]
+
     def barked(self, ink: int, art: int, rate: int, spot: int, feed: int, now: int) -> tuple["House", Bark]:
         """Take a vault of `ink` collateral and `art` debt (WAD) into auction, as far as the limits allow.
 
@@ -128,7 +141,7 @@ class House:
 
     def taken(self, number: int, amount: int, limit: int, now: int) -> tuple["House", Take]:
         """Buy up to `amount` (WAD) from an auction at no more than `limit` (RAY) a coin."""
-        t, a = self.terms, self.auctions[number]
+        t, a = self.terms, self._running(number)
         price = t.price(a.top, now - a.start)
         refused = "needs-reset" if t.needs_redo(a.top, now - a.start) else "too-expensive" if price > limit else None
         if refused:
@@ -153,7 +166,7 @@ class House:
 
         ValueError where it needs no reset.  No reward is due for one too small to be worth it.
         """
-        t, a = self.terms, self.auctions[number]
+        t, a = self.terms, self._running(number)
         if not t.needs_redo(a.top, now - a.start):
             raise ValueError(f"auction {number} must need a reset, got one that does not: cannot-reset")
         worth = a.lot * feed * 10**9

@@ -43,6 +43,10 @@ REPLAY: dict[str, tuple[str, str]] = {
         "p of the sign",
         "Chance of a split at least as uneven, were less and more as likely; events without a difference left out.",
     ),
+    "sign_p_value_holm": (
+        "p, adjusted (Holm)",
+        "The same, adjusted by Holm over all such tests of the study: sets, capacities and measures.",
+    ),
     "events_dominant": (
         "Events that the set wins",
         "Events with no more bad debt and no more collateral seized than in force, and less of one.",

@@ -67,7 +67,8 @@ def recommended(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         if r.parameters["event"] != "all"
     ]
     each = [r for r in own if r.parameters["event"] != "all"]
-    count = len(result["series"])
+    count, tested = len(result["series"]), len(select(own, measure="sign_p_value"))
+    floor = 2.0 ** (1 - count)
     equal = select(each, capacity="equal")
     shown = (
         ("seized_difference_least", "least over starting hours"),
@@ -84,7 +85,10 @@ def recommended(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     lead = (
         f"{_counted(count)} are {_counted(count).lower()}: events of one history each, chosen because prices fell, not "
         "a sample of crises. The p-value of the sign counts events and nothing else; where a set only has higher "
-        "thresholds it liquidates less by construction, and a small p says no more than that.",
+        "thresholds it liquidates less by construction, and a small p says no more than that. "
+        f"{_tests(own)} Holm's adjusted p bounds the chance that luck alone makes any of them as small. "
+        f"{_counted(count)} event{'s' * (count != 1)} cannot bring a p below {floor:.2g} or an adjusted one below "
+        f"{min(1.0, tested * floor):.2g}: adjusted for all, these tests can hardly find anything.",
         "Capacity equal: LTV and threshold of every token that a set names are multiplied by one factor, in whole "
         "basis points, so that the book may borrow what it may borrow in force. Capacity its own: the set as it "
         "stands. A liquidation reads no LTV, so these figures are also those of the set's thresholds with LTVs alone "
@@ -95,7 +99,7 @@ def recommended(result: Result, rows: list[Row], pictures: bool) -> Chapter:
             "bad_debt_difference_most")  # fmt: skip
     axes = ("parameter_set", "capacity")
     totals = [r for r in own if r.parameters["event"] == "all"]
-    signs = ("events_lower", "events_higher", "sign_p_value")
+    signs = ("events_lower", "events_higher", "sign_p_value", "sign_p_value_holm")
     items = [
         figure or None,
         pivot("Events won and lost", totals, ("events_dominant", "events_dominated"), lead=axes),
@@ -141,25 +145,43 @@ def _counted(count: int) -> str:
 def recommended_sentence(result: Result, rows: list[Row]) -> str:
     """In how many events each set does better and worse at equal borrow capacity."""
     own = [r for r in select(rows, "recommended", capacity="equal") if r.parameters["event"] == "all"]
-    said = []
+    said, adjusted = [], []
     for name in unique(r.parameters["parameter_set"] for r in own):
         found = {
             (r.measure, r.parameters.get("measure")): r.value for r in own if r.parameters["parameter_set"] == name
         }
-        less, more = (
-            [found[m, of] for of in ("replayed_seized", "replayed_bad_debt")] for m in ("events_lower", "events_higher")
-        )
-        p = found["sign_p_value", "replayed_seized"]
-        chance = "" if p is None else f" (exact sign test, p = {p:.2g})"
-        said.append(
-            f"{name} seizes less collateral in {less[0]:g} and more in {more[0]:g}{chance}, "
-            f"and leaves less bad debt in {less[1]:g} and more in {more[1]:g}"
-        )
+        if found["events_lower", "replayed_seized"] is None:
+            said.append(f"{name} has none in any event")
+            continue
+        parts = []
+        for of, less, noun in _COMPARED:
+            lower, higher, p = (found[m, of] for m in ("events_lower", "events_higher", "sign_p_value"))
+            chance = "" if p is None else f" (p = {p:.2g})"
+            parts.append(f"{less} {noun} in {lower:g} and more in {higher:g}{chance}")
+            adjusted += [q for q in [found.get(("sign_p_value_holm", of))] if q is not None]
+        said.append(f"{name} {', '.join(parts[:-1])}, and {parts[-1]}")
     if not said:
         return ""
     count = len(result["series"])
     events = f"{count} event{'s' * (count != 1)} of one history each"
-    return f"Recommended against live parameters at equal borrow capacity, over {events}: {'; '.join(said)}."
+    least = f" Adjusted by Holm, the least at equal capacity is p = {min(adjusted):.2g}." if adjusted else ""
+    head = f"Recommended against live parameters at equal borrow capacity, over {events}"
+    return f"{head}: {'; '.join(said)}. {_tests(select(rows, 'recommended'))}{least}"
+
+
+# measures that a sentence compares, with what less of each is called
+_COMPARED = (
+    ("replayed_seized", "seizes less", "collateral"),
+    ("replayed_bad_debt", "leaves less", "bad debt"),
+    ("replayed_borrowers", "liquidates fewer", "borrowers"),
+)
+
+
+def _tests(own: list[Row]) -> str:
+    """How many sign tests there are, and of what."""
+    count = len(select(own, measure="sign_p_value"))
+    of = "every set, as it stands and at equal capacity, by three measures"
+    return f"p is of exact sign tests, of which {count} are made: {of}."
 
 
 def replay_sentence(result: Result, rows: list[Row]) -> str:

@@ -11,7 +11,7 @@ from riskengine.book.loans import Loans
 from riskengine.lending.aave_v3.history import stepped
 from riskengine.lending.aave_v3.rules import AaveV3Rules
 from riskengine.lending.oracle_notes import drawn
-from riskengine.lending.parameter_set import ParameterSet, at_capacity
+from riskengine.lending.parameter_set import Constraints, ParameterSet, at_capacity
 from riskengine.market.grid import TimeGrid
 from riskengine.roles import LendingProtocol, label_of
 from riskengine.scenario.world import World
@@ -174,15 +174,21 @@ class LendingReplayStudy(Study):
         rules = event.rules or self.market.rules
         return replace(self.market, rules=stepped(rules, event.start) if isinstance(rules, AaveV3Rules) else rules)
 
-    def compared(self, market: LendingProtocol) -> Iterator[tuple[ParameterSet, str, LendingProtocol]]:
-        """(set, ``own`` or ``equal``, market) of every recommended set as it stands and at the capacity of `market`."""
+    def compared(self, market: LendingProtocol) -> Iterator[tuple[ParameterSet, str, LendingProtocol | str]]:
+        """(set, ``own`` or ``equal``, market) of every recommended set as it stands and at the capacity of `market`.
+
+        Instead of the market, why there is none: a set safer than `market` may have to be stretched to thresholds that
+        no contract takes.
+        """
         listed = {r.symbol: r for r in market.rules.reserves}
         spot = np.asarray(self.spot, dtype=np.float64)[:, None]
         price = market.init(self.book, self.assets, spot, TimeGrid(3600, 1)).prices(spot)[:, 0]
         worth = dict(zip(self.book.reserves, self.book.collateral.sum(axis=0) * price, strict=True))
         for own in self.recommended:
             yield own, "own", market.with_parameters(own)
-            yield own, "equal", market.with_parameters(at_capacity(own, listed, worth))
+            scaled = at_capacity(own, listed, worth)
+            broken = market.rules.broken(scaled, Constraints())
+            yield own, "equal", "; ".join(broken) if broken else market.with_parameters(scaled)
 
     @property
     def imported(self) -> Loans | None:

@@ -162,6 +162,7 @@ REPLAY = FIXED | {
     "events_lower": "count",
     "events_higher": "count",
     "sign_p_value": "probability",
+    "sign_p_value_holm": "probability",
     "events_dominant": "count",
     "events_dominated": "count",
 }

@@ -8,7 +8,10 @@ scales LTVs and thresholds together (`riskengine.lending.parameter_set.at_capaci
 from collections.abc import Iterator, Sequence
 from math import comb
 
+import numpy as np
+
 from riskengine.arrays import Floats
+from riskengine.backtest.multiplicity import holm
 from riskengine.engine.desks import LendingDesk
 from riskengine.engine.loop import run_loop
 from riskengine.estimate import Estimate, exact, undetermined
@@ -51,6 +54,12 @@ def recommended_rows(
     """Rows of section ``recommended`` of one event: figures of every set, and its differences from `live`."""
     for own, capacity, changed in study.compared(market):
         where = {"event": event, "parameter_set": own.name, "capacity": capacity}
+        if isinstance(changed, str):
+            told = undetermined(0, f"no such market: {changed}")
+            ends = ("", "_least", "_most") if study.starts > 1 else ("",)
+            missing = [*live, *(f"{name}{end}" for name in DIFFERENCES.values() for end in ends)]
+            yield from (Row("recommended", label_of(market), where, m, REPLAY[m], told) for m in missing)
+            continue
         yield from beside(study, changed, where, paths, live)
 
 
@@ -84,8 +93,16 @@ def sign_test(lower: int, higher: int) -> Estimate:
     return exact(min(1.0, 2.0 * tail), f"exact sign test over {n} events that differ")
 
 
+def adjusted_signs(tests: Sequence[Estimate]) -> list[Estimate]:
+    """p-values of all `tests` adjusted together by Holm; one where nothing differs counts as a test with p = 1."""
+    found = np.array([e.value for e in tests])
+    told = f"adjusted by Holm over {len(tests)} sign tests"
+    adjusted = holm(np.where(np.isnan(found), 1.0, found)) if tests else found
+    return [e if np.isnan(e.value) else exact(q, told) for e, q in zip(tests, adjusted, strict=True)]
+
+
 def order_of_sets(study: LendingReplayStudy, rows: Sequence[Row]) -> Iterator[Row]:
-    """In how many events a set does better or worse than the parameters in force."""
+    """In how many events a set does better or worse than the parameters in force, and what chance does alone."""
     live = {
         (r.parameters["event"], r.measure): r.estimate.value
         for r in rows
@@ -96,22 +113,31 @@ def order_of_sets(study: LendingReplayStudy, rows: Sequence[Row]) -> Iterator[Ro
         for r in rows
         if r.section == "recommended"
     }
-    events = [e.name for e in study.events]
-    told = f"counted over {len(events)} events"
+    kind, tests = label_of(study.market), []
     for name, capacity in dict.fromkeys(key[:2] for key in found):
+        at = {"event": "all", "parameter_set": name, "capacity": capacity}
+        # without a market at equal capacity there is nothing to count in an event
+        events = [e.name for e in study.events if np.isfinite(found[name, capacity, e.name, "replayed_seized"])]
+        of = f" of {len(study.events)}" if len(events) < len(study.events) else ""
+        told = f"counted over {len(events)}{of} events"
+
+        def counted(count: int, told: str = told, some: bool = bool(events)) -> Estimate:
+            return exact(count, told) if some else undetermined(0, "no event has a market of that capacity")
+
         signs = {}
         for measure, gap in DIFFERENCES.items():
             gaps = [found[name, capacity, e, gap] for e in events]
             same = [max(_SAME * abs(live[e, measure]), _CENT) for e in events]
             signs[measure] = [(g > s) - (g < -s) for g, s in zip(gaps, same, strict=True)]
             lower, higher = signs[measure].count(-1), signs[measure].count(1)
-            where = {"event": "all", "parameter_set": name, "capacity": capacity, "measure": measure}
-            kind = label_of(study.market)
-            yield Row("recommended", kind, where, "events_lower", "count", exact(lower, told))
-            yield Row("recommended", kind, where, "events_higher", "count", exact(higher, told))
-            yield Row("recommended", kind, where, "sign_p_value", "probability", sign_test(lower, higher))
+            where = at | {"measure": measure}
+            yield Row("recommended", kind, where, "events_lower", "count", counted(lower))
+            yield Row("recommended", kind, where, "events_higher", "count", counted(higher))
+            tests.append((where, sign_test(lower, higher)))
+            yield Row("recommended", kind, where, "sign_p_value", "probability", tests[-1][1])
         both = list(zip(signs["replayed_seized"], signs["replayed_bad_debt"], strict=True))
-        where = {"event": "all", "parameter_set": name, "capacity": capacity}
         for measure, way in (("events_dominant", 1), ("events_dominated", -1)):
             count = sum(max(way * a, way * b) <= 0 and min(way * a, way * b) < 0 for a, b in both)
-            yield Row("recommended", label_of(study.market), where, measure, "count", exact(count, told))
+            yield Row("recommended", kind, at, measure, "count", counted(count))
+    for (where, _), adjusted in zip(tests, adjusted_signs([e for _, e in tests]), strict=True):
+        yield Row("recommended", kind, where, "sign_p_value_holm", "probability", adjusted)

@@ -162,7 +162,7 @@ def all_adapters() -> dict[str, Adapter]:
 
 
 class _Inputs(dict[str, Any]):
-    """Inputs that write down which of them was read last: an error of the adapter is most often about that one."""
+    """Inputs without null that write down in which order they are read: an error can name the one it is about."""
 
     def __init__(self, values: Mapping[str, Any], read: list[tuple[str, Any]], place: str = "") -> None:
         super().__init__((k, _watched(v, read, f"{place}{k}")) for k, v in values.items())
@@ -182,6 +182,8 @@ class _Inputs(dict[str, Any]):
 
 
 def _watched(value: Any, read: list[tuple[str, Any]], place: str) -> Any:
+    if value is None:
+        raise ValueError(f"{place} must not be null: leave out what there is none of")
     if isinstance(value, dict):
         return _Inputs(value, read, f"{place}.")
     return [_watched(v, read, f"{place}[{i}]") for i, v in enumerate(value)] if isinstance(value, list) else value
@@ -192,10 +194,16 @@ def _why(error: Exception, read: list[tuple[str, Any]]) -> str:
     at, last = read[-1] if read else ("the inputs", None)
     if last is _MISSING and isinstance(error, KeyError):
         return f"no {at!r} among {error.args[1]}"
-    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-    nulls = list(dict.fromkeys(f"{place} (null)" for place, value in read if value is None))
-    # a message that names its input needs no help; null may be read long before it is used
-    return said if isinstance(error, ValueError) and not nulls else f"{', '.join(nulls) or at}: {said}"
+    if isinstance(error, ValueError):
+        return str(error)
+    # an input may be used long after it was read: the last one is to blame only where it is no number itself
+    if isinstance(error, ZeroDivisionError):
+        named = [place for place, value in read if value in (0, "0")]
+    elif isinstance(last, bool | int | float):
+        named = [place for place, value in read if isinstance(value, str)]
+    else:
+        named = [at]
+    return f"{', '.join(dict.fromkeys(named)) or at}: {type(error).__name__}: {error}"
 
 
 def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:

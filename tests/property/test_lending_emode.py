@@ -26,6 +26,9 @@ TOKENS = ("WBTC", "WETH", "WBTC@2", "WETH@2", "USDC")
 UNITS = {"WBTC": 10**8, "WETH": 10**18, "USDC": 10**6}
 
 
+SUMS = ("volume_usd", "seized_usd", "deficit_usd")
+
+
 def rules(*emodes):
     def token(symbol, asset, decimals, *parameters, **more):
         return Reserve(symbol, asset, decimals, *parameters, FREE, 0.8, **more)
@@ -62,9 +65,38 @@ def test_bitmaps_decide_whose_parameters_hold():
     # a category without bitmaps holds the tokens that name it
     assert own.reserve("WETH@1").liquidation_threshold == 0.93 and own.reserve("WBTC@1").liquidation_threshold == 0.78
     assert own.mode(1).borrowable == ("WETH",)
-    # a shift moves reserves, not categories
-    assert own.with_threshold_shift(-0.03).reserve("WBTC@2").liquidation_threshold == 0.92
-    assert own.with_threshold_shift(-0.03).reserve("WETH@2").liquidation_threshold == 0.8
+    # a shift moves categories as it moves reserves, an LTV above the new threshold with it
+    down = own.with_threshold_shift(-0.05)
+    assert (down.reserve("WBTC@2").liquidation_threshold, down.reserve("WBTC@2").ltv) == (0.87, 0.87)
+    assert down.reserve("WETH@2").liquidation_threshold == 0.78
+    with pytest.raises(
+        ValueError, match=r"ETH correlated liquidation_threshold times \(1 \+ liquidation_bonus\) must be at most 1"
+    ):
+        own.with_threshold_shift(0.065)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 500), st.integers(70, 110), st.integers(900, 1300), st.sampled_from([-0.05, -0.01, 0.0, 0.03]))
+def test_a_mode_and_a_token_of_its_own_are_one_account(btc, fall, used, shift):
+    """``WBTC@2``, and WBTC listed once more with the parameters of the mode: the same figures under every shift."""
+    listed = rules()
+    own_token = replace(
+        listed, emodes=(), reserves=(*(replace(r, emode=0) for r in listed.reserves), replace(
+            listed.reserve("WBTC@2"), symbol="mWBTC", emode=0
+        )),
+    )  # fmt: skip
+    owed = btc / 100 * START[0] * 0.92 * 1000 / used
+    prices = [START, (START[0] * fall / 100, START[1])]
+    found = []
+    for held, own, tokens in (("WBTC@2", listed, TOKENS), ("mWBTC", own_token, ("mWBTC", "USDC"))):
+        sides = [np.array([[part.get(t, 0.0) for t in tokens]]) for part in ({held: btc / 100}, {"USDC": owed})]
+        model = replace(market(), rules=own).with_threshold_shift(shift)
+        loans = Loans(tokens, *sides, ("b",))
+        at_start = model.init(loans, ASSETS, np.array(START)[:, None], TimeGrid(3600, 1))
+        _, events, closing = play(model, loans, prices)
+        figures = [events[0].liquidations[0], *(total(events, n)[0] for n in SUMS)]
+        found.append([*figures, closing["debt"][0], at_start.initially_liquidatable[0], at_start.borrow_capacity[0]])
+    np.testing.assert_array_equal(*map(np.array, found))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ References: Aave v3.7 ``GenericLogic``, ``LiquidationLogic`` (behaviour re-imple
 
 from dataclasses import dataclass
 
+from riskengine.arrays import check_range
 from riskengine.pricing.fixed_point import (
     BPS,
     check_integers,
@@ -213,6 +214,10 @@ def fixed_spread_identity(
     The protocol fee is part of the bonus: it moves collateral from the liquidator to the treasury and leaves the
     account's ratios alone.
     """
+    for name, value in (("collateral_value", collateral_value), ("debt_value", debt_value), ("LB", bonus)):
+        check_range(name, value, 0.0, float("inf"), open_low=True)
+    check_range("LT", threshold, 0.0, 1.0)
+    check_range("repay_value", repay_value, 0.0, float("inf"))
     collateral = collateral_value - bonus * repay_value
     debt = debt_value - repay_value
     after = (threshold * collateral / debt, debt / collateral) if debt > 0 else (float("inf"), 0.0)

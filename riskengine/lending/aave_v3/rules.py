@@ -6,6 +6,7 @@ exceed 100 % (``PoolConfigurator``); both hold here for reserves and e-mode cate
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from riskengine.arrays import check_range
 from riskengine.lending.aave_v3.history import ChangeLog
@@ -144,6 +145,11 @@ class EfficiencyMode:
     def __post_init__(self) -> None:
         check_collateral(self.label, self.ltv, self.liquidation_threshold, self.liquidation_bonus)
 
+    @property
+    def symbol(self) -> str:
+        """What messages call it."""
+        return self.label
+
 
 @dataclass(frozen=True)
 class AaveV3Rules:
@@ -237,17 +243,20 @@ class AaveV3Rules:
         raise ValueError(f"reserve must be one of {[r.symbol for r in self.reserves]}, got {symbol!r}")
 
     def with_threshold_shift(self, shift: float) -> "AaveV3Rules":
-        """Every collateral's liquidation threshold moved by `shift` (0.03 is three points).
+        """The liquidation threshold of every collateral and efficiency mode moved by `shift` (0.03 is three points).
 
         An LTV above the new threshold comes down to it.  ValueError where a threshold leaves [0, 1) or times its
         bonus exceeds 1: such a market could not be configured.
         """
 
-        def changed(reserve: Reserve) -> Reserve:
-            enabled = reserve.liquidation_threshold > 0.0
-            return moved(reserve, shift, "liquidation_threshold", "ltv") if enabled else reserve
+        def changed(own: Any) -> Any:
+            enabled = own.liquidation_threshold > 0.0
+            return moved(own, shift, "liquidation_threshold", "ltv") if enabled else own
 
-        return replace(self, reserves=tuple(changed(r) for r in self.reserves)) if shift else self
+        if not shift:
+            return self
+        modes = {"emodes": tuple(changed(e) for e in self.emodes)} if self.emodes else {}
+        return replace(self, reserves=tuple(changed(r) for r in self.reserves), **modes)
 
     def broken(self, changes: ParameterSet, constraints: Constraints) -> list[str]:
         """Every reason why `changes` could not be configured, or break `constraints`; empty where they can."""

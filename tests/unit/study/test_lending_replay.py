@@ -13,7 +13,7 @@ from riskengine.data.prices import load_prices
 from riskengine.errors import InputError
 from riskengine.study.lending_replay import _ranks
 from riskengine.study.lending_replay_spec import LiquidationColumns
-from riskengine.study.replay_recommended import sign_test
+from riskengine.study.replay_recommended import adjusted_signs, sign_test
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 from cli_files import call  # noqa: E402
@@ -104,12 +104,12 @@ RECOMMENDED = (
 )
 
 
-def recommended(capsys, folder, *more):
-    code, out, err = call(
-        capsys, "run", folder / "s.yaml", "--data", prices(folder), *more, "--out", folder / "run", "--json"
+def recommended(capsys, folder, *more, out="run"):
+    code, text, err = call(
+        capsys, "run", folder / "s.yaml", "--data", prices(folder), *more, "--out", folder / out, "--json"
     )
     assert code == 0, err
-    rows = json.loads(out)["result"]["rows"]
+    rows = json.loads(text)["result"]["rows"]
     own = [r for r in rows if r["section"] == "recommended"]
     names = ("parameter_set", "capacity", "measure")
     found = {}
@@ -145,7 +145,58 @@ def test_recommended_sets_at_their_own_and_at_equal_capacity_by_hand(capsys, fol
     # nothing to test where nothing differs
     assert value("wide", "equal", "sign_p_value", "all", "replayed_bad_debt") is None
     report = (folder / "run" / "report.md").read_text(encoding="utf-8")
-    assert "over 1 event of one history each: higher seizes less collateral in 1 and more in 0" in report
+    assert (
+        "over 1 event of one history each: higher seizes less collateral in 1 and more in 0 (p = 1), leaves less "
+        "bad debt in 0 and more in 0, and liquidates fewer borrowers in 1 and more in 0 (p = 1)"
+    ) in report
+    assert "12 are made" in report and "Holm, the least at equal capacity is p = 1" in report
+
+
+def test_a_set_without_an_equal_capacity_keeps_its_own_replay(capsys, folder):
+    """0.40 / 0.83 against 0.80 / 0.83 in force would be 0.80 / 1.66: no market, and no reason to refuse the study."""
+    safe = "{name: safe, tokens: {WETH: {ltv: 0.4, liquidation_threshold: 0.83}}}"
+    with_safe = RECOMMENDED.replace("=[", f"=[{safe}, ")
+    alone = recommended(capsys, folder, "--set", RECOMMENDED, out="alone")
+    found = recommended(capsys, folder, "--set", with_safe)
+    # its own replay: the threshold is that in force, and half may be borrowed
+    assert found["safe", "own", "replayed_seized", "fall", None] == pytest.approx(8_400.0)
+    assert found["safe", "own", "borrow_capacity", "fall", None] == pytest.approx(16_000.0)
+    for measure in ("replayed_seized", "borrow_capacity", "seized_difference", "seized_difference_most"):
+        assert found["safe", "equal", measure, "fall", None] is None
+    for of in ("replayed_seized", "replayed_bad_debt", "replayed_borrowers"):
+        assert found["safe", "equal", "events_lower", "all", of] is None
+        assert found["safe", "equal", "sign_p_value_holm", "all", of] is None
+    assert found["safe", "equal", "events_dominant", "all", None] is None
+    # the others stand as without it, but for the number of tests
+    others = {key: v for key, v in found.items() if key[0] != "safe" and "holm" not in key[2]}
+    assert others == {key: v for key, v in alone.items() if "holm" not in key[2]}
+    rows = json.loads((folder / "run" / "result.json").read_text(encoding="utf-8"))["rows"]
+    (why,) = {
+        r["estimate"]["method"] for r in rows
+        if r["parameters"].get("parameter_set") == "safe" and r["parameters"].get("capacity") == "equal"
+        and r["measure"] == "replayed_seized"
+    }  # fmt: skip
+    assert "WETH liquidation_threshold must be in [0, 1], got 1.66" in why
+    report = (folder / "run" / "report.md").read_text(encoding="utf-8")
+    assert "safe has none in any event" in report
+
+
+def test_all_tests_are_adjusted_together(capsys, folder):
+    """Two sets, two capacities, three measures: Holm over the twelve, those without a difference among them."""
+    found = recommended(capsys, folder, "--set", RECOMMENDED)
+    keys = [key for key in found if key[2] == "sign_p_value"]
+    assert len(keys) == 12
+    plain = [1.0 if found[k] is None else found[k] for k in keys]
+    adjusted = [found[(*k[:2], "sign_p_value_holm", *k[3:])] for k in keys]
+    for k, p, q in zip(keys, plain, adjusted, strict=True):
+        assert q is None if found[k] is None else q == min(1.0, 12 * p)
+
+
+def test_holm_of_the_shipped_example_by_hand():
+    """Five p of 2 / 64 in twelve: all adjusted to 12 / 32; the next, 14 / 64, to one."""
+    spread = [sign_test(6, 0)] * 5 + [sign_test(1, 5)] * 3 + [sign_test(1, 0)] * 3 + [sign_test(0, 0)]
+    found = [e.value for e in adjusted_signs(spread)]
+    assert found[:5] == pytest.approx([0.375] * 5) and found[5:11] == [1.0] * 6 and np.isnan(found[11])
 
 
 def test_a_recommended_set_may_be_a_file(capsys, folder):
@@ -257,10 +308,6 @@ def test_faults_of_prices_and_liquidations(capsys, folder):
         ("recommended=[{name: a}, {name: a}]", "recommended must name every set once"),
         ("market.keeper.extra_delay={kind: exponential, mean_hours: 1}", "market must draw nothing"),
         ("market.oracle={kind: stale, missed_share: 0.1}", "market must draw nothing"),
-        (
-            "recommended=[{name: a, tokens: {WETH: {ltv: 0.5, liquidation_threshold: 0.82}}}]",
-            "a at equal borrow capacity: WETH liqu",
-        ),
     ):
         code, _, err = call(capsys, "run", folder / "s.yaml", "--data", prices(folder), "--set", change, "--dry-run")
         assert code == 2 and said in err, err

@@ -9,13 +9,26 @@ from riskengine.pricing.fixed_point import compounded_interest, linear_interest,
 from riskengine.verify.cases import Case, all_adapters, run_case
 
 TAKES = {"top": RAY, "cut": RAY, "step_s": 90, "tab": RAD, "lot": WAD, "chost": 0, "bids": [{"t": 0, "amt": WAD}]}
+HEALTH = "health-factor identity (Aave-style fixed spread)"
 SWAP = {"reserve_in": 5, "reserve_out": 10, "amount_in": 1, "fee_numerator": 997, "fee_denominator": 1000}
 POLICY = {"rate0": 1, "sigma": WAD, "target_debt_fraction": WAD, "price": WAD, "peg_keeper_debt": 0, "total_debt": WAD}
+ALL = all_adapters()
 MORE = {
     "deviation/heartbeat oracle": {"prices": [1, 2], "step_s": 60, "deviation": 0.005, "heartbeat_s": 3600},
     "Maker Clipper multiple takes": TAKES,
     "Uniswap v2 swap": SWAP,
     "crvUSD AggMonetaryPolicy2": POLICY,
+    "Aave v4 LiquidationEngine": {
+        "health_factor": 0.9, "health_factor_for_max_bonus": 0.8, "max_liquidation_bonus": 1.1,
+        "liquidation_bonus_factor": 0.5,
+    },
+    "Aave v4 liquidationCall": {
+        "target_health_factor": WAD, "health_factor_for_max_bonus": WAD // 2, "liquidation_bonus_factor_bps": 0,
+        "health_factor": WAD // 2, "total_debt_value": 10**30, "debt": {"balance": 10**10, "price": 1, "unit": 1},
+        "collateral": {
+            "balance": 10**10, "price": 1, "unit": 1, "collateral_factor_bps": 8000, "max_liquidation_bonus_bps": 10_500
+        },
+    },
     "Silo liquidationCall": {
         "collateral": 1, "collateral_value": 10, "debt": 1, "debt_value": 9, "ltv_after_liquidation": WAD // 2,
         "liquidation_fee": 0,
@@ -31,7 +44,7 @@ MORE = {
 def said(mechanism, **changed):
     """What comes of the mechanism's legal inputs with some changed; nothing is expected of it."""
     inputs = MORE.get(mechanism) or WORKED[mechanism][0]
-    result = run_case(Case("bad", mechanism, inputs | changed, {}, 0, 0, ""), all_adapters())
+    result = run_case(Case("bad", mechanism, inputs | changed, {}, 0, 0, ""), ALL)
     return result.verdict, str(result)
 
 
@@ -44,16 +57,16 @@ def said(mechanism, **changed):
         ("Maker Clipper multiple takes", {"tab": -RAD}, "tab must be at least 0"),
         ("Maker Clipper multiple takes", {"cut": 2 * RAY}, "cut must be at most"),
         ("Maker Clipper multiple takes", {"bids": [{"t": 0, "amt": 1}] * 6}, "bids must be at most 5, got 6"),
-        ("Maker Clipper multiple takes", {"bids": None}, "bids (null)"),
+        ("Maker Clipper multiple takes", {"bids": None}, "bids must not be null"),
         ("Maker Clipper multiple takes", {"bids": [{"t": 0, "amt": -1}]}, "amt must be at least 0"),
         ("Maker Clipper multiple takes", {"bids": [{"t": 0}]}, "no 'bids[0].amt'"),
-        ("Maker Clipper multiple takes", {"lot": None}, "lot must be a whole number, got None"),
+        ("Maker Clipper multiple takes", {"bids": 3}, "bids: TypeError"),
         ("Maker Clipper multiple takes", {"lot": "1e999999999"}, "lot must be below 2^256"),
         ("Maker Clipper multiple takes", {"lot": "many"}, "lot must be a whole number, got 'many'"),
         ("Maker Dog bark", {"rate": 0}, "rate must be at least 1"),
         ("Maker Dog bark", {"chop": 0}, "chop must be at least 1"),
         ("Maker OSM poke/hop", {"hop": 0}, "hop must be at least 1"),
-        ("Maker OSM poke/hop", {"source_price": None}, "source_price (null)"),
+        ("Maker OSM poke/hop", {"source_price": None}, "source_price must not be null"),
         ("Uniswap v2 swap", {"reserve_in": -1}, "reserve_in must be at least 0"),
         ("Uniswap v2 swap", {"reserve_in": 0}, "reserve_in must be at least 1"),
         ("Uniswap v2 swap", {"fee_denominator": 0}, "fee_denominator must be at least 1"),
@@ -64,7 +77,7 @@ def said(mechanism, **changed):
         ("Silo PartialLiquidationLib", {"ltv_after_liquidation": 2 * WAD}, "target_ltv must be at most"),
         ("Silo liquidationCall", {"liquidation_fee": -1}, "liquidation_fee must be at least 0"),
         ("Morpho Blue LIF = min(1.15, 1/(1-0.3(1-LLTV)))", {"lltv_wad": [2 * WAD]}, "lltv must be at most"),
-        ("Morpho Blue LIF = min(1.15, 1/(1-0.3(1-LLTV)))", {"lltv_wad": None}, "lltv_wad (null)"),
+        ("Morpho Blue LIF = min(1.15, 1/(1-0.3(1-LLTV)))", {"lltv_wad": None}, "lltv_wad must not be null"),
         ("Morpho Blue _accrueInterest", {"fee": WAD}, "fee must be at most"),
         ("Euler v2 EVK setMaxLiquidationDiscount", {"debt_value": 0}, "debt_value must be at least 1"),
         ("Euler v2 EVK setMaxLiquidationDiscount", {"max_liquidation_discount_bps": 10**4}, "discount_bps must be at"),
@@ -78,12 +91,22 @@ def said(mechanism, **changed):
         (list(WORKED)[4], {"reserve_factor_bps": 10_001}, "reserve_factor_bps must be at most 10000"),
         (list(WORKED)[4], {"elapsed_seconds": -1}, "elapsed_seconds must be at least 0"),
         ("Aave v3.7 liquidationCall", {"liquidate_debt_index": 7}, "liquidate_debt_index must be at most 0"),
-        ("Aave v3.7 liquidationCall", {"collaterals": None}, "collaterals (null)"),
+        ("Aave v3.7 liquidationCall", {"collaterals": None}, "collaterals must not be null"),
         ("Aave v3.7 liquidationCall", {"cover": -5}, "cover must be at least 0"),
         ("Liquity v1 liquidation (normal path; 0.5% gas compensation)", {"debt": 0}, "debt must be at least 1"),
         ("Liquity v1 liquidation (normal path; 0.5% gas compensation)", {"gas_comp_divisor": 0}, "divisor must be at"),
         ("binomial order-statistic interval", {"n": 0}, "hold at least one value, got 0"),
         ("GBM first-passage", {"health_factor_0": -1}, "health must lie in [0, inf], got -1"),
+        ("Aave v4 LiquidationEngine", {"health_factor": -1}, "health must lie in [0, inf], got -1"),
+        ("Risk DAO SmartLTV", {"sigma_daily": -1}, "sigma_daily must lie in (0, inf], got -1"),
+        (HEALTH, {"collateral_value": 0}, "collateral_value must lie in (0, inf], got 0"),
+        (HEALTH, {"LT": "x"}, "LT: TypeError"),
+        (
+            "Merton put (undiscounted, zero drift: E[S_T]=S_0)",
+            {"collateral_value": 0},
+            "collateral must lie in (0, inf]",
+        ),
+        ("Aave v4 liquidationCall", {"debt": {"balance": 1, "price": 1, "unit": 0}}, "unit must be at least 1"),
         ("Risk DAO SmartLTV", {"liquidity": -1}, "liquidity must lie in (0, inf], got -1"),
         ("deviation/heartbeat oracle", {"step_s": 0}, "step_s and heartbeat_s must be at least 1"),
         ("deviation/heartbeat oracle", {"prices": [1, -1]}, "deviation and prices must be above 0, got -1"),
@@ -96,13 +119,14 @@ def test_refused_with_its_name(mechanism, changed, fault):
 
 @pytest.mark.parametrize("mechanism", [*WORKED, *MORE])
 def test_every_input_missing_or_null_is_named(mechanism):
-    """Each key in turn: what is left out is said by name, and null is never a figure (but where it means a default)."""
+    """Each key in turn: what is left out is said by name or has a default, and null is never a figure."""
     inputs = MORE.get(mechanism) or WORKED[mechanism][0]
     assert said(mechanism)[0] == "PASS"
     for key in inputs:
         verdict, text = said(mechanism, **{key: None})
-        assert verdict == "PASS" or key in text, text
-        assert "NoneType" not in text or f"{key} (null)" in text, text
+        assert verdict == "FAIL" and f"{key} must not be null" in text, text
+        missing = run_case(Case("bad", mechanism, {k: v for k, v in inputs.items() if k != key}, {}, 0, 0, ""), ALL)
+        assert missing.verdict == "PASS" or f"no {key!r} among" in str(missing), str(missing)
 
 
 def test_powers_and_interest_refuse_what_is_negative():

@@ -1,9 +1,12 @@
 """Fit a kind of liquidity to what real books and quotes pay for sales of many sizes.
 
 A ladder of sales is (USD at the mark, USD paid), from one snapshot or from many.  The fit minimises the sum over sales
-of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over those whose slippage is at most `within`:
-what a liquidator who is paid a bonus of that size can use.  Depths are fitted in logarithms, the fee (or half-spread)
-in [0, 2 %] where it is not given.  How far depth moved between snapshots is the factor on depth that fits each best.
+of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over sales of up to the size at which some snapshot
+first slips by more than `within`: what a liquidator who is paid a bonus of that size can use.  The size is one for all
+snapshots, for to drop only the sales that slip more would drop the large ones of thin snapshots.  Where depth moves, a
+fit is then of the mean slippage of each size, a harmonic mean of depths.  Depths are fitted in logarithms, the fee (or
+half-spread) in [0, 2 %] where it is not given.  Bands that begin where the book is known no more hold nothing.  How far
+depth moved between snapshots is the factor on depth that fits each best.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +24,10 @@ from riskengine.liquidity.square_root import SquareRoot
 from riskengine.roles import Liquidity
 
 KINDS = ("constant_product", "concentrated", "order_book", "square_root")
+_BANDED = ("concentrated", "order_book")
 _MOST_FEE = 0.02
+# edges of bands are compared within rounding
+_WHOLE = 1 - 1e-9
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class SellLadder:
         Which snapshot a sale is of.
     stamps : tuple of str
         When the snapshots were taken.
+    reach : float or None
+        Distance below the mark down to which a book is whole; None of quotes.
     """
 
     name: str
@@ -45,6 +53,7 @@ class SellLadder:
     paid: Floats
     snapshot: Ints
     stamps: tuple[str, ...]
+    reach: float | None = None
 
     @property
     def slippage(self) -> Floats:
@@ -71,6 +80,10 @@ class LiquidityFit:
         Root mean square and largest absolute error of the average slippage.
     depth_range : tuple of float
         5th and 95th percentile over snapshots of the factor on depth that fits each; (1, 1) of one.
+    largest_sale, largest_slippage : float
+        The largest sale used, USD, and the largest slippage: what the fit says beyond them is not in the data.
+    notes : tuple of str
+        Parameters on a bound of the search, and depths that the data hold in part or not at all.
     """
 
     liquidity: Liquidity
@@ -80,6 +93,9 @@ class LiquidityFit:
     rms: float
     largest: float
     depth_range: tuple[float, float]
+    largest_sale: float
+    largest_slippage: float
+    notes: tuple[str, ...] = ()
 
 
 def modelled_slippage(liquidity: Liquidity, asset: str, sold: Floats) -> Floats:
@@ -144,7 +160,11 @@ def fit_liquidity(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     used = ladder.within(within)
-    make, depths = _maker(kind, asset, distances, daily_volatility)
+    make, depths = _maker(kind, asset, distances, daily_volatility, ladder.reach)
+    if not depths:
+        raise ValueError(
+            f"distances must begin above the reach {ladder.reach:g} of {ladder.name}, got {distances[0]:g}"
+        )
     fewest = depths + (fee is None) + 1
     if used.sold.size < fewest:
         raise ValueError(
@@ -168,6 +188,17 @@ def fit_liquidity(
 
     solved = least_squares(misfit, start, bounds=(low, high), x_scale=np.where(np.arange(start.size) < depths, 1, 1e-3))
     best = found(solved.x)
+    # the fee is written to six digits
+    slack = np.append(np.full(depths, 1e-3), 1e-6)[: start.size]
+    names = [f"depth {n + 1} of {depths}" for n in range(depths)] + ["fee"]
+    notes = [
+        f"{name} stands on the {side} bound of the search"
+        for side, bound in (("lower", low), ("upper", high))
+        for name, on in zip(names, np.abs(solved.x - bound) <= slack, strict=False)
+        if on
+    ]
+    if ladder.reach is not None and kind in _BANDED:
+        notes += _beyond(distances, ladder.reach)
     error = modelled_slippage(best, asset, used.sold) - real
     return LiquidityFit(
         best,
@@ -177,7 +208,22 @@ def fit_liquidity(
         float(np.sqrt(np.mean(error**2))),
         float(np.abs(error).max()),
         _depth_range(best, asset, used),
+        float(used.sold.max()),
+        float(real.max()),
+        tuple(notes),
     )
+
+
+def _beyond(distances: tuple[float, ...], reach: float) -> list[str]:
+    """What the bands of `distances` hold beyond `reach`."""
+    notes = []
+    for low, high in zip(distances, distances[1:], strict=False):
+        if low < reach * _WHOLE and high > reach / _WHOLE:
+            notes.append(f"band {low:g} to {high:g} holds what was seen to {reach:.3g}, spread on to its end")
+    beyond = [low for low in distances[:-1] if low >= reach * _WHOLE]
+    if beyond:
+        notes.append(f"bands from {beyond[0]:g} on hold nothing, for the book is known to {reach:.3g} only")
+    return notes
 
 
 def joined(fits: Sequence[LiquidityFit], half_life_hours: float, source: tuple[str, ...] = ()) -> Liquidity:
@@ -199,7 +245,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _maker(
-    kind: str, asset: str, distances: tuple[float, ...], volatility: float
+    kind: str, asset: str, distances: tuple[float, ...], volatility: float, reach: float | None
 ) -> tuple[Callable[[Floats, float], Liquidity], int]:
     """(record from depths and fee, number of depths)."""
     if kind == "constant_product":
@@ -207,7 +253,10 @@ def _maker(
     if kind == "square_root":
         return lambda d, fee: SquareRoot({asset: float(d[0])}, {asset: volatility}, fee=fee), 1
     cls = Concentrated if kind == "concentrated" else BookLadder
-    return lambda d, fee: cls(distances, {asset: tuple(float(x) for x in d)}, fee), len(distances) - 1
+    bands = len(distances) - 1
+    known = bands if reach is None else sum(low < reach * _WHOLE for low in distances[:-1])
+    nothing = (0.0,) * (bands - known)
+    return lambda d, fee: cls(distances, {asset: (*(float(x) for x in d), *nothing)}, fee), known
 
 
 def _depth_range(liquidity: Liquidity, asset: str, ladder: SellLadder) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from riskengine.config.locate import shipped
 from riskengine.config.reader import read_yaml
 from riskengine.config.study import load_study
 from riskengine.data.depth import read_ladder
+from riskengine.errors import InputError
 from riskengine.liquidity.concentrated import Concentrated
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.liquidity.hybrid import Hybrid
@@ -68,6 +69,27 @@ def test_fits_of_several_assets_are_one_record():
         joined([*fits, other], 3.0)
 
 
+def test_bands_beyond_the_reach_hold_nothing_and_are_said():
+    """Fitted to sales that end in the second band: the third is not made up."""
+    ladder = replace(sales(TRUE["order_book"]).within(0.01), reach=0.03)
+    fit = fit_liquidity("order_book", "ETH", ladder, distances=EDGES)
+    np.testing.assert_allclose(fit.liquidity.depth_usd["ETH"], (3e5, 2e6, 0.0), rtol=1e-3)
+    assert fit.notes == ("bands from 0.03 on hold nothing, for the book is known to 0.03 only",)
+    assert fit.largest_sale == ladder.sold.max() and fit.largest_slippage == ladder.slippage.max()
+    inside = fit_liquidity("order_book", "ETH", replace(ladder, reach=0.02), distances=EDGES)
+    assert inside.notes[0] == "band 0.005 to 0.03 holds what was seen to 0.02, spread on to its end"
+    with pytest.raises(ValueError, match="distances must begin above the reach 0.02 of toy, got 0.03"):
+        fit_liquidity("order_book", "ETH", replace(ladder, reach=0.02), distances=(0.03, 0.2))
+
+
+def test_what_stands_on_a_bound_of_the_search_is_said():
+    dear = sales(ConstantProduct({"ETH": 4e7}, 0.03))
+    assert fit_liquidity("constant_product", "ETH", dear).notes == ("fee stands on the upper bound of the search",)
+    free = fit_liquidity("square_root", "ETH", sales(TRUE["constant_product"]), daily_volatility=0.03)
+    assert free.notes == ("fee stands on the lower bound of the search",)
+    assert fit_liquidity("constant_product", "ETH", sales(TRUE["constant_product"])).notes == ()
+
+
 def test_refuses():
     few = sales(TRUE["constant_product"]).within(1e-9)
     with pytest.raises(ValueError, match="toy must have 3 sales with slippage of at most 0.1, one more than is fitted"):
@@ -110,9 +132,19 @@ def test_shipped_liquidity_is_what_the_data_say(shared, name, file, series, more
         np.testing.assert_allclose(
             getattr(fit.liquidity, amount)[asset], getattr(record, amount)[asset], rtol=5e-3, err_msg=name
         )
-        assert digest in record.source[0] and any(
-            s.startswith(f"{asset}: slippage of {fit.count}") for s in record.source
-        )
+        said = [f"{asset}: slippage of {fit.count} ", f"largest sale {fit.largest_sale:.3g} USD", *fit.notes]
+        assert digest in record.source[0] and any(all(x in s for x in said) for s in record.source)
+
+
+@pytest.mark.parametrize(("series", "reach", "levels"), [("BTCUSDT", 0.0025, 0.00333), ("ETHUSDT", 0.005, 0.00865)])
+def test_real_books_by_distance_are_cut_within_the_reach_of_their_levels(shared, series, reach, levels):
+    """The same books level by level end before the next edge: what is kept is whole, what is cut was not."""
+    by_distance, _ = read_ladder(shared / DEPTH, f"binance_spot/{series}")
+    by_level, _ = read_ladder(shared / "data/orderbook_l2_binance_20240808.csv.gz", f"binance_spot/{series}")
+    assert by_distance.reach == reach and by_level.reach == pytest.approx(levels, abs=1e-5)
+    assert reach < by_level.reach < 2 * reach
+    with pytest.raises(InputError, match="more than any book holds"):
+        read_ladder(shared / DEPTH, f"binance_coinm/{series.replace('USDT', 'USD_PERP')}")
 
 
 def test_the_real_book_is_within_a_basis_point_of_its_fit(shared):

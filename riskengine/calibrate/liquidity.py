@@ -5,7 +5,7 @@ of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over sales 
 first slips by more than `within`: what a liquidator who is paid a bonus of that size can use.  The size is one for all
 snapshots, for to drop only the sales that slip more would drop the large ones of thin snapshots.  Where depth moves, a
 fit is then of the mean slippage of each size, a harmonic mean of depths.  Depths are fitted in logarithms, the fee (or
-half-spread) in [0, 2 %] where it is not given.  Bands that begin where the book is known no more hold nothing.  How far
+half-spread) in [0, 2 %] where it is not given.  Bands beyond what is known of a book hold nothing.  How far
 depth moved between snapshots is the factor on depth that fits each best.
 """
 
@@ -26,8 +26,6 @@ from riskengine.roles import Liquidity
 KINDS = ("constant_product", "concentrated", "order_book", "square_root")
 _BANDED = ("concentrated", "order_book")
 _MOST_FEE = 0.02
-# edges of bands are compared within rounding
-_WHOLE = 1 - 1e-9
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,10 @@ class SellLadder:
         return 1.0 - self.paid / self.sold
 
     def within(self, most: float) -> "SellLadder":
-        """The sales whose slippage is at most `most`."""
-        kept = self.slippage <= most
+        """The sales smaller than any, of all snapshots, that slips by more than `most` or that a book cannot fill."""
+        kept = self.sold < np.min(self.sold[self.slippage > most], initial=np.inf)
+        if self.reach is not None:
+            kept &= self.sold <= min(self.sold[self.snapshot == n].max() for n in np.unique(self.snapshot))
         return replace(self, sold=self.sold[kept], paid=self.paid[kept], snapshot=self.snapshot[kept])
 
 
@@ -83,7 +83,7 @@ class LiquidityFit:
     largest_sale, largest_slippage : float
         The largest sale used, USD, and the largest slippage: what the fit says beyond them is not in the data.
     notes : tuple of str
-        Parameters on a bound of the search, and depths that the data hold in part or not at all.
+        Parameters on a bound of the search, and bands beyond what is known.
     """
 
     liquidity: Liquidity
@@ -141,13 +141,13 @@ def fit_liquidity(
         Name of the asset in the record.
     ladder : SellLadder
     distances : tuple of float
-        Edges of the bands of ``concentrated`` and ``order_book``.
+        Edges of the bands of ``concentrated`` and ``order_book``; the reach of a book becomes one (`bands_to`).
     fee : float or None
         None fits it.
     daily_volatility : float
         Of ``square_root``, whose daily volume is fitted at Y = 1.
     within : float
-        Largest slippage of the sales used.
+        Slippage that no sale of the sizes used exceeds.
 
     Raises
     ------
@@ -160,16 +160,16 @@ def fit_liquidity(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     used = ladder.within(within)
+    if ladder.reach is not None and ladder.reach not in distances:
+        distances = bands_to(distances, (ladder.reach,))
     make, depths = _maker(kind, asset, distances, daily_volatility, ladder.reach)
-    if not depths:
-        raise ValueError(
-            f"distances must begin above the reach {ladder.reach:g} of {ladder.name}, got {distances[0]:g}"
-        )
     fewest = depths + (fee is None) + 1
     if used.sold.size < fewest:
+        over = ladder.sold[ladder.slippage > within]
+        least = f"; the smallest that slips by more is of {over.min():.3g} USD" if over.size else ""
         raise ValueError(
             f"{ladder.name} must have {fewest} sales with slippage of at most {within:g}, one more than is fitted, "
-            f"got {used.sold.size}"
+            f"got {used.sold.size}{least}"
         )
     start = np.full(depths, np.log(used.sold.max() / depths))
     # bands are bounded by what was sold: the data say nothing of more
@@ -188,6 +188,8 @@ def fit_liquidity(
 
     solved = least_squares(misfit, start, bounds=(low, high), x_scale=np.where(np.arange(start.size) < depths, 1, 1e-3))
     best = found(solved.x)
+    if ladder.reach is not None and kind in _BANDED and len(ladder.stamps) > 1:
+        best = _mean_book(kind, best, asset, ladder, within)
     # the fee is written to six digits
     slack = np.append(np.full(depths, 1e-3), 1e-6)[: start.size]
     names = [f"depth {n + 1} of {depths}" for n in range(depths)] + ["fee"]
@@ -197,8 +199,8 @@ def fit_liquidity(
         for name, on in zip(names, np.abs(solved.x - bound) <= slack, strict=False)
         if on
     ]
-    if ladder.reach is not None and kind in _BANDED:
-        notes += _beyond(distances, ladder.reach)
+    if depths < len(distances) - 1 and kind in _BANDED:
+        notes.append(f"bands from {ladder.reach:g} on hold nothing, for the book is not known beyond")
     error = modelled_slippage(best, asset, used.sold) - real
     return LiquidityFit(
         best,
@@ -214,16 +216,29 @@ def fit_liquidity(
     )
 
 
-def _beyond(distances: tuple[float, ...], reach: float) -> list[str]:
-    """What the bands of `distances` hold beyond `reach`."""
-    notes = []
-    for low, high in zip(distances, distances[1:], strict=False):
-        if low < reach * _WHOLE and high > reach / _WHOLE:
-            notes.append(f"band {low:g} to {high:g} holds what was seen to {reach:.3g}, spread on to its end")
-    beyond = [low for low in distances[:-1] if low >= reach * _WHOLE]
-    if beyond:
-        notes.append(f"bands from {beyond[0]:g} on hold nothing, for the book is known to {reach:.3g} only")
-    return notes
+def _mean_book(kind: str, pooled: Any, asset: str, ladder: SellLadder, within: float) -> Liquidity:
+    """`pooled` with the mean of the depths that each snapshot has down to the reach, which few sizes of all share."""
+    each = []
+    for n in np.unique(ladder.snapshot):
+        own = ladder.snapshot == n
+        one = replace(
+            ladder,
+            name=f"{ladder.name} of {ladder.stamps[n]}",
+            sold=ladder.sold[own],
+            paid=ladder.paid[own],
+            snapshot=ladder.snapshot[own],
+            stamps=(ladder.stamps[n],),
+        )
+        fit: Any = fit_liquidity(kind, asset, one, distances=pooled.distances, fee=pooled.fee, within=within).liquidity
+        each.append(fit.depth_usd[asset])
+    return replace(pooled, depth_usd={asset: tuple(float(d) for d in np.mean(each, axis=0))})
+
+
+def bands_to(distances: tuple[float, ...], reaches: Sequence[float]) -> tuple[float, ...]:
+    """Edges with one at each of `reaches`, the farthest the last: no band goes beyond what is known of a book."""
+    if not distances[0] < min(reaches):
+        raise ValueError(f"distances must begin nearer than the book reaches, {min(reaches):g}, got {distances[0]:g}")
+    return tuple(sorted({*(d for d in distances if d < max(reaches)), *reaches}))
 
 
 def joined(fits: Sequence[LiquidityFit], half_life_hours: float, source: tuple[str, ...] = ()) -> Liquidity:
@@ -254,7 +269,7 @@ def _maker(
         return lambda d, fee: SquareRoot({asset: float(d[0])}, {asset: volatility}, fee=fee), 1
     cls = Concentrated if kind == "concentrated" else BookLadder
     bands = len(distances) - 1
-    known = bands if reach is None else sum(low < reach * _WHOLE for low in distances[:-1])
+    known = bands if reach is None else sum(low < reach for low in distances[:-1])
     nothing = (0.0,) * (bands - known)
     return lambda d, fee: cls(distances, {asset: (*(float(x) for x in d), *nothing)}, fee), known
 

@@ -34,7 +34,7 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
     How soon what was sold is bid again is not in such data: the half-life is yours. Nor is what nobody was asked for:
     the largest sale used is said, and beyond it, as beyond the reach of a book, the fit is a curve drawn on.
     """
-    from riskengine.calibrate.liquidity import KINDS, fit_liquidity, joined
+    from riskengine.calibrate.liquidity import KINDS, bands_to, fit_liquidity, joined
     from riskengine.cli.output import as_json, table
     from riskengine.cli.progress import compile_notice
     from riskengine.config.dump import dump, to_yaml
@@ -62,17 +62,21 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
         raise UsageError(f"--{error}") from None
     if (kind == "square_root") != bool(volatility) or (volatility and set(volatility) != set(named)):
         raise UsageError("--daily-volatility must be given for every asset of square_root, and for no other kind")
-    fits, digest, when, notes = [], "", set(), {}
+    fits, ladders, digest, notes = [], {}, "", {}
     try:
+        for asset, series in named.items():
+            ladders[asset], digest = read_ladder(data, series, contract_usd, reaches.get(asset))
+        when = {stamp[:10] for ladder in ladders.values() for stamp in ladder.stamps}
+        known = [ladder.reach for ladder in ladders.values() if ladder.reach is not None]
+        if known:
+            edges = bands_to(edges, known)
         with compile_notice():
             for own_fee in (fee,) if fee is not None or len(named) == 1 else (None, "mean"):
-                shared = sum(f.liquidity.fee for f in fits) / len(fits) if own_fee == "mean" else own_fee
+                shared = round(sum(f.liquidity.fee for f in fits) / len(fits), 6) if own_fee == "mean" else own_fee
                 # what was found on a bound stays said where the fee is then the mean of several
                 notes = {f.asset: [n for n in f.notes if n.startswith("fee")] for f in fits}
                 fits = []
-                for asset, series in named.items():
-                    ladder, digest = read_ladder(data, series, contract_usd, reaches.get(asset))
-                    when |= {stamp[:10] for stamp in ladder.stamps}
+                for asset, ladder in ladders.items():
                     given = {"daily_volatility": volatility[asset]} if volatility else {}
                     fits.append(fit_liquidity(kind, asset, ladder, distances=edges, fee=shared, within=within, **given))
                     notes.setdefault(asset, []).extend(fits[-1].notes)

@@ -145,7 +145,7 @@ def _book(frame: "pandas.DataFrame", contract_usd: float | None, reach: float | 
             raise ValueError(f"the book of {stamp} must have bids and asks, got {bids.size} and {asks.size}")
         mark = 0.5 * (price[bids].max() + price[asks].min())
         bids = bids[np.argsort(-price[bids], kind="stable")]
-        reaches.append(1.0 - price[bids[-1]] / mark)
+        reaches.append(float(np.ceil(1e6 * (1.0 - price[bids[-1]] / mark))) / 1e6)
         bids = bids[price[bids] >= mark * (1.0 - (1.0 if reach is None else reach * (1 + 1e-9)))]
         if not bids.size:
             raise ValueError(f"the book of {stamp} must have bids within {reach:g} of its mark, got none")
@@ -157,8 +157,8 @@ def _book(frame: "pandas.DataFrame", contract_usd: float | None, reach: float | 
         sold.append(total[kept])
         paid.append(proceeds[kept])
         snapshot.append(np.full(kept.size, n))
-    own_reach = float(min(reaches)) if reach is None else reach
-    return np.concatenate(sold), np.concatenate(paid), np.concatenate(snapshot), tuple(stamps), own_reach
+    reach = min(reaches) if reach is None else reach
+    return np.concatenate(sold), np.concatenate(paid), np.concatenate(snapshot), tuple(stamps), reach
 
 
 def band_depths(frame: "pandas.DataFrame", contract_usd: float | None) -> tuple[np.ndarray, np.ndarray]:

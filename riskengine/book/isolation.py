@@ -29,9 +29,10 @@ def isolated(book: Portfolio, choices: Sequence[Margining], spot: Floats) -> Por
     book : Portfolio
     choices : sequence of {"cross", "asset", "position"}
     spot : ndarray, shape (A,)
-        USD; only ratios matter, and only where an account is split.
+        USD; matters only where an account is split.
     """
-    rows = [part for k, choice in enumerate(choices) for part in _parts(book, k, choice, spot)]
+    sizes = book.sizes(spot)
+    rows = [part for k, choice in enumerate(choices) for part in _parts(book, k, choice, spot, sizes[k])]
     quantity, cash, owner, names = zip(*rows, strict=True)
     return replace(
         book,
@@ -43,8 +44,10 @@ def isolated(book: Portfolio, choices: Sequence[Margining], spot: Floats) -> Por
     )
 
 
-def _parts(book: Portfolio, k: int, choice: Margining, spot: Floats) -> list[tuple[Floats, Floats, int, str]]:
-    """(quantity, cash, account, name) of each part of account `k`."""
+def _parts(
+    book: Portfolio, k: int, choice: Margining, spot: Floats, sizes: Floats
+) -> list[tuple[Floats, Floats, int, str]]:
+    """(quantity, cash, account, name) of each part of account `k`, whose positions are of `sizes` (M,) coins."""
     quantity, cash = book.quantity[k], book.cash[k]
     whole = [(quantity, cash, k, book.names[k])]
     if choice == "cross":
@@ -59,7 +62,7 @@ def _parts(book: Portfolio, k: int, choice: Margining, spot: Floats) -> list[tup
     groups = [g for g in groups if g[1].size or cash[1 + g[0]] != 0.0]
     if len(groups) < 2:
         return whole
-    size = np.array([np.abs(quantity[m]).sum() for _, m, _ in groups])
+    size = np.array([sizes[m].sum() for _, m, _ in groups])
     asset = np.array([a for a, _, _ in groups])
     notional = size * spot[asset]
     share = notional / notional.sum() if notional.any() else np.full(len(groups), 1.0 / len(groups))

@@ -127,6 +127,13 @@ class Portfolio:
         own = (Perpetual, Future)
         return np.array([isinstance(x, own) and x.settlement == "inverse" for x in self.instruments], dtype=bool)
 
+    def sizes(self, spot: Floats) -> Floats:
+        """Coins of each position at `spot` (A,), none negative, shape (K, M): of inverse ones what dollars buy."""
+        held = np.abs(self.quantity)
+        own = self.inverse
+        held[:, own] *= self.entry[:, own] / spot[self.asset_index[own]]
+        return held
+
     @cached_property
     def quote_index(self) -> Ints:
         """Asset that each instrument's entry price is counted in, -1 for USD, shape (M,)."""

@@ -80,6 +80,8 @@ TERMS = {
     "moneyness": "Strike over spot; log-moneyness is k = ln(K / F).",
     "multiplier": "Factor on a whole requirement; how models without a level are swept.",
     "numeraire": "The currency that figures are counted in: USD, or the coin that inverse options settle in.",
+    "open notional": "Notional of accounts that at the end of a path are below their requirement, in an auction, or "
+    "taken over and not sold.",
     "oracle": "The price that a protocol sees: published by heartbeat and deviation, averaged, delayed or silent.",
     "origin": "Start of a window in which coverage is measured; origins lie a margin period apart, so windows do not "
     "overlap.",

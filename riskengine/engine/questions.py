@@ -35,25 +35,31 @@ class Feedback:
 class VolatilityFeedback:
     """Volatility feedback of liquidations: what is closed raises the variance that options are marked at; it decays.
 
-    Closing x USD of notional adds ``elasticity x / depth_usd`` to the logarithm of the variance state that the surface
-    reads.  Prices, depth and the variance that the path moves with are left alone.
+    The logarithm of the variance state that the surface reads is raised by h.  Closing x USD of notional, with
+    a = elasticity x / depth_usd, takes the share 1 - exp(-a / largest) of the room largest - h that is left: little
+    adds a, much never more than `largest`, and splitting a close changes nothing.  Prices, depth and the variance that
+    the path moves with are left alone.
 
     Attributes
     ----------
     elasticity : float
-        Log-variance added by closing `depth_usd`.
+        Log-variance added for each `depth_usd` closed, where little is.
     depth_usd : dict of str to float
         Per asset; times the world's depth, where it has one.
     half_life_hours : float
         Half-life of what was added.
+    largest : float
+        Bound of h; 1.4 doubles implied volatility.
     """
 
     elasticity: float
     depth_usd: dict[str, float]
     half_life_hours: float
+    largest: float = 1.4
 
     def __post_init__(self) -> None:
         check_range("elasticity", self.elasticity, 0.0, 10.0)
+        check_range("largest", self.largest, 0.0, 10.0, open_low=True)
         check_range("half_life_hours", self.half_life_hours, 0.0, 1e6, open_low=True)
         for asset, depth in self.depth_usd.items():
             check_range(f"depth_usd of {asset}", depth, 0.0, 1e15, open_low=True)

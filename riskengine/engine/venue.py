@@ -16,7 +16,8 @@ from riskengine.book.portfolio import Portfolio
 from riskengine.engine.maker_book import MakerBook
 from riskengine.engine.questions import VolatilityFeedback
 from riskengine.liquidation.account_life import live_one_step
-from riskengine.liquidation.auction_life import GIVEN, PROFIT, STARTED, auction_one_step, no_auctions
+from riskengine.liquidation.auction_life import GIVEN, PAYMENT, PROFIT, STARTED, auction_one_step, no_auctions
+from riskengine.liquidation.margin_calls import add_called_notional, called_accounts
 from riskengine.liquidation.venue_state import (
     ADL_COUNT,
     ADL_LOSS,
@@ -66,7 +67,7 @@ BY_KIND = {
     "deleveragings": ADL_COUNT,
     "socialised_loss": SOCIALISED,
 }
-OF_AUCTION = {"auctions": STARTED, "auction_discount": GIVEN, "bidder_profit": PROFIT}
+OF_AUCTION = {"auctions": STARTED, "auction_discount": GIVEN, "bidder_profit": PROFIT, "bidder_payment": PAYMENT}
 OF_FUND = {"fund_draw": FUND_OUT, "fund_need": NEED, "fund_exhausted": EXHAUSTED, "uncovered_loss": UNCOVERED}
 
 
@@ -152,6 +153,7 @@ class VenueDesk:
             self._heated = np.zeros((assets, lanes))
             self._per_usd = heat.elasticity / np.array([heat.depth_usd[a] for a in book.assets])[:, None]
             self._cooled = 0.5 ** (paths.grid.step_seconds / 3600.0 / heat.half_life_hours)
+            self._hottest, self._largest = np.zeros(lanes), heat.largest
         self._inverse = book.inverse
         self._rate = np.array([terms.maintenance[a] for a in book.assets])[book.asset_index][:, None]
         self._options = DeribitStandard(maintenance=terms.option_maintenance)
@@ -261,12 +263,12 @@ class VenueDesk:
     ) -> None:
         """Fill in the rows of options."""
         book, own = self.book, self.book.options
-        value[own], _, need[1, own] = self._options.option_units(book, now)
-        need[0, own] = value[own]
+        worth = value[own] = need[0, own] = option_values(book, now)
+        need[1, own] = self._options.option_units(book, now, worth)[2]
         notional[own] = spot[book.asset_index[own]]
         if self._sells:
             moved = option_values(book, self._snapshot(step, spot * (1.0 + BUMP)))
-            delta[own] = (moved - option_values(book, now)) / (BUMP * notional[own])
+            delta[own] = (moved - worth) / (BUMP * notional[own])
 
     def step(self, step: int, spot: Floats) -> Floats:
         """Participant of the step loop: call and liquidate; coins sold to the market, net, shape (A, P)."""
@@ -288,10 +290,16 @@ class VenueDesk:
             at = (step * seconds, seconds, step == grid.steps)
             auction_one_step(life, self.now, self._sale, self._ratio, self._found, *at)
         if self._heated is not None:
-            depth = self._paths.depth_lanes
-            added = self._per_usd * life.closed
-            self._heated = (self._heated + (added if depth is None else added / depth[step])) * self._cooled
+            self._heated = self._heat(step)
         return life.sold.copy()
+
+    def _heat(self, step: int) -> Floats:
+        """Log-variance that the next step sees, (A, P): a dollar adds in proportion to the room that is left."""
+        self._hottest = np.maximum(self._hottest, self._heated.max(axis=0))
+        depth = self._paths.depth_lanes
+        added = self._per_usd * self.life.closed / (1.0 if depth is None else depth[step])
+        room = self._largest - self._heated
+        return (self._heated - room * np.expm1(-added / self._largest)) * self._cooled
 
     def conservation_error(self) -> Floats:
         """Largest entry that no other explains, of USD, coins and instruments, as a share of all there is; (P,)."""
@@ -326,6 +334,14 @@ class VenueDesk:
             out["all", measure] = life.fund[row].copy()
         for measure, column in {} if self._maker is None else self._maker.columns(life).items():
             out["all", measure] = column
+        left = np.zeros((len(self.kinds), self._paths.count))
+        # below its requirement, in an auction, or taken over and not sold: it would be called at once again
+        head, _ = called_accounts(life, self.now, self._ratio, self._found)
+        add_called_notional(life, self.now, head, self._found, left)
+        for kind, column in (("all", left.sum(axis=0)), *zip(self.kinds, left, strict=True)):
+            out[kind, "open_notional"] = column
+        if self._heated is not None:
+            out["all", "volatility_rise"] = np.expm1(0.5 * self._hottest)
         out["all", "fund_net"] = life.fund[FUND_IN] - life.fund[FUND_OUT]
         error = self.conservation_error()
         # NaN marks the path: a book that does not balance is numerical trouble

@@ -20,10 +20,11 @@ def touch_probability(health: float, drift: float, sigma: float, horizon: float)
 
     collateral in one asset, debt in the numeraire (reflection principle; continuous monitoring).
     """
-    if health <= 1.0:
-        return 1.0
+    check_range("health", health, 0.0, float("inf"))
     check_range("sigma", sigma, 0.0, 100.0, open_low=True)
     check_range("horizon", horizon, 0.0, 100.0, open_low=True)
+    if health <= 1.0:
+        return 1.0
     barrier = -log(health)
     nu = drift - 0.5 * sigma * sigma
     scale = sigma * sqrt(horizon)
@@ -46,6 +47,8 @@ def smart_ltv(sigma_daily: float, liquidity: float, debt_cap: float, bonus: floa
 
     It assumes normal returns and that liquidations do not move the price: a baseline column, not the truth.
     """
+    for name, value in (("liquidity", liquidity), ("debt_cap", debt_cap)):
+        check_range(name, value, 0.0, float("inf"), open_low=True)
     return exp(-confidence_factor * sigma_daily / sqrt(liquidity / debt_cap)) - bonus
 
 

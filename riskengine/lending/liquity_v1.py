@@ -6,7 +6,7 @@ system's ratio is closed only against a pool that covers it, at no more than 110
 
 from dataclasses import dataclass
 
-from riskengine.pricing.fixed_point import WAD
+from riskengine.pricing.fixed_point import WAD, check_integers
 
 GAS_COMPENSATION_DIVISOR = 200
 MINIMUM_RATIO = 110 * WAD // 100
@@ -28,6 +28,8 @@ def liquidate(
     debt: int, collateral: int, stability_pool: int, divisor: int = GAS_COMPENSATION_DIVISOR
 ) -> LiquityLiquidation:
     """Normal mode: the pool takes what it can, pro rata; other vaults take the rest."""
+    check_integers(1, debt=debt, divisor=divisor)
+    check_integers(collateral=collateral, stability_pool=stability_pool)
     compensation = collateral // divisor
     rest = collateral - compensation
     offset = min(debt, stability_pool)
@@ -42,6 +44,7 @@ def liquidate_capped(
 
     `price` is USD per coin, WAD; the pool is taken to cover the debt.
     """
+    check_integers(1, debt=debt, price=price, divisor=divisor)
     capped = min(collateral, debt * MINIMUM_RATIO // price)
     compensation = capped // divisor
     return LiquityLiquidation(compensation, debt, capped - compensation, 0, 0, collateral - capped)

@@ -13,7 +13,7 @@ re-implemented; from the formulas of the code, no figure of its tests has been m
 
 from dataclasses import dataclass
 
-from riskengine.pricing.fixed_point import WAD, mul_div_floor
+from riskengine.pricing.fixed_point import WAD, check_integers, mul_div_floor
 
 GAS_COMPENSATION_DIVISOR = 200
 GAS_COMPENSATION_CAP = 2 * WAD
@@ -61,8 +61,8 @@ def liquidate(debt: int, collateral: int, pool: int, price: int, terms: BranchTe
     terms : BranchTerms, optional
         Those of WETH by default.
     """
-    if debt <= 0 or price <= 0:
-        raise ValueError(f"debt and price must be positive, got {debt}, {price}")
+    check_integers(1, debt=debt, price=price)
+    check_integers(collateral=collateral, pool=pool)
     terms = terms or BranchTerms()
     compensation = min(collateral // GAS_COMPENSATION_DIVISOR, terms.gas_compensation_cap)
     rest = collateral - compensation
@@ -70,7 +70,7 @@ def liquidate(debt: int, collateral: int, pool: int, price: int, terms: BranchTe
     def seized(available: int, owed: int, penalty: int) -> int:
         return min(available, mul_div_floor(owed, WAD + penalty, price))
 
-    offset = min(debt, max(0, pool))
+    offset = min(debt, pool)
     share = mul_div_floor(rest, offset, debt)
     to_pool = seized(share, offset, terms.penalty_pool)
     surplus = share - to_pool

@@ -5,16 +5,20 @@ Reference: dss ``dog``, ``clip``, ``abaci`` (behaviour re-implemented).
 
 from dataclasses import dataclass
 
-from riskengine.pricing.fixed_point import RAY, WAD, ray_mul_floor, ray_power
+from riskengine.pricing.fixed_point import RAY, WAD, check_integers, ray_mul_floor, ray_power
 
 
 def linear_price(top: int, duration: int, elapsed: int) -> int:
     """Auction price falling linearly from `top` (RAY) to 0 over `duration` seconds."""
+    check_integers(top=top, duration=duration, elapsed=elapsed)
     return 0 if elapsed >= duration else ray_mul_floor(top, (duration - elapsed) * RAY // duration)
 
 
 def stairstep_price(top: int, cut: int, step_seconds: int, elapsed: int) -> int:
     """Auction price: `top` times `cut` (RAY) for each whole step elapsed."""
+    check_integers(top=top, elapsed=elapsed)
+    check_integers(1, step_s=step_seconds)
+    check_integers(0, RAY, cut=cut)
     return ray_mul_floor(top, ray_power(cut, elapsed // step_seconds))
 
 
@@ -46,6 +50,7 @@ class Take:
 
 def take(tab: int, lot: int, price: int, amount: int, chost: int) -> Take:
     """Buy up to `amount` of `lot` at `price` (RAY); none may leave a `tab` below `chost` with collateral on sale."""
+    check_integers(tab=tab, lot=lot, price=price, amount=amount, chost=chost)
     part = min(lot, amount)
     owe = part * price
     if owe > tab:
@@ -79,6 +84,8 @@ def bark(
 
     `hole_all`, `dirt_all` are the limit on all auctions and what they are raising; `hole`, `dirt` the collateral's own.
     """
+    check_integers(ink=ink, art=art, spot=spot, dust=dust, Hole=hole_all, Dirt=dirt_all, hole=hole, dirt=dirt)
+    check_integers(1, rate=rate, chop=chop)
     if spot == 0 or ink * spot >= art * rate:
         return Bark(0, 0, 0, 0, "not-unsafe")
     # room below dust is no obstacle: a vault that is dusty itself may fit into it

@@ -10,7 +10,7 @@ Reference: ``PartialLiquidationLib`` (behaviour re-implemented).
 
 from dataclasses import dataclass
 
-from riskengine.pricing.fixed_point import WAD, mul_div_ceil, mul_div_floor
+from riskengine.pricing.fixed_point import WAD, check_integers, mul_div_ceil, mul_div_floor
 
 FULL_LIQUIDATION_ABOVE = 9 * WAD // 10
 # shares and assets are converted twice on the way to the liquidator, a unit lost each time
@@ -19,6 +19,8 @@ UNDERESTIMATION = 2
 
 def max_repay_value(debt: int, collateral: int, target_ltv: int, fee: int) -> int:
     """Largest repayment, in the units of `debt`; `target_ltv` and `fee` are WAD."""
+    check_integers(debt=debt, collateral=collateral, fee=fee)
+    check_integers(0, WAD, target_ltv=target_ltv)
     if debt == 0 or fee >= WAD:
         return 0
     if debt >= collateral or target_ltv == 0:

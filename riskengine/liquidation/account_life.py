@@ -49,9 +49,6 @@ from riskengine.liquidation.venue_state import (
     FEE,
     FEES,
     FUND_IN,
-    FUND_OUT,
-    LIQUIDATED,
-    NEED,
     OWN,
     SHORTFALL,
     SLIPPAGE,
@@ -59,8 +56,10 @@ from riskengine.liquidation.venue_state import (
     TARGET,
     VOLUME,
     account_figures,
+    draw_on_fund,
     fund_left,
     is_short,
+    note_liquidated,
 )  # fmt: skip
 from riskengine.liquidity.execution import MAKER
 
@@ -122,22 +121,16 @@ def _resolve(life, now, k, p, orders, asked):
     equity = account_figures(life, now, k, p)[0]
     if equity < -DOLLAR or exhausted:
         owed = max(-equity, 0.0)
-        paid = min(owed, fund_left(life, p))
-        life.state[k, 0, p] += paid
-        life.fund[FUND_OUT, p] += paid
-        life.fund[NEED, p] = max(life.fund[NEED, p], life.fund[FUND_OUT, p] - life.fund[FUND_IN, p])
+        left = draw_on_fund(life, k, p, owed)
         life.sums[kind, SHORTFALL, p] += owed
         if life.status[k, p] == OWN:
             life.status[k, p] = TAKEN
             life.sums[kind, BANKRUPT, p] += 1.0
-        if exhausted or paid < owed:
+        if exhausted or left > 0.0:
             life.fund[EXHAUSTED, p] = 1.0
-            left = deleverage(life, now, k, p, owed - paid if owed - paid > DOLLAR else 0.0)
-            if left > DOLLAR:
-                socialise(life, now, k, p, left)
-    if life.liquidated[k, p] == 0 and (closed > 0.0 or life.status[k, p] != OWN):
-        life.liquidated[k, p] = 1
-        life.sums[kind, LIQUIDATED, p] += 1.0
+            socialise(life, now, k, p, deleverage(life, now, k, p, left if left > DOLLAR else 0.0))
+    if closed > 0.0 or life.status[k, p] != OWN:
+        note_liquidated(life, k, p)
     if life.status[k, p] == TAKEN and account_figures(life, now, k, p)[2] <= 0.0:
         wind_up(life, now, k, p)
 

@@ -11,7 +11,8 @@ account until the next step are made at the prices of the step, before the next 
 3. A solvent auction ends where E >= target R, and turns insolvent where its bid would be 0 or less; an insolvent one
    ends where E >= R.
 4. What a bidder is paid comes from the fund, then from all accounts with equity in proportion to it; what no equity
-   bears, from the venue.  Nobody is deleveraged.
+   bears, from the venue.  Nobody is deleveraged.  Of a payment for the share f the account's shortfall is
+   max(-E, 0) f, what it owes beyond its equity; the rest is what the bidder asks beyond that.
 5. At the last step what an account owes is paid in the same way.
 
 No bid depends on the fund, so a fund of F is exhausted on a path exactly where `NEED` exceeds F, as without auctions.
@@ -31,14 +32,10 @@ from riskengine.liquidation.venue_state import (
     BANKRUPT,
     CALLS,
     DOLLAR,
-    EXHAUSTED,
     FEE,
     FEES,
     FUND_IN,
-    FUND_OUT,
     INSOLVENT,
-    LIQUIDATED,
-    NEED,
     OWN,
     SHORTFALL,
     SLIPPAGE,
@@ -46,12 +43,14 @@ from riskengine.liquidation.venue_state import (
     TARGET,
     VOLUME,
     account_figures,
-    fund_left,
+    draw_on_fund,
     is_short,
+    note_close,
+    note_liquidated,
 )  # fmt: skip
 
 # rows of `Auctions.sums`
-STARTED, GIVEN, PROFIT = range(3)
+STARTED, GIVEN, PROFIT, PAYMENT = range(4)
 # positions in `Auctions.rules`
 FROM, CUTOFF, FAST, SLOW, LENGTH, REQUIRED, CAPITAL, ARRIVAL = range(8)
 
@@ -68,8 +67,9 @@ class Auctions(NamedTuple):
         Cash that earlier bids left, USD.
     tied : (P,)
         Capital of bidders that is not free, USD.
-    sums : (J, 3, P)
-        Auctions started; what bidders were given beside the mark; what of it is left to them.
+    sums : (J, 4, P)
+        Auctions started; what bidders were given beside the mark; what of it is left to them; what others paid for
+        accounts beyond what these owed.
     """
 
     rules: np.ndarray
@@ -85,26 +85,20 @@ def no_auctions(terms: DutchAuction, accounts: int, kinds: int, lanes: int) -> A
     rules = (terms.start, terms.cutoff, terms.fast_seconds, terms.slow_seconds, terms.insolvent_seconds,
              who.required_profit, who.capital_usd, who.arrival_seconds)  # fmt: skip
     clock, reserved = np.zeros((2, accounts, lanes))
-    return Auctions(np.array(rules), clock, reserved, np.zeros(lanes), np.zeros((kinds, 3, lanes)))
+    return Auctions(np.array(rules), clock, reserved, np.zeros(lanes), np.zeros((kinds, 4, lanes)))
 
 
 @kernel
-def _pay_for(life, now, k, p, owed):
-    """Give account `k` what it owes: from the fund, then from accounts with equity."""
+def _pay_for(life, now, sale, k, p, owed, short):
+    """Give account `k` what is paid for it, `short` of which it owes beyond its equity: from the fund, then others."""
     kind = life.kind[k]
-    paid = min(owed, fund_left(life, p))
-    life.state[k, 0, p] += paid
-    life.fund[FUND_OUT, p] += paid
-    life.fund[NEED, p] = max(life.fund[NEED, p], life.fund[FUND_OUT, p] - life.fund[FUND_IN, p])
-    life.sums[kind, SHORTFALL, p] += owed
-    if life.liquidated[k, p] < 2:
-        life.sums[kind, LIQUIDATED, p] += 1.0 - life.liquidated[k, p]
-        life.sums[kind, BANKRUPT, p] += 1.0
+    life.sums[kind, SHORTFALL, p] += short
+    sale.sums[kind, PAYMENT, p] += owed - short
+    note_liquidated(life, k, p)
+    if short > DOLLAR and life.liquidated[k, p] == 1:
         life.liquidated[k, p] = 2
-    if paid < owed:
-        life.fund[EXHAUSTED, p] = 1.0
-        if owed - paid > DOLLAR:
-            socialise(life, now, k, p, owed - paid)
+        life.sums[kind, BANKRUPT, p] += 1.0
+    socialise(life, now, k, p, draw_on_fund(life, k, p, owed))
 
 
 @kernel
@@ -117,8 +111,7 @@ def _hand_over(life, now, k, p, f, kept):
         life.state[k, h, p] = x - moved
         life.market[h, p] += moved
         if h >= first:
-            life.sold[life.asset[h - first], p] += moved * now.delta[h - first, p]
-            life.closed[life.asset[h - first], p] += abs(moved) * now.notional[h - first, p]
+            note_close(life, now, p, h - first, moved)
 
 
 @kernel
@@ -155,7 +148,7 @@ def _bid(life, now, sale, k, p, where, elapsed, orders, equity, need, gross):
         life.fund[FUND_IN, p] += fee * f * gross
         sale.reserved[k, p] += paid
     elif paid < 0.0:
-        _pay_for(life, now, k, p, -paid)
+        _pay_for(life, now, sale, k, p, -paid, max(-equity, 0.0) * f)
     _hand_over(life, now, k, p, f, kept if solvent else max(-paid, 0.0))
     life.state[k, 0, p] += paid
     life.market[0, p] -= paid
@@ -165,9 +158,7 @@ def _bid(life, now, sale, k, p, where, elapsed, orders, equity, need, gross):
     life.sums[kind, FEES, p] += fee * f * gross
     sale.sums[kind, GIVEN, p] += given * f
     sale.sums[kind, PROFIT, p] += given * f - cost - fee * f * gross
-    if life.liquidated[k, p] == 0:
-        life.liquidated[k, p] = 1
-        life.sums[kind, LIQUIDATED, p] += 1.0
+    note_liquidated(life, k, p)
     return True
 
 
@@ -236,5 +227,5 @@ def auction_one_step(life, now, sale, ratio, found, time, seconds, last):
         for j in range(n if last else 0):
             equity = account_figures(life, now, queue[j], p)[0]
             if equity < -DOLLAR:
-                _pay_for(life, now, queue[j], p, -equity)
+                _pay_for(life, now, sale, queue[j], p, -equity, -equity)
     return count

@@ -96,6 +96,16 @@ def called_accounts(life, now, ratio, found):
 
 
 @kernel
+def add_called_notional(life, now, head, found, out):
+    """Add to `out` (J, P), by kind, the notional of the accounts that `called_accounts` found."""
+    for p in range(head.size):
+        k = head[p] - 1
+        while k >= 0:
+            out[life.kind[k], p] += account_figures(life, now, k, p)[2]
+            k = found[k, p] - 1
+
+
+@kernel
 def line_up(ratio, found, head, p, queue):
     """Accounts called on lane `p` into `queue` (K,), in the order in which they are taken; returns how many."""
     n, k = 0, head[p] - 1

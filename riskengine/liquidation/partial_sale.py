@@ -19,6 +19,7 @@ from riskengine.liquidation.venue_state import (
     TARGET,
     VEGA_LIMIT,
     VEGA_SLOPE,
+    note_close,
     trade,
 )  # fmt: skip
 from riskengine.liquidity.execution import BUY, MAKER, SELL, fill_cost, fill_limit, fill_slippage, fill_take
@@ -152,20 +153,35 @@ def affordable_share(where, orders, depth, taken, quote, terms, most, room):
     return low
 
 
+@kernel(inline=True)
+def _fill(life, now, p, where, side, b, x):
+    """Fill `x` USD of one book at `where`; returns the cost."""
+    taken, keep = life.taken[where, side, b, p], life.terms[KEEP]
+    cost = fill_cost(where, side, x, now.depth[where, b, p], taken, life.quote[SPREAD, b], keep)
+    life.taken[where, side, b, p] = taken + fill_take(where, side, x, cost, keep)
+    return cost
+
+
 @kernel
 def fill_orders(life, now, p, where, orders, f):
     """Fill the share `f` of `orders` at `where`; returns the cost."""
     total = 0.0
     for side in range(2):
         for b in range(orders.shape[1]):
-            x = f * orders[side, b]
-            if x > 0.0:
-                taken = life.taken[where, side, b, p]
-                spread, keep = life.quote[SPREAD, b], life.terms[KEEP]
-                cost = fill_cost(where, side, x, now.depth[where, b, p], taken, spread, keep)
-                life.taken[where, side, b, p] = taken + fill_take(where, side, x, cost, keep)
-                total += cost
+            if orders[side, b] > 0.0:
+                total += _fill(life, now, p, where, side, b, f * orders[side, b])
     return total
+
+
+@kernel(inline=True)
+def _give_up(life, now, k, p, m, f, cost, whole):
+    """Account `k` gives up the share `f` of instrument `m`, with its part of the `cost` of an order that closes
+    `f` times `whole` USD; returns the units."""
+    units = life.state[k, life.start.shape[1] - life.asset.size + m, p]
+    given = units if f >= 1.0 else f * units
+    trade(life, now, k, p, m, given, cost * (abs(units) * now.notional[m, p] / whole))
+    note_close(life, now, p, m, given)
+    return given
 
 
 @kernel
@@ -178,17 +194,11 @@ def close_share(life, now, k, p, where, orders, f):
             x = orders[side, b]
             if x <= 0.0:
                 continue
-            taken = life.taken[where, side, b, p]
-            cost = fill_cost(where, side, f * x, now.depth[where, b, p], taken, life.quote[SPREAD, b], life.terms[KEEP])
+            cost = _fill(life, now, p, where, side, b, f * x)
             for m in range(life.asset.size):
                 units = life.state[k, first + m, p]
                 if life.book[m] == b and units != 0.0 and (units > 0.0) == (side == SELL):
-                    share = abs(units) * now.notional[m, p] / x
-                    given = units if f >= 1.0 else f * units
-                    trade(life, now, k, p, m, given, cost * share)
-                    life.sold[life.asset[m], p] += given * now.delta[m, p]
-                    life.closed[life.asset[m], p] += abs(given) * now.notional[m, p]
-            life.taken[where, side, b, p] = taken + fill_take(where, side, f * x, cost, life.terms[KEEP])
+                    _give_up(life, now, k, p, m, f, cost, x)
             total += cost
             volume += f * x
     return total, volume
@@ -205,15 +215,8 @@ def sell_to_maker(life, now, k, p, asked, f):
         taken = life.taken[MAKER, :, :, p]
         cost = _asset_cost(asked, taken, life.quote, a, f)[0]
         for m in range(life.asset.size):
-            units = life.state[k, first + m, p]
-            if life.ranked[m] or life.asset[m] != a or units == 0.0:
-                continue
-            share = abs(units) * now.notional[m, p] / asked[NOTIONAL, a]
-            given = units if f >= 1.0 else f * units
-            trade(life, now, k, p, m, given, cost * share)
-            life.sold[a, p] += given * now.delta[m, p]
-            life.closed[a, p] += abs(given) * now.notional[m, p]
-            life.inventory[m, p] += given
+            if not life.ranked[m] and life.asset[m] == a and life.state[k, first + m, p] != 0.0:
+                life.inventory[m, p] += _give_up(life, now, k, p, m, f, cost, asked[NOTIONAL, a])
         taken[0, a] += f * asked[VEGA, a]
         taken[1, a] += f * asked[DELTA, a]
         total += cost

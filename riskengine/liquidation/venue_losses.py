@@ -78,6 +78,8 @@ def deleverage(life, now, k, p, owed):
 @kernel
 def socialise(life, now, k, p, owed):
     """Charge what `k` still owes to accounts with equity, in proportion to it; the venue bears the rest."""
+    if not owed > DOLLAR:
+        return
     total = 0.0
     for i in range(life.start.shape[0]):
         if i != k and bears_losses(life.status[i, p]):

@@ -37,7 +37,7 @@ class Life(NamedTuple):
     status : (K, P)
         `OWN`, `TAKEN` over by the fund, `CLOSED`, or in a `SOLVENT` or `INSOLVENT` auction.
     liquidated : (K, P)
-        1 once anything was closed; with auctions 2 once others paid for it.
+        1 once anything was closed; with auctions 2 once it was settled with a shortfall.
     kind : (K,)
     entry : (K, M)
         USD.
@@ -176,6 +176,33 @@ def trade(life, now, k, p, m, units, cost):
 
 
 @kernel(inline=True)
+def note_close(life, now, p, m, units):
+    """Note that `units` of instrument `m` were closed in the step."""
+    life.sold[life.asset[m], p] += units * now.delta[m, p]
+    life.closed[life.asset[m], p] += abs(units) * now.notional[m, p]
+
+
+@kernel(inline=True)
+def note_liquidated(life, k, p):
+    """Count account `k` among the liquidated, once."""
+    if life.liquidated[k, p] == 0:
+        life.liquidated[k, p] = 1
+        life.sums[life.kind[k], LIQUIDATED, p] += 1.0
+
+
+@kernel(inline=True)
 def fund_left(life, p):
     """What the fund holds, USD."""
     return max(life.terms[START] + life.fund[FUND_IN, p] - life.fund[FUND_OUT, p], 0.0)
+
+
+@kernel
+def draw_on_fund(life, k, p, owed):
+    """Pay account `k` what it owes from the fund; returns what the fund could not pay, which exhausts it."""
+    paid = min(owed, fund_left(life, p))
+    life.state[k, 0, p] += paid
+    life.fund[FUND_OUT, p] += paid
+    life.fund[NEED, p] = max(life.fund[NEED, p], life.fund[FUND_OUT, p] - life.fund[FUND_IN, p])
+    if paid < owed:
+        life.fund[EXHAUSTED, p] = 1.0
+    return owed - paid

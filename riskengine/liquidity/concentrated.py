@@ -20,7 +20,7 @@ import numpy as np
 from riskengine.arrays import Floats, check_range
 from riskengine.liquidity.ladder import merged, stacked
 from riskengine.liquidity.order_book import check_bands
-from riskengine.pricing.fixed_point import mul_div_ceil, mul_div_floor
+from riskengine.pricing.fixed_point import check_integers, mul_div_ceil, mul_div_floor
 
 Q96 = 2**96
 MILLION = 10**6
@@ -28,6 +28,8 @@ MILLION = 10**6
 
 def sqrt_price_x96(price: Fraction) -> int:
     """Square root of `price` (token1 per token0) as Q64.96, rounded down."""
+    if not price > 0:
+        raise ValueError(f"price must be above 0, got {price}")
     return isqrt(price.numerator * 2**192 // price.denominator)
 
 
@@ -57,6 +59,9 @@ class SwapStep:
 
 def swap_exact_in(sqrt_price: int, target: int, liquidity: int, amount: int, fee_ppm: int) -> SwapStep:
     """Swap up to `amount` in, fee included, not beyond `target`; a target below the price sells token0."""
+    check_integers(1, sqrt_price=sqrt_price, target=target, liquidity=liquidity)
+    check_integers(amount=amount)
+    check_integers(0, MILLION - 1, fee_ppm=fee_ppm)
     zero_for_one = sqrt_price >= target
     spendable = mul_div_floor(amount, MILLION - fee_ppm, MILLION)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, check_range
 from riskengine.jit import kernel
+from riskengine.pricing.fixed_point import check_integers
 from riskengine.vecmath import root
 
 
@@ -125,7 +126,10 @@ def profitable_range(cost, fixed, price, depth, outstanding, keep):
 def exact_output(
     reserve_in: int, reserve_out: int, amount_in: int, fee_numerator: int = 997, fee_denominator: int = 1000
 ) -> int:
-    """Uniswap v2's exact-input output, raw units, rounded down."""
+    """Uniswap v2's exact-input output, raw units, rounded down; ValueError where the contract reverts."""
+    check_integers(1, reserve_in=reserve_in, reserve_out=reserve_out, amount_in=amount_in)
+    check_integers(1, fee_denominator=fee_denominator)
+    check_integers(1, fee_denominator, fee_numerator=fee_numerator)
     paid_in = amount_in * fee_numerator
     return paid_in * reserve_out // (reserve_in * fee_denominator + paid_in)
 

@@ -78,12 +78,18 @@ class DeribitStandard:
         parts = {"options": options, "futures": futures_initial}
         return (Requirement(options + futures_initial, short @ maintenance + long + futures_maintenance, parts),)
 
-    def option_units(self, book: Portfolio, now: MarketSnapshot) -> tuple[Floats, Floats, Floats]:
-        """Value, initial and maintenance requirement of each option sold, USD per coin, shape (O, P)."""
+    def option_units(
+        self, book: Portfolio, now: MarketSnapshot, value: Floats | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Value, initial and maintenance requirement of each option sold, USD per coin, shape (O, P).
+
+        `value` is the value where it is known.
+        """
         expiry, strike, sign = book.option_expiry, book.strikes[:, None], book.call_sign[:, None]
-        forward, tau = now.forward[expiry], now.tau[expiry][:, None]
-        discount = np.exp(-np.asarray(now.rate)[expiry][:, None] * tau)
-        value = black76(forward, strike, tau, now.volatility, sign, discount)
+        if value is None:
+            forward, tau = now.forward[expiry], now.tau[expiry][:, None]
+            discount = np.exp(-np.asarray(now.rate)[expiry][:, None] * tau)
+            value = black76(forward, strike, tau, now.volatility, sign, discount)
         spot = now.spot[book.asset_index[book.options]]
         out_of_money = np.maximum(sign * (strike - spot), 0.0) / spot
         initial = np.maximum(self.rate - out_of_money, self.floor)

@@ -13,6 +13,7 @@ import numpy as np
 
 from riskengine.arrays import Floats, check_range
 from riskengine.market.grid import TimeGrid
+from riskengine.pricing.fixed_point import check_integers
 from riskengine.random import FIXED, PathDraws
 
 
@@ -100,6 +101,10 @@ def osm_history(
     liquidation_price: int,
 ) -> OsmHistory:
     """Play pokes against a step-function `source` of (time, price), times increasing."""
+    check_integers(1, hop=hop)
+    for name, times in (("times of source_price", [t for t, _ in source]), ("poke_times", list(poke_times))):
+        if times != sorted(times):
+            raise ValueError(f"{name} must increase, got {times}")
     allowed, currents, nexts = [], [], []
     first = last_boundary if current < liquidation_price else None
     for now in poke_times:

@@ -91,6 +91,14 @@ def exact_sequence(
 
     `publish_first` counts the first observation as an update; without it the feed starts from that price silently.
     """
+    if step_seconds < 1 or heartbeat_seconds < 1 or not prices:
+        raise ValueError(
+            f"step_s and heartbeat_s must be at least 1 and prices hold one, got {step_seconds}, {heartbeat_seconds} "
+            f"and {len(prices)} prices"
+        )
+    bad = [p for p in (deviation, *prices) if not Fraction(str(p)) > 0]
+    if bad:
+        raise ValueError(f"deviation and prices must be above 0, got {bad[0]}")
     threshold = Fraction(str(deviation))
     last, published_at = prices[0], 0
     updates, reported = ([0] if publish_first else []), [last]

@@ -1,7 +1,8 @@
 """Fixed-point integers as the contracts hold them: WAD 10**18, RAY 10**27, RAD 10**45, percentages in basis points.
 
 The rounding direction is part of every name: ``_floor``, ``_ceil``, ``_half_up``.  Python integers do not overflow, so
-these functions equal the contracts' wherever the contracts do not revert.  Arguments are non-negative unless said.
+these functions equal the contracts' wherever the contracts do not revert.  Arguments are non-negative unless said:
+`check_integers` is how calculators refuse others, since division of a negative number has another meaning here.
 """
 
 WAD = 10**18
@@ -9,6 +10,17 @@ RAY = 10**27
 RAD = 10**45
 BPS = 10_000
 SECONDS_PER_YEAR = 31_536_000
+# what a contract's unsigned integers stay below
+WORD = 2**256
+
+
+def check_integers(least: int = 0, most: int | None = None, **values: int) -> None:
+    """Raise ValueError unless all `values` lie in [least, most]; all that do not are named."""
+    faults = [f"{name} must be at least {least}, got {v}" for name, v in values.items() if v < least]
+    if most is not None:
+        faults += [f"{name} must be at most {most}, got {v}" for name, v in values.items() if v > most]
+    if faults:
+        raise ValueError("; ".join(faults))
 
 
 def mul_div_floor(a: int, b: int, c: int) -> int:
@@ -112,22 +124,30 @@ def linear_interest(rate_ray: int, seconds: int) -> int:
     seconds : int
         Length of the interval.
     """
+    check_integers(rate=rate_ray, seconds=seconds)
     return RAY + rate_ray * seconds // SECONDS_PER_YEAR
 
 
 def compounded_interest(rate_ray: int, seconds: int) -> int:
     """Factor 1 + x + x**2 / 2 + x**3 / 6 with x = rate * time, in RAY (Aave v3's borrow index over one interval)."""
+    check_integers(rate=rate_ray, seconds=seconds)
     x = rate_ray * seconds // SECONDS_PER_YEAR
     return RAY + x + ray_mul_half_up(x, x // 2 + ray_mul_half_up(x, x // 6))
 
 
 def ray_power(base: int, exponent: int) -> int:
-    """`base` (RAY) to a whole power by repeated squaring, each product rounded half up (Maker's ``rpow``)."""
+    """`base` (RAY) to a whole power by repeated squaring, each product rounded half up (Maker's ``rpow``).
+
+    ValueError for a negative argument and, as the contract reverts, where the power leaves 256 bits.
+    """
+    check_integers(base=base, exponent=exponent)
     result = base if exponent % 2 else RAY
     exponent //= 2
     while exponent:
         base = ray_mul_half_up(base, base)
         if exponent % 2:
             result = ray_mul_half_up(result, base)
+        if max(base, result) >= WORD:
+            raise ValueError(f"powers must stay below 2^256, got {base:.3g} before an exponent of {exponent}")
         exponent //= 2
     return result

@@ -285,10 +285,7 @@ def gross_notional(portfolio: Portfolio, spot: Floats) -> Floats:
         first, second = prices(portfolio, spot[:, None])
         x, y = holdings(first / second, *ranges(portfolio))
         unit[portfolio.pools] = (x * first + y * second)[:, 0]
-    held = np.abs(portfolio.quantity)
-    inverse = portfolio.inverse
-    held[:, inverse] *= portfolio.entry[:, inverse] / unit[inverse]
-    return held @ unit + np.abs(portfolio.cash[:, 1:]) @ spot
+    return portfolio.sizes(spot) @ unit + np.abs(portfolio.cash[:, 1:]) @ spot
 
 
 def rows(quantity: Floats) -> tuple[Ints, Ints, Floats]:

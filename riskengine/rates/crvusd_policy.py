@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from riskengine.arrays import Floats, check_range
-from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD, div_to_zero
+from riskengine.pricing.fixed_point import SECONDS_PER_YEAR, WAD, check_integers, div_to_zero
 from riskengine.pricing.rational_exp import rational_exp
 from riskengine.rates.pool import Balances, share
 
@@ -38,6 +38,7 @@ def policy_rate(
     ceiling: int = 0,
 ) -> int:
     """Rate per second of a market, WAD, from WAD inputs; a `ceiling` of 0 is none."""
+    check_integers(1, sigma=sigma, target_debt_fraction=target_debt_fraction)
     power = div_to_zero((WAD - price) * WAD, sigma)
     if peg_keeper_debt > 0:
         if total_debt == 0:

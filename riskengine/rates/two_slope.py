@@ -16,6 +16,7 @@ from riskengine.arrays import Floats, check_range
 from riskengine.pricing.fixed_point import (
     BPS,
     RAY,
+    check_integers,
     compounded_interest,
     linear_interest,
     percent_mul_half_up,
@@ -94,8 +95,12 @@ def exact_rates(
 ) -> ExactRates:
     """The contract's integers: rates from balances (raw units), and what the indices grow by in `elapsed_seconds`.
 
-    `unbacked` is the reserve's deficit; it dilutes suppliers only.
+    `unbacked` is the reserve's deficit; it dilutes suppliers only.  ValueError outside the contract's bounds.
     """
+    check_integers(100, 9_900, optimal_usage_bps=optimal_usage_bps)
+    check_integers(0, BPS, reserve_factor_bps=reserve_factor_bps)
+    check_integers(total_debt=total_debt, available_liquidity=available_liquidity, unbacked=unbacked)
+    check_integers(elapsed_seconds=elapsed_seconds)
     base, slope1, slope2, optimal = (v * _RAY_PER_BPS for v in (base_bps, slope1_bps, slope2_bps, optimal_usage_bps))
     borrow, liquidity = base, 0
     if total_debt:

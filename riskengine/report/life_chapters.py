@@ -1,6 +1,7 @@
 """Chapters on account life: size of the fund, who is closed, where losses go, what feedback adds, what was checked."""
 
 from dataclasses import replace
+from functools import partial
 
 from riskengine.report.chapter import Chapter, Result
 from riskengine.report.dots import Dot, dots
@@ -18,6 +19,8 @@ _AMOUNTS = (
     "deleveraging_loss",
     "socialised_loss",
 )
+_BY = "Feedback"
+_RISE = ("volatility_rise_p99", "volatility_rise_largest")
 _PARTS = {"probability": "Chance of any", "mean": "Mean", "given_positive": "Mean where any", "p99": "99 %",
           "p999": "99.9 %"}  # fmt: skip
 
@@ -38,9 +41,12 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
         f"The same accounts on the same paths, closed in {len(names)} ways, of which {model_of(names[0]).lower()} is "
         "the venue's own. All but the size of the fund is with the fund as it stands. Differences are path by path.",
     ) if own and names else ()  # fmt: skip
-    measures = ("closing_cost", "account_shortfall", "fund_exhausted", "deleveraged_notional", "socialised_loss")
-    who = ("auctions", "auction_discount", "bidder_profit", "maker_notional", "maker_charge", "maker_profit",
-           "maker_loss_probability", "maker_loss_p99")  # fmt: skip
+    measures = ("closing_cost", "liquidation_fees", "account_shortfall", "fund_exhausted", "deleveraged_notional",
+                "socialised_loss")  # fmt: skip
+    who = ("auctions", "auction_discount", "bidder_profit", "bidder_payment", "maker_notional", "maker_charge",
+           "maker_profit", "maker_loss_probability", "maker_loss_p99")  # fmt: skip
+    closed = ("liquidated_notional", "open_notional", "open_probability")
+    table = partial(pivot, models="Way of closing")
     # one column for each measure
     effect = [replace(r, measure=r.parameters["measure"], parameters=_target(r)) for r in effect]
     return Chapter(
@@ -49,11 +55,13 @@ def execution_routes(result: Result, rows: list[Row], pictures: bool) -> Chapter
         lead,
         [
             (pictures and dots("routes", "Ways to close accounts", panels)) or None,
-            pivot("Fund for a probability of exhaustion, by way of closing", own, ("fund_size",), lead=("target",)),
-            pivot("Who loses what, means over paths", own, measures),
-            pivot("Fund less that of the venue's own way", select(effect, measure="fund_size"), ("fund_size",)),
-            pivot("Less the venue's own way, on the same paths", effect, ("liquidated_notional", *measures)),
-            pivot("Bidders and the maker of options, means over paths", own, who),
+            table("Fund for a probability of exhaustion, by way of closing", own, ("fund_size",), lead=("target",)),
+            table("Who loses what, means over paths", own, measures),
+            table("What is closed and what is left", own, closed),
+            table("Fund: difference from the venue's own way", select(effect, measure="fund_size"), ("fund_size",)),
+            table("Difference from the venue's own way, on the same paths", effect, (*closed, *measures)),
+            table("Bidders and the maker of options, means over paths", own, who),
+            table("What closing does to the marks of options", own, _RISE),
         ],
     )
 
@@ -86,6 +94,7 @@ def fund_size(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         own,
         ("fund_size", "certified_fund", "fresh_exhaustion"),
         lead=("target",),
+        models=_BY,
     )
     return Chapter("fund", "How large a fund?", lead if own else (), [table, figure or None])
 
@@ -102,16 +111,17 @@ def closed_accounts(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         ]
         figures.append(pictures and dots(name, f"{title_of(measure)}, by kind of account", [("", shown)]))
     counts = ("liquidated_share", "margin_calls", "bankrupt_accounts", "deleveraging_probability")
+    table = partial(pivot, models=_BY)
     money = ("liquidated_notional", "account_shortfall", "deleveraged_notional", "deleveraging_loss", "socialised_loss")
     return Chapter(
         "closed",
         "Who is called, closed and deleveraged?",
         (),
         [
-            pivot("All accounts", [r for r in own if whole_book(r)], (*counts, "fund_exhausted")),
+            table("All accounts", [r for r in own if whole_book(r)], (*counts, "fund_exhausted")),
             *(f or None for f in figures),
-            pivot("By kind of account", kinds, counts, lead=("account_kind",), folded=True),
-            pivot("By kind of account, mean amounts on a path", kinds, money, lead=("account_kind",), folded=True),
+            table("By kind of account", kinds, counts, lead=("account_kind",), folded=True),
+            table("By kind of account, mean amounts on a path", kinds, money, lead=("account_kind",), folded=True),
         ],
     )
 
@@ -130,15 +140,18 @@ def waterfall(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     if not lines:
         return Chapter("waterfall", "", (), ())
     fund = (result.get("settings") or {}).get("insurance_fund_usd")
+    auctioned = _auctioned(rows)
     lead = (
-        f"With a fund of {amount(fund, 'USD')}: what accounts owe beyond their equity is paid by the fund, then by "
-        f"{'' if _auctioned(rows) else 'those who are deleveraged, then by '}all with equity.",
+        f"With a fund of {amount(fund, 'USD')}: what accounts owe beyond their equity"
+        f"{', and what bidders are paid beyond that,' if auctioned else ''} is paid by the fund, then by "
+        f"{'' if auctioned else 'those who are deleveraged, then by '}all with equity.",
     )
     note = "Amounts on a path, USD, with intervals; the last two columns are quantiles over paths."
-    table = Table("From closing to loss", ("Amount", "Model", *_PARTS.values()), lines, note, False, 3)
-    costs = ("execution_cost", "liquidation_fees", "deleveragings", "uncovered_loss", "auctions", "auction_discount",
-             "bidder_profit", "maker_notional", "maker_charge", "maker_profit")  # fmt: skip
-    return Chapter("waterfall", "Where do losses go?", lead, [table, pivot("Costs and counts", own, costs)])
+    table = Table("From closing to loss", ("Amount", _BY, *_PARTS.values()), lines, note, False, 3)
+    costs = ("execution_cost", "liquidation_fees", "open_notional", "open_probability", "deleveragings",
+             "uncovered_loss", "auctions", "auction_discount", "bidder_profit", "bidder_payment", "maker_notional",
+             "maker_charge", "maker_profit")  # fmt: skip
+    return Chapter("waterfall", "Where do losses go?", lead, [table, pivot("Costs and counts", own, costs, models=_BY)])
 
 
 def feedback_effect(result: Result, rows: list[Row], pictures: bool) -> Chapter:
@@ -148,11 +161,12 @@ def feedback_effect(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     tables = [
         pivot(title, select(own, axis=axis), ("paired_difference",), lead=("measure",))
         for axis, title in (
-            ("feedback", "Feedback on less off"),
-            ("volatility_feedback", "Volatility feedback on less off"),
+            ("feedback", "With price feedback minus without"),
+            ("volatility_feedback", "With volatility feedback minus without"),
         )
     ]
-    lead = "Differences on the same paths: feedback on less feedback off."
+    tables.append(pivot("What closing does to the marks of options", select(rows, "account_life"), _RISE, models=_BY))
+    lead = "Differences on the same paths: with a feedback minus without it."
     if "volatility_feedback" in axes and len(axes) > 1:
         lead += " Volatility feedback is added to price feedback."
     what = "feedback" if "volatility_feedback" in axes else "price feedback"
@@ -162,6 +176,8 @@ def feedback_effect(result: Result, rows: list[Row], pictures: bool) -> Chapter:
 def life_checks(result: Result, rows: list[Row], pictures: bool) -> Chapter:
     """What the run checked on itself."""
     own = [r for r in select(rows, "account_life") if r.measure in ("conservation_error", "need_mismatch")]
+    checked = [r for r in own if r.model]
+    by = f"{_BY} or way of closing" if (result.get("settings") or {}).get("routes") else _BY
     return Chapter(
         "books",
         "Do the books balance?",
@@ -173,6 +189,11 @@ def life_checks(result: Result, rows: list[Row], pictures: bool) -> Chapter:
         else (),
         [
             pivot("Money, coins and contracts", [r for r in own if not r.model], ("conservation_error",)),
-            pivot("Exhausted exactly where the need says", [r for r in own if r.model], ("need_mismatch",)),
+            pivot(
+                "Exhausted exactly where the need says",
+                checked,
+                ("need_mismatch",),
+                models=by,
+            ),
         ],
     )

@@ -10,7 +10,7 @@ LIFE_AMOUNTS: dict[str, tuple[str, str]] = {
         "largest amount that an endless insurance fund, fees counted in, is ever below its start",
     ),
     "deleveraged_notional": ("Deleveraged notional", "notional of winners that is closed against bankrupt accounts"),
-    "maker_loss": ("Loss of the maker", "what the maker of options loses, nothing where it gains"),
+    "maker_loss": ("Loss of the maker", "loss of the maker of options, nothing where it gains"),
     "deleveraging_loss": ("Deleveraging loss", "loss of those who are deleveraged, against the mark"),
 }
 # measure -> (title, definition)
@@ -21,7 +21,8 @@ LIFE: dict[str, tuple[str, str]] = {
     ),
     "bankrupt_accounts": (
         "Bankrupt accounts",
-        "Mean number of accounts on a path that owe more than their equity and are taken over by the fund.",
+        "Mean number of accounts on a path that owe beyond their equity when they are taken over, by the fund or by "
+        "bidders.",
     ),
     "deleveragings": (
         "Deleveragings",
@@ -29,9 +30,12 @@ LIFE: dict[str, tuple[str, str]] = {
     ),
     "execution_cost": (
         "Execution cost",
-        "Mean cost on a path of closing beside the mark: spread, depth of the book, pool.",
+        "Mean cost on a path of closing beside the mark: spread, depth of the book, pool, maker.",
     ),
-    "liquidation_fees": ("Liquidation fees", "Mean fees on a path that liquidated accounts pay to the insurance fund."),
+    "liquidation_fees": (
+        "Liquidation fees",
+        "Mean fees on a path that liquidated accounts, or bidders for them, pay to the insurance fund.",
+    ),
     "uncovered_loss": ("Uncovered loss", "Mean loss on a path that neither fund nor any account's equity bears."),
     "auctions": ("Auctions", "Mean number of auctions on a path that begin."),
     "auction_discount": (
@@ -42,6 +46,10 @@ LIFE: dict[str, tuple[str, str]] = {
     "bidder_profit": (
         "Profit of bidders",
         "Mean amount on a path that is left to bidders of what they are given, after unwinding and fee.",
+    ),
+    "bidder_payment": (
+        "Paid to bidders",
+        "Mean amount on a path that fund and accounts pay bidders for taking accounts, beyond the shortfall of these.",
     ),
     "maker_notional": ("Options sold to the maker", "Mean notional of options on a path that the maker takes."),
     "maker_charge": (
@@ -54,8 +62,26 @@ LIFE: dict[str, tuple[str, str]] = {
     ),
     "closing_cost": (
         "Cost of closing",
-        "Mean amount on a path that leaves accounts and fund beside the mark: spread, depth and fee, or what bidders "
-        "are given.",
+        "Mean amount on a path that leaves accounts and fund beside the mark: spread and depth, and what bidders keep. "
+        "The fee goes to the fund and is no part of it.",
+    ),
+    "open_notional": (
+        "Notional left open",
+        "Mean notional on a path of accounts that at the end are below their requirement, in an auction, or taken over "
+        "and not sold; closing it is not in fund and cost.",
+    ),
+    "open_probability": (
+        "P(notional left open)",
+        "Share of paths at whose end an account is below its requirement, in an auction, or taken over and not sold.",
+    ),
+    "volatility_rise_p99": (
+        "Rise of implied volatility, p99",
+        "99 % quantile over all paths of the largest share by which closing raises the implied volatility that options "
+        "are marked at.",
+    ),
+    "volatility_rise_largest": (
+        "Rise of implied volatility, largest",
+        "Largest share on any path by which closing raises the implied volatility that options are marked at.",
     ),
     "deleveraging_probability": ("P(deleveraging)", "Share of paths on which somebody is deleveraged."),
     "fund_size": (

@@ -7,6 +7,9 @@ from riskengine.report.labels import model_of, title_of
 from riskengine.report.rows import Row, select, unique, whole_book
 from riskengine.report.wording import amount, percent, phrase
 
+# notional left open, as a share of what was closed, that is worth a sentence
+_MATERIAL = 0.05
+
 
 def _fund(result: Mapping[str, Any], rows: list[Row]) -> str:
     """The answer in words: the fund for the smallest probability, with feedback where it was run."""
@@ -67,13 +70,22 @@ def _ways(result: Mapping[str, Any], rows: list[Row]) -> str:
     if not sizes:
         return ""
     target = min(r.parameters["target"] for r in sizes)
-    costs = {r.model: r for r in select(own, measure="closing_cost")}
+    costs, left, closed = (
+        {r.model: r for r in select(own, measure=m)} for m in ("closing_cost", "open_notional", "liquidated_notional")
+    )
     said = [
-        f"{model_of(r.model)} {phrase(r.estimate, r.unit)} and {phrase(costs[r.model].estimate, 'USD')}"
+        f"{model_of(r.model)}: fund for {percent(target)} {phrase(r.estimate, r.unit)}, mean cost of closing "
+        f"{phrase(costs[r.model].estimate, 'USD')}"
         for r in sizes
         if r.parameters["target"] == target
     ]
-    return f"Fund for {percent(target)} and mean cost of closing, by way of closing: {'; '.join(said)}."
+    unfinished = [
+        f"{model_of(name)} leaves {phrase(r.estimate, r.unit)}"
+        for name, r in left.items()
+        if (r.estimate.get("lower") or 0.0) > _MATERIAL * closed[name].value
+    ]
+    also = f" Notional still open at the end: {'; '.join(unfinished)}; closing it is not in fund and cost."
+    return f"By way of closing: {'; '.join(said)}.{also if unfinished else ''}"
 
 
 LIFE = (_ways, _fund, _now, _feedback)

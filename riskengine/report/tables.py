@@ -59,13 +59,23 @@ def power_words(row: Row) -> str:
     return "" if value is None else f"power {round(100 * value)} %"
 
 
-def pivot(title: str, rows: Sequence[Row], measures: Sequence[str], *, lead: Sequence[str] = (), folded: bool = False):
+def pivot(
+    title: str,
+    rows: Sequence[Row],
+    measures: Sequence[str],
+    *,
+    lead: Sequence[str] = (),
+    folded: bool = False,
+    models: str = "Model",
+) -> Table | None:
     """One line for each model and setting, one column for each measure that was reported.
 
     Parameters
     ----------
     lead : sequence of str
         Parameters that come first, whether they vary or not.
+    models : str
+        What the models of the rows are, over their column.
     """
     rows = [r for r in rows if r.measure in measures]
     shown = [m for m in measures if select(rows, measure=m)]
@@ -74,8 +84,8 @@ def pivot(title: str, rows: Sequence[Row], measures: Sequence[str], *, lead: Seq
     names = [*lead, *(p for p in varying(rows) if p not in lead)]
     if all(r.parameters.get("estimator") == r.model for r in rows):
         rows = [replace(r, model="") for r in rows]
-    models = unique(r.model for r in rows)
-    by_model = len(models) > 1 or (models != [""] and not names)
+    named = unique(r.model for r in rows)
+    by_model = len(named) > 1 or (named != [""] and not names)
     keys = unique((r.model, *(r.parameters.get(p) for p in names)) for r in rows)
     found = {(repr((r.model, *(r.parameters.get(p) for p in names))), r.measure): r for r in rows}
     lines = []
@@ -83,12 +93,12 @@ def pivot(title: str, rows: Sequence[Row], measures: Sequence[str], *, lead: Seq
         head = [Cell(model_of(key[0]))] if by_model else []
         head += [Cell(value_of(p, v)) for p, v in zip(names, key[1:], strict=True)]
         lines.append(tuple(head + [cell(found.get((repr(key), m))) for m in shown]))
-    columns = (["Model"] if by_model else []) + [words(p).capitalize() for p in names]
+    columns = ([models] if by_model else []) + [words(p).capitalize() for p in names]
     return Table(
         title,
         (*columns, *(title_of(m) for m in shown)),
         tuple(lines),
-        _note(rows, [] if by_model else [m for m in models if m]),
+        _note(rows, [] if by_model else [m for m in named if m]),
         folded or len(lines) > LONG,
         len(columns),
     )

@@ -88,10 +88,17 @@ def parts(estimate: Mapping[str, Any], unit: str) -> tuple[str, str]:
         return amount(value, unit), "no interval"
     known = [v for v in (value, lower, upper) if v is not None]
     scale, suffix = _scale(unit, [value])
+    of_bracket = ""
+    if value == 0 and unit == "USD":
+        # nothing has no scale of its own
+        suffix, (scale, shown) = " USD", _scale(unit, known)
+        of_bracket = shown.removesuffix(" USD")
     width = (upper - lower) / (2 * scale) if lower is not None and upper is not None else None
     decimals = _decimals([v / scale for v in known], width)
-    low = _fixed(lower / scale, decimals) if lower is not None else "no lower bound"
-    high = _fixed(upper / scale, decimals) if upper is not None else "no upper bound"
+    low, high = (
+        f"no {side} bound" if v is None else _fixed(v / scale, decimals) + (of_bracket if v else "")
+        for side, v in (("lower", lower), ("upper", upper))
+    )
     sign = "+" if unit == "pp" and value > 0 else ""
     return sign + _fixed(value / scale, decimals) + suffix, f"[{low}, {high}]"
 

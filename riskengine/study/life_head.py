@@ -1,5 +1,6 @@
 """What the result of a study of account life says of itself: settings, and assumptions in words."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,8 @@ def _options(venue: VenueTerms) -> str:
 def life_head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any]:
     """Study, world, settings and assumptions of a result."""
     book, venue = study.book, study.venue
-    price = np.asarray(study.world.model.spot)[book.asset_index]
-    held = float(np.abs(book.quantity * price).sum())
+    spot = np.asarray(study.world.model.spot)
+    held = float((book.sizes(spot) * spot[book.asset_index]).sum())
     said = [
         "A path is the unit of every interval. Paths run under the real-world law.",
         *(_sold(venue) if venue.auction is None else _auctioned(venue)),
@@ -75,7 +76,9 @@ def life_head(study: AccountLifeStudy, name: str, command: str) -> dict[str, Any
     if heat is not None:
         said.append(
             f"With volatility feedback on, closing a depth adds {heat.elasticity:g} to the logarithm of the variance "
-            f"that options are marked at; it halves every {heat.half_life_hours:g} h. The path itself moves as before."
+            f"that options are marked at, less the nearer it is to the most that is ever added, {heat.largest:g} "
+            f"(implied volatility times {math.exp(0.5 * heat.largest):.3g}); it halves every {heat.half_life_hours:g} "
+            "h. The path itself moves as before."
         )
     if study.routes:
         said.append(

@@ -21,7 +21,9 @@ LIFE_SECTION = "account_life"
 _COMPARED = {
     "account_shortfall": "USD",
     "closing_cost": "USD",
+    "liquidation_fees": "USD",
     "liquidated_notional": "USD",
+    "open_notional": "USD",
     "deleveraged_notional": "USD",
     "socialised_loss": "USD",
     "fund_exhausted": "probability",
@@ -34,12 +36,14 @@ def key_of(mode: str, fund: float | None, measure: str, kind: str = "all") -> Ke
 
 
 def own_figures(columns: Columns, study: AccountLifeStudy, name: str) -> Iterator[tuple[str, str, Estimate]]:
-    """(measure, unit, estimate) of what a maker or an auction adds to the figures of a mode or a route.
+    """(measure, unit, estimate) of what is left open, and of maker, auction and volatility feedback, by mode or route.
 
     A maker's profit has a long tail of losses, at which an interval of its mean may be refused; how often it loses,
     and a quantile of its loss, have intervals whatever the law.
     """
     figures, fund, keys = columns.figures, study.insurance_fund_usd, set(columns.keys)
+    left = columns.select(key_of(name, fund, "open_notional"))[0]
+    yield "open_probability", "probability", figures.probability(left > 0, left)
     for measure, unit in LIFE_ROUTES.items():
         if (key := key_of(name, fund, measure)) in keys:
             yield measure, unit, figures.mean(columns.select(key)[0])
@@ -47,21 +51,23 @@ def own_figures(columns: Columns, study: AccountLifeStudy, name: str) -> Iterato
         told = ("maker_loss_probability", amount_name("maker_loss", 0.99))
         loss = np.maximum(-columns.select(key)[0], 0.0)
         yield from (row for row in amount_rows(loss, "maker_loss", figures) if row[0] in told)
+    if (key := key_of(name, fund, "volatility_rise")) in keys:
+        rise = columns.select(key)[0]
+        yield "volatility_rise_p99", "share", figures.quantiles(rise, (0.99,))[0]
+        yield "volatility_rise_largest", "share", exact(float(rise.max()), f"largest of {rise.size} paths")
 
 
 def amount_of(columns: Columns, study: AccountLifeStudy, name: str, measure: str) -> Floats:
     """One column of a mode or a route with the fund as it stands.
 
-    The cost of closing is what leaves accounts and fund beside the mark: in an auction what bidders are given, else
-    spread, depth and fee.
+    The cost of closing is what leaves accounts and fund beside the mark: spread and depth, and in an auction what
+    bidders keep.  The fee stays with them.
     """
     fund = study.insurance_fund_usd
     if measure != "closing_cost":
         return columns.select(key_of(name, fund, measure))[0]
-    if study.terms_of(name).auction is not None:
-        return columns.select(key_of(name, fund, "auction_discount"))[0]
-    cost, fees = columns.select(key_of(name, fund, "execution_cost"), key_of(name, fund, "liquidation_fees"))
-    return cost + fees
+    parts = ("execution_cost",) if study.terms_of(name).auction is None else ("execution_cost", "bidder_profit")
+    return sum(columns.select(*(key_of(name, fund, part) for part in parts)))
 
 
 def _sizes(figures: Figures, study: AccountLifeStudy, need: Floats) -> tuple[Estimate, ...]:

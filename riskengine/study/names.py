@@ -304,12 +304,14 @@ LIFE_MEANS = {
     "execution_cost": "USD",
     "liquidation_fees": "USD",
     "uncovered_loss": "USD",
+    "open_notional": "USD",
 }
 # of auctions and of a maker of options, where a venue has them; and what routes are compared by
 LIFE_ROUTES = {
     "auctions": "count",
     "auction_discount": "USD",
     "bidder_profit": "USD",
+    "bidder_payment": "USD",
     "maker_notional": "USD",
     "maker_charge": "USD",
     "maker_profit": "USD",
@@ -317,7 +319,8 @@ LIFE_ROUTES = {
 LIFE_AMOUNTS = ("liquidated_notional", "account_shortfall", "fund_draw", "deleveraged_notional", "deleveraging_loss",
                 "socialised_loss")  # fmt: skip
 LIFE = ("closing_cost", "deleveraging_probability", "fund_size", "certified_fund", "fresh_exhaustion",
-        "conservation_error", "need_mismatch")  # fmt: skip
+        "conservation_error", "need_mismatch", "open_probability", "volatility_rise_p99",
+        "volatility_rise_largest")  # fmt: skip
 # parameters of a row, and what else tells rows apart: what `where` may name
 PLACES = (
     "account",

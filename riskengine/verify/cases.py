@@ -161,16 +161,53 @@ def all_adapters() -> dict[str, Adapter]:
     return {**margin.ADAPTERS, **lending.ADAPTERS, **calculators.ADAPTERS}
 
 
+class _Inputs(dict[str, Any]):
+    """Inputs that write down which of them was read last: an error of the adapter is most often about that one."""
+
+    def __init__(self, values: Mapping[str, Any], read: list[tuple[str, Any]], place: str = "") -> None:
+        super().__init__((k, _watched(v, read, f"{place}{k}")) for k, v in values.items())
+        self._read, self._place = read, place
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.get(key, _MISSING)
+        if value is _MISSING:
+            raise KeyError(key, ", ".join(self))
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        value = super().get(key, default)
+        if key in self or value is _MISSING:
+            self._read.append((f"{self._place}{key}", value))
+        return value
+
+
+def _watched(value: Any, read: list[tuple[str, Any]], place: str) -> Any:
+    if isinstance(value, dict):
+        return _Inputs(value, read, f"{place}.")
+    return [_watched(v, read, f"{place}[{i}]") for i, v in enumerate(value)] if isinstance(value, list) else value
+
+
+def _why(error: Exception, read: list[tuple[str, Any]]) -> str:
+    """What is wrong with which input."""
+    at, last = read[-1] if read else ("the inputs", None)
+    if last is _MISSING and isinstance(error, KeyError):
+        return f"no {at!r} among {error.args[1]}"
+    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    nulls = list(dict.fromkeys(f"{place} (null)" for place, value in read if value is None))
+    # a message that names its input needs no help; null may be read long before it is used
+    return said if isinstance(error, ValueError) and not nulls else f"{', '.join(nulls) or at}: {said}"
+
+
 def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
     """Evaluate one case and compare."""
     adapter = adapters.get(case.mechanism)
     if adapter is None:
         return CaseResult(case.name, case.mechanism, case.source, "UNSUPPORTED")
+    read: list[tuple[str, Any]] = []
     try:
-        got = adapter(case.inputs)
+        got = adapter(_Inputs(case.inputs, read))
     except _EVALUATION as error:
-        missing = isinstance(error, KeyError) and f"no {error} among {', '.join(map(str, case.inputs))}"
-        why = f"not evaluated, {missing or f'{type(error).__name__}: {error}'}"
+        why = f"not evaluated, {_why(error, read)}"
         return CaseResult(case.name, case.mechanism, case.source, "FAIL", (Mismatch("inputs", "a result", why),))
     mismatches: list[Mismatch] = []
     compared = 0

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from riskengine.pricing.fixed_point import check_integers
 from riskengine.verify.cases import Spellings, spelled
 from riskengine.verify.integers import integer_or, integers, whole
+
+_NTH = ("first", "second", "third", "fourth", "fifth")
 
 Inputs = dict[str, Any]
 Results = dict[str, Any]
@@ -195,7 +198,8 @@ def _maker_takes(x: Inputs) -> Results:
     tab, lot, chost = integers(x, "tab", "lot", "chost")
     out: Results = {}
     paid = 0
-    for name, bid in zip(("first", "second", "third", "fourth", "fifth"), x["bids"], strict=False):
+    check_integers(0, len(_NTH), bids=len(x["bids"]))
+    for name, bid in zip(_NTH, x["bids"], strict=False):
         at, amount = integers(bid, "t", "amt")
         price = stairstep_price(*integers(x, "top", "cut", "step_s"), at)
         done = take(tab, lot, price, amount, chost)
@@ -257,8 +261,8 @@ def _crvusd_loan(x: Inputs) -> Results:
     from riskengine.lending.crvusd import Llamma, deposit, health, stable_down
 
     names = ("loan_discount", "liquidation_discount")
-    market = Llamma(int(x["base_price"]), int(x["A"]), *(int(x[n]) for n in names))
-    collateral, debt, bands, price = (int(x[n]) for n in ("collateral", "debt", "bands", "price"))
+    market = Llamma(*integers(x, "base_price", "A", *names))
+    collateral, debt, bands, price = integers(x, "collateral", "debt", "bands", "price")
     first = market.first_band(collateral, debt, bands, price)
     held = deposit(collateral, first, bands)
     return {

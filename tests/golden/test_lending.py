@@ -1,6 +1,7 @@
 """Published figures of lending contracts, met to the last integer."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,28 @@ def test_published_figure(case):
     result = run_case(case, all_adapters())
     assert result.verdict == "PASS", str(result)
     assert result.compared >= 1
+
+
+@pytest.mark.parametrize("case", read_cases(FIGURES), ids=lambda c: f"{c.mechanism}: {c.name}")
+def test_one_unit_beside_an_integer_is_not_it(case):
+    """Contracts' integers match to the last unit: only doubles have a tolerance."""
+
+    def nudged(value):
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, list):
+            return [nudged(v) for v in value]
+        if isinstance(value, dict):
+            return {k: nudged(v) for k, v in value.items()}
+        is_text = isinstance(value, str)
+        if is_text and not value.isdigit() or isinstance(value, float):
+            return value
+        return str(int(value) + 1) if is_text else value + 1
+
+    for key, value in case.expected.items():
+        if nudged(value) != value:
+            found = run_case(replace(case, expected={key: nudged(value)}), all_adapters())
+            assert found.verdict == "FAIL", (key, value)
 
 
 def test_reference_file(shared):

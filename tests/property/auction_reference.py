@@ -28,17 +28,19 @@ class AuctionReference(Reference):
         sold = super().step(first, *market)
         for account in self.accounts if self.last else ():
             if self.equity(account) < -1e-6:
-                self.pay_for(account, -self.equity(account))
+                self.pay_for(account, -self.equity(account), -self.equity(account))
         return sold
 
-    def pay_for(self, account, owed):
+    def pay_for(self, account, owed, short):
+        """Others pay `owed`, of which `short` is what the account owes beyond its equity."""
         paid = min(owed, self.fund_left())
         account.cash["USD"] += paid
         self.paid += paid
         self.need = max(self.need, self.paid - self.received)
-        self.add(account, "account_shortfall", owed)
+        self.add(account, "account_shortfall", short)
+        self.add(account, "bidder_payment", owed - short)
         self.mark_liquidated(account)
-        if account.name not in self.paid_for:
+        if short > 1e-6 and account.name not in self.paid_for:
             self.paid_for.add(account.name)
             self.add(account, "bankrupt_accounts", 1)
         if paid < owed:
@@ -122,7 +124,7 @@ class AuctionReference(Reference):
             self.taken[where, side, asset] = self.taken.get((where, side, asset), 0.0) + used
             cost += spent
         if sale["insolvent"] and bid < 0.0:
-            self.pay_for(account, -f * bid)
+            self.pay_for(account, -f * bid, f * max(0.0, -equity))
             account.cash["USD"] -= -f * bid
         for currency, x in account.cash.items():
             account.cash[currency] = x - f * (x - (kept if currency == "USD" else 0.0))

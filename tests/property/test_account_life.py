@@ -1,5 +1,6 @@
 """Account life: the lanes engine is the rules, money is conserved, the healthy are left alone, order is nothing."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -174,6 +175,7 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
         rate = at(paths.funding_lanes, max(t - 1, 0))
         venue.greeks = greeks(spot, t * hours)
         venue.last = t == paths.grid.steps
+        venue.hottest = max(venue.hottest, *added.values())
         sold = venue.step(t == 0, spot, mark, rate, relative, value, delta)
         if impact_depth is not None:
             for a in ASSETS:
@@ -182,7 +184,9 @@ def reference(book, terms, fund, paths, lane, impact_depth=None, half_life=None,
         if heat is not None:
             for a in ASSETS:
                 more = heat.elasticity * venue.closed[a] / (heat.depth_usd[a] * relative[a])
-                added[a] = (added[a] + more) * 0.5 ** (hours / heat.half_life_hours)
+                # each dollar adds in proportion to the room that is left
+                added[a] = heat.largest - (heat.largest - added[a]) * math.exp(-more / heat.largest)
+                added[a] *= 0.5 ** (hours / heat.half_life_hours)
     return venue
 
 
@@ -192,6 +196,8 @@ def check_equal(desk, venue, lane):
         for kind in desk.kinds:
             want = venue.sums.get((kind, measure), 0.0)
             assert found[kind, measure][lane] == pytest.approx(want, rel=1e-9, abs=1e-5), (kind, measure)
+    for kind in desk.kinds:
+        assert found[kind, "open_notional"][lane] == pytest.approx(venue.unfinished(kind), rel=1e-9, abs=1e-3)
     for measure, want in (
         ("fund_draw", venue.paid),
         ("fund_need", venue.need),
@@ -220,7 +226,7 @@ def test_the_lanes_engine_is_the_plain_reference(seed):
 
 
 def test_the_random_cases_reach_every_part_of_the_waterfall():
-    reached = dict.fromkeys((*BY_KIND, "fund_draw", "fund_exhausted", "uncovered_loss"), 0)
+    reached = dict.fromkeys((*BY_KIND, "fund_draw", "fund_exhausted", "uncovered_loss", "open_notional"), 0)
     for seed in range(25):
         columns = live(*case(seed)[:2], FUNDS[seed % len(FUNDS)], case(seed)[2]).columns()
         for measure in reached:

@@ -68,7 +68,8 @@ def test_money_coins_and_contracts_are_conserved(seed, fund, coupled):
     desk = live(book, terms, fund, paths, Impact(np.array([4e6, 3e6]), 3.0) if coupled else None)
     assert desk.conservation_error().max() < 1e-14
     columns = desk.columns()
-    owed = columns["all", "account_shortfall"]
+    # what others pay: what accounts owe beyond their equity, and what bidders ask beyond that
+    owed = columns["all", "account_shortfall"] + columns["all", "bidder_payment"]
     met = sum(columns["all", m] for m in ("fund_draw", "socialised_loss", "uncovered_loss"))
     assert met == pytest.approx(owed, rel=1e-9, abs=1e-4)
     # what bidders were given is what unwinding costs, the fee, and what they keep; nobody bids at a loss
@@ -113,7 +114,7 @@ def test_one_bid_is_that_of_the_scalar_rules(seed):
     """One arrival in a book that costs nothing: the whole share that the rules allow is taken, at their price."""
     book, terms, _, (equity, need, gross), desk = one_step(seed, 2000.0)
     after, left, _ = desk.figures()
-    rules, volume = terms.auction, 0.0
+    rules, volume, short = terms.auction, 0.0, 0.0
     for k, p in np.ndindex(equity.shape):
         e, r = equity[k, p], need[k, p]
         if e >= r:
@@ -129,8 +130,12 @@ def test_one_bid_is_that_of_the_scalar_rules(seed):
         else:
             assert after[k, p] == pytest.approx(0.0, abs=1e-3)
             volume -= insolvent_bid.py_func(e, e - r, 2000.0, rules.insolvent_seconds)
-    # the whole of an insolvent account is taken at the bid
-    assert desk.columns()["all", "account_shortfall"].sum() == pytest.approx(volume, rel=1e-9, abs=1e-3)
+            short -= e
+    # the whole of an insolvent account is taken at the bid; its shortfall is what it owes, not what the bidder gets
+    columns = desk.columns()
+    assert columns["all", "account_shortfall"].sum() == pytest.approx(short, rel=1e-9, abs=1e-3)
+    assert columns["all", "bidder_payment"].sum() == pytest.approx(volume - short, rel=1e-9, abs=1e-3)
+    assert columns["all", "bankrupt_accounts"].sum() == (equity < -1e-6).sum()
 
 
 def test_bidders_who_come_too_late_or_have_nothing_take_nothing():
@@ -146,3 +151,22 @@ def test_bidders_who_come_too_late_or_have_nothing_take_nothing():
 def test_more_capital_never_takes_less_at_the_first_bids():
     taken = [one_step(11, 2000.0, c, 0.05)[4].columns()["all", "liquidated_notional"] for c in (1e5, 1e6, 1e7, 1e15)]
     assert (np.diff(taken, axis=0) >= -1e-6).all() and (taken[0] < taken[-1]).any()
+
+
+def test_an_account_with_equity_has_no_shortfall_though_bidders_are_paid_for_it():
+    """In an insolvent auction, because nobody came in time, with equity left: paid for, but owing nothing."""
+    book, terms, _ = auctioned(2)
+    late = replace(terms.auction.bidders, capital_usd=1e15, arrival_seconds=1200.0, required_profit=0.0)
+    sale = replace(terms.auction, bidders=late, fast_seconds=1.0, slow_seconds=1.0, insolvent_seconds=1.0)
+    deep = Execution(OrderBook({a: 1e15 for a in ASSETS}, 0.0, 0.03), limit=0.02)
+    terms = replace(terms, execution=deep, liquidation_fee=0.0, auction=sale)
+    spot = SPOT[:, None] * np.array([1.0, 0.97, 0.97, 0.97])[:, None, None] * np.ones((4, 2, 2))
+    paths = MarketPaths(TimeGrid(1800, 3), ASSETS, 0, spot)
+    before = VenueDesk(book, terms, SURFACE, np.inf, paths)
+    before.look(1, spot[1])
+    equity, need, _ = before.figures()
+    assert equity.min() > 0.0 and (equity < need).any()
+    columns = live(book, terms, np.inf, paths).columns()
+    assert columns["all", "bidder_payment"].min() > 0.0
+    assert not columns["all", "account_shortfall"].any() and not columns["all", "bankrupt_accounts"].any()
+    assert columns["all", "fund_draw"] == pytest.approx(columns["all", "bidder_payment"])

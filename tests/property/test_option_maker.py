@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from maker_reference import MakerReference
-from test_account_life import ASSETS, FUNDS, OPTIONS, SURFACE, case, check_equal, live, reference
+from test_account_life import ASSETS, FUNDS, SURFACE, case, check_equal, live, reference
 
 from riskengine.engine.loop import Impact
 from riskengine.engine.venue import book_faults
@@ -153,4 +153,3 @@ def test_terms_that_cannot_be_are_refused():
         replace(terms, auction=DutchAuction(Bidders(1e6)))
     with pytest.raises(ValueError, match="vega_limit_usd of BTC"):
         OptionMaker({"BTC": 0.0}, {"BTC": 1.0})
-    assert len(OPTIONS) == 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from auction_reference import AuctionReference
 from maker_reference import MakerReference
-from test_account_life import ASSETS, FUNDS, SPOT, case, check_equal, live, reference
+from test_account_life import FUNDS, SPOT, case, check_equal, live, reference
 from test_auction_life import auctioned
 from test_option_maker import made
 from venue_reference import Reference
@@ -20,7 +20,7 @@ SURFACE = FactorSurface(
     (12.0, 12.0), (0.36, 0.36), (1.0, 1.0), (0.02, 0.02), (-0.05, -0.05), (-0.05, -0.05), (0.05, 0.05), (0.05, 0.05),
     (0.0, 0.0), (0.1, 0.1), (4.0, 4.0),
 )  # fmt: skip
-HEAT = VolatilityFeedback(0.3, {"BTC": 4e6, "ETH": 3e6}, 5.0)
+HEAT = VolatilityFeedback(0.3, {"BTC": 4e6, "ETH": 3e6}, 5.0, 1.2)
 
 
 def heated(seed, sold=False, **options):
@@ -54,6 +54,33 @@ def test_the_lanes_engine_is_the_plain_reference(kind, seed):
         also = (depth, 3.0) if feedback else ()
         venue = reference(book, terms, fund, paths, lane, *also, kind=kind, surface=SURFACE, heat=HEAT)
         check_equal(desk, venue, lane)
+        rise = desk.columns()["all", "volatility_rise"][lane]
+        assert rise == pytest.approx(np.expm1(0.5 * venue.hottest), rel=1e-9, abs=1e-12)
+
+
+def test_what_is_added_never_exceeds_its_bound_however_much_is_closed():
+    most = 0.0
+    for seed in range(6):
+        book, terms, paths = heated(seed, sold=True, lanes=32)
+        wild = replace(HEAT, elasticity=10.0, depth_usd={"BTC": 1e3, "ETH": 1e3}, largest=0.8)
+        rise = live(book, terms, 3e5, paths, surface=SURFACE, heat=wild).columns()["all", "volatility_rise"]
+        most = max(most, rise.max())
+        # what a path sees of it was cooled for a step of half an hour
+        assert rise.max() <= np.expm1(0.5 * 0.8 * 0.5 ** (0.5 / HEAT.half_life_hours)) * (1 + 1e-12)
+    assert most > np.expm1(0.5 * 0.8 * 0.9)
+
+
+def test_small_closings_are_added_in_proportion_and_a_bound_far_away_changes_nothing():
+    book, terms, paths = heated(3, sold=True, lanes=16)
+    faint = replace(HEAT, elasticity=1e-6)
+    rise = [
+        live(book, terms, 3e5, paths, surface=SURFACE, heat=replace(faint, largest=x)).columns()[
+            "all", "volatility_rise"
+        ]
+        for x in (0.5, 10.0)
+    ]
+    assert rise[0].max() > 0.0
+    assert rise[0] == pytest.approx(rise[1], rel=1e-4)
 
 
 def test_off_is_no_feedback_and_on_makes_the_mean_shortfall_larger():
@@ -79,7 +106,8 @@ def test_accounts_without_options_do_not_feel_it():
 
 
 def test_faults_are_told():
-    for change in ({"elasticity": -1.0}, {"half_life_hours": 0.0}, {"depth_usd": {"BTC": 0.0}}):
+    for change in (
+        {"elasticity": -1.0}, {"half_life_hours": 0.0}, {"depth_usd": {"BTC": 0.0}}, {"largest": 0.0}
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=next(iter(change))):
             replace(HEAT, **change)
-    assert set(HEAT.depth_usd) == set(ASSETS)

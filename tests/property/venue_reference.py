@@ -40,6 +40,7 @@ class Reference:
     need: float = 0.0
     exhausted: bool = False
     uncovered: float = 0.0
+    hottest: float = 0.0
     taken: dict = field(default_factory=dict)
     sums: dict = field(default_factory=dict)
 
@@ -165,6 +166,18 @@ class Reference:
         for _, number in sorted(called):
             self.resolve(self.accounts[number])
         return self.sold
+
+    def unfinished(self, kind):
+        """Notional of the accounts of a kind that would be called, sold or auctioned at once again."""
+        return sum(
+            self.gross(x)
+            for x in self.accounts
+            if x.kind == kind
+            and (
+                x.status in ("taken", "auction")
+                or (x.status == "own" and self.requirement(x) - self.equity(x) > 1e-12 * self.requirement(x) + 1e-6)
+            )
+        )
 
     def fund_left(self):
         return max(0.0, self.fund + self.received - self.paid)

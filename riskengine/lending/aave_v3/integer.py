@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from riskengine.pricing.fixed_point import (
     BPS,
+    check_integers,
     mul_div_ceil,
     mul_div_floor,
     percent_div_ceil,
@@ -39,6 +40,11 @@ class CollateralPosition:
     bonus_bps: int
     protocol_fee_bps: int
 
+    def __post_init__(self) -> None:
+        check_integers(balance=self.balance, price=self.price, LB_bps=self.bonus_bps)
+        check_integers(1, unit=self.unit)
+        check_integers(0, BPS, LT_bps=self.threshold_bps, protocol_fee_bps=self.protocol_fee_bps)
+
     @property
     def value(self) -> int:
         """Base currency, rounded down."""
@@ -52,6 +58,10 @@ class DebtPosition:
     balance: int
     price: int
     unit: int
+
+    def __post_init__(self) -> None:
+        check_integers(balance=self.balance, price=self.price)
+        check_integers(1, unit=self.unit)
 
     @property
     def value(self) -> int:
@@ -140,7 +150,11 @@ def liquidation_call(
         ``reverts`` is ``HealthFactorNotBelowThreshold`` for a healthy account and ``MustNotLeaveDust`` where both
         sides would be left and one below 1,000 in base currency.
     """
+    check_integers(0, len(collaterals) - 1, liquidate_collateral_index=collateral_index)
+    check_integers(0, len(debts) - 1, liquidate_debt_index=debt_index)
     collateral, debt = collaterals[collateral_index], debts[debt_index]
+    check_integers(1, **{"price of the collateral": collateral.price, "price of the debt": debt.price})
+    check_integers(BPS, LB_bps=collateral.bonus_bps)
     health = health_factor(collaterals, debts)
     allowed = debt.balance
     if collateral.value >= FULL_CLOSE_BELOW and debt.value >= FULL_CLOSE_BELOW and health > FULL_CLOSE_HEALTH:

@@ -10,7 +10,7 @@ Reference: Comet ``isBorrowCollateralized``, ``isLiquidatable``, ``absorbInterna
 
 from dataclasses import dataclass, replace
 
-from riskengine.pricing.fixed_point import WAD, mul_div_ceil, mul_div_floor, wad_mul_floor
+from riskengine.pricing.fixed_point import WAD, check_integers, mul_div_ceil, mul_div_floor, wad_mul_floor
 
 INDEX_SCALE = 10**15
 
@@ -25,6 +25,12 @@ class CometCollateral:
     liquidate_collateral_factor: int
     liquidation_factor: int
     borrow_collateral_factor: int = 0
+
+    def __post_init__(self) -> None:
+        check_integers(amount=self.amount, price=self.price)
+        check_integers(1, scale=self.scale)
+        factors = ("liquidate_collateral_factor", "liquidation_factor", "borrow_collateral_factor")
+        check_integers(0, WAD, **{name: getattr(self, name) for name in factors})
 
     @property
     def value(self) -> int:
@@ -73,6 +79,7 @@ def is_borrow_collateralised(
 
 def absorb(debt: int, base_price: int, base_scale: int, collaterals: tuple[CometCollateral, ...]) -> Absorption:
     """Take all collateral of an account with `debt` (raw, positive) and settle it."""
+    check_integers(1, base_price=base_price, base_scale=base_scale)
     value = sum(wad_mul_floor(c.value, c.liquidation_factor) for c in collaterals)
     credit = value * base_scale // base_price
     new_balance = max(0, credit - debt)
@@ -95,6 +102,8 @@ def quote_collateral(
     store_front_price_factor: int,
 ) -> tuple[int, int]:
     """Absorbed collateral (raw units) sold for `base_amount`, and the discount (WAD) on its price."""
+    check_integers(1, base_scale=base_scale, asset_price=asset_price)
+    check_integers(0, WAD, liquidation_factor=liquidation_factor, store_front_price_factor=store_front_price_factor)
     discount = wad_mul_floor(store_front_price_factor, WAD - liquidation_factor)
     price = wad_mul_floor(asset_price, WAD - discount)
     return base_price * base_amount * asset_scale // price // base_scale, discount

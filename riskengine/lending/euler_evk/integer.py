@@ -8,7 +8,15 @@ Reference: EVK ``Liquidation`` module (behaviour re-implemented).
 
 from dataclasses import dataclass
 
-from riskengine.pricing.fixed_point import BPS, WAD, mul_div_ceil, mul_div_floor, wad_div_floor, wad_mul_floor
+from riskengine.pricing.fixed_point import (
+    BPS,
+    WAD,
+    check_integers,
+    mul_div_ceil,
+    mul_div_floor,
+    wad_div_floor,
+    wad_mul_floor,
+)
 
 # below this liability value (unit of account, raw) what is left of a debt is not socialised
 MIN_SOCIALISED_VALUE = 10**6
@@ -45,6 +53,9 @@ def max_liquidation(
     other_adjusted_value : int
         Value of the account's other collaterals, each already times its liquidation LTV.
     """
+    check_integers(1, debt_value=debt_value)
+    check_integers(0, BPS, liquidation_ltv_bps=liquidation_ltv_bps)
+    check_integers(0, BPS - 1, max_liquidation_discount_bps=max_liquidation_discount_bps)
     adjusted = mul_div_floor(collateral_value, liquidation_ltv_bps, BPS) + other_adjusted_value
     score = wad_div_floor(adjusted, debt_value)
     factor = max(score, WAD - mul_div_floor(max_liquidation_discount_bps, WAD, BPS))

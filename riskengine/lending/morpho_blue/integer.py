@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from riskengine.pricing.fixed_point import (
     WAD,
+    check_integers,
     mul_div_ceil,
     mul_div_floor,
     wad_div_ceil,
@@ -22,10 +23,12 @@ VIRTUAL_SHARES = 10**6
 VIRTUAL_ASSETS = 1
 MAX_INCENTIVE = 115 * WAD // 100
 CURSOR = 3 * WAD // 10
+MAX_FEE = WAD // 4
 
 
 def liquidation_incentive_factor(lltv: int) -> int:
     """min(1.15, 1 / (1 - 0.3 (1 - LLTV))), WAD."""
+    check_integers(0, WAD, lltv=lltv)
     return min(MAX_INCENTIVE, wad_div_floor(WAD, WAD - wad_mul_floor(CURSOR, WAD - lltv)))
 
 
@@ -85,6 +88,7 @@ def liquidate(
 
     ValueError unless exactly one of the two is given and the position can bear it.
     """
+    check_integers(1, price=price)
     if (seized_assets == 0) == (repaid_shares == 0):
         raise ValueError(
             f"exactly one of seized_assets and repaid_shares must be given, got {seized_assets}, {repaid_shares}"
@@ -145,6 +149,7 @@ def accrue(
     fee: int,
 ) -> Accrual:
     """Interest over `elapsed_seconds`; `fee` (WAD share of interest) is minted as supply shares."""
+    check_integers(0, MAX_FEE, fee=fee)
     interest = wad_mul_floor(total_borrow_assets, taylor_compounded(borrow_rate_per_second, elapsed_seconds))
     supply = total_supply_assets + interest
     cut = wad_mul_floor(interest, fee)

@@ -70,3 +70,18 @@ def test_nothing_is_lost_and_netting_is(quantity, cash, choice):
         assert found[1][3][mine].sum() >= found[0][3][k].sum() - 1e-9
     same = isolated(book, ("cross", "cross"), SPOT)
     assert np.array_equal(same.quantity, book.quantity) and same.names == book.names
+
+
+def test_a_contract_of_dollars_counts_as_its_dollars():
+    """2 coins entered at 50 are 100 USD: as much as one coin at 100, so cash is halved."""
+    terms = (Perpetual("BTC"), Perpetual("BTC", "inverse"))
+    held = Portfolio(
+        ("BTC", "ETH"),
+        terms,
+        np.array([[1.0, -2.0]]),
+        np.array([[90.0, 50.0]]),
+        np.array([[60.0, 3.0, 0.0]]),
+        ("a",),
+        ("a",),
+    )
+    np.testing.assert_allclose(isolated(held, ("position",), SPOT).cash, [[30.0, 1.5, 0.0], [30.0, 1.5, 0.0]])

@@ -1,6 +1,7 @@
 """Inverse perpetuals and futures: contracts of one USD whose size in coins is that at the mark, not at the entry."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from riskengine.market.surface import FactorSurface
 from riskengine.pricing.valuation import CostRates, account_values, close_costs, gross_notional, snapshot
 from riskengine.registry import kinds
 from riskengine.tune.hedge import TailRule, hedge_account
+from riskengine.tune.worst_account import _accounts
 
 ASSETS = ("BTC", "ETH")
 FLAT = FactorSurface.flat((0.6, 0.8))
@@ -184,3 +186,14 @@ def test_a_hedge_of_old_contracts_trades_them_at_the_mark():
         # 1.5 spot[0] dollars of contracts bought at the spot
         gain = 1.5 * spot[0] * (1.0 - 1.0 / factor) * factor
         assert new == pytest.approx(old + gain - found.trades.cost, rel=1e-9)
+
+
+def test_the_search_for_the_worst_account_enters_contracts_at_the_spot():
+    """So that they have a size: what a venue asks of them is what it asks of coins at the start."""
+    world = load_world("btc_eth")
+    today = Today(DeribitStandard(), world)
+    for terms in (PERPETUAL, Perpetual("BTC")):
+        study = SimpleNamespace(book=book((terms, 1.0, 1.0)), world=world)
+        asked = today.initial(_accounts(study, np.array([[2.0], [-3.0]])))
+        spot = world.model.spot[0]
+        assert asked == pytest.approx([future_margin(q, spot, 0.02, 0.01, 5e-5)[0] for q in (2.0, 3.0)], rel=1e-12)

@@ -32,7 +32,7 @@ def test_figures_that_the_contract_states():
     # "rate is scaled by factor of 1.9 at 90 % utilization", "300 % APY", and the rate of 10 % a year
     at_peg = policy_rate(RATE0, SIGMA, TARGET, WAD, 0, 0)
     assert at_peg == pytest.approx(RATE0, abs=1)
-    assert policy_rate(RATE0, SIGMA, TARGET, WAD, 0, 0, 9 * WAD, 10 * WAD) == pytest.approx(1.9 * RATE0, abs=3)
+    assert policy_rate(RATE0, SIGMA, TARGET, WAD, 0, 0, 9 * WAD, 10 * WAD) == 19 * RATE0 // 10
     assert np.expm1(MAX_RATE * SECONDS_PER_YEAR / WAD) == pytest.approx(3.0, rel=1e-7)
     assert np.expm1(RATE0 * SECONDS_PER_YEAR / WAD) == pytest.approx(0.1, rel=1e-6)
     # a full market pays 0.9 and 0.1 times 10,000, up to the cap

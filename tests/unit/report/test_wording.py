@@ -22,6 +22,9 @@ def _estimate(value, lower, upper, **more):
         (_estimate(0.0051, 0.0048, 0.0054), "pp", ("+0.510 pp", "[0.480, 0.540]")),
         (_estimate(1_234_567.0, 1_200_000.0, 1_270_000.0), "USD", ("1.235M USD", "[1.200, 1.270]")),
         (_estimate(0.0, 0.0, 0.0), "USD", ("0 USD", "[0, 0]")),
+        # nothing has no scale: its bracket has one of its own
+        (_estimate(0.0, 0.0, 28_596.0), "USD", ("0 USD", "[0, 29k]")),
+        (_estimate(0.0, 0.0, 596.4), "USD", ("0 USD", "[0, 596]")),
         (_estimate(12_345.0, 12_000.0, 12_700.0), "count", ("12,345", "[12,000, 12,700]")),
         (_estimate(None, None, None, method="no hits"), "USD", ("undetermined", "no hits")),
         (_estimate(0.04, 0.04, 0.04, confidence=1.0), "share", ("4 %", "exact")),

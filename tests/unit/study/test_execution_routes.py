@@ -1,5 +1,6 @@
 """Ways to close accounts in one study: the same bits on any threads, proofs on every route, faults, words."""
 
+import numpy as np
 import pytest
 
 from riskengine.config.dump import dump, to_yaml
@@ -82,10 +83,15 @@ def test_differences_are_those_of_the_means_on_the_same_paths(runs):
     # as sure as both together: wider than either
     assert found.lower <= size["auction"].lower - size["book"].upper
     assert found.upper >= size["auction"].upper - size["book"].lower
-    # the venue's own way is its last mode, and what bidders are given is what closing costs
+    # what leaves accounts and fund: the fee stays with them, so it is no cost whoever pays it
+    fees = {m: rows(result, "execution_routes", "liquidation_fees", m)[0].value for m in ("book", "auction")}
+    given = rows(result, "execution_routes", "auction_discount", "auction")[0].value
+    assert given == pytest.approx(mean["auction"] + fees["auction"], rel=1e-9) and min(fees.values()) > 0
+    last = "price_and_volatility_feedback"
+    assert rows(result, "account_life", "execution_cost", last)[0].value == mean["book"]
+    # the venue's own way is its last mode
     own = rows(result, "account_life", "account_shortfall_mean", "price_and_volatility_feedback", account_kind="all")
     assert rows(result, "execution_routes", "account_shortfall", "book")[0].value == own[0].value
-    assert rows(result, "execution_routes", "auction_discount", "auction")[0].value == mean["auction"]
     assert rows(result, "execution_routes", "maker_charge", "with_maker")[0].value > 0
     assert not rows(result, "execution_routes", "maker_charge", "book")
     added = [
@@ -96,6 +102,24 @@ def test_differences_are_those_of_the_means_on_the_same_paths(runs):
     assert len(added) == 2 and min(added) > 0
 
 
+def test_what_closing_did_to_volatility_and_left_open_is_told(runs):
+    result = runs[1][0][1]
+    for section, model in (("account_life", "price_and_volatility_feedback"), ("execution_routes", "auction")):
+        most = rows(result, section, "volatility_rise_largest", model)[0]
+        often = rows(result, section, "volatility_rise_p99", model)[0]
+        # the bound of log-variance is 1.4, before it cools for an hour
+        assert 0 < often.lower <= often.value <= often.upper <= most.value <= np.expm1(0.7 * 0.5**0.25)
+        assert most.confidence == 1.0
+    assert not rows(result, "account_life", "volatility_rise_largest", "price_feedback")
+    left = {m: rows(result, "execution_routes", "open_notional", m)[0] for m in ("book", "with_maker", "auction")}
+    assert all(x.lower <= x.value <= x.upper for x in left.values()) and left["auction"].lower > 0
+    assert rows(result, "account_life", "open_notional", "price_and_volatility_feedback")[0] == left["book"]
+    some = rows(result, "execution_routes", "open_probability", "auction")[0]
+    assert 0 < some.lower <= some.value <= some.upper < 1
+    paid = rows(result, "execution_routes", "bidder_payment", "auction")[0]
+    assert 0 < paid.lower
+
+
 def test_the_report_compares_them_in_words(runs):
     folder = runs[1][0][0]
     write_reports(folder, ("md",))
@@ -103,11 +127,20 @@ def test_the_report_compares_them_in_words(runs):
     for part in (
         "Which way of closing accounts?",
         "closed in 3 ways, of which book is the venue's own",
-        "Fund for 5 % and mean cost of closing, by way of closing: Book ",
+        "| Way of closing | Target | Fund size |",
+        "By way of closing: Book: fund for 5 % ",
+        "], mean cost of closing ",
+        "Auction leaves ",
+        "closing it is not in fund and cost",
+        "Difference from the venue's own way, on the same paths",
+        "With volatility feedback minus without",
+        "quantile over all paths of the loss of the maker of options",
         "Volatility feedback adds, on the same paths, to shortfall",
         "Profit of the maker",
     ):
-        assert part in text
+        assert part in text, part
+    for part in ("on less off", "of the what", "Less the venue"):
+        assert part not in text, part
 
 
 def test_an_auction_may_be_the_venue_s_own_way(tmp_path):

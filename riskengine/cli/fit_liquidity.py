@@ -30,9 +30,10 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
               out, json_) -> int:  # fmt: skip
     """Fit a kind of liquidity to a book or to quotes in DATA, and write it for the lending markets of a study.
 
-    Says how far the fit is from every sale that slips by at most WITHIN, and how far depth moved between snapshots.
+    Says how far the fit is from sales up to the size at which some snapshot first slips by more than WITHIN, and how
+    far depth moved between snapshots.
     How soon what was sold is bid again is not in such data: the half-life is yours. Nor is what nobody was asked for:
-    the largest sale used is said, and beyond it, as beyond the reach of a book, the fit is a curve drawn on.
+    the largest sale used is said, beyond which the fit is a curve drawn on, and beyond the reach of a book bands are empty.
     """
     from riskengine.calibrate.liquidity import KINDS, bands_to, fit_liquidity, joined
     from riskengine.cli.output import as_json, table

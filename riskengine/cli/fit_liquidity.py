@@ -33,7 +33,7 @@ def liquidity(data, kind, assets, distances, fee, within, daily_volatility, half
     Says how far the fit is from sales up to the size at which some snapshot first slips by more than WITHIN, and how
     far depth moved between snapshots.
     How soon what was sold is bid again is not in such data: the half-life is yours. Nor is what nobody was asked for:
-    the largest sale used is said, beyond which the fit is a curve drawn on, and beyond the reach of a book bands are empty.
+    the largest sale used is said, beyond which the fit is a curve drawn on. Beyond the reach of a book bands are empty.
     """
     from riskengine.calibrate.liquidity import KINDS, bands_to, fit_liquidity, joined
     from riskengine.cli.output import as_json, table

@@ -188,8 +188,6 @@ def fit_liquidity(
 
     solved = least_squares(misfit, start, bounds=(low, high), x_scale=np.where(np.arange(start.size) < depths, 1, 1e-3))
     best = found(solved.x)
-    if ladder.reach is not None and kind in _BANDED and len(ladder.stamps) > 1:
-        best = _mean_book(kind, best, asset, ladder, within)
     # the fee is written to six digits
     slack = np.append(np.full(depths, 1e-3), 1e-6)[: start.size]
     names = [f"depth {n + 1} of {depths}" for n in range(depths)] + ["fee"]
@@ -199,6 +197,11 @@ def fit_liquidity(
         for name, on in zip(names, np.abs(solved.x - bound) <= slack, strict=False)
         if on
     ]
+    if ladder.reach is not None and kind in _BANDED and len(ladder.stamps) > 1:
+        best, on = _mean_book(kind, best, asset, ladder, within)
+        notes = [note for note in notes if note.startswith("fee")]
+        if on:
+            notes.append(f"depths of {on} of {len(ladder.stamps)} snapshots stand on a bound of the search")
     if depths < len(distances) - 1 and kind in _BANDED:
         notes.append(f"bands from {ladder.reach:g} on hold nothing, for the book is not known beyond")
     error = modelled_slippage(best, asset, used.sold) - real
@@ -216,9 +219,9 @@ def fit_liquidity(
     )
 
 
-def _mean_book(kind: str, pooled: Any, asset: str, ladder: SellLadder, within: float) -> Liquidity:
-    """`pooled` with the mean of the depths that each snapshot has down to the reach, which few sizes of all share."""
-    each = []
+def _mean_book(kind: str, pooled: Any, asset: str, ladder: SellLadder, within: float) -> tuple[Liquidity, int]:
+    """`pooled` with the mean of the depths of each snapshot down to the reach, and how many have one on a bound."""
+    each, on = [], 0
     for n in np.unique(ladder.snapshot):
         own = ladder.snapshot == n
         one = replace(
@@ -229,9 +232,11 @@ def _mean_book(kind: str, pooled: Any, asset: str, ladder: SellLadder, within: f
             snapshot=ladder.snapshot[own],
             stamps=(ladder.stamps[n],),
         )
-        fit: Any = fit_liquidity(kind, asset, one, distances=pooled.distances, fee=pooled.fee, within=within).liquidity
-        each.append(fit.depth_usd[asset])
-    return replace(pooled, depth_usd={asset: tuple(float(d) for d in np.mean(each, axis=0))})
+        fit = fit_liquidity(kind, asset, one, distances=pooled.distances, fee=pooled.fee, within=within)
+        own_book: Any = fit.liquidity
+        each.append(own_book.depth_usd[asset])
+        on += any("bound" in note for note in fit.notes)
+    return replace(pooled, depth_usd={asset: tuple(float(d) for d in np.mean(each, axis=0))}), on
 
 
 def bands_to(distances: tuple[float, ...], reaches: Sequence[float]) -> tuple[float, ...]:

@@ -35,7 +35,7 @@ _BAND = re.compile(r"bid_qty_(\d+)bp")
 _BATCH = 600
 # a band is empty if it has less than this share of the mean density of those above it
 _EMPTY = 0.01
-# USD bid in one book: the deepest known, within 2 % of the mark, hold a tenth
+# USD bid in one book: Binance's of BTC perpetuals, August 2024, held 0.12e9 within 2 % of the mark
 _MOST = 2e9
 _NAMED = 12
 _POSITIVE = ("price", "best_bid", "best_ask", "amount_in", "sell_notional_usd")
@@ -87,10 +87,10 @@ def read_ladder(
         raise InputError(Fault(said, str(file)))
     own = frame[names == series]
     _check_cells(own, values, [c for c in frame.columns if _BAND.fullmatch(str(c))] if shape == "bands" else [], file)
+    seconds = seconds_of(own["timestamp"], 2, str(file))
     if shape in ("quotes", "slippage"):
         if contract_usd is not None or reach is not None:
             raise InputError(Fault("contracts and a reach are of books, these are quotes", str(file)))
-        seconds = seconds_of(own["timestamp"], 2, str(file))
         batch = _groups(seconds)
         sold, paid = (_quotes if shape == "quotes" else _slippage)(own, batch)
         stamps = own["timestamp"].astype(str).to_numpy()[np.unique(batch, return_index=True)[1]]
@@ -138,17 +138,20 @@ def _book(frame: "pandas.DataFrame", contract_usd: float | None, reach: float | 
     code, stamps = frame["timestamp"].astype(str).factorize()
     bid = (frame["side"].astype(str) == "bid").to_numpy()
     price, quantity = numbers(frame["price"]), numbers(frame["qty"])
-    sold, paid, snapshot, reaches = [], [], [], []
+    books = []
     for n, stamp in enumerate(stamps):
         bids, asks = (np.flatnonzero((code == n) & own & (quantity > 0.0)) for own in (bid, ~bid))
         if not (bids.size and asks.size):
             raise ValueError(f"the book of {stamp} must have bids and asks, got {bids.size} and {asks.size}")
-        mark = 0.5 * (price[bids].max() + price[asks].min())
         bids = bids[np.argsort(-price[bids], kind="stable")]
-        reaches.append(float(np.ceil(1e6 * (1.0 - price[bids[-1]] / mark))) / 1e6)
-        bids = bids[price[bids] >= mark * (1.0 - (1.0 if reach is None else reach * (1 + 1e-9)))]
+        books.append((bids, 0.5 * (price[bids[0]] + price[asks].min())))
+    if reach is None:
+        reach = float(np.ceil(1e6 * min(1.0 - price[bids[-1]] / mark for bids, mark in books))) / 1e6
+    sold, paid, snapshot = [], [], []
+    for n, (own, mark) in enumerate(books):
+        bids = own[price[own] >= mark * (1.0 - reach * (1 + 1e-9))]
         if not bids.size:
-            raise ValueError(f"the book of {stamp} must have bids within {reach:g} of its mark, got none")
+            raise ValueError(f"the book of {stamps[n]} must have bids within {reach:g} of its mark, got none")
         level = price[bids]
         coins = _coins(quantity[bids], level, contract_usd)
         total, proceeds = np.cumsum(coins) * mark, np.cumsum(coins * level)
@@ -157,7 +160,6 @@ def _book(frame: "pandas.DataFrame", contract_usd: float | None, reach: float | 
         sold.append(total[kept])
         paid.append(proceeds[kept])
         snapshot.append(np.full(kept.size, n))
-    reach = min(reaches) if reach is None else reach
     return np.concatenate(sold), np.concatenate(paid), np.concatenate(snapshot), tuple(stamps), reach
 
 
@@ -188,7 +190,7 @@ def _bands(frame: "pandas.DataFrame", contract_usd: float | None, reach: float |
         sold.append(size)
         paid.append(size * (1.0 - modelled_slippage(book, "X", size)))
         snapshot.append(np.full(size.size, n))
-    return np.concatenate(sold), np.concatenate(paid), np.concatenate(snapshot), stamps, reach
+    return np.concatenate(sold), np.concatenate(paid), np.concatenate(snapshot), stamps, float(edges[whole])
 
 
 def _reach(edges: np.ndarray, depth: np.ndarray) -> float:

@@ -88,6 +88,14 @@ def test_a_book_is_cut_where_it_stops_growing(tmp_path):
     assert book.reach == pytest.approx(0.02, abs=1.1e-6) and book.reach >= 0.02
     near, _ = read(tmp_path, BOOK, "x/BTC", reach=0.01)
     np.testing.assert_allclose(near.sold, [200.0])
+    # of several books the least, for all
+    second = "".join(BOOK.splitlines(True)[1:4]).replace("00:00:00Z", "01:00:00Z").replace("98.0", "95.0")
+    both, _ = read(tmp_path, BOOK + second, "x/BTC")
+    assert both.reach == book.reach
+    np.testing.assert_allclose(both.sold, [200.0, 300.0, 200.0])
+    # a reach inside a band of a file is the edge before it: there is no more to be seen
+    inside, _ = read(tmp_path, CUT, "x/BTC", reach=0.0033)
+    assert inside.reach == 0.0025
 
 
 def test_every_row_that_is_wrong_is_named(tmp_path):
@@ -139,6 +147,7 @@ def test_slippage_by_size(tmp_path):
         (BOOK.replace("98.0,1", "98.0,-1"), "x/BTC", "qty must be a number >= 0"),
         (BOOK.replace("bid,1,98.0", "bid,1,0"), "x/BTC", "depth.csv:3.*price must be a number > 0, got"),
         (SLIPPAGE.replace("1000,", "0,"), "c/A/B", "depth.csv:2.*sell_notional_usd must be a number > 0"),
+        (BOOK.replace("2024-01-01T00:00:00Z,x,BTC,ask", "some day,x,BTC,ask"), "x/BTC", "depth.csv.*some day"),
         (BOOK.replace("ask,0,101.0,5", "bid,2,97.0,5"), "x/BTC", "must have bids and asks, got 3 and 0"),
     ],
 )

@@ -66,7 +66,7 @@ def refuse_pointer(content: bytes | str, file: str) -> None:
         raise InputError(Fault("is a pointer of Git LFS, not the data: fetch it with `git lfs pull`", file))
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """``"; did you mean 'x'?"`` with the known name nearest to `name`, or nothing where none is near."""
-    close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    close = get_close_matches(str(name), list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]!r}?" if close else ""

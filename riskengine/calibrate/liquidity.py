@@ -1,9 +1,12 @@
 """Fit a kind of liquidity to what real books and quotes pay for sales of many sizes.
 
 A ladder of sales is (USD at the mark, USD paid), from one snapshot or from many.  The fit minimises the sum over sales
-of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over those whose slippage is at most `within`:
-what a liquidator who is paid a bonus of that size can use.  Depths are fitted in logarithms, the fee (or half-spread)
-in [0, 2 %] where it is not given.  How far depth moved between snapshots is the factor on depth that fits each best.
+of (modelled - real average slippage)^2, slippage = 1 - paid / sold, over sales of up to the size at which some snapshot
+first slips by more than `within`: what a liquidator who is paid a bonus of that size can use.  The size is one for all
+snapshots, for to drop only the sales that slip more would drop the large ones of thin snapshots.  Where depth moves, a
+fit is then of the mean slippage of each size, a harmonic mean of depths.  Depths are fitted in logarithms, the fee (or
+half-spread) in [0, 2 %] where it is not given.  Bands beyond what is known of a book hold nothing.  How far
+depth moved between snapshots is the factor on depth that fits each best.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +24,7 @@ from riskengine.liquidity.square_root import SquareRoot
 from riskengine.roles import Liquidity
 
 KINDS = ("constant_product", "concentrated", "order_book", "square_root")
+_BANDED = ("concentrated", "order_book")
 _MOST_FEE = 0.02
 
 
@@ -38,6 +42,8 @@ class SellLadder:
         Which snapshot a sale is of.
     stamps : tuple of str
         When the snapshots were taken.
+    reach : float or None
+        Distance below the mark down to which a book is whole; None of quotes.
     """
 
     name: str
@@ -45,6 +51,7 @@ class SellLadder:
     paid: Floats
     snapshot: Ints
     stamps: tuple[str, ...]
+    reach: float | None = None
 
     @property
     def slippage(self) -> Floats:
@@ -52,8 +59,10 @@ class SellLadder:
         return 1.0 - self.paid / self.sold
 
     def within(self, most: float) -> "SellLadder":
-        """The sales whose slippage is at most `most`."""
-        kept = self.slippage <= most
+        """The sales smaller than any, of all snapshots, that slips by more than `most` or that a book cannot fill."""
+        kept = self.sold < np.min(self.sold[self.slippage > most], initial=np.inf)
+        if self.reach is not None:
+            kept &= self.sold <= min(self.sold[self.snapshot == n].max() for n in np.unique(self.snapshot))
         return replace(self, sold=self.sold[kept], paid=self.paid[kept], snapshot=self.snapshot[kept])
 
 
@@ -71,6 +80,10 @@ class LiquidityFit:
         Root mean square and largest absolute error of the average slippage.
     depth_range : tuple of float
         5th and 95th percentile over snapshots of the factor on depth that fits each; (1, 1) of one.
+    largest_sale, largest_slippage : float
+        The largest sale used, USD, and the largest slippage: what the fit says beyond them is not in the data.
+    notes : tuple of str
+        Parameters on a bound of the search, and bands beyond what is known.
     """
 
     liquidity: Liquidity
@@ -80,6 +93,9 @@ class LiquidityFit:
     rms: float
     largest: float
     depth_range: tuple[float, float]
+    largest_sale: float
+    largest_slippage: float
+    notes: tuple[str, ...] = ()
 
 
 def modelled_slippage(liquidity: Liquidity, asset: str, sold: Floats) -> Floats:
@@ -115,13 +131,13 @@ def fit_liquidity(
         Name of the asset in the record.
     ladder : SellLadder
     distances : tuple of float
-        Edges of the bands of ``concentrated`` and ``order_book``.
+        Edges of the bands of ``concentrated`` and ``order_book``; the reach of a book becomes one (`bands_to`).
     fee : float or None
         None fits it.
     daily_volatility : float
         Of ``square_root``, whose daily volume is fitted at Y = 1.
     within : float
-        Largest slippage of the sales used.
+        Slippage that no sale of the sizes used exceeds.
 
     Raises
     ------
@@ -134,12 +150,16 @@ def fit_liquidity(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     used = ladder.within(within)
-    make, depths = _maker(kind, asset, distances, daily_volatility)
+    if ladder.reach is not None and ladder.reach not in distances:
+        distances = bands_to(distances, (ladder.reach,))
+    make, depths = _maker(kind, asset, distances, daily_volatility, ladder.reach)
     fewest = depths + (fee is None) + 1
     if used.sold.size < fewest:
+        over = ladder.sold[ladder.slippage > within]
+        least = f"; the smallest that slips by more is of {over.min():.3g} USD" if over.size else ""
         raise ValueError(
             f"{ladder.name} must have {fewest} sales with slippage of at most {within:g}, one more than is fitted, "
-            f"got {used.sold.size}"
+            f"got {used.sold.size}{least}"
         )
     start = np.full(depths, np.log(used.sold.max() / depths))
     # bands are bounded by what was sold: the data say nothing of more
@@ -158,6 +178,22 @@ def fit_liquidity(
 
     solved = least_squares(misfit, start, bounds=(low, high), x_scale=np.where(np.arange(start.size) < depths, 1, 1e-3))
     best = found(solved.x)
+    # the fee is written to six digits
+    slack = np.append(np.full(depths, 1e-3), 1e-6)[: start.size]
+    names = [f"depth {n + 1} of {depths}" for n in range(depths)] + ["fee"]
+    notes = [
+        f"{name} stands on the {side} bound of the search"
+        for side, bound in (("lower", low), ("upper", high))
+        for name, on in zip(names, np.abs(solved.x - bound) <= slack, strict=False)
+        if on
+    ]
+    if ladder.reach is not None and kind in _BANDED and len(ladder.stamps) > 1:
+        best, on = _mean_book(kind, best, asset, ladder, within)
+        notes = [note for note in notes if note.startswith("fee")]
+        if on:
+            notes.append(f"depths of {on} of {len(ladder.stamps)} snapshots stand on a bound of the search")
+    if depths < len(distances) - 1 and kind in _BANDED:
+        notes.append(f"bands from {ladder.reach:g} on hold nothing, for the book is not known beyond")
     error = modelled_slippage(best, asset, used.sold) - real
     return LiquidityFit(
         best,
@@ -167,7 +203,37 @@ def fit_liquidity(
         float(np.sqrt(np.mean(error**2))),
         float(np.abs(error).max()),
         _depth_range(best, asset, used),
+        float(used.sold.max()),
+        float(real.max()),
+        tuple(notes),
     )
+
+
+def _mean_book(kind: str, pooled: Any, asset: str, ladder: SellLadder, within: float) -> tuple[Liquidity, int]:
+    """`pooled` with the mean of the depths of each snapshot down to the reach, and how many have one on a bound."""
+    each, on = [], 0
+    for n in np.unique(ladder.snapshot):
+        own = ladder.snapshot == n
+        one = replace(
+            ladder,
+            name=f"{ladder.name} of {ladder.stamps[n]}",
+            sold=ladder.sold[own],
+            paid=ladder.paid[own],
+            snapshot=ladder.snapshot[own],
+            stamps=(ladder.stamps[n],),
+        )
+        fit = fit_liquidity(kind, asset, one, distances=pooled.distances, fee=pooled.fee, within=within)
+        own_book: Any = fit.liquidity
+        each.append(own_book.depth_usd[asset])
+        on += any("bound" in note for note in fit.notes)
+    return replace(pooled, depth_usd={asset: tuple(float(d) for d in np.mean(each, axis=0))}), on
+
+
+def bands_to(distances: tuple[float, ...], reaches: Sequence[float]) -> tuple[float, ...]:
+    """Edges with one at each of `reaches`, the farthest the last: no band goes beyond what is known of a book."""
+    if not distances[0] < min(reaches):
+        raise ValueError(f"distances must begin nearer than the book reaches, {min(reaches):g}, got {distances[0]:g}")
+    return tuple(sorted({*(d for d in distances if d < max(reaches)), *reaches}))
 
 
 def joined(fits: Sequence[LiquidityFit], half_life_hours: float, source: tuple[str, ...] = ()) -> Liquidity:
@@ -189,7 +255,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _maker(
-    kind: str, asset: str, distances: tuple[float, ...], volatility: float
+    kind: str, asset: str, distances: tuple[float, ...], volatility: float, reach: float | None
 ) -> tuple[Callable[[Floats, float], Liquidity], int]:
     """(record from depths and fee, number of depths)."""
     if kind == "constant_product":
@@ -197,7 +263,10 @@ def _maker(
     if kind == "square_root":
         return lambda d, fee: SquareRoot({asset: float(d[0])}, {asset: volatility}, fee=fee), 1
     cls = Concentrated if kind == "concentrated" else BookLadder
-    return lambda d, fee: cls(distances, {asset: tuple(float(x) for x in d)}, fee), len(distances) - 1
+    bands = len(distances) - 1
+    known = bands if reach is None else sum(low < reach for low in distances[:-1])
+    nothing = (0.0,) * (bands - known)
+    return lambda d, fee: cls(distances, {asset: (*(float(x) for x in d), *nothing)}, fee), known
 
 
 def _depth_range(liquidity: Liquidity, asset: str, ladder: SellLadder) -> tuple[float, float]:

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from riskengine.calibrate.liquidity import SellLadder, deepened, fit_liquidity, joined, modelled_slippage
+from riskengine.calibrate.liquidity import SellLadder, bands_to, deepened, fit_liquidity, joined, modelled_slippage
 from riskengine.config.build import Builder
 from riskengine.config.locate import shipped
 from riskengine.config.reader import read_yaml
 from riskengine.config.study import load_study
 from riskengine.data.depth import read_ladder
+from riskengine.errors import InputError
 from riskengine.liquidity.concentrated import Concentrated
 from riskengine.liquidity.constant_product import ConstantProduct
 from riskengine.liquidity.hybrid import Hybrid
@@ -58,6 +59,18 @@ def test_noise_is_the_error_that_is_reported_and_moving_depth_its_range():
     assert high / low == pytest.approx(1.45 / 0.55, rel=0.05)
 
 
+@pytest.mark.parametrize("within", [0.1, 0.02])
+def test_depth_that_moves_is_fitted_at_what_the_mean_slippage_says(within):
+    """Small slippage is z / D: the depth is the harmonic mean, whatever the limit, no snapshot loses large sales."""
+    factors = np.exp(0.3 * np.random.default_rng(5).standard_normal(60))
+    ladder = sales(ConstantProduct({"ETH": 4e7}, 0.0), tuple(factors))
+    fit = fit_liquidity("constant_product", "ETH", ladder, fee=0.0, within=within)
+    assert fit.liquidity.depth_usd["ETH"] == pytest.approx(4e7 / np.mean(1 / factors), rel=5e-3)
+    assert fit.count % 60 == 0 and fit.largest_slippage <= within
+    alike = [np.sum(ladder.within(within).snapshot == n) for n in range(60)]
+    assert min(alike) == max(alike) > 10
+
+
 def test_fits_of_several_assets_are_one_record():
     ladder = sales(TRUE["constant_product"])
     fits = [fit_liquidity("constant_product", asset, ladder, fee=0.002) for asset in ("BTC", "ETH")]
@@ -68,10 +81,54 @@ def test_fits_of_several_assets_are_one_record():
         joined([*fits, other], 3.0)
 
 
+def test_bands_beyond_the_reach_hold_nothing_and_are_said():
+    """Fitted to sales that end in the second band: the third is not made up."""
+    ladder = replace(sales(TRUE["order_book"]).within(0.01), reach=0.03)
+    fit = fit_liquidity("order_book", "ETH", ladder, distances=EDGES)
+    np.testing.assert_allclose(fit.liquidity.depth_usd["ETH"], (3e5, 2e6, 0.0), rtol=1e-3)
+    assert fit.notes == ("bands from 0.03 on hold nothing, for the book is not known beyond",)
+    assert fit.largest_sale == ladder.sold.max() and fit.largest_slippage == ladder.slippage.max()
+    # a reach inside a band becomes its edge: what is beyond is not drawn on
+    inside = fit_liquidity("order_book", "ETH", replace(ladder, reach=0.02), distances=EDGES)
+    assert inside.liquidity.distances == (0.0, 0.005, 0.02) and inside.notes == ()
+    assert bands_to(EDGES, (0.02, 0.03)) == (0.0, 0.005, 0.02, 0.03) and bands_to((0.0, 0.01), (0.2,)) == (
+        0.0,
+        0.01,
+        0.2,
+    )
+    with pytest.raises(ValueError, match="distances must begin nearer than the book reaches, 0.02, got 0.03"):
+        fit_liquidity("order_book", "ETH", replace(ladder, reach=0.02), distances=(0.03, 0.2))
+
+
+def test_bands_of_books_that_differ_are_their_mean():
+    """Every book is sold to its end; the deepest alone must not say how much there is."""
+    true, factors = BookLadder((0.0, 0.005, 0.03), {"ETH": (3e5, 2e6)}, 0.0), (0.7, 0.9, 1.4)
+    size = np.geomspace(0.01, 1.0, 30)
+    sold = np.concatenate([2.3e6 * f * size for f in factors])
+    slip = [modelled_slippage(deepened(true, f), "ETH", 2.3e6 * f * size) for f in factors]
+    stamps, snapshot = tuple(map(str, factors)), np.repeat(np.arange(3), 30)
+    ladder = SellLadder("toy", sold, sold * (1 - np.concatenate(slip)), snapshot, stamps, 0.03)
+    fit = fit_liquidity("order_book", "ETH", ladder, distances=(0.0, 0.005), fee=0.0)
+    assert fit.liquidity.distances == (0.0, 0.005, 0.03)
+    np.testing.assert_allclose(fit.liquidity.depth_usd["ETH"], (3e5, 2e6), rtol=1e-3)
+    # errors are of the sales that every book can fill
+    assert fit.largest_sale <= 2.3e6 * 0.7 * (1 + 1e-9)
+
+
+def test_what_stands_on_a_bound_of_the_search_is_said():
+    dear = sales(ConstantProduct({"ETH": 4e7}, 0.03))
+    assert fit_liquidity("constant_product", "ETH", dear).notes == ("fee stands on the upper bound of the search",)
+    free = fit_liquidity("square_root", "ETH", sales(TRUE["constant_product"]), daily_volatility=0.03)
+    assert free.notes == ("fee stands on the lower bound of the search",)
+    assert fit_liquidity("constant_product", "ETH", sales(TRUE["constant_product"])).notes == ()
+
+
 def test_refuses():
     few = sales(TRUE["constant_product"]).within(1e-9)
     with pytest.raises(ValueError, match="toy must have 3 sales with slippage of at most 0.1, one more than is fitted"):
         fit_liquidity("constant_product", "ETH", few)
+    with pytest.raises(ValueError, match="got 0; the smallest that slips by more is of 1e\\+03 USD"):
+        fit_liquidity("constant_product", "ETH", sales(TRUE["constant_product"]), within=1e-6)
     with pytest.raises(ValueError, match="kind must be one of"):
         fit_liquidity("hybrid", "ETH", few)
     with pytest.raises(ValueError, match="within must lie in"):
@@ -110,9 +167,22 @@ def test_shipped_liquidity_is_what_the_data_say(shared, name, file, series, more
         np.testing.assert_allclose(
             getattr(fit.liquidity, amount)[asset], getattr(record, amount)[asset], rtol=5e-3, err_msg=name
         )
-        assert digest in record.source[0] and any(
-            s.startswith(f"{asset}: slippage of {fit.count}") for s in record.source
-        )
+        said = [f"{asset}: slippage of {fit.count} ", f"largest sale {fit.largest_sale:.3g} USD", *fit.notes]
+        assert digest in record.source[0] and any(all(x in s for x in said) for s in record.source)
+
+
+@pytest.mark.parametrize(("series", "reach", "levels"), [("BTCUSDT", 0.0025, 0.00333), ("ETHUSDT", 0.005, 0.00865)])
+def test_real_books_by_distance_are_cut_within_the_reach_of_their_levels(shared, series, reach, levels):
+    """The same books level by level end before the next edge: what is kept is whole, what is cut was not."""
+    by_distance, _ = read_ladder(shared / DEPTH, f"binance_spot/{series}")
+    by_level, _ = read_ladder(shared / "data/orderbook_l2_binance_20240808.csv.gz", f"binance_spot/{series}")
+    assert by_distance.reach == reach and by_level.reach == pytest.approx(levels, abs=1e-5)
+    assert reach < by_level.reach < 2 * reach
+    # what the shipped file holds is what the snapshots hold on average down to there
+    held = np.mean([by_distance.sold[by_distance.snapshot == n].max() for n in range(len(by_distance.stamps))])
+    assert sum(named("liquidity_binance_spot_20240808").depth_usd[series[:3]]) == pytest.approx(held, rel=0.02)
+    with pytest.raises(InputError, match="more than any book holds"):
+        read_ladder(shared / DEPTH, f"binance_coinm/{series.replace('USDT', 'USD_PERP')}")
 
 
 def test_the_real_book_is_within_a_basis_point_of_its_fit(shared):

@@ -35,7 +35,8 @@ def test_a_fit_is_a_market_to_sell_into(capsys, here):
     assert found["fit"]["ETH"]["rms"] < 1e-4 and found["fit"]["BTC"]["count"] == 28
     code, out, err = call(capsys, *FIT, "--kind", "order_book", "--distances", "0,0.01,0.05,0.2", "--out", "book.yaml")
     assert code == 0, err
-    assert "largest, bp" in out and "order_book" in out
+    assert "largest, bp" in out and "order_book" in out and "3e+06" in out
+    assert "largest sale 3e+06 USD, largest slippage 0.07" in " ".join((here / "book.yaml").read_text().split())
     (here / "both.yaml").write_text("kind: hybrid\nbook: book.yaml\npool: pool.yaml\n")
     for name, kind in (("pool.yaml", "constant_product"), ("book.yaml", "order_book"), ("both.yaml", "hybrid")):
         market = load_study("lending_mechanisms", (f"lending.market.liquidity={here / name}",)).study.lending.market
@@ -56,10 +57,17 @@ def test_a_fit_is_a_market_to_sell_into(capsys, here):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--kind", "hybrid"), "kind must be one of constant_product, concentrated, order_book, square_root"),
+        (("--kind", "hybrid"), "error: --kind hybrid is made of two fits: fit its book and its pool"),
+        (
+            ("--kind", "order_bok"),
+            "error: --kind must be one of constant_product, concentrated, order_book, square_root",
+        ),
         (("--kind", "square_root"), "--daily-volatility must be given for every asset of square_root"),
         (("--kind", "order_book", "--distances", "0,x"), "--distances must hold numbers, got 'x'"),
-        (("--kind", "order_book", "--distances", "0.1,0"), "distances must increase within"),
+        (("--kind", "order_book", "--distances", "0.1,0"), "error: --distances must increase within"),
+        (("--kind", "order_book", "--reach", "SOL=0.1"), "error: --reach must name one of BTC, ETH and lie in (0, 1]"),
+        (("--kind", "order_book", "--reach", "BTC=2"), "lie in (0, 1], got BTC=2"),
+        (("--kind", "order_book", "--reach", "BTC=0.1"), "contracts and a reach are of books, these are quotes"),
         (("--kind", "constant_product", "--asset", "SOL"), "--asset must have the form NAME=VALUE, got 'SOL'"),
         (("--kind", "constant_product", "--within", "1e-9"), "one more than is fitted"),
         (("--kind", "constant_product", "--asset", "SOL=SOL/USDC"), "series must be one of WBTC/USDC, WETH/USDC"),

@@ -32,7 +32,8 @@ def finished(small_study, tmp_path_factory):
 
 def test_every_row_carries_an_interval_around_its_value(finished):
     _, result = finished
-    assert {r.section for r in result.rows} == {"margin", "lending", "clearing", "calibration", "sweep", "joint", "scheme"}
+    sections = {"margin", "lending", "clearing", "calibration", "sweep", "joint", "scheme"}
+    assert {r.section for r in result.rows} == sections
     for row in result.rows:
         e = row.estimate
         assert not np.isfinite(e.value) or e.lower <= e.value <= e.upper, row

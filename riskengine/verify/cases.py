@@ -206,6 +206,13 @@ def _why(error: Exception, read: list[tuple[str, Any]]) -> str:
     return f"{', '.join(dict.fromkeys(named)) or at}: {type(error).__name__}: {error}"
 
 
+def _no_kernel() -> type[Exception]:
+    """What a kernel raises that has no code for the types of its input: an integer beyond 64 bits."""
+    from numba.core.errors import NumbaError
+
+    return NumbaError
+
+
 def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
     """Evaluate one case and compare."""
     adapter = adapters.get(case.mechanism)
@@ -214,7 +221,7 @@ def run_case(case: Case, adapters: Mapping[str, Adapter]) -> CaseResult:
     read: list[tuple[str, Any]] = []
     try:
         got = adapter(_Inputs(case.inputs, read))
-    except _EVALUATION as error:
+    except (*_EVALUATION, _no_kernel()) as error:
         why = f"not evaluated, {_why(error, read)}"
         return CaseResult(case.name, case.mechanism, case.source, "FAIL", (Mismatch("inputs", "a result", why),))
     mismatches: list[Mismatch] = []

@@ -1,12 +1,14 @@
 """The runner of reference cases: comparison rules, verdicts, and malformed files."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from riskengine.errors import InputError
-from riskengine.verify.cases import Spellings, read_cases, run_file, summary
+from riskengine.verify.cases import Spellings, all_adapters, read_cases, run_case, run_file, summary
 
 
 def _file(tmp_path, *cases, **more):
@@ -100,3 +102,10 @@ def test_malformed_files_are_refused_with_their_place(tmp_path):
     (tmp_path / "latin.json").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="UTF-8"):
         read_cases(tmp_path / "latin.json")
+
+
+def test_a_number_that_no_kernel_takes_fails_its_case_and_not_the_file():
+    cases = read_cases(Path(__file__).parents[2] / "golden" / "margin_cases.json")
+    case = next(c for c in cases if c.mechanism == "derive_pmrm_v2")
+    result = run_case(replace(case, inputs=case.inputs | {"spot": 10**40}), all_adapters())
+    assert result.verdict == "FAIL"

@@ -107,11 +107,6 @@ def modelled_slippage(liquidity: Liquidity, asset: str, sold: Floats) -> Floats:
     return 1.0 - paid / sold
 
 
-def deepened(liquidity: Liquidity, factor: float) -> Liquidity:
-    """The same with every depth, or the volume, times `factor`."""
-    return liquidity.times(factor)
-
-
 def fit_liquidity(
     kind: str,
     asset: str,
@@ -278,7 +273,7 @@ def _depth_range(liquidity: Liquidity, asset: str, ladder: SellLadder) -> tuple[
         sold, real = ladder.sold[own], ladder.slippage[own]
 
         def misfit(x: float, sold: Floats = sold, real: Floats = real) -> float:
-            return float(np.sum((modelled_slippage(deepened(liquidity, np.exp(x)), asset, sold) - real) ** 2))
+            return float(np.sum((modelled_slippage(liquidity.times(float(np.exp(x))), asset, sold) - real) ** 2))
 
         factors.append(np.exp(minimize_scalar(misfit, bounds=(-3.0, 3.0), method="bounded").x))
     if len(factors) == 1:

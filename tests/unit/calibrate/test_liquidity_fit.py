@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from riskengine.calibrate.liquidity import SellLadder, bands_to, deepened, fit_liquidity, joined, modelled_slippage
+from riskengine.calibrate.liquidity import SellLadder, bands_to, fit_liquidity, joined, modelled_slippage
 from riskengine.config.build import Builder
 from riskengine.config.locate import shipped
 from riskengine.config.reader import read_yaml
@@ -32,7 +32,7 @@ def sales(liquidity, factors=(1.0,), noise=0.0):
     """60 sales in each of some snapshots, whose depths differ by `factors`."""
     rng = np.random.default_rng(8)
     size = np.geomspace(1e3, 1e7, 60)
-    slip = [modelled_slippage(deepened(liquidity, f), "ETH", size) for f in factors]
+    slip = [modelled_slippage(liquidity.times(f), "ETH", size) for f in factors]
     slip = [s + noise * rng.standard_normal(s.size) for s in slip]
     paid = np.concatenate([size * (1.0 - s) for s in slip])
     sold, snapshot = np.tile(size, len(factors)), np.repeat(np.arange(len(factors)), size.size)
@@ -105,7 +105,7 @@ def test_bands_of_books_that_differ_are_their_mean():
     true, factors = BookLadder((0.0, 0.005, 0.03), {"ETH": (3e5, 2e6)}, 0.0), (0.7, 0.9, 1.4)
     size = np.geomspace(0.01, 1.0, 30)
     sold = np.concatenate([2.3e6 * f * size for f in factors])
-    slip = [modelled_slippage(deepened(true, f), "ETH", 2.3e6 * f * size) for f in factors]
+    slip = [modelled_slippage(true.times(f), "ETH", 2.3e6 * f * size) for f in factors]
     stamps, snapshot = tuple(map(str, factors)), np.repeat(np.arange(3), 30)
     ladder = SellLadder("toy", sold, sold * (1 - np.concatenate(slip)), snapshot, stamps, 0.03)
     fit = fit_liquidity("order_book", "ETH", ladder, distances=(0.0, 0.005), fee=0.0)
@@ -221,9 +221,9 @@ def test_the_study_has_a_hundredth_of_what_was_fitted():
         "liquidity_impact_20231120": impact,
     }
     for name, found in wanted.items():
-        expected = deepened(named(name), 0.01)
+        expected = named(name).times(0.01)
         np.testing.assert_allclose(found.table(("BTC", "ETH")), expected.table(("BTC", "ETH")), rtol=1e-9, err_msg=name)
-    shipped_hybrid = deepened(named("liquidity_hybrid_20240808"), 0.01)
+    shipped_hybrid = named("liquidity_hybrid_20240808").times(0.01)
     assert isinstance(hybrid, Hybrid)
     np.testing.assert_allclose(hybrid.table(("BTC", "ETH")), shipped_hybrid.table(("BTC", "ETH")), rtol=1e-9)
     # two hours in which half of what was sold is forgotten, whatever the kind
